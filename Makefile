@@ -1,0 +1,90 @@
+# make demo: set everything up and turn a sample clip into cases.
+# make test: set everything up and run all checks.
+# Both need Python 3.11 or newer, git, make and the package registry; a second run starts at once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The first of these that exists and is new enough; `make PYTHON=/path/to/python` overrides it.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
+VENV ?= .venv
+DATA ?= demo
+UV ?= uv
+
+BIN := $(VENV)/bin
+# Every version is in the lock, so nothing is left to resolve; byte code is written at first use.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+CORE := $(VENV)/.core-installed
+DEV := $(VENV)/.dev-installed
+
+.PHONY: help demo test setup check lint types imports tests system lock clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "cv-engine needs Python 3.11 or newer, and none was found." >&2; \
+		echo "Install one and name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"cv-engine needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}. Name another: make PYTHON=/path/to/python3.11")'
+	@"$(PYTHON)" -m venv "$(VENV)" || { \
+		echo "The virtual environment could not be made; on Debian and Ubuntu install python3-venv." >&2; \
+		rm -rf "$(VENV)"; exit 1; }
+
+# A development environment holds the core's packages at the same versions, so it serves as a core one.
+$(CORE): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the core packages into $(VENV) (once; about half a minute) ..."
+	@$(PIP_INSTALL) --no-deps --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(CORE)
+	@echo "Installing the development packages into $(VENV) (once) ..."
+	@$(PIP_INSTALL) --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(CORE) ## the environment with what the program needs
+
+demo: $(CORE) ## a sample clip, the main job on it, and its cases
+	@$(BIN)/cv-engine models pull
+	@$(BIN)/cv-engine demo --data "$(DATA)"
+
+test: check tests ## all checks and all tests
+
+check: lint types imports ## formatting, lint, types, import rules
+
+lint: $(DEV)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(DEV)
+	@$(BIN)/mypy
+
+imports: $(DEV)
+	@$(BIN)/lint-imports
+
+tests: $(DEV) system
+	@$(BIN)/pytest
+
+# The queue is tested on PostgreSQL too; where no server can be had, those tests are skipped and say so.
+system:
+	@if ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing PostgreSQL for the tests of the queue (once) ..."; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; } \
+			>/dev/null 2>&1 || echo "PostgreSQL could not be installed: its tests will be skipped." >&2; \
+	else echo "No PostgreSQL server is installed: its tests will be skipped." >&2; fi
+
+lock: ## new lock files, with uv
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" --group pyproject.toml:build \
+		--output-file requirements.lock pyproject.toml
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" --group pyproject.toml:build \
+		--extra dev --extra postgres --extra satellite --constraint requirements.lock \
+		--output-file requirements-dev.lock pyproject.toml
+
+clean: ## removes the environment, caches and the demo's data
+	@rm -rf "$(VENV)" build dist *.egg-info demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

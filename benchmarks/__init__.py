@@ -1,0 +1,1 @@
+"""Every figure that the README quotes: ``python -m benchmarks NAME``."""

@@ -1,0 +1,1 @@
+"""The frame-processing core and the case queue."""

@@ -1,0 +1,21 @@
+"""The case queue: one door in, states, an append-only history, filters and exports."""
+
+from __future__ import annotations
+
+from cv_engine.cases.case import Case, Entry, Event, State, state_named
+from cv_engine.cases.error import QueueError
+from cv_engine.cases.filter import Filter
+from cv_engine.cases.queue import Filed, Queue, open_queue
+
+__all__ = [
+    "Case",
+    "Entry",
+    "Event",
+    "Filed",
+    "Filter",
+    "Queue",
+    "QueueError",
+    "State",
+    "open_queue",
+    "state_named",
+]

@@ -1,0 +1,168 @@
+"""Case: a filed finding with a class of the taxonomy, a state and an append-only history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from cv_engine.cases.error import QueueError
+from cv_engine.finding import Place
+
+
+class State(StrEnum):
+    """Where a case stands between being reported and being done with."""
+
+    REPORTED = "reported"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    NOTICED = "noticed"  # the driver was asked to leave
+    LEFT = "left"  # the driver drove off after the notice: closed, no fine
+    CITED = "cited"
+    DISPATCHED = "dispatched"
+    HANDLED = "handled"
+    VERIFIED = "verified"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+#: What an officer or a rule may turn a case into. A handled case that fails its verification goes
+#: back to dispatched; a citation can still be withdrawn, for instance after an objection.
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.REPORTED: frozenset({State.CONFIRMED, State.REJECTED, State.WITHDRAWN}),
+    State.CONFIRMED: frozenset({State.NOTICED, State.DISPATCHED, State.WITHDRAWN}),
+    State.NOTICED: frozenset({State.LEFT, State.CITED, State.WITHDRAWN}),
+    State.CITED: frozenset({State.WITHDRAWN}),
+    State.DISPATCHED: frozenset({State.HANDLED, State.WITHDRAWN}),
+    State.HANDLED: frozenset({State.VERIFIED, State.DISPATCHED, State.WITHDRAWN}),
+    State.VERIFIED: frozenset({State.CLOSED, State.WITHDRAWN}),
+    State.REJECTED: frozenset(),
+    State.LEFT: frozenset(),
+    State.CLOSED: frozenset(),
+    State.WITHDRAWN: frozenset(),
+}
+
+#: States in which a case still waits for somebody; only these are joined by overlapping findings.
+OPEN_STATES = frozenset(
+    {
+        State.REPORTED,
+        State.CONFIRMED,
+        State.NOTICED,
+        State.DISPATCHED,
+        State.HANDLED,
+        State.VERIFIED,
+    }
+)
+
+
+class Event(StrEnum):
+    """What an entry of the history records."""
+
+    FILED = "filed"  # a finding opened the case
+    JOINED = "joined"  # another finding of the same thing was added to it
+    LEFT = "left"  # the thing was gone; the state does not change by this
+    EVIDENCE = "evidence"  # an evidence folder was added after filing
+    STATE = "state"  # the state changed
+
+
+def state_named(name: str) -> State:
+    """The state of a name as a user types it.
+
+    Raises:
+        QueueError: There is no such state; the message lists them.
+    """
+    try:
+        return State(name.strip().lower())
+    except ValueError as error:
+        raise QueueError(f"there is no state {name!r}; known: {', '.join(State)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One violation as the queue holds it.
+
+    Attributes:
+        id: Sequential number, shown to people.
+        key: Key of the finding that opened the case.
+        kind: The violation's name (see the taxonomy).
+        standard: Standard of the case's class, such as ``"GB/T 47678.5-2026"``.
+        code: The class's code in that standard.
+        source: Camera, satellite area or sensor.
+        zone: Name of the zone.
+        place: Where it is, as first filed.
+        began: When the violation began (UTC), the earliest of all findings joined.
+        observed: When it was last seen (UTC), the latest of all findings joined.
+        left_at: Since when it is known to be gone (UTC); ``None`` while it may still be there.
+        confidence: 0 to 1, the highest of all findings joined.
+        attributes: The first finding's own values.
+        evidence: Evidence folder's name, the first that was filed.
+        state: Where the case stands.
+        filed_at: When the case was filed (UTC), by the clock of the machine that filed it.
+    """
+
+    id: int
+    key: str
+    kind: str
+    standard: str
+    code: str
+    source: str
+    zone: str
+    place: Place
+    began: datetime
+    observed: datetime
+    left_at: datetime | None
+    confidence: float
+    attributes: Mapping[str, Any]
+    evidence: str | None
+    state: State
+    filed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a case's history; never changed, never deleted.
+
+    Attributes:
+        id: Sequential number over all cases.
+        case_id: The case's number.
+        at: When it was recorded (UTC).
+        event: What happened.
+        by: Who did it: an officer's name, or ``"cv-engine"``.
+        note: The officer's note or reason; may be empty.
+        from_state: State before, for ``Event.STATE``.
+        to_state: State after, for ``Event.STATE`` and ``Event.FILED``.
+        data: JSON values of the event (``key``, ``evidence``, ``began``, ...).
+    """
+
+    id: int
+    case_id: int
+    at: datetime
+    event: Event
+    by: str
+    note: str
+    from_state: State | None
+    to_state: State | None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_transition(case_id: int, now: State, to: State) -> None:
+    """Refuse a change of state that the process does not know.
+
+    Args:
+        case_id: The case's number, for the message.
+        now: The state the case is in.
+        to: The state asked for.
+
+    Raises:
+        QueueError: ``to`` cannot follow ``now``; the message lists what can.
+    """
+    allowed = TRANSITIONS[now]
+    if to in allowed:
+        return
+    names = ", ".join(state for state in State if state in allowed) or "nothing, this is its end"
+    already = "already " if to == now else ""
+    raise QueueError(
+        f"case {case_id} is {already}{now.value}: it cannot become {to.value}; allowed: {names}"
+    )

@@ -1,0 +1,151 @@
+"""Export: cases as GeoJSON (RFC 7946) or CSV (RFC 4180), piece by piece."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from cv_engine.cases.case import Case
+from cv_engine.cases.error import QueueError
+
+_COLUMNS = (
+    *("id", "key", "kind", "standard", "code", "state", "source", "zone", "began", "observed"),
+    *("left_at", "longitude", "latitude", "accuracy_m", "basis", "image_box", "confidence"),
+    *("evidence", "filed_at", "attributes"),
+)
+#: A cell that begins so is run as a formula by spreadsheets (OWASP, "CSV Injection"); the second
+#: row holds the full-width forms that some of them take for the same.
+_FORMULA_STARTS = (
+    *("=", "+", "-", "@", "\t", "\r", "\n", "|", "%"),
+    *("\uff1d", "\uff0b", "\uff0d", "\uff20"),
+)
+
+
+def export(cases: Iterable[Case], form: str) -> Iterator[str]:
+    r"""Write cases in a form that other programs read.
+
+    Args:
+        cases: The cases; taken one by one, so that any number fits in memory.
+        form: ``"geojson"`` or ``"csv"``.
+
+    Returns:
+        Pieces of text; put together they are the file (UTF-8, line ends as they are).
+
+    Raises:
+        QueueError: The form is not known.
+
+    Example:
+        >>> "".join(export([], "geojson"))
+        '{"type": "FeatureCollection", "features": []}\n'
+    """
+    writers: dict[str, Callable[[Iterable[Case]], Iterator[str]]] = {
+        "geojson": _geojson,
+        "csv": _csv,
+    }
+    if form not in writers:
+        raise QueueError(f"cannot export as {form!r}; known: {', '.join(writers)}")
+    return writers[form](cases)
+
+
+def _geojson(cases: Iterable[Case]) -> Iterator[str]:
+    yield '{"type": "FeatureCollection", "features": ['
+    separator = "\n"
+    for case in cases:
+        yield separator + json.dumps(feature(case), ensure_ascii=False, allow_nan=False)
+        separator = ",\n"
+    yield "]}\n" if separator == "\n" else "\n]}\n"
+
+
+def feature(case: Case) -> dict[str, Any]:
+    """One case as a GeoJSON feature; its geometry is null where nothing is known of the place."""
+    box = case.place.image_box
+    return {
+        "type": "Feature",
+        "id": case.id,
+        "geometry": _right_handed(case.place.geometry),
+        "properties": {
+            "key": case.key,
+            "kind": case.kind,
+            "standard": case.standard,
+            "code": case.code,
+            "state": case.state.value,
+            "source": case.source,
+            "zone": case.zone,
+            "began": _time(case.began),
+            "observed": _time(case.observed),
+            "left_at": _time(case.left_at),
+            "accuracy_m": case.place.accuracy_m,
+            "basis": case.place.basis,
+            "image_box": None if box is None else list(box),
+            "confidence": case.confidence,
+            "evidence": case.evidence,
+            "filed_at": _time(case.filed_at),
+            "attributes": dict(case.attributes),
+        },
+    }
+
+
+def _right_handed(geometry: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The geometry with its outer rings counter-clockwise, as RFC 7946 (3.1.6) wants them."""
+    if geometry is None:
+        return None
+    if geometry.get("type") not in {"Polygon", "MultiPolygon", "GeometryCollection"}:
+        return dict(geometry)
+    import shapely
+    from shapely.geometry import mapping, shape
+
+    turned = shapely.orient_polygons(shape(dict(geometry)))
+    return {**mapping(turned)}
+
+
+def _csv(cases: Iterable[Case]) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    yield text.getvalue()
+    for case in cases:
+        text.seek(0)
+        text.truncate()
+        writer.writerow([_safe(cell) for cell in _row(case)])
+        yield text.getvalue()
+
+
+def _row(case: Case) -> list[object]:
+    lon, lat = _middle(case.place.geometry)
+    box = case.place.image_box
+    return [
+        *(case.id, case.key, case.kind, case.standard, case.code, case.state.value),
+        *(case.source, case.zone, _time(case.began), _time(case.observed), _time(case.left_at)),
+        *(lon, lat, case.place.accuracy_m, case.place.basis),
+        None if box is None else " ".join(f"{value:g}" for value in box),
+        *(case.confidence, case.evidence, _time(case.filed_at)),
+        json.dumps(dict(case.attributes), ensure_ascii=False, sort_keys=True),
+    ]
+
+
+def _middle(geometry: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
+    """Longitude and latitude of a point, or of a point inside anything larger."""
+    if geometry is None:
+        return None, None
+    if geometry.get("type") == "Point":
+        lon, lat = geometry["coordinates"][:2]
+        return lon, lat
+    from shapely.geometry import shape
+
+    point = shape(dict(geometry)).representative_point()
+    return (None, None) if point.is_empty else (point.x, point.y)
+
+
+def _safe(cell: object) -> object:
+    """The cell, with an apostrophe before text that a spreadsheet would run as a formula."""
+    if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):
+        return "'" + cell
+    return cell
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

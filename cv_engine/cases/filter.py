@@ -1,0 +1,163 @@
+"""Filter: which cases of the queue are asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from cv_engine.cases.case import State
+from cv_engine.cases.error import QueueError
+from cv_engine.cases.tables import SPANS_SINCE, case_boxes, case_spans, cases
+
+#: Up to so many cases in a box or a span SQLite starts from these; beyond it, so many cases match
+#: that walking along the time until the page is full is quicker.
+_NARROW = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the wanted cases have in common; a field left at ``None`` asks for nothing.
+
+    Cases come newest first: by the time they began, then by number.
+
+    Attributes:
+        kind: The violation's name.
+        zone: The zone's name.
+        source: The camera, satellite area or sensor.
+        state: Where the case stands.
+        since: Only cases still seen at or after this moment (timezone-aware).
+        until: Only cases that had begun by this moment (timezone-aware).
+        bbox: ``(west, south, east, north)`` in degrees, WGS 84: only cases that touch it. Cases
+            without a geometry lie in no box.
+        limit: At most so many cases.
+        offset: So many of the newest are left out first.
+    """
+
+    kind: str | None = None
+    zone: str | None = None
+    source: str | None = None
+    state: State | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    limit: int | None = None
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("since", "until"):
+            at = getattr(self, name)
+            if at is not None and at.tzinfo is None:
+                raise QueueError(f"{name} has no time zone: write it as 2026-05-01T08:00:00+08:00")
+        if self.since is not None and self.until is not None and self.until < self.since:
+            raise QueueError("until lies before since: no case can be in between")
+        if self.limit is not None and self.limit < 0:
+            raise QueueError(f"limit {self.limit} is below 0")
+        if self.offset < 0:
+            raise QueueError(f"offset {self.offset} is below 0")
+        if self.bbox is not None:
+            _check_bbox(self.bbox)
+
+
+def _check_bbox(bbox: tuple[float, float, float, float]) -> None:
+    west, south, east, north = bbox
+    if not all(math.isfinite(value) for value in bbox):
+        raise QueueError(f"bbox {bbox} has a value that is not a number")
+    if west > east or south > north:
+        raise QueueError(
+            f"bbox {bbox} is empty: the order is west, south, east, north "
+            "(longitude, latitude, longitude, latitude)"
+        )
+
+
+def select_cases(connection: Connection, wanted: Filter) -> sa.Select[Any]:
+    """The statement that gives the filter's cases, newest first, on this connection's database."""
+    statement = sa.select(cases).where(*_conditions(connection, wanted))
+    statement = statement.order_by(cases.c.began.desc(), cases.c.id.desc())
+    if wanted.limit is not None:
+        statement = statement.limit(wanted.limit)
+    if wanted.offset:
+        statement = statement.offset(wanted.offset)
+    return statement
+
+
+def count_cases(connection: Connection, wanted: Filter) -> int:
+    """How many cases the filter matches, whatever its limit and offset."""
+    statement = sa.select(sa.func.count()).select_from(cases)
+    return int(connection.execute(statement.where(*_conditions(connection, wanted))).scalar_one())
+
+
+def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    columns = cases.c
+    found: list[sa.ColumnElement[bool]] = []
+    for column, value in (
+        (columns.kind, wanted.kind),
+        (columns.zone, wanted.zone),
+        (columns.source, wanted.source),
+        (columns.state, None if wanted.state is None else wanted.state.value),
+    ):
+        if value is not None:
+            found.append(column == value)
+    found += _time_conditions(connection, wanted.since, wanted.until)
+    if wanted.bbox is not None:
+        found += _box_conditions(connection, wanted.bbox)
+    return found
+
+
+def _time_conditions(
+    connection: Connection, since: datetime | None, until: datetime | None
+) -> list[sa.ColumnElement[bool]]:
+    columns = cases.c
+    exact: list[sa.ColumnElement[bool]] = []
+    if until is not None:
+        exact.append(columns.began <= until)
+    if since is None:  # the order by time serves it
+        return exact
+    exact.append(columns.observed >= since)
+    if connection.dialect.name == "postgresql":
+        spans = sa.func.tstzrange(columns.began, columns.observed, "[]")
+        return [*exact, spans.bool_op("&&")(sa.func.tstzrange(since, until, "[]"))]
+    near = sa.select(case_spans.c.id).where(case_spans.c.observed_s >= _seconds(since))
+    if until is not None:
+        near = near.where(case_spans.c.began_s <= _seconds(until))
+    return exact + _preselected(connection, near)
+
+
+def _seconds(at: datetime) -> float:
+    return (at - SPANS_SINCE).total_seconds()
+
+
+def _box_conditions(
+    connection: Connection, bbox: tuple[float, float, float, float]
+) -> list[sa.ColumnElement[bool]]:
+    west, south, east, north = bbox
+
+    def touches(columns: Any) -> list[sa.ColumnElement[bool]]:
+        return [
+            columns.min_lon <= east,
+            columns.max_lon >= west,
+            columns.min_lat <= north,
+            columns.max_lat >= south,
+        ]
+
+    exact = touches(cases.c)
+    if connection.dialect.name == "postgresql":
+        boxes = sa.func.box(
+            sa.func.point(cases.c.min_lon, cases.c.min_lat),
+            sa.func.point(cases.c.max_lon, cases.c.max_lat),
+        )
+        asked = sa.func.box(sa.func.point(west, south), sa.func.point(east, north))
+        return [*exact, boxes.bool_op("&&")(asked)]
+    near = sa.select(case_boxes.c.id).where(*touches(case_boxes.c))
+    return exact + _preselected(connection, near)
+
+
+def _preselected(connection: Connection, near: sa.Select[Any]) -> list[sa.ColumnElement[bool]]:
+    """The condition that a case is among those an R*Tree gives, if they are few."""
+    some = near.limit(_NARROW + 1).subquery()
+    count = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+    return [cases.c.id.in_(near)] if count <= _NARROW else []

@@ -1,0 +1,1 @@
+"""The queue's schema, step by step."""

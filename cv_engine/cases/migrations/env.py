@@ -1,0 +1,15 @@
+"""Alembic's entry point: runs the steps on the connection (and in the transaction) handed to it."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from cv_engine.cases.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=context.config.attributes["version_table"],
+)
+with context.begin_transaction():
+    context.run_migrations()

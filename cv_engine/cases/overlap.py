@@ -1,0 +1,87 @@
+"""Overlap: whether two findings are of one and the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cv_engine.finding import Place
+
+if TYPE_CHECKING:
+    from pyproj import Geod
+
+#: Two boxes or areas that share at least this part of their union are one thing. The usual bound of
+#: detection benchmarks; parked cars side by side or one behind the other share far less.
+SAME_PLACE_IOU = 0.5
+
+#: Places that say where the thing is. The others say at best where the camera is, which is the
+#: same for everything it sees.
+_LOCATED = frozenset({"homography", "raster"})
+
+
+def same_place(one: Place, other: Place) -> float:
+    """How surely two places of one source are of one thing.
+
+    Image boxes decide where both have one. Otherwise areas are compared by the part of their
+    union that they share, and anything else by the distance on the ground, which must lie within
+    the accuracy of both.
+
+    Args:
+        one: A place.
+        other: Another place seen by the same source.
+
+    Returns:
+        0.0 where they are not the same, else a value above 0 and up to 1, larger for closer ones.
+    """
+    if one.image_box is not None and other.image_box is not None:
+        return _bounded(box_iou(one.image_box, other.image_box))
+    if one.geometry is None or other.geometry is None:
+        return 0.0
+    if not {one.basis, other.basis} <= _LOCATED:
+        return 0.0
+    return _same_ground(one.geometry, other.geometry, one.accuracy_m, other.accuracy_m)
+
+
+def box_iou(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> float:
+    """Intersection over union of two xyxy boxes; 0.0 where both are empty."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    areas = sum(max(b[2] - b[0], 0.0) * max(b[3] - b[1], 0.0) for b in (one, other))
+    return min(shared / (areas - shared), 1.0) if areas > shared else 0.0
+
+
+def _bounded(iou: float) -> float:
+    return iou if iou >= SAME_PLACE_IOU else 0.0
+
+
+def _same_ground(
+    one: Mapping[str, Any],
+    other: Mapping[str, Any],
+    accuracy_m: float | None,
+    other_accuracy_m: float | None,
+) -> float:
+    import shapely
+    from shapely.geometry import shape
+
+    first, second = shape(dict(one)), shape(dict(other))
+    if first.area > 0 and second.area > 0:
+        # A ratio of areas does not change with the scale of the two axes: degrees will do.
+        union = shapely.union(first, second).area
+        return _bounded(shapely.intersection(first, second).area / union)
+    if accuracy_m is None or other_accuracy_m is None:
+        return 0.0
+    a, b = first.centroid, second.centroid
+    distance_m = abs(_wgs84().inv(a.x, a.y, b.x, b.y)[2])
+    within_m = min(accuracy_m, other_accuracy_m)
+    return 1.0 / (1.0 + distance_m) if distance_m <= within_m else 0.0
+
+
+@cache
+def _wgs84() -> Geod:
+    from pyproj import Geod
+
+    return Geod(ellps="WGS84")

@@ -1,0 +1,210 @@
+"""Store: the database behind the queue, opened, set up and brought to the current schema."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+
+from cv_engine.cases.error import QueueError
+from cv_engine.cases.fault import explain
+
+#: The newest step of the schema; equal to the migrations' own head, which a test holds.
+SCHEMA = "0001"
+#: The table that says which schema a database has; not Alembic's default name, so that the queue
+#: can share a PostgreSQL database with other programs.
+VERSION_TABLE = "cv_engine_schema"
+
+_BUSY_TIMEOUT_S = 30.0  # far longer than any transaction here, shorter than a person's patience
+_BUSY_PAUSE_S = 0.02  # between tries of the one step that SQLite does not wait for itself
+_CONNECT_TIMEOUT_S = 10
+_SCHEMA_LOCK = 0x63765F73636865  # any number of our own: the PostgreSQL lock that opening takes
+_migrating = threading.Lock()  # Alembic keeps its context in module globals
+
+
+class Store:
+    """A database with the queue's schema.
+
+    Args:
+        where: Path of a SQLite file, which is made with its folders where missing, or a
+            ``postgresql://`` or ``sqlite:///`` URL.
+
+    Raises:
+        QueueError: The database cannot be opened, is not a queue, or belongs to a newer program.
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        url = _url(where)
+        self.name = url.database if url.drivername == "sqlite" else url.render_as_string()
+        with explain(str(self.name)):
+            self._engine = _engine(url)
+            self._writing = self._engine.execution_options(cv_write=True)
+        try:
+            self._bring_to_schema()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def dialect(self) -> str:
+        """``"sqlite"`` or ``"postgresql"``."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection in a transaction that sees one state of the database."""
+        with explain(str(self.name)), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a transaction that is committed, and durable, when the block ends."""
+        with explain(str(self.name)), self._writing.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._engine.dispose()
+
+    def _bring_to_schema(self) -> None:
+        with self.reading() as connection:
+            found = _schema(connection, str(self.name))
+        if self.dialect == "sqlite":  # only now that the file is known to be a queue, or empty
+            with explain(str(self.name)):
+                _use_wal(self._engine)
+        if found == SCHEMA:
+            return
+        with _migrating, self.writing() as connection:
+            if self.dialect == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+            # Another process may have been faster: look again, now that nobody else can write.
+            if _schema(connection, str(self.name)) != SCHEMA:
+                _upgrade(connection)
+        self._engine.dispose()  # new connections see the planner's new statistics
+
+
+def _url(where: str | Path) -> URL:
+    """The database's address; a path becomes a SQLite URL, its folder is made."""
+    text = str(where)
+    if isinstance(where, Path) or "://" not in text:
+        return URL.create("sqlite", database=str(_file(Path(text))))
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError as error:
+        raise QueueError("the queue's address is not a valid database URL") from error
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise QueueError("a queue in memory would be lost: name a file, sqlite:///queue.sqlite")
+        return URL.create("sqlite", database=str(_file(Path(url.database))))
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    raise QueueError(f"{backend} is not supported: give a file, or a postgresql:// URL")
+
+
+def _file(path: Path) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = path.is_dir()
+    except OSError as error:
+        raise QueueError(
+            f"{path.parent}: the folder for the queue cannot be made or entered "
+            f"({error.strerror}): choose another with --data, or ask for the right to write there"
+        ) from error
+    if folder:
+        raise QueueError(f"{path} is a folder: name the queue's file in it, such as queue.sqlite")
+    return path
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        try:
+            return sa.create_engine(
+                url, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S}
+            )
+        except ModuleNotFoundError as error:
+            raise QueueError(
+                "PostgreSQL needs the package psycopg: install cv-engine with its extra `postgres`"
+            ) from error
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S})
+    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, not guessed by the driver
+    connection.execute("PRAGMA foreign_keys = ON")
+    # FULL: with NORMAL a commit that was acknowledged can be lost at a power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE takes the write lock at once: a transaction never fails half-way for the want of it.
+    write = connection.get_execution_options().get("cv_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _use_wal(engine: Engine) -> None:
+    """Turn the file to write-ahead logging, which it then stays in.
+
+    SQLite does not wait for its lock in this one step, so two processes that open a new file at
+    once would fail; hence the tries.
+    """
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        while True:
+            try:
+                cursor.execute("PRAGMA journal_mode")
+                if cursor.fetchone() != ("wal",):
+                    cursor.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(_BUSY_PAUSE_S)
+    finally:
+        raw.close()
+
+
+def _schema(connection: Connection, name: str) -> str | None:
+    """The database's schema, ``None`` for one without.
+
+    Raises:
+        QueueError: It is another program's SQLite file, or of a newer version of this one.
+    """
+    tables = sa.inspect(connection)
+    if not tables.has_table(VERSION_TABLE):
+        if connection.dialect.name == "sqlite" and tables.get_table_names():
+            raise QueueError(f"{name} is a database of another program: choose another file")
+        return None
+    version = sa.table(VERSION_TABLE, sa.column("version_num", sa.Text))
+    found = connection.execute(sa.select(version.c.version_num)).scalar()
+    if found is not None and str(found) > SCHEMA:  # steps are numbered with leading zeros
+        raise QueueError(
+            f"{name} was written by a newer version of cv-engine (schema {found}, this one knows "
+            f"{SCHEMA}): update cv-engine; nothing was changed"
+        )
+    return None if found is None else str(found)
+
+
+def _upgrade(connection: Connection) -> None:
+    # Alembic is only loaded where there is something to do: opening a queue stays quick.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "cv_engine.cases:migrations")
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = VERSION_TABLE
+    command.upgrade(config, "head")

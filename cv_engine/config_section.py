@@ -1,0 +1,88 @@
+"""What the sections of the configuration are made of: their base and the types of their values.
+
+Each type says in words what is wanted and gives an example, which error messages show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a value is, in words, and an example; both appear in error messages."""
+
+    what: str
+    example: str
+
+
+Seconds = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False, strict=True),
+    Unit("a number of seconds above 0", "300"),
+]
+SecondsOrZero = Annotated[
+    float,
+    Field(ge=0, allow_inf_nan=False, strict=True),
+    Unit("a number of seconds, 0 or more", "5"),
+]
+Pixels = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False, strict=True),
+    Unit("a number of pixels above 0", "16"),
+]
+PixelPosition = Annotated[
+    float,
+    Field(allow_inf_nan=False, strict=True),
+    Unit("a position in pixels", "640"),
+]
+Metres = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False, strict=True),
+    Unit("a number of metres above 0", "2"),
+]
+Fraction = Annotated[
+    float,
+    Field(ge=0, le=1, allow_inf_nan=False, strict=True),
+    Unit("a number from 0 to 1", "0.25"),
+]
+Latitude = Annotated[
+    float,
+    Field(ge=-90, le=90, allow_inf_nan=False, strict=True),
+    Unit("a latitude in degrees, -90 to 90", "29.8683"),
+]
+Longitude = Annotated[
+    float,
+    Field(ge=-180, le=180, allow_inf_nan=False, strict=True),
+    Unit("a longitude in degrees, -180 to 180", "121.5440"),
+]
+Count = Annotated[int, Field(ge=1, strict=True), Unit("a whole number, 1 or more", "1")]
+Switch = Annotated[bool, Field(strict=True), Unit("true or false", "true")]
+Text = Annotated[str, Field(min_length=1), Unit("a text", '"market-street"')]
+FilePath = Annotated[Path, Unit("a path", '"zones/market.geojson"')]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are errors, values do not change once loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_section_is_default(cls, data: Any) -> Any:
+        """A section whose keys are all commented out reads as null; it means the defaults."""
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
+            return data
+        return {
+            key: value
+            for key, value in data.items()
+            if value is not None
+            or key not in cls.model_fields
+            or not isinstance(cls.model_fields[key].get_default(call_default_factory=True), Section)
+        }

@@ -1,0 +1,1 @@
+"""What the command line shows and how it ends: sessions, tables, progress, exit codes."""

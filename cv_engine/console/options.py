@@ -1,0 +1,161 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class InputError(ValueError):
+    """An argument cannot be used; the message names it and shows how to write it."""
+
+
+class Format(StrEnum):
+    """What a command prints on stdout."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+class ExportForm(StrEnum):
+    """What cases are exported as."""
+
+    GEOJSON = "geojson"
+    CSV = "csv"
+
+
+def _whoami() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no login name, as in some containers
+        return "unknown"
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Configuration; the built-in one if left out."),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Where the queue and the evidence lie."),
+]
+FormatOption = Annotated[
+    Format,
+    typer.Option("--format", help="A table for people, or one JSON object per line."),
+]
+CameraOption = Annotated[
+    str | None,
+    typer.Option("--camera", metavar="NAME", help="The camera, as in the configuration."),
+]
+ByOption = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        help="Who decides; your login name if left out.",
+        default_factory=_whoami,
+        show_default=False,
+    ),
+]
+KindOption = Annotated[
+    str | None, typer.Option("--kind", help="Only this violation, such as motor_vehicle_parked.")
+]
+ZoneOption = Annotated[str | None, typer.Option("--zone", help="Only this zone.")]
+SourceOption = Annotated[str | None, typer.Option("--camera", help="Only this camera.")]
+StateOption = Annotated[
+    str | None, typer.Option("--state", help="Only this state, such as reported.")
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Only cases seen at or after this time."),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option("--until", metavar="TIME", help="Only cases that began by this time."),
+]
+BoxOption = Annotated[
+    str | None,
+    typer.Option("--box", metavar="W,S,E,N", help="Only cases in this box of degrees, WGS 84."),
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="At most so many, the newest first.")
+]
+
+
+def read_time(text: str | None, option: str) -> datetime | None:
+    """Read a time with its offset from UTC.
+
+    Raises:
+        InputError: It is no time, or has no offset.
+    """
+    if text is None:
+        return None
+    example = "2026-05-01T08:00:00+08:00"
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{option} {text}: not a time; write it as {example}") from None
+    if at.tzinfo is None:
+        raise InputError(
+            f"{option} {text}: has no offset from UTC, so the moment is not known; "
+            f"write it as {example}, or with a Z at the end for UTC"
+        )
+    return at
+
+
+def read_place(text: str | None, option: str) -> tuple[float, float] | None:
+    """Read ``LAT,LON`` in degrees.
+
+    Raises:
+        InputError: It is no such place.
+    """
+    if text is None:
+        return None
+    numbers = _numbers(text, 2, option, "29.8683,121.5440 (latitude, longitude)")
+    latitude, longitude = numbers
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        raise InputError(
+            f"{option} {text}: latitude runs from -90 to 90 and longitude from -180 to 180; "
+            "latitude comes first"
+        )
+    return latitude, longitude
+
+
+def read_box(text: str | None, option: str) -> tuple[float, float, float, float] | None:
+    """Read ``WEST,SOUTH,EAST,NORTH`` in degrees.
+
+    Raises:
+        InputError: It is no such box.
+    """
+    if text is None:
+        return None
+    example = "121.50,29.80,121.60,29.90 (west, south, east, north)"
+    west, south, east, north = _numbers(text, 4, option, example)
+    return west, south, east, north
+
+
+def read_size(text: str, option: str) -> tuple[int, int]:
+    """Read ``WIDTHxHEIGHT`` in pixels.
+
+    Raises:
+        InputError: It is no such size.
+    """
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise InputError(f"{option} {text}: not a frame size; write it as 1920x1080")
+    return int(parts[0]), int(parts[1])
+
+
+def _numbers(text: str, count: int, option: str, example: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise InputError(f"{option} {text}: wanted are {count} numbers, such as {example}")
+    return numbers

@@ -1,0 +1,88 @@
+"""How a command ends: exit codes, and one line instead of a traceback."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+_OURS = frozenset({"benchmarks", "cli", "cv_engine", "models", "satellite", "zones"})
+_WRONG_PATH = frozenset(
+    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
+)
+
+_INTERRUPTED = "Interrupted. What was filed is kept; run the same command again to resume."
+
+
+class ExitCode(IntEnum):
+    """What the shell sees."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_INPUT = 2
+    INTERRUPTED = 130  # 128 + SIGINT, as shells count it
+
+
+def run(app: typer.Typer, args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; never raises.
+
+    Args:
+        app: The Typer application.
+        args: Arguments without the program's name; those of the process where ``None``.
+    """
+    argv = list(sys.argv[1:] if args is None else args)
+    try:
+        app(args=argv, prog_name="cv-engine")
+    except SystemExit as end:  # how Typer ends every command, wrong usage included
+        code = end.code if isinstance(end.code, int) else int(ExitCode.FAILED)
+        if code == ExitCode.INTERRUPTED:
+            say(_INTERRUPTED)
+        return code
+    except KeyboardInterrupt:
+        say(_INTERRUPTED)
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        if "--debug" in argv:
+            traceback.print_exception(error)
+        message, code = describe(error)
+        say(f"[bold red]Error:[/] {escaped(message)}")
+        return code
+    return ExitCode.DONE
+
+
+def describe(error: BaseException) -> tuple[str, ExitCode]:
+    """Return one line for a person about ``error``, and the exit code it asks for."""
+    if isinstance(error, ValueError) and type(error).__module__.partition(".")[0] in _OURS:
+        return str(error), ExitCode.WRONG_INPUT
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f"{error.filename}: " if error.filename else ""
+        code = ExitCode.WRONG_INPUT if error.errno in _WRONG_PATH else ExitCode.FAILED
+        return f"{where}{error.strerror or error}", code
+    if isinstance(error, MemoryError):
+        return "out of memory; analyse fewer or smaller videos at a time", ExitCode.FAILED
+    name = type(error).__name__
+    return (
+        f"unexpected {name}: {error}. Nothing that was filed is lost; run again with "
+        "`cv-engine --debug ...` for the details, and `cv-engine doctor` to check the installation.",
+        ExitCode.FAILED,
+    )
+
+
+def say(text: str) -> None:
+    """Write a line of rich markup for a person to stderr, unwrapped, so that it can be searched."""
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False).print(text, soft_wrap=True)
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` such that rich shows it as it is."""
+    from rich.markup import escape
+
+    return escape(text)

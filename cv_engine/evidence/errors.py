@@ -1,0 +1,40 @@
+"""What goes wrong with evidence, said so that the user knows what to do."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class EvidenceError(ValueError):
+    """Evidence cannot be made, kept or read; the message says what to do."""
+
+
+class ClipError(EvidenceError):
+    """The source yields no clip: it is unreadable, or has no picture in the span asked for."""
+
+
+def from_os_error(error: OSError, folder: Path) -> EvidenceError:
+    """Says in the user's terms why ``folder`` could not be written.
+
+    Args:
+        error: What the operating system answered.
+        folder: The folder that was being written to.
+
+    Returns:
+        An error to raise in its place.
+    """
+    if error.errno in _FULL:
+        return EvidenceError(
+            f"{folder}: the disk is full or its quota used up ({error.strerror}); free some space "
+            "or choose another data folder; no half-written package was left behind"
+        )
+    if error.errno in _CLOSED:
+        return EvidenceError(
+            f"{folder}: cannot be written ({error.strerror}); give this user write permission or "
+            "choose another data folder"
+        )
+    return EvidenceError(f"{folder}: evidence could not be written: {error}")

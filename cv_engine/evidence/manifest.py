@@ -1,0 +1,173 @@
+"""The manifest: what a package holds, down to the last byte, and where it came from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.signing import PUBLIC_KEY_BYTES, fingerprint
+from cv_engine.finding import Finding
+
+SCHEMA = "cv-engine/evidence/1"
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a package.
+
+    Attributes:
+        path: Relative to the package, with forward slashes.
+        size: Bytes.
+        sha256: Hex digest of the bytes.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What verification needs of a manifest.
+
+    Attributes:
+        files: Every file of the package but the manifest and its signature.
+        public_key: The 32 raw bytes of the key that signed it.
+        content: The whole manifest as parsed.
+    """
+
+    files: tuple[Entry, ...]
+    public_key: bytes
+    content: Mapping[str, Any]
+
+
+def compose(
+    finding: Finding,
+    files: Sequence[Mapping[str, Any]],
+    clips: Sequence[Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+    public_key: bytes,
+) -> bytes:
+    """Writes a manifest: the same content always gives the same bytes.
+
+    Raises:
+        EvidenceError: An attribute or a provenance value is no JSON value.
+    """
+    place = finding.place
+    content = {
+        "schema": SCHEMA,
+        "finding": {
+            "key": finding.key,
+            "kind": finding.kind,
+            "source": finding.source,
+            "zone": finding.zone,
+            "place": {
+                "geometry": place.geometry,
+                "accuracy_m": place.accuracy_m,
+                "basis": place.basis,
+                "image_box": place.image_box,
+            },
+            "began": finding.began.isoformat(),
+            "observed": finding.observed.isoformat(),
+            "confidence": finding.confidence,
+            "attributes": dict(finding.attributes),
+        },
+        "files": sorted(files, key=lambda file: str(file["path"])),
+        "clips": list(clips),
+        "provenance": dict(provenance),
+        "signature": {
+            "algorithm": "Ed25519",
+            "file": SIGNATURE,
+            "public_key": public_key.hex(),
+            "fingerprint": fingerprint(public_key),
+        },
+    }
+    try:
+        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        return (text + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise EvidenceError(
+            f"finding {finding.key}: its attributes or provenance hold a value that is no JSON "
+            f"value: {error}"
+        ) from error
+
+
+def parse(data: bytes) -> Manifest:
+    """Reads a manifest of unknown origin.
+
+    Raises:
+        EvidenceError: It is malformed, or names a path outside the package.
+    """
+    try:
+        content = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"is no JSON: {error}") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise EvidenceError(f"is no manifest of the form {SCHEMA}")
+    return Manifest(_entries(content.get("files")), _public_key(content), content)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _public_key(content: Mapping[str, Any]) -> bytes:
+    signature = content.get("signature")
+    if not isinstance(signature, dict):
+        raise EvidenceError("names no public key")
+    text = signature.get("public_key")
+    try:
+        key = bytes.fromhex(text) if isinstance(text, str) else b""
+    except ValueError:
+        key = b""
+    if len(key) != PUBLIC_KEY_BYTES:
+        raise EvidenceError("names no usable public key")
+    if signature.get("fingerprint") != fingerprint(key):
+        raise EvidenceError("names a fingerprint that is not that of its public key")
+    return key
+
+
+def _entries(files: object) -> tuple[Entry, ...]:
+    if not isinstance(files, list):
+        raise EvidenceError("lists no files")
+    entries = tuple(_entry(file) for file in files)
+    if len({entry.path for entry in entries}) != len(entries):
+        raise EvidenceError("lists a file twice")
+    return entries
+
+
+def _entry(file: object) -> Entry:
+    if not isinstance(file, dict):
+        raise EvidenceError(f"lists a file that is no object: {str(file)[:80]!r}")
+    path, size, digest = file.get("path"), file.get("size"), file.get("sha256")
+    if not isinstance(path, str) or not _is_inside(path):
+        raise EvidenceError(f"names a path outside the package: {str(path)[:80]!r}")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise EvidenceError(f"gives no size for {path!r}")
+    if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+        raise EvidenceError(f"gives no SHA-256 for {path!r}")
+    return Entry(path, size, digest)
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path is relative, in its shortest form, and stays inside the package."""
+    parts = PurePosixPath(path).parts
+    return (
+        bool(parts)
+        and "/".join(parts) == path
+        and ".." not in parts
+        and "\\" not in path
+        and path.isprintable()
+        and path not in (MANIFEST, SIGNATURE)
+    )

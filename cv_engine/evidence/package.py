@@ -1,0 +1,238 @@
+"""Writes the evidence package of a case: pictures, clip, manifest and signature."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+from cv_engine.evidence.annotate import Zone, annotate, moved
+from cv_engine.evidence.caption import caption, description, position
+from cv_engine.evidence.clip import ClipInfo, ClipSource, cut
+from cv_engine.evidence.errors import ClipError, EvidenceError, from_os_error
+from cv_engine.evidence.exif import jpeg
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
+from cv_engine.evidence.redact import Faces, redact
+from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.staging import publish, set_aside, staged, write_file
+from cv_engine.evidence.still import Still, choose, close_up_window, crop
+from cv_engine.evidence.verify import verify
+from cv_engine.finding import Finding
+
+ORIGINAL = "original"
+SHAREABLE = "shareable"
+ANNOTATED = "annotated"  # the same, where nothing was hidden: not to be given away
+_ROLES = ("start", "between", "end")
+_ORIGINAL_QUALITY = 97  # of JPEG, with full colour: differs from the frame by rounding only
+_NAME_BYTES = 80  # of the camera's part of a package's name; file systems allow 255 in all
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the shareable pictures of a package are made.
+
+    Attributes:
+        timezone: Local time zone of the captions.
+        redacted: Whether bystanders' heads and other vehicles' plates are hidden in them; if
+            not, their folder is called ``annotated`` and not ``shareable``.
+        faces: A face model whose finds are hidden too.
+        quality: JPEG quality, 1 to 100.
+    """
+
+    timezone: tzinfo = UTC
+    redacted: bool = True
+    faces: Faces | None = None
+    quality: int = 92
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    path: str
+    role: str
+    view: str
+    time: datetime
+    data: bytes
+
+
+def package_name(finding: Finding) -> str:
+    """Names a finding's package: kind, camera, time it began (UTC) and key."""
+    text = unicodedata.normalize("NFC", finding.source)
+    source = re.sub(r"[^\w]+", "-", text).strip("-").encode()[:_NAME_BYTES].decode(errors="ignore")
+    kind = re.sub(r"[^a-z0-9_]+", "-", finding.kind.lower())[:_NAME_BYTES]
+    began = f"{finding.began.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return f"{kind}-{source or 'camera'}-{began}-{finding.key}"
+
+
+def write(
+    root: Path,
+    finding: Finding,
+    stills: Sequence[Still],
+    *,
+    key: SigningKey,
+    clip: ClipSource | None = None,
+    zone: Zone | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    style: Style | None = None,
+) -> Path:
+    """Writes the evidence package of a finding, whole or not at all.
+
+    ::
+
+        <root>/<name>/manifest.json                     every file's size and SHA-256, origin
+                      manifest.sig                      Ed25519 over the manifest's bytes
+                      original/overview-start.jpg ...   the frame, nothing drawn on it
+                      original/closeup-start.jpg ...    the thing and what is around it
+                      original/clip.mp4                 or .mkv: packets as the camera sent them
+                      shareable/overview-start.jpg ...  redacted, with box, zone and caption
+
+    The clip is kept among the originals only: to hide anything in it, it would have to be
+    encoded anew, and would then no longer be the camera's own pictures. A source that yields no
+    clip is noted in the manifest; the pictures are written all the same.
+
+    A package of the same finding that verifies is returned untouched, so that a run may be
+    repeated after a crash. One that does not is set aside as ``<name>.damaged-N``.
+
+    Args:
+        root: The folder of all packages; made if missing.
+        finding: What the evidence is for.
+        stills: Candidates, one or more for each role; the best of each role is kept.
+        key: Signs the manifest.
+        clip: Which part of which recording to keep.
+        zone: The zone it lies in, in pixels of the stills.
+        provenance: JSON values on where it came from: digests of model and configuration,
+            software version, name and SHA-256 of the source file, basis of the frame clock.
+        style: How the shareable pictures are made.
+
+    Returns:
+        The package's folder.
+
+    Raises:
+        EvidenceError: Nothing to show, a value that is no JSON, or the disk cannot be written
+            or is full. Nothing half-written is left behind.
+    """
+    target = root / package_name(finding)
+    try:
+        if target.is_dir() and not verify(target):
+            return target
+        chosen = _best_of_each_role(stills)
+        with staged(root, target.name) as folder:
+            _fill(folder, finding, chosen, key, clip, zone, provenance or {}, style or Style())
+            while not publish(folder, target):
+                if not verify(target):
+                    return target  # another run was quicker
+                set_aside(target)
+    except OSError as error:
+        raise from_os_error(error, root) from error
+    return target
+
+
+def _best_of_each_role(stills: Sequence[Still]) -> list[Still]:
+    if not stills:
+        raise EvidenceError("evidence needs at least one still")
+    groups = ([still for still in stills if still.role == role] for role in _ROLES)
+    return [choose(group) for group in groups if group]
+
+
+def _fill(
+    folder: Path,
+    finding: Finding,
+    stills: Sequence[Still],
+    key: SigningKey,
+    clip: ClipSource | None,
+    zone: Zone | None,
+    provenance: Mapping[str, Any],
+    style: Style,
+) -> None:
+    (folder / ORIGINAL).mkdir()
+    (folder / _drawn_folder(style)).mkdir()
+    files: list[dict[str, Any]] = []
+    for picture in _pictures(finding, stills, zone, style):
+        write_file(folder / picture.path, picture.data)
+        digest = hashlib.sha256(picture.data).hexdigest()
+        entry = _entry(picture.path, len(picture.data), digest, picture.view)
+        files.append(entry | {"role": picture.role, "time": picture.time.isoformat()})
+    clips = (
+        [_clip(folder, clip.path, name, span) for name, span in clip.spans().items()]
+        if clip
+        else []
+    )
+    files += [file for file, _ in clips if file is not None]
+    noted = [note for _, note in clips]
+    manifest = compose(
+        finding, files, noted, {"redacted": style.redacted, **provenance}, key.public_key
+    )
+    write_file(folder / MANIFEST, manifest)
+    write_file(folder / SIGNATURE, key.sign(manifest))
+
+
+def _drawn_folder(style: Style) -> str:
+    return SHAREABLE if style.redacted else ANNOTATED
+
+
+def _pictures(
+    finding: Finding, stills: Sequence[Still], zone: Zone | None, style: Style
+) -> Iterator[_Picture]:
+    place = position(finding.place)
+    for still in stills:
+        lines = caption(finding, still, style.timezone)
+        about = description(finding, still)
+        shared = still
+        if style.redacted:
+            hidden = redact(still.image, still.box, still.others, style.faces)
+            shared = replace(still, image=hidden)
+        window = close_up_window(still)
+        views = {
+            "overview": (still, annotate(shared, zone, lines)),
+            "closeup": (
+                crop(still, window),
+                annotate(crop(shared, window), moved(zone, window), lines),
+            ),
+        }
+        for view, (plain, drawn) in views.items():
+            for folder, image, quality in (
+                (ORIGINAL, plain.image, _ORIGINAL_QUALITY),
+                (_drawn_folder(style), drawn, style.quality),
+            ):
+                yield _Picture(
+                    path=f"{folder}/{view}-{still.role}.jpg",
+                    role=still.role,
+                    view=view,
+                    time=still.time.astimezone(UTC),
+                    data=jpeg(image, still.time, place, about, quality=quality),
+                )
+
+
+def _clip(
+    folder: Path, source: Path, name: str, span: tuple[float, float]
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Cuts one clip; gives its entry in the list of files, if there is one, and a note on it."""
+    note: dict[str, Any] = {"name": name, "asked_start_s": span[0], "asked_end_s": span[1]}
+    try:
+        info = cut(source, *span, folder / ORIGINAL / name)
+    except ClipError as error:
+        return None, note | {"path": None, "missing": str(error)}
+    path = f"{ORIGINAL}/{info.path.name}"
+    with info.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return _entry(path, info.path.stat().st_size, digest, "clip"), note | _noted(info, path)
+
+
+def _noted(info: ClipInfo, path: str) -> dict[str, Any]:
+    return {
+        "path": path,
+        "codec": info.codec,
+        "start_s": info.start_s,
+        "end_s": info.end_s,
+        "pictures": info.pictures,
+        "mended_timestamps": info.mended,
+        "stopped": info.stopped,
+    }
+
+
+def _entry(path: str, size: int, digest: str, view: str) -> dict[str, Any]:
+    return {"path": path, "size": size, "sha256": digest, "view": view}

@@ -1,0 +1,211 @@
+"""The compressed pictures of a video, in decoding order, with timestamps that a muxer accepts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+if TYPE_CHECKING:  # PyAV's packets are generic to the type checker only
+    from av.packet import Packet
+
+    VideoPacket: TypeAlias = Packet[VideoStream]
+
+_USUAL_RATE = Fraction(25)  # pictures per second, where the file tells nothing: the PAL rate
+_INDEXED = frozenset({"avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
+_LONGEST_PAUSE_S = 3600.0  # a clock that leaps ahead by more than this was set, nothing paused
+_JUMP_S = 1.0  # a clock that falls back by more than this was reset; by less, it only jitters
+_PACKED = re.compile(rb"DivX\d+(?:Build|b)\d+p")  # how old DivX and XviD encoders mark packing
+_VOP_START = b"\x00\x00\x01\xb6"  # ISO/IEC 14496-2, 6.2.1: start of a picture
+_MS_MPEG4 = frozenset({"msmpeg4v2", "msmpeg4v3", "wmv1"})
+_VOP_B = 2  # ISO/IEC 14496-2, table 6-20: bidirectionally predicted
+
+
+class PacketReader:
+    """Reads one video stream's packets, mending what old containers get wrong.
+
+    Four things are mended, none of which touches a picture: missing or made-up presentation
+    times (AVI stores none, raw streams store no time at all), pictures packed two to a packet
+    (DivX, XviD), decoding times that repeat or fall back, and pictures that an AVI file whose
+    index is lost passes off as key frames.
+
+    Args:
+        container: An open input.
+        stream: The stream of ``container`` to read.
+
+    Attributes:
+        mended: How many packets got another time than the file gave them.
+        stopped: Why reading ended before the end of the file, ``None`` if it did not.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._container = container
+        self._stream = stream
+        self.time_base = stream.time_base or Fraction(1, 90_000)
+        rate = stream.guessed_rate or stream.average_rate or _USUAL_RATE
+        self._step = max(1, round(1 / (rate * self.time_base)))
+        self._invented = container.format.name == "avi" or stream.start_time is None
+        self.mended = 0
+        self.stopped: str | None = None
+
+    @property
+    def codec(self) -> str:
+        """The codec's name, whichever decoder is used (``av1``, not ``libdav1d``)."""
+        return self._stream.codec_context.codec.canonical_name
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether the file stores times."""
+        return self._stream.start_time is not None
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether seeking by time is safe.
+
+        A container with an index has one clock. In others (MPEG-TS) the clock may have been reset
+        in the middle, so that one time names two moments: only reading from the start tells.
+        """
+        return self.has_clock and self._container.format.name in _INDEXED
+
+    def seconds(self, ticks: int) -> float:
+        """Media time of a timestamp, in seconds from the stream's start."""
+        return float((ticks - (self._stream.start_time or 0)) * self.time_base)
+
+    @property
+    def codec_header(self) -> bytes:
+        """The stream's codec header, which no longer promises packing: it is undone here."""
+        header = bytes(self._stream.codec_context.extradata or b"")
+        return _PACKED.sub(lambda mark: mark.group()[:-1] + b"n", header)
+
+    def __iter__(self) -> Iterator[VideoPacket]:
+        codec = self.codec
+        packets: Iterable[VideoPacket] = self._numbered(self._demuxed())
+        if codec in _MS_MPEG4:
+            packets = _with_true_key_frames(packets)
+        if codec == "mpeg4" and self._invented:
+            packets = _in_display_order(self._unpacked(packets), self._step)
+        elif codec in ("h264", "hevc") and self._invented:
+            packets = self._filtered(packets, BitStreamFilterContext("dts2pts", self._stream))
+        return self._monotonic(self._with_decoding_times(packets))
+
+    def _demuxed(self) -> Iterator[VideoPacket]:
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    yield packet
+        except (av.FFmpegError, OSError) as error:
+            self.stopped = str(error)
+
+    def _numbered(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        """Gives the packets of a raw stream decoding times at the stream's rate."""
+        for number, packet in enumerate(packets):
+            if packet.dts is None and packet.pts is None and not self.has_clock:
+                packet.time_base = self.time_base
+                packet.dts = number * self._step
+                self.mended += 1
+            yield packet
+
+    def _unpacked(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        if not _PACKED.search(bytes(self._stream.codec_context.extradata or b"")):
+            return iter(packets)
+        return self._filtered(packets, BitStreamFilterContext("mpeg4_unpack_bframes", self._stream))
+
+    def _filtered(
+        self, packets: Iterable[VideoPacket], bitstream_filter: BitStreamFilterContext
+    ) -> Iterator[VideoPacket]:
+        for packet in _ended(packets):
+            try:
+                filtered = bitstream_filter.filter(packet)
+            except av.FFmpegError as error:
+                self.stopped = str(error)
+                return
+            yield from filtered
+
+    def _with_decoding_times(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        """Fills decoding times that Matroska leaves out for the first few packets."""
+        waiting: list[VideoPacket] = []
+        for packet in packets:
+            if packet.dts is None:
+                waiting.append(packet)
+                continue
+            yield from self._backfilled(waiting, packet.dts)
+            waiting = []
+            yield packet
+        if waiting:
+            latest = max((p.pts for p in waiting if p.pts is not None), default=0)
+            yield from self._backfilled(waiting, latest + self._step)
+
+    def _backfilled(self, waiting: list[VideoPacket], until: int) -> Iterator[VideoPacket]:
+        for left, packet in zip(range(len(waiting), 0, -1), waiting, strict=True):
+            packet.dts = until - left * self._step
+            self.mended += 1
+            yield packet
+
+    def _monotonic(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        last: int | None = None
+        shift = 0
+        for packet in packets:
+            dts = (packet.dts or 0) + shift
+            pts = dts if packet.pts is None else packet.pts + shift
+            if last is not None:
+                ahead_s = (dts - last) * self.time_base
+                if ahead_s < -_JUMP_S or ahead_s > _LONGEST_PAUSE_S:
+                    jump = last + self._step - dts
+                    shift, dts, pts = shift + jump, dts + jump, pts + jump
+                    self.mended += 1
+                elif ahead_s <= 0:
+                    dts = last + 1
+                    self.mended += 1
+            last = dts
+            packet.dts, packet.pts = dts, max(pts, dts)
+            yield packet
+
+
+def _ended(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket | None]:
+    yield from packets
+    yield None
+
+
+def _with_true_key_frames(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+    """Marks as key frames only what is one, by the first two bits of Microsoft's MPEG-4."""
+    for packet in packets:
+        packet.is_keyframe = bytes(packet)[0] >> 6 == 0
+        yield packet
+
+
+def _in_display_order(packets: Iterable[VideoPacket], step: int) -> Iterator[VideoPacket]:
+    """Gives MPEG-4 part 2 packets the presentation times that AVI does not store.
+
+    A B picture is shown when it is decoded; any other, when the next one that is no B picture is
+    decoded (ISO/IEC 14496-2, 6.1.3.7).
+    """
+    anchor: VideoPacket | None = None
+    between: list[VideoPacket] = []
+    for packet in packets:
+        data = bytes(packet)
+        at = data.find(_VOP_START) + len(_VOP_START)
+        coded = len(_VOP_START) <= at < len(data)
+        packet.pts = packet.dts
+        if coded and data[at] >> 6 == _VOP_B:
+            between.append(packet)
+            continue
+        yield from _shown(anchor, between, packet.dts)
+        # What is not coded is a placeholder for a picture that the encoder dropped.
+        anchor, between = (packet if coded else None), []
+    last = between[-1] if between else anchor
+    yield from _shown(anchor, between, None if last is None else (last.dts or 0) + step)
+
+
+def _shown(
+    anchor: VideoPacket | None, between: list[VideoPacket], when: int | None
+) -> Iterator[VideoPacket]:
+    if anchor is not None:
+        anchor.pts = when
+        yield anchor
+    yield from between

@@ -1,0 +1,121 @@
+"""Folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cv_engine.evidence.signing import sync_folder
+
+STAGING = ".partial"  # beside the packages, so that a rename moves a package into place
+
+
+@contextmanager
+def staged(root: Path, name: str) -> Iterator[Path]:
+    """Gives an empty folder to fill, on the same disk as ``root`` and out of sight.
+
+    What dead runs left behind is removed first. A run's folder is known to be alive by a lock
+    that the kernel drops with the process, however it ends: a process number would not do, it is
+    reused, and is the same for each start in a container.
+
+    The folder is removed at the end, unless it was moved into place with `publish`.
+
+    Raises:
+        OSError: ``root`` cannot be written.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    _remove_dead(root / STAGING)
+    folder, lock = _locked_folder(root / STAGING, name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+        with suppress(OSError):  # another run still uses it
+            (root / STAGING).rmdir()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a new file and waits until it is on the disk."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def publish(folder: Path, target: Path) -> bool:
+    """Moves a finished folder into place in one step.
+
+    Returns:
+        Whether it was moved; ``False`` if something is already at ``target``.
+    """
+    for inside, _, _ in os.walk(folder, topdown=False):
+        sync_folder(Path(inside))
+    if target.exists() or target.is_symlink():
+        return False
+    try:
+        folder.rename(target)
+    except (FileExistsError, NotADirectoryError):
+        return False
+    except OSError:
+        if target.exists():  # a full folder, put there meanwhile
+            return False
+        raise
+    sync_folder(target.parent)
+    return True
+
+
+def set_aside(target: Path) -> Path:
+    """Renames what is at ``target`` to ``<name>.damaged-N``: evidence is never destroyed."""
+    number = 1
+    while True:
+        aside = target.with_name(f"{target.name}.damaged-{number}")
+        if not (aside.exists() or aside.is_symlink()):
+            target.rename(aside)
+            return aside
+        number += 1
+
+
+def _locked_folder(staging: Path, name: str) -> tuple[Path, int]:
+    """Makes a folder and locks it, again if another run's clean-up was quicker."""
+    while True:
+        folder = staging / f"{name}.{uuid.uuid4().hex[:8]}"
+        try:
+            staging.mkdir(exist_ok=True)
+            folder.mkdir()
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        if _lock(lock) and folder.is_dir():
+            return folder, lock
+        os.close(lock)
+
+
+def _remove_dead(staging: Path) -> None:
+    try:
+        found = list(staging.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for folder in found:
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            if _lock(lock):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,200 @@
+"""Stills: which frame shows a violation best, and what part of it to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+
+from cv_engine.evidence.errors import EvidenceError
+
+Image = npt.NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+Role = Literal["start", "between", "end"]
+
+SAME_IOU = 0.5  # a detection that overlaps the case's box by this much is the thing itself
+_SHARPNESS_SIDE_PX = 256  # boxes are compared at one size, so that noise of large ones counts less
+_CLEAR_MARGIN = 0.05  # share of the box; frames this close in occlusion count as equally clear
+_OCCLUSION_GRID = 64  # cells per side of the box: finer than any detector's box is exact
+_CLOSE_UP_MARGIN = 0.35  # of the box's longer side: shows what it stands on and stands by
+_CLOSE_UP_LEAST_PX = 96  # a tiny thing alone tells nothing: so much around it is shown at least
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Still:
+    """One frame that may serve as evidence.
+
+    Attributes:
+        role: What it shows of the violation: its start, its end, or the time between.
+        time: When it was taken, timezone-aware UTC.
+        image: The whole frame, uint8 (H, W, 3) BGR.
+        box: The violation, ``(x1, y1, x2, y2)`` in pixels of ``image``.
+        others: Every person and vehicle seen in the frame, the violation's own box allowed;
+            ``data["class_name"]`` names them.
+    """
+
+    role: Role
+    time: datetime
+    image: Image
+    box: Box
+    others: sv.Detections
+
+    def __post_init__(self) -> None:
+        if self.time.tzinfo is None:
+            raise EvidenceError(f"the still of the {self.role} has a time without time zone")
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise EvidenceError(
+                f"the still of the {self.role} is no uint8 (H, W, 3) picture but "
+                f"{self.image.dtype} {self.image.shape}"
+            )
+        height, width = self.image.shape[:2]
+        x1, y1, x2, y2 = self.box
+        if not (max(x1, 0) < min(x2, width) and max(y1, 0) < min(y2, height)):
+            raise EvidenceError(
+                f"the box {self.box} lies outside the {width} x {height} still of the {self.role}"
+            )
+
+
+def sharpness(image: Image, box: Box) -> float:
+    """Measures how sharp the part of a picture inside ``box`` is.
+
+    The mean squared Sobel gradient (Tenengrad: Krotkov, "Focusing", IJCV 1987), taken at one
+    size so that pictures of the same thing compare.
+
+    Args:
+        image: uint8 (H, W, 3) BGR.
+        box: ``(x1, y1, x2, y2)`` in pixels.
+
+    Returns:
+        Squared grey levels; larger is sharper. 0 where the box holds no pixel.
+    """
+    height, width = image.shape[:2]
+    x1, y1 = max(0, int(box[0])), max(0, int(box[1]))
+    x2, y2 = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
+    if x1 >= x2 or y1 >= y2:
+        return 0.0
+    grey = cv2.cvtColor(np.ascontiguousarray(image[y1:y2, x1:x2]), cv2.COLOR_BGR2GRAY)
+    shrink = _SHARPNESS_SIDE_PX / max(grey.shape)
+    if shrink < 1:
+        grey = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0)
+    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    return float(np.mean(across * across + down * down))
+
+
+def occlusion(box: Box, others: sv.Detections) -> float:
+    """Estimates how much of a thing is hidden by what stands before it.
+
+    On level ground what stands nearer to the camera reaches further down in the picture, so a
+    detection hides the thing where it overlaps it and ends below it. Detections of the thing
+    itself (intersection over union of `SAME_IOU` and more) hide nothing.
+
+    Args:
+        box: The thing, ``(x1, y1, x2, y2)`` in pixels.
+        others: What else was detected in the same picture.
+
+    Returns:
+        The hidden share of the box, 0 to 1.
+    """
+    x1, y1, x2, y2 = box
+    if x2 <= x1 or y2 <= y1:
+        return 0.0
+    columns = x1 + (np.arange(_OCCLUSION_GRID) + 0.5) * (x2 - x1) / _OCCLUSION_GRID
+    rows = y1 + (np.arange(_OCCLUSION_GRID) + 0.5) * (y2 - y1) / _OCCLUSION_GRID
+    hidden = np.zeros((_OCCLUSION_GRID, _OCCLUSION_GRID), dtype=bool)
+    for other in others.xyxy[others_than(box, others) & (others.xyxy[:, 3] > y2)]:
+        across = (columns >= other[0]) & (columns < other[2])
+        down = (rows >= other[1]) & (rows < other[3])
+        hidden |= down[:, None] & across[None, :]
+    return float(hidden.mean())
+
+
+def others_than(box: Box, detections: sv.Detections) -> npt.NDArray[np.bool_]:
+    """Marks the detections that are not the thing in ``box`` itself.
+
+    Args:
+        box: ``(x1, y1, x2, y2)`` in pixels.
+        detections: N detections.
+
+    Returns:
+        Boolean array (N,).
+    """
+    if len(detections) == 0:
+        return np.zeros(0, dtype=bool)
+    overlap = sv.box_iou_batch(np.array([box], dtype=np.float32), detections.xyxy)[0]
+    return np.asarray(overlap < SAME_IOU, dtype=bool)
+
+
+def choose(candidates: Sequence[Still]) -> Still:
+    """Picks the still that shows the violation best.
+
+    Of the least hidden candidates (within `_CLEAR_MARGIN` of the best) the sharpest is taken,
+    and of equals the first.
+
+    Args:
+        candidates: At least one still.
+
+    Raises:
+        EvidenceError: There is no candidate.
+    """
+    if not candidates:
+        raise EvidenceError("no still to choose from: hand in at least one candidate")
+    hidden = [occlusion(still.box, still.others) for still in candidates]
+    clear = min(hidden) + _CLEAR_MARGIN
+    seen = [still for still, share in zip(candidates, hidden, strict=True) if share <= clear]
+    return max(seen, key=lambda still: sharpness(still.image, still.box))
+
+
+def close_up_window(still: Still) -> tuple[int, int, int, int]:
+    """Gives the part of a still that its close-up shows.
+
+    Returns:
+        ``(x1, y1, x2, y2)`` in whole pixels, inside the picture.
+    """
+    height, width = still.image.shape[:2]
+    x1, y1, x2, y2 = still.box
+    margin = _CLOSE_UP_MARGIN * max(x2 - x1, y2 - y1)
+    left, right = _span(x1 - margin, x2 + margin, width)
+    top, bottom = _span(y1 - margin, y2 + margin, height)
+    return left, top, right, bottom
+
+
+def _span(low: float, high: float, size: int) -> tuple[int, int]:
+    """Cuts a span off at the picture's edges and widens it to the least close-up."""
+    low, high = max(0.0, low), min(float(size), high)
+    wanted = min(size, max(round(high - low), _CLOSE_UP_LEAST_PX))
+    first = round((low + high - wanted) / 2)
+    first = min(max(first, 0), size - wanted)
+    return first, first + wanted
+
+
+def crop(still: Still, window: tuple[int, int, int, int]) -> Still:
+    """Cuts a window out of a still; boxes move along.
+
+    Args:
+        still: A still.
+        window: ``(x1, y1, x2, y2)`` in whole pixels, inside the picture and around its box.
+
+    Returns:
+        A still with a copy of that part's pixels, unchanged.
+    """
+    x1, y1, x2, y2 = window
+    shift = np.array([x1, y1, x1, y1], dtype=still.others.xyxy.dtype)
+    left, top, right, bottom = still.box
+    return replace(
+        still,
+        image=np.ascontiguousarray(still.image[y1:y2, x1:x2]),
+        box=(left - x1, top - y1, right - x1, bottom - y1),
+        others=replace(still.others, xyxy=still.others.xyxy - shift),
+    )
+
+
+def close_up(still: Still) -> Still:
+    """Cuts the violation out of a still, with a margin that shows where it stands."""
+    return crop(still, close_up_window(still))

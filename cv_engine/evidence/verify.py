@@ -1,0 +1,163 @@
+"""Checks that an evidence package is as it was written: every byte of it, and nothing besides."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Entry, Manifest, parse
+from cv_engine.evidence.signing import SIGNATURE_BYTES, fingerprint, is_signed
+
+_LARGEST_MANIFEST = 16 * 1024 * 1024  # bytes; a real one has a few thousand
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing about a package that is not as it should be.
+
+    Attributes:
+        where: The file or folder, relative to the package.
+        what: What is wrong with it.
+    """
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+def verify(folder: Path, trusted: str | None = None) -> list[Problem]:
+    """Finds whatever was changed, removed or added since a package was written.
+
+    Needs nothing but the folder. The key inside the package proves that the package is whole,
+    not who made it: anyone can sign a forged package with a key of their own. Hand in the
+    fingerprint of the station's key, learnt by another way, to have that checked too.
+
+    Args:
+        folder: The package.
+        trusted: Fingerprint of the key that must have signed it; case and colons do not matter.
+
+    Returns:
+        The problems found, in a stable order; empty if there is none. Nothing is raised for
+        whatever the folder holds.
+
+    Example:
+        >>> [str(problem) for problem in verify(Path("no-such-package"))]
+        ['.: there is no such folder']
+    """
+    if not folder.is_dir():
+        return [Problem(".", "there is no such folder")]
+    try:
+        data = _read_regular(folder / MANIFEST, _LARGEST_MANIFEST)
+        manifest = parse(data)
+    except EvidenceError as error:
+        return [Problem(MANIFEST, str(error))]
+    problems = _signature_problems(folder, data, manifest, trusted)
+    for entry in manifest.files:
+        problem = _file_problem(folder, entry)
+        if problem is not None:
+            problems.append(problem)
+    return [*problems, *_added(folder, manifest)]
+
+
+def _read_regular(path: Path, largest: int) -> bytes:
+    """Reads a file that must be a plain one, not a link to elsewhere."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise EvidenceError("is no plain file")
+        if status.st_size > largest:
+            raise EvidenceError(f"has {status.st_size} bytes, more than any real one")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise EvidenceError("is missing") from error
+    except OSError as error:
+        raise EvidenceError(f"cannot be read: {error.strerror}") from error
+
+
+def _signature_problems(
+    folder: Path, data: bytes, manifest: Manifest, trusted: str | None
+) -> list[Problem]:
+    problems = []
+    try:
+        signature = _read_regular(folder / SIGNATURE, _LARGEST_MANIFEST)
+        if len(signature) != SIGNATURE_BYTES:
+            raise EvidenceError(f"has {len(signature)} bytes, not {SIGNATURE_BYTES}")
+        if not is_signed(data, signature, manifest.public_key):
+            raise EvidenceError(f"does not fit {MANIFEST}: one of the two was changed")
+    except EvidenceError as error:
+        problems.append(Problem(SIGNATURE, str(error)))
+    signer = fingerprint(manifest.public_key)
+    if trusted is not None and trusted.replace(":", "").strip().lower() != signer:
+        problems.append(Problem(MANIFEST, f"is signed by {signer}, which is not the trusted key"))
+    return problems
+
+
+def _file_problem(folder: Path, entry: Entry) -> Problem | None:
+    path = folder
+    parts = entry.path.split("/")
+    try:
+        for part in parts[:-1]:
+            path = path / part
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                return Problem(entry.path, f"{part!r} on the way to it is no plain folder")
+        path = path / parts[-1]
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return Problem(entry.path, "is no plain file")
+        if status.st_size != entry.size:
+            return Problem(entry.path, f"has {status.st_size} bytes, not {entry.size}")
+        if _sha256(path) != entry.sha256:
+            return Problem(entry.path, "its content was changed")
+    except FileNotFoundError:
+        return Problem(entry.path, "is missing")
+    except (OSError, ValueError) as error:
+        return Problem(entry.path, f"cannot be read: {error}")
+    return None
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _added(folder: Path, manifest: Manifest) -> Iterator[Problem]:
+    """Yields what lies in the package without being listed."""
+    files = {MANIFEST, SIGNATURE} | {entry.path for entry in manifest.files}
+    folders = {
+        "/".join(parts[:depth])
+        for parts in (path.split("/") for path in files)
+        for depth in range(1, len(parts))
+    }
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        try:
+            found = sorted(os.scandir(folder / inside), key=lambda item: item.name)
+        except OSError as error:
+            yield Problem(inside or ".", f"cannot be read: {error.strerror}")
+            continue
+        for item in found:
+            path = f"{inside}/{item.name}" if inside else item.name
+            if item.is_dir(follow_symlinks=False):
+                if path in folders:
+                    waiting.append(path)
+                else:
+                    yield Problem(_shown(path), "was added: no such folder is listed")
+            elif path not in files:
+                yield Problem(_shown(path), "was added: no such file is listed")
+
+
+def _shown(path: str) -> str:
+    """Makes a foreign file name safe to print."""
+    return path if path.isprintable() else ascii(path)

@@ -1,0 +1,241 @@
+"""One camera watched: from looks to violations, the same for footage, live streams and replays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import cv2
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+
+from cv_engine.config import Config
+from cv_engine.rules.clutter import CLUTTER, ClutterRule
+from cv_engine.rules.parking import MOTOR, NON_MOTOR, ParkingRule, stands_in
+from cv_engine.rules.rule import Stays
+from cv_engine.tracking.settled import SettledKeeper
+from cv_engine.tracking.still import StillTracker, Tolerance, View
+from cv_engine.video.background import Background
+from cv_engine.video.health import ViewEvent, ViewHealth, ViewState
+from zones.zone import Zone
+
+MOTOR_CLASSES = ("car", "truck", "bus")
+NON_MOTOR_CLASSES = ("bicycle", "motorcycle")
+# What the detector explains: things that come and go by themselves.
+EXPLAINED_CLASSES = ("person", *MOTOR_CLASSES, *NON_MOTOR_CLASSES)
+
+# Confidence from which the detector's word explains what has come to rest: a whisper of a person is
+# enough not to call it goods.
+EXPLAINING_CONFIDENCE = 0.1
+
+# Long side of the small picture on which change is looked for, pixels: a bag ten pixels wide on
+# it is fifty on a 1080p frame.
+SMALL_SIDE = 480
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look brought.
+
+    Attributes:
+        stays: Stays that reached their limit or ended.
+        view: A change of the camera's state, if there was one.
+        asked: Whether the detector was asked.
+    """
+
+    stays: Stays
+    view: ViewEvent | None = None
+    asked: bool = False
+
+
+class Observer:
+    """Watches one camera's looks and reports violations.
+
+    Args:
+        width: Of the frame, pixels.
+        height: Of the frame, pixels.
+        zones: Zones on the image.
+        config: Thresholds.
+        sample_s: Interval between looks, seconds.
+        drawn: Whether the zones were drawn on this view: then a camera that has moved is not
+            trusted until it is back; else the new view is simply watched.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        zones: Sequence[Zone],
+        config: Config,
+        *,
+        sample_s: float,
+        drawn: bool,
+    ) -> None:
+        self.small_size = small_size(width, height)
+        self._scale = self.small_size[0] / width
+        self._zones = list(zones)
+        self._config = config
+        self._sample_s = sample_s
+        self._drawn = drawn
+        self._rules(config)
+        self._watched = _raster(self._zones, self._scale, self.small_size)
+        self._background: Background | None = None
+        self._restart()
+
+    def _rules(self, config: Config) -> None:
+        parking, clutter, gap_s = config.rules.parking, config.rules.clutter, config.tracking.lost_s
+        zones = self._zones if parking.enabled else []
+        self._parking = {
+            MOTOR: ParkingRule(MOTOR, zones, parking.dwell_s, gap_s, parking.min_size_px),
+            NON_MOTOR: ParkingRule(
+                NON_MOTOR, zones, parking.non_motor_dwell_s, gap_s, parking.min_size_px
+            ),
+        }
+        self._clutter = ClutterRule(
+            self._zones if clutter.enabled else [], clutter.dwell_s, gap_s, clutter.min_size_px
+        )
+
+    def _restart(self) -> None:
+        """Forgets the view: nothing seen so far tells anything about the next look."""
+        lost_s = self._config.tracking.lost_s
+        self._background = None
+        self._health = ViewHealth()
+        self._trackers = {
+            kind: StillTracker(Tolerance(lost_s=lost_s)) for kind in (MOTOR, NON_MOTOR)
+        }
+        self._keeper = SettledKeeper(
+            self._scale, self._watched, self._config.rules.clutter.min_size_px, lost_s
+        )
+        self._asked_at: float | None = None
+
+    def observe(
+        self,
+        time_s: float,
+        at: datetime,
+        picture: NDArray[np.uint8],
+        detect: Callable[[], sv.Detections],
+    ) -> Observation:
+        """Takes in one look.
+
+        Args:
+            time_s: Its media time; later than that of the look before.
+            at: The same moment on the wall clock.
+            picture: The look, grey, ``small_size``.
+            detect: Runs the detector on the look; called only where its word is needed.
+
+        Returns:
+            What the look brought.
+        """
+        if self._background is None:
+            self._background = Background(
+                picture, time_s, occlusion_s=self._config.tracking.lost_s
+            )
+        else:
+            event = self._health.look(picture, self._background, time_s)
+            if not self._health.trusted:
+                stays = self._abandon(time_s, at) if self._is_new_view(event) else Stays()
+                return Observation(stays, event)
+            self._background.look(picture, time_s)
+            if event is not None:
+                return Observation(self._watch(time_s, at, None), event)
+        detections = self._ask(time_s, detect)
+        return Observation(self._watch(time_s, at, detections), asked=detections is not None)
+
+    def _is_new_view(self, event: ViewEvent | None) -> bool:
+        return event is not None and event.state is ViewState.MOVED and not self._drawn
+
+    def _abandon(self, time_s: float, at: datetime) -> Stays:
+        """Ends every stay, since the view is gone, and begins anew."""
+        self._restart()
+        stays = self._clutter.step(time_s, at, [])
+        for rule in self._parking.values():
+            stays += rule.step(time_s, at, [])
+        return stays
+
+    def _ask(self, time_s: float, detect: Callable[[], sv.Detections]) -> sv.Detections | None:
+        """The detector's word, where something needs it."""
+        assert self._background is not None
+        view = View(self._background, self._scale)
+        standing = self._standing_boxes()
+        wanted = [tracker.look(time_s, view) for tracker in self._trackers.values()]
+        wanted.append(self._keeper.look(self._background, standing))
+        refresh_s = self._config.change.refresh_s
+        wanted.append(self._asked_at is None or time_s - self._asked_at >= refresh_s)
+        if not any(wanted):
+            return None
+        self._asked_at = time_s
+        found = detect()
+        return _of_classes(found, EXPLAINED_CLASSES)
+
+    def _watch(self, time_s: float, at: datetime, detections: sv.Detections | None) -> Stays:
+        assert self._background is not None
+        view = View(self._background, self._scale)
+        stays = Stays()
+        for kind, classes in ((MOTOR, MOTOR_CLASSES), (NON_MOTOR, NON_MOTOR_CLASSES)):
+            mine = None if detections is None else self._in_zones(detections, kind, classes)
+            standing = self._trackers[kind].update(time_s, mine, view)
+            stays += self._parking[kind].step(time_s, at, standing)
+        things = self._keeper.update(time_s, self._background, detections)
+        return stays + self._clutter.step(time_s, at, things)
+
+    def _in_zones(
+        self, detections: sv.Detections, kind: str, classes: Sequence[str]
+    ) -> sv.Detections:
+        """Vehicles that could matter: nobody follows the traffic beside the zones."""
+        mine = _of_classes(detections, classes)
+        if mine.confidence is not None:
+            mine = _select(mine, mine.confidence >= self._config.detector.confidence)
+        zones = [zone.polygon for zone in self._zones if kind in zone.kinds]
+        keep = [any(stands_in(box, polygon) for polygon in zones) for box in mine.xyxy]
+        return _select(mine, np.array(keep, np.bool_))
+
+    def _standing_boxes(self) -> NDArray[np.float32]:
+        boxes = [
+            track.box
+            for tracker in self._trackers.values()
+            for track in tracker.tracks
+            if track.confirmed
+        ]
+        return np.stack(boxes) if boxes else np.zeros((0, 4), np.float32)
+
+
+def small_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the small picture of a frame."""
+    scale = min(1.0, SMALL_SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def watches_clutter(zones: Sequence[Zone]) -> bool:
+    """Whether any zone watches for clutter."""
+    return any(CLUTTER in zone.kinds for zone in zones)
+
+
+def _raster(
+    zones: Sequence[Zone], scale: float, size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Where any zone lies on the small picture, shape (h, w)."""
+    raster = np.zeros((size[1], size[0]), np.uint8)
+    for zone in zones:
+        polygons = getattr(zone.polygon, "geoms", [zone.polygon])
+        for polygon in polygons:
+            for value, ring in [(1, polygon.exterior), *((0, hole) for hole in polygon.interiors)]:
+                points = np.round(np.asarray(ring.coords)[:, :2] * scale).astype(np.int32)
+                cv2.fillPoly(raster, [points], value)
+    return raster.astype(np.bool_)
+
+
+def _of_classes(detections: sv.Detections, classes: Sequence[str]) -> sv.Detections:
+    names = detections.data.get("class_name")
+    if names is None or not len(detections):
+        return sv.Detections.empty()
+    return _select(detections, np.isin(np.asarray(names), classes))
+
+
+def _select(detections: sv.Detections, keep: NDArray[np.bool_]) -> sv.Detections:
+    if not keep.any():
+        return sv.Detections.empty()
+    chosen = detections[keep]
+    assert isinstance(chosen, sv.Detections)
+    return chosen

@@ -1,0 +1,1 @@
+"""One file per violation, and the dwell that they share."""

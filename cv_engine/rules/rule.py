@@ -1,0 +1,148 @@
+"""What the rules share: zones on the picture, dwell per thing and zone, and what they report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from cv_engine.rules.dwell import Dwell, Event, Limits, Phase
+from zones.zone import Zone
+
+Box = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that has stayed too long where it must not be, or has left again.
+
+    Attributes:
+        kind: The violation's name.
+        zone: The zone's name.
+        thing: Number of the thing, unique within rule and camera.
+        box: ``(x1, y1, x2, y2)`` in pixels of the frame.
+        began: When its stay began, seconds of media time.
+        observed: When it was last seen.
+        confidence: 0 to 1.
+        attributes: What the rule adds for the officer.
+    """
+
+    kind: str
+    zone: str
+    thing: int
+    box: tuple[float, float, float, float]
+    began: float
+    observed: float
+    confidence: float
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """What one look brought: stays that reached their limit, and such stays that are over."""
+
+    due: tuple[Violation, ...] = ()
+    ended: tuple[Violation, ...] = ()
+
+    def __add__(self, other: Stays) -> Stays:
+        return Stays(self.due + other.due, self.ended + other.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A thing that may be staying, at one look.
+
+    Attributes:
+        thing: Its number.
+        box: ``(x1, y1, x2, y2)`` in pixels of the frame.
+        began: Since when it has stood there, seconds.
+        seen: When it was last seen, seconds.
+        confidence: 0 to 1.
+        attributes: What is known of it.
+    """
+
+    thing: int
+    box: Box
+    began: float
+    seen: float
+    confidence: float
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ZoneDwell:
+    """The stays of one kind of thing in one zone.
+
+    Attributes:
+        kind: The violation.
+        zone: The zone, on the image.
+        limits: How long is too long.
+        inside: Whether a box counts as being in a polygon.
+        min_side_px: Smallest short side that counts, where the zone names none.
+    """
+
+    kind: str
+    zone: Zone
+    limits: Limits
+    inside: Callable[[Box, shapely.Geometry], bool]
+    min_side_px: float
+    _stays: dict[int, tuple[Dwell, Candidate]] = field(default_factory=dict)
+
+    def step(self, time_s: float, at: datetime, candidates: Iterable[Candidate]) -> Stays:
+        """Takes in one look.
+
+        Args:
+            time_s: Its media time.
+            at: The same moment on the wall clock, for the zone's schedule.
+            candidates: Everything of this kind before the camera.
+
+        Returns:
+            Stays that reached the limit, and stays that had reached it and are over.
+        """
+        due, ended = [], []
+        known = dict(self._stays)
+        active = self.zone.schedule.active(at)
+        for candidate in candidates:
+            stay, _ = known.pop(candidate.thing, (Dwell(), candidate))
+            if stay.phase is Phase.IN and candidate.began > stay.seen:
+                stay = Dwell()  # it moved up: what counts is how long it stands here
+            present = active and candidate.seen == time_s and self._counts(candidate)
+            stay, event = stay.step(self.limits, time_s, present, candidate.began)
+            self._stays[candidate.thing] = (stay, candidate)
+            if event is Event.DUE:
+                due.append(self._violation(stay, candidate))
+            elif event is Event.ENDED:
+                ended.append(self._violation(stay, candidate))
+        for thing, (stay, candidate) in known.items():
+            del self._stays[thing]
+            if stay.phase is Phase.DUE:
+                ended.append(self._violation(stay, candidate))
+        return Stays(tuple(due), tuple(ended))
+
+    def _counts(self, candidate: Candidate) -> bool:
+        side = float(np.min(candidate.box[2:] - candidate.box[:2]))
+        smallest = self.min_side_px if self.zone.min_size_px is None else self.zone.min_size_px
+        return side >= smallest and self.inside(candidate.box, self.zone.polygon)
+
+    def _violation(self, stay: Dwell, candidate: Candidate) -> Violation:
+        x1, y1, x2, y2 = (float(value) for value in candidate.box)
+        began, seen = (
+            (stay.began, stay.seen)
+            if stay.phase is not Phase.OUT
+            else (candidate.began, candidate.seen)
+        )
+        return Violation(
+            kind=self.kind,
+            zone=self.zone.name,
+            thing=candidate.thing,
+            box=(x1, y1, x2, y2),
+            began=began,
+            observed=max(began, seen),
+            confidence=candidate.confidence,
+            attributes={**candidate.attributes, "dwell_s": round(seen - began, 1)},
+        )

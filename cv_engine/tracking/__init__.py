@@ -1,0 +1,1 @@
+"""What stands still, through gaps, occlusion and class flips."""

@@ -1,0 +1,114 @@
+"""What a settled region shows: a thing, light, or the ground behind something taken away."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cv_engine.video.background import Background, Region
+
+# Grey levels of deviation below which a surface has no texture of its own.
+_FLAT_LEVELS = 4.0
+# Correlation with the background above which its texture is still there: only the light changed.
+_SAME_TEXTURE = 0.75
+# Sun and shadow multiply a surface by a factor of about two at most; what is darker is a dark thing.
+_LIGHT_RATIO = (0.45, 2.2)
+# Deviation of that factor over a surface, part of its mean. A thing has sides and a shade of its
+# own: it is never as even.
+_LIGHT_EVEN = 0.1
+# Part of the region's size that is taken around it as its surroundings.
+_RING = 0.35
+# How much better the region must fit its surroundings now than before to be bare ground.
+_GROUND_MARGIN = 0.15
+
+
+# A thing's outline is sharp: the difference to the background falls off over a pixel or two, so
+# that its step along the contour is a good part of its height inside. Clouds and soft shadows
+# fade out over many.
+_SHARP = 0.55
+
+
+class Verdict(StrEnum):
+    """What a settled region is."""
+
+    THING = "thing"
+    LIGHT = "light"
+    GROUND = "ground"
+
+
+def judge(background: Background, region: Region) -> Verdict:
+    """Tells a thing from a change of light and from uncovered ground.
+
+    Light keeps the texture of the surface it falls on (normalised correlation); a cast shadow on
+    a bare surface multiplies it by one factor. Where something was taken away the region resembles
+    its surroundings more than before, and its contour carried an edge that is gone.
+    """
+    if _is_light(background, region) or _sharpness(background, region) < _SHARP:
+        return Verdict.LIGHT
+    if _fit(background.latest, region) - _fit(background.background, region) > _GROUND_MARGIN:
+        return Verdict.GROUND
+    return Verdict.THING
+
+
+def _is_light(background: Background, region: Region) -> bool:
+    was = background.background[region.window][region.mask]
+    now = background.latest[region.window][region.mask]
+    spread_was, spread_now = float(was.std()), float(now.std())
+    if spread_was > _FLAT_LEVELS and spread_now > _FLAT_LEVELS:
+        both = float(np.mean((was - was.mean()) * (now - now.mean())))
+        if both / (spread_was * spread_now) > _SAME_TEXTURE:
+            return True
+    ratio = now / np.maximum(was, 1.0)
+    mean = float(ratio.mean())
+    even = float(ratio.std()) < _LIGHT_EVEN * mean
+    return even and _LIGHT_RATIO[0] < mean < _LIGHT_RATIO[1]
+
+
+def _sharpness(background: Background, region: Region) -> float:
+    """Step of the difference to the background across the contour, part of its height inside."""
+    x1, y1, x2, y2 = region.box
+    top, left = max(0, y1 - 2), max(0, x1 - 2)
+    window = (slice(top, y2 + 2), slice(left, x2 + 2))
+    difference = background.latest[window] - background.background[window]
+    inside = np.zeros(difference.shape, np.uint8)
+    inside[y1 - top : y2 - top, x1 - left : x2 - left] = region.mask
+    kernel = np.ones((3, 3), np.uint8)
+    contour = cv2.dilate(inside, kernel) - cv2.erode(inside, kernel)
+    height = float(np.abs(difference[inside > 0]).mean())
+    step = cv2.morphologyEx(difference, cv2.MORPH_GRADIENT, kernel)
+    return float(step[contour > 0].mean()) / max(height, 1.0)
+
+
+def _fit(picture: NDArray[np.float32], region: Region) -> float:
+    """How well the region goes into its surroundings, 0 to 1.
+
+    Half of it is how alike the histograms are (Bhattacharyya coefficient), half how little edge
+    lies along the contour, relative to the edges around.
+    """
+    x1, y1, x2, y2 = region.box
+    reach = max(3, round(_RING * max(x2 - x1, y2 - y1)))
+    top, left = max(0, y1 - reach), max(0, x1 - reach)
+    around = picture[top : y2 + reach, left : x2 + reach]
+    inside = np.zeros(around.shape, np.uint8)
+    inside[y1 - top : y2 - top, x1 - left : x2 - left] = region.mask
+    kernel = np.ones((3, 3), np.uint8)
+    ring = cv2.dilate(inside, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) - cv2.dilate(
+        inside, kernel
+    )
+    contour = cv2.dilate(inside, kernel) - cv2.erode(inside, kernel)
+    if not ring.any() or not contour.any():
+        return 0.0
+    edges = cv2.morphologyEx(around, cv2.MORPH_GRADIENT, kernel)
+    edge = float(edges[contour > 0].mean())
+    smooth = 1.0 - edge / (edge + float(edges[ring > 0].mean()) + 1.0)
+    return 0.5 * _alike(around[inside > 0], around[ring > 0]) + 0.5 * smooth
+
+
+def _alike(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Bhattacharyya coefficient of two samples' grey histograms, 0 to 1."""
+    counts = [np.histogram(sample, bins=24, range=(0, 256))[0] for sample in (first, second)]
+    shares = [count / max(1, count.sum()) for count in counts]
+    return float(np.sum(np.sqrt(shares[0] * shares[1])))

@@ -1,0 +1,207 @@
+"""Which unexplained things have come to rest: regions of the background model, followed by place.
+
+What settles before the background is a thing, a person or vehicle that stands, the ground behind
+something that was taken away, a shadow or a spot of sun. The detector names persons and vehicles;
+the pixels tell the rest (``appearance.py``). What remains is followed here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+
+from cv_engine.tracking.appearance import Verdict, judge
+from cv_engine.video.background import Background, Mask, Region
+
+# Part of a box's size by which it is grown before it explains pixels: feet, mirrors, shadows.
+_EXPLAINS_MARGIN = 0.12
+# How long the detector's word for something that stands is taken, seconds.
+_WORD_HOLDS_S = 5.0
+# Part of a region inside something that stood in the very first look, from which it is the ground
+# behind it.
+_BEHIND_SHARE = 0.6
+# Share of the smaller of two regions that must be common for them to be one thing.
+_SAME_PLACE = 0.5
+# Distance from a person, in heights of that person, within which a thing is attended.
+_ATTENDED_HEIGHTS = 0.75
+
+
+@dataclass(slots=True)
+class Settled:
+    """An unexplained thing at rest.
+
+    Attributes:
+        id: Number, unique within its keeper.
+        box: ``(x1, y1, x2, y2)`` in pixels of the frame.
+        began: When it came to rest, seconds.
+        seen: When it was last seen.
+        attended: When a person was last near it; ``None`` if nobody ever was.
+        looks: Looks since it was found.
+        hits: Looks in which it was there to be seen.
+        whole: Whether nobody stands before a part of it.
+        asked: Looks in which the detector was asked and knew nothing of it.
+    """
+
+    id: int
+    box: NDArray[np.float32]
+    began: float
+    seen: float
+    attended: float | None = None
+    looks: int = 0
+    hits: int = 0
+    whole: bool = True
+    asked: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share of the looks since it was found in which it was seen."""
+        return self.hits / max(1, self.looks)
+
+
+@dataclass(slots=True)
+class SettledKeeper:
+    """Follows the unexplained things of one view.
+
+    Attributes:
+        scale: Pixels of the small picture per pixel of the frame.
+        watched: Where things matter, shape of the small picture.
+        min_side_px: Smallest short side of a thing, pixels of the frame.
+        lost_s: Time unseen after which a thing is gone.
+        left: Things that the last call found gone.
+    """
+
+    scale: float
+    watched: Mask
+    min_side_px: float
+    lost_s: float
+    left: list[Settled] = field(default_factory=list)
+    _things: list[Settled] = field(default_factory=list)
+    _regions: list[Region] = field(default_factory=list)
+    _explained: NDArray[np.float64] | None = None
+    _explained_s: float = 0.0
+    _at_first: Mask | None = None
+    _named: Mask | None = None
+    _next_id: int = 1
+
+    def look(self, background: Background, standing: NDArray[np.float32]) -> bool:
+        """Takes in a look's pixels.
+
+        Args:
+            background: The model after it took in the look.
+            standing: Boxes of what is known to stand there, (n, 4), pixels of the frame.
+
+        Returns:
+            Whether the detector must name something that has come to rest.
+        """
+        mask = background.settled & self.watched
+        if self._explained is not None:
+            mask &= background.candidate_since != self._explained
+        mask &= ~self._covered(standing, mask.shape)
+        self._regions = []
+        for region in background.regions(mask, self.min_side_px * self.scale):
+            if self._is_ground(region) or judge(background, region) is not Verdict.THING:
+                background.absorb(region)
+            else:
+                self._regions.append(region)
+        return bool(self._regions) or self._explanation_is_old(background)
+
+    def _explanation_is_old(self, background: Background) -> bool:
+        """Whether to ask again: a person who stood there may have left a thing behind."""
+        if self._explained is None or background.time_s - self._explained_s < _WORD_HOLDS_S:
+            return False
+        return bool(np.any(self._explained[background.settled & self.watched] >= 0))
+
+    def update(
+        self, time_s: float, background: Background, detections: sv.Detections | None
+    ) -> list[Settled]:
+        """Explains what the detector named, and follows the rest.
+
+        Args:
+            time_s: The look's time.
+            background: The model.
+            detections: Persons and vehicles of this look, ``None`` where it was not asked.
+
+        Returns:
+            The things that remain.
+        """
+        if detections is not None:
+            self._explain(background, detections)
+        for region in self._regions:
+            self._follow(time_s, region, detections)
+        for thing in self._things:
+            thing.looks += 1
+            thing.hits += thing.seen == time_s
+        self.left = [thing for thing in self._things if time_s - thing.seen > self.lost_s]
+        self._things = [thing for thing in self._things if time_s - thing.seen <= self.lost_s]
+        return self._things
+
+    def _explain(self, background: Background, detections: sv.Detections) -> None:
+        shape = background.is_background.shape
+        named = self._covered(detections.xyxy.astype(np.float32), shape)
+        self._named = named
+        if self._at_first is None:
+            self._at_first = named
+        self._explained_s = background.time_s
+        self._explained = np.where(named & background.settled, background.candidate_since, np.nan)
+        rest = []
+        for region in self._regions:
+            unnamed = np.zeros(shape, np.bool_)
+            unnamed[region.window] = region.mask & ~named[region.window]
+            rest += background.regions(unnamed, self.min_side_px * self.scale)
+        self._regions = rest
+
+    def _follow(self, time_s: float, region: Region, detections: sv.Detections | None) -> None:
+        box = np.array(region.box, np.float32) / np.float32(self.scale)
+        thing = next((known for known in self._things if _common(known.box, box)), None)
+        if thing is None:
+            thing = Settled(self._next_id, box, region.since, time_s)
+            self._next_id += 1
+            self._things.append(thing)
+        thing.box += 0.5 * (box - thing.box)
+        thing.seen = time_s
+        thing.began = min(thing.began, region.since)
+        x1, y1, x2, y2 = region.box
+        if detections is not None:
+            around = (slice(max(0, y1 - 2), y2 + 2), slice(max(0, x1 - 2), x2 + 2))
+            thing.whole = self._named is None or not self._named[around].any()
+            thing.asked += 1
+            if _attended(thing.box, detections):
+                thing.attended = time_s
+
+    def _is_ground(self, region: Region) -> bool:
+        if self._at_first is None:
+            return False
+        inside = np.count_nonzero(self._at_first[region.window] & region.mask)
+        return inside >= _BEHIND_SHARE * region.area
+
+    def _covered(self, boxes: NDArray[np.float32], shape: tuple[int, ...]) -> Mask:
+        """Pixels of the small picture under grown boxes of the frame."""
+        covered = np.zeros(shape, np.bool_)
+        for x1, y1, x2, y2 in boxes * self.scale:
+            dx, dy = _EXPLAINS_MARGIN * (x2 - x1) + 1, _EXPLAINS_MARGIN * (y2 - y1) + 1
+            rows = slice(max(0, int(y1 - dy)), max(0, round(y2 + dy)))
+            columns = slice(max(0, int(x1 - dx)), max(0, round(x2 + dx)))
+            covered[rows, columns] = True
+        return covered
+
+
+def _common(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    corner = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    if np.any(corner <= 0):
+        return False
+    areas = [float(np.prod(box[2:] - box[:2])) for box in (first, second)]
+    return float(np.prod(corner)) >= _SAME_PLACE * min(areas)
+
+
+def _attended(box: NDArray[np.float32], detections: sv.Detections) -> bool:
+    names = detections.data.get("class_name")
+    if names is None or not len(detections):
+        return False
+    people = detections.xyxy[np.asarray(names) == "person"]
+    reach = _ATTENDED_HEIGHTS * (people[:, 3] - people[:, 1])
+    gap_x = np.maximum(people[:, 0] - box[2], box[0] - people[:, 2])
+    gap_y = np.maximum(people[:, 1] - box[3], box[1] - people[:, 3])
+    return bool(np.any(np.maximum(np.maximum(gap_x, gap_y), 0) <= reach))

@@ -1,0 +1,346 @@
+"""Which things stand still: association by place, for looks that are seconds apart.
+
+A thing that stays is where it was, so it is recognised by its place and its appearance, not by
+its motion. Whatever moves never collects looks at one place and costs nothing. The same tracker
+works at 25 looks a second and at one in five seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from cv_engine.video.background import Background
+
+Box = NDArray[np.float32]
+Patch = NDArray[np.float32]
+
+# Side of the grey patch by which a thing is recognised, pixels; boxes smaller than that on the
+# small picture have too few pixels of their own to tell anything.
+_PATCH = 24
+_PATCH_MIN_SIDE = 6.0
+# Correlation of two patches above which they show the same thing, and below which they do not.
+_SAME = 0.6
+_OTHER = 0.35
+# Detector boxes jitter by a pixel or two however small they are.
+_JITTER_PX = 2.0
+# Share of a box that must turn back into background for the thing in it to be gone.
+_BARED = 0.4
+# Overlap of two detections of one group from which they are the same thing.
+_ONE_THING_IOU = 0.6
+# Time constant of a standing thing's box, seconds: jitter averages out, creeping does not hide.
+_BOX_SETTLES_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What still counts as standing.
+
+    Attributes:
+        same_place_iou: Overlap from which a detection is at a track's place.
+        confirm_s: Time that something must be seen at its place before it is believed.
+        confirm_share: Share of the looks in which the detector must see it meanwhile.
+        lost_s: Time unseen after which it has left.
+    """
+
+    same_place_iou: float = 0.5
+    creep_iou: float = 0.7
+    confirm_s: float = 1.0
+    confirm_share: float = 0.5
+    lost_s: float = 10.0
+
+
+@dataclass(slots=True)
+class Still:
+    """Something that stands at a place.
+
+    Attributes:
+        id: Number, unique within its tracker.
+        box: ``(x1, y1, x2, y2)`` in pixels of the frame, smoothed.
+        began: When it came to stand, seconds; earlier than ``found`` where the pixels show it.
+        found: When the detector first saw it, seconds.
+        seen: When it was last known to be there, by the detector or by its unchanged pixels.
+        confidence: Highest of its detections.
+        votes: Confidence collected by each class name: classes flip between looks.
+        confirmed: Whether it is believed.
+    """
+
+    id: int
+    box: Box
+    origin: Box
+    began: float
+    found: float
+    seen: float
+    confidence: float
+    votes: dict[str, float]
+    hits: int = 1
+    looks: int = 1
+    confirmed: bool = False
+    patch: Patch | None = None
+    bare: float = 1.0
+    other_since: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Share of the looks since it was found in which it was seen."""
+        return self.hits / self.looks
+
+    @property
+    def name(self) -> str:
+        """The class that most of its detections gave it."""
+        return max(self.votes, key=lambda name: self.votes[name])
+
+
+@dataclass(slots=True)
+class StillTracker:
+    """Keeps the things of one group of classes that stand still before one camera.
+
+    Example:
+        >>> tracker = StillTracker(Tolerance())
+        >>> standing = tracker.update(0.0, sv.Detections.empty())
+        >>> standing
+        []
+
+    Attributes:
+        tolerance: What counts as standing.
+        left: Confirmed things that the last call found gone.
+        tracks: Everything followed, confirmed or not.
+    """
+
+    tolerance: Tolerance
+    left: list[Still] = field(default_factory=list)
+    tracks: list[Still] = field(default_factory=list)
+    _next_id: int = 1
+
+    def look(self, time_s: float, view: View) -> bool:
+        """Takes in one look's pixels, before the detector is asked.
+
+        Returns:
+            Whether its word is needed: a thing is new, or its place has changed.
+        """
+        for track in self.tracks:
+            self._compare(track, time_s, view)
+        return any(not track.confirmed or track.other_since is not None for track in self.tracks)
+
+    def update(
+        self, time_s: float, detections: sv.Detections | None, view: View | None = None
+    ) -> list[Still]:
+        """Takes in one look.
+
+        Args:
+            time_s: Its time; later than that of the look before.
+            detections: What the detector saw, of this tracker's classes only, with
+                ``data["class_name"]``; ``None`` where it was not asked.
+            view: The look's pixels; without them only the boxes speak.
+
+        Returns:
+            The confirmed things, those hidden at the moment included.
+        """
+        self.left = []
+        if detections is not None:
+            # A detector often sees one lorry as a car, too.
+            alone = detections.with_nms(threshold=_ONE_THING_IOU, class_agnostic=True)
+            self._associate(time_s, alone, view)
+        self._judge(time_s)
+        return [track for track in self.tracks if track.confirmed]
+
+    def _compare(self, track: Still, time_s: float, view: View) -> None:
+        if track.patch is None:
+            return
+        patch = view.patch(track.box)
+        if patch is None:
+            return
+        likeness = correlation(track.patch, patch)
+        if view.bare_share(track.box) > track.bare + _BARED:
+            likeness = -1.0  # the ground that was there before it came
+        if likeness >= _SAME:
+            track.seen, track.other_since = time_s, None
+            track.patch += 0.1 * (patch - track.patch)
+        elif likeness < _OTHER and track.other_since is None:
+            track.other_since = time_s
+
+    def _associate(self, time_s: float, detections: sv.Detections, view: View | None) -> None:
+        for track in self.tracks:
+            track.looks += 1
+        free = list(range(len(detections)))
+        # What is believed chooses first: a newcomer beside it must not take its detection.
+        for confirmed in (True, False):
+            group = [track for track in self.tracks if track.confirmed is confirmed]
+            free = self._match(group, free, time_s, detections, view)
+        for index in free:
+            self._add(time_s, detections, index, view)
+
+    def _match(
+        self,
+        tracks: Sequence[Still],
+        free: Sequence[int],
+        time_s: float,
+        detections: sv.Detections,
+        view: View | None,
+    ) -> list[int]:
+        if not tracks or not free:
+            return list(free)
+        boxes = detections.xyxy[list(free)]
+        overlap = sv.box_iou_batch(
+            pad(np.stack([track.box for track in tracks])), pad(boxes.astype(np.float32))
+        )
+        rows, columns = linear_sum_assignment(-overlap)
+        taken = set()
+        for row, column in zip(rows, columns, strict=True):
+            if overlap[row, column] < self.tolerance.same_place_iou:
+                continue
+            if self._hit(tracks[row], time_s, detections, free[column], view):
+                taken.add(free[column])
+        return [index for index in free if index not in taken]
+
+    def _hit(
+        self, track: Still, time_s: float, detections: sv.Detections, index: int, view: View | None
+    ) -> bool:
+        """Gives a detection to a track, unless it is another thing at the same place."""
+        if view is not None and track.other_since is not None:
+            if self._replaced(track, time_s, view):
+                self._end(track)
+                return False
+            return True  # hidden for now, or replaced just now: the next look tells
+        box = detections.xyxy[index].astype(np.float32)
+        weight = max(1.0 / (track.hits + 1), (time_s - track.seen) / _BOX_SETTLES_S)
+        track.box += min(weight, 0.5) * (box - track.box)
+        if overlap_of(track.box, track.origin) < self.tolerance.creep_iou:
+            # It has crept away from where it stood: the same thing, but its stay begins anew.
+            track.origin, track.began = track.box.copy(), time_s
+            track.found, track.hits, track.looks = time_s, 0, 1
+            if view is not None:
+                track.patch = view.patch(track.box)
+        confidence, name = _word(detections, index)
+        track.votes[name] = track.votes.get(name, 0.0) + confidence
+        track.confidence = max(track.confidence, confidence)
+        track.seen, track.hits = time_s, track.hits + 1
+        if view is not None:
+            track.bare = view.bare_share(track.box)
+        return True
+
+    def _replaced(self, track: Still, time_s: float, view: View) -> bool:
+        """Whether a detection at a track's place is another thing, since it looks different.
+
+        A passer-by changes the picture, too, but does not stand there for two looks.
+        """
+        changed = track.other_since is not None and track.other_since < time_s
+        return changed and view.still_since(track.box) < time_s
+
+    def _add(
+        self, time_s: float, detections: sv.Detections, index: int, view: View | None
+    ) -> None:
+        box = detections.xyxy[index].astype(np.float32)
+        began = time_s if view is None else view.still_since(box)
+        if view is not None and began >= time_s > view.first_s:
+            return  # it moves
+        confidence, name = _word(detections, index)
+        track = Still(
+            id=self._next_id,
+            box=box,
+            origin=box.copy(),
+            began=began,
+            found=time_s,
+            seen=time_s,
+            confidence=confidence,
+            votes={name: confidence},
+            patch=None if view is None else view.patch(box),
+            bare=1.0 if view is None else view.bare_share(box),
+        )
+        self._next_id += 1
+        self.tracks.append(track)
+
+    def _judge(self, time_s: float) -> None:
+        """Confirms, forgets and ends tracks."""
+        for track in list(self.tracks):
+            unseen = time_s - track.seen
+            if unseen > self.tolerance.lost_s:
+                self._end(track)
+            elif not track.confirmed and track.share < self.tolerance.confirm_share:
+                self.tracks.remove(track)
+            elif track.hits >= 2 and track.seen - track.found >= self.tolerance.confirm_s:
+                track.confirmed = True
+
+    def _end(self, track: Still) -> None:
+        self.tracks.remove(track)
+        if track.confirmed:
+            self.left.append(track)
+
+
+class View:
+    """The pixels of one look, asked by boxes of the full frame.
+
+    Args:
+        background: The model after it took in the look.
+        scale: Pixels of the small picture per pixel of the frame.
+    """
+
+    def __init__(self, background: Background, scale: float) -> None:
+        self._background = background
+        self._scale = scale
+        self.first_s = background.first_s
+
+    def still_since(self, box: Box) -> float:
+        """Since when what fills the box has stood there, seconds."""
+        since = self._background.still_since(self._small(box))
+        if since >= self._background.time_s:
+            return since
+        # A grey car that drives over grey asphalt matches it pixel by pixel, but not as a picture.
+        now, was = self.patch(box), self._patch(box, self._background.appearance_at(since))
+        if now is not None and was is not None and correlation(now, was) < _SAME:
+            return self._background.time_s
+        return since
+
+    def bare_share(self, box: Box) -> float:
+        """Share of the box that shows the background, 0 to 1."""
+        return self._background.bare_share(self._small(box))
+
+    def _small(self, box: Box) -> tuple[float, float, float, float]:
+        x1, y1, x2, y2 = (float(value) * self._scale for value in box)
+        return x1, y1, x2, y2
+
+    def patch(self, box: Box) -> Patch | None:
+        """Its appearance, shape (24, 24), zero mean, unit length; ``None`` where it is too small."""
+        return self._patch(box, self._background.latest)
+
+    def _patch(self, box: Box, picture: Patch) -> Patch | None:
+        x1, y1, x2, y2 = self._small(box)
+        height, width = picture.shape
+        top, bottom = max(0, int(y1)), min(height, round(y2))
+        left, right = max(0, int(x1)), min(width, round(x2))
+        if min(bottom - top, right - left) < _PATCH_MIN_SIDE:
+            return None
+        patch = cv2.resize(
+            picture[top:bottom, left:right], (_PATCH, _PATCH), interpolation=cv2.INTER_AREA
+        )
+        patch = patch - patch.mean()
+        length = float(np.linalg.norm(patch))
+        return np.asarray(patch / length, np.float32) if length > _PATCH else None
+
+
+def correlation(first: Patch, second: Patch) -> float:
+    """Normalised correlation of two patches, -1 to 1: blind to light's gain and offset."""
+    return float(np.vdot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second)))
+
+
+def pad(boxes: Box) -> Box:
+    """Boxes grown by the detector's own jitter, shape (n, 4)."""
+    return boxes + np.array([-_JITTER_PX, -_JITTER_PX, _JITTER_PX, _JITTER_PX], np.float32)
+
+
+def overlap_of(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes, jitter allowed for."""
+    return float(sv.box_iou_batch(pad(first[None]), pad(second[None]))[0, 0])
+
+
+def _word(detections: sv.Detections, index: int) -> tuple[float, str]:
+    """Confidence and class name of one detection."""
+    confidence = detections.confidence
+    names = detections.data["class_name"]
+    return (1.0 if confidence is None else float(confidence[index])), str(names[index])

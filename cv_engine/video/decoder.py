@@ -1,0 +1,71 @@
+"""One video decoder, set so that it tells of damage and holds no picture back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import av
+from av.codec.context import ThreadType
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+
+
+class Decoder:
+    """A video decoder that gives damaged pictures as errors, not as guesses.
+
+    Args:
+        context: A codec context that is not open yet.
+        threads: Slice threads; pictures are never decoded in parallel, so none is held back.
+        strict: Whether a damaged picture is an error; else FFmpeg conceals the damage.
+        deblock: Whether H.264 and H.265 pictures are smoothed at their block edges. Without, a
+            picture costs about a tenth less and is slightly blocky; allowed for pictures
+            that no other refers to.
+        skip_unreferenced: Leaves out pictures that no other refers to.
+    """
+
+    def __init__(
+        self,
+        context: VideoCodecContext,
+        *,
+        threads: int = 1,
+        strict: bool = True,
+        deblock: bool = True,
+        skip_unreferenced: bool = False,
+    ) -> None:
+        options = dict(context.options)
+        if strict:
+            options["err_detect"] = "explode"
+        if not deblock:
+            options["skip_loop_filter"] = "all"
+        context.options = options
+        context.thread_count = threads
+        context.thread_type = ThreadType.SLICE
+        if skip_unreferenced:
+            context.skip_frame = "NONREF"
+        self._context = context
+
+    def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        """Decodes one packet; ``None`` gives the pictures held back for reordering.
+
+        Raises:
+            av.FFmpegError: The packet is damaged.
+        """
+        if packet is not None and packet.is_corrupt:
+            raise av.InvalidDataError(0, "part of the picture is missing in the file")
+        return [frame for frame in self._context.decode(packet) if not frame.is_corrupt]
+
+    def decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
+        """Decodes a key frame without waiting for what follows it."""
+        try:
+            frames = self.decode(packet) or self.decode(None)
+        finally:
+            self._context.flush_buffers()
+        return frames[0] if frames else None
+
+    def restart(self) -> None:
+        """Forgets everything decoded so far."""
+        self._context.flush_buffers()

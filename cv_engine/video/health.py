@@ -1,0 +1,134 @@
+"""The camera's own state: moved, covered, dark or frozen, each an event and never a silent miss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cv_engine.video.background import Background
+
+# Mean grey level under which nothing can be told from noise, and the share of the reference's
+# contrast under which a view without its edges counts as covered.
+_DARK_LEVEL = 12.0
+_COVERED_CONTRAST = 0.25
+# The reference's edges are the points with this gradient, grey levels per pixel of 160 x 96; an
+# edge is still there where half of its gradient is.
+_EDGE_LEVELS = 25.0
+_EDGE_LEFT = 0.5
+# They are counted in cells, since a lorry hides all edges of one part of the view: a cell with this
+# many edge points has its say, and so many cells must have one before anything can be said.
+_CELL_PX = 32
+_CELL_EDGES = 12
+_ENOUGH_CELLS = 5
+# A cell with less of its edges shows something else; so does the view when fewer cells than this
+# share are left.
+_SAME_CELL = 0.35
+_SAME_VIEW = 0.3
+# Looks in a row that must agree before the state changes: one lorry close to the lens is none.
+_LOOKS_TO_BELIEVE = 2
+# Identical looks in a row from which a picture counts as frozen: a live sensor always has noise.
+_FROZEN_LOOKS = 5
+
+
+class ViewState(StrEnum):
+    """What the camera shows."""
+
+    GOOD = "good"
+    MOVED = "moved"
+    COVERED = "covered"
+    DARK = "dark"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEvent:
+    """A change of the camera's state at a time in seconds."""
+
+    time_s: float
+    state: ViewState
+    before: ViewState
+
+
+class ViewHealth:
+    """Watches one camera's view, look by look."""
+
+    def __init__(self) -> None:
+        self.state = ViewState.GOOD
+        self._suspect = ViewState.GOOD
+        self._agreeing = 0
+        self._identical = 0
+        self._last: NDArray[np.uint8] | None = None
+
+    def look(
+        self, picture: NDArray[np.uint8], background: Background, time_s: float
+    ) -> ViewEvent | None:
+        """Judges one look.
+
+        Args:
+            picture: Grey, shape (h, w).
+            background: The view's model, not yet shown this look.
+            time_s: The look's time.
+
+        Returns:
+            An event where the state changed.
+        """
+        state = self._judge(picture, background)
+        self._agreeing = self._agreeing + 1 if state is self._suspect else 1
+        self._suspect = state
+        if state is self.state or self._agreeing < _LOOKS_TO_BELIEVE:
+            return None
+        event = ViewEvent(time_s, state, self.state)
+        self.state = state
+        return event
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the latest look shows the view that the model knows."""
+        return self.state is ViewState.GOOD and self._suspect is ViewState.GOOD
+
+    def _judge(self, picture: NDArray[np.uint8], background: Background) -> ViewState:
+        same = self._last is not None and np.array_equal(picture, self._last)
+        self._identical = self._identical + 1 if same else 0
+        self._last = picture
+        if self._identical >= _FROZEN_LOOKS:
+            return ViewState.FROZEN
+        if float(picture.mean()) < _DARK_LEVEL:
+            return ViewState.DARK
+        reference = background.background
+        if _view_left(picture, reference) >= _SAME_VIEW:
+            return ViewState.GOOD
+        if float(picture.std()) < _COVERED_CONTRAST * float(reference.std()):
+            return ViewState.COVERED
+        return ViewState.MOVED
+
+
+def _view_left(picture: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
+    """Share of the view's cells that still show the reference's edges, 0 to 1.
+
+    Edges, since light changes grey levels everywhere; of the reference only, since passers-by
+    bring edges of their own.
+    """
+    was, now = _edges(reference), _edges(picture.astype(np.float32))
+    strong = was > _EDGE_LEVELS
+    left = strong & (cv2.dilate(now, np.ones((3, 3), np.uint8)) >= _EDGE_LEFT * was)
+    had, has = _per_cell(strong), _per_cell(left)
+    telling = had >= _CELL_EDGES
+    if np.count_nonzero(telling) < _ENOUGH_CELLS:
+        return 1.0
+    return float(np.mean(has[telling] >= _SAME_CELL * had[telling]))
+
+
+def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number of points in each cell."""
+    rows, columns = points.shape[0] // _CELL_PX, points.shape[1] // _CELL_PX
+    cells = points.reshape(rows, _CELL_PX, columns, _CELL_PX)
+    return np.asarray(cells.sum(axis=(1, 3)), np.int64)
+
+
+def _edges(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    small = cv2.resize(image, (160, 96), interpolation=cv2.INTER_AREA)
+    return cv2.magnitude(cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1))

@@ -1,0 +1,306 @@
+"""Recorded video files: what they are, and their pictures by plan or by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import av
+import structlog
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from cv_engine.video.container import opened
+from cv_engine.video.decoder import Decoder
+from cv_engine.video.decoding import Decoded, Log, Pass, TooStrictError
+from cv_engine.video.demux import Demuxer
+from cv_engine.video.faults import Repair, Skip, VideoError
+from cv_engine.video.frame import Look, Scaler, Turn
+from cv_engine.video.paths import expand
+from cv_engine.video.reading import Reader
+from cv_engine.video.sampler import Plan, Survey
+from cv_engine.video.timeline import USUAL_RATE, Timeline, is_untimed
+
+__all__ = ["Repair", "Skip", "Video", "VideoError", "expand", "open_video"]
+
+# Containers whose timestamps rise by construction, or are read in order by their index.
+_ORDERED_FORMATS = ("mov", "matroska", "avi")
+# How much of a recording without an index is surveyed for its key-frame spacing.
+_SURVEY_S = 30.0
+# Packets after which a survey ends whatever their times say.
+_SURVEY_PACKETS = 20_000
+# Containers whose index lists every picture of the file, not only the way-points for seeking.
+_FULL_INDEX = ("mov", "avi")
+# Part of the length that an index must cover to be taken for whole.
+_INDEX_COVERS = 0.95
+# Creation times up to this year come from clocks that were never set.
+_CLOCK_NOT_SET_YEAR = 1970
+# Pictures that may be damaged before the first readable one is found, at opening.
+_FIRST_PICTURE_PACKETS = 1500
+
+
+@dataclass(slots=True)
+class Video:
+    """One recording.
+
+    Attributes:
+        path: The file.
+        width: Width of the upright picture in pixels.
+        height: Height of the upright picture in pixels.
+        codec: FFmpeg's name of the codec, such as ``"h264"``.
+        container_format: FFmpeg's name of the container, such as ``"mov,mp4,m4a,3gp,3g2,mj2"``.
+        rate: Pictures per second, as far as the file tells.
+        duration_s: Length in seconds, ``None`` if the file does not tell.
+        creation_time: When the file says that it was made, UTC; ``None`` if it does not.
+        turn: How the stored pictures are turned upright.
+        threads: Slice threads of the decoder.
+        skipped: Stretches that the last ``looks`` could not look at.
+    """
+
+    path: Path
+    width: int
+    height: int
+    codec: str
+    container_format: str
+    rate: float
+    duration_s: float | None
+    creation_time: datetime | None
+    turn: Turn
+    threads: int = 1
+    skipped: list[Skip] = field(default_factory=list)
+    _timeline: Timeline | None = None
+    _survey: Survey | None = None
+    _scaler: Scaler = field(default_factory=Scaler)
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def repairs(self) -> list[Repair]:
+        """What the last ``looks`` has put right so far."""
+        return self._timeline.repairs if self._timeline else []
+
+    @property
+    def key_frame_spacing_s(self) -> float | None:
+        """The longest time between key frames as far as surveyed, seconds."""
+        return self.survey().spacing_s
+
+    def survey(self) -> Survey:
+        """Finds the key frames from the index, or from the packets of the first 30 seconds.
+
+        Raises:
+            VideoError: The file cannot be read any more.
+        """
+        if self._survey is None:
+            with opened(self.path) as (container, stream):
+                self._survey = _surveyed(container, stream, self.duration_s)
+        return self._survey
+
+    def looks(self, plan: Plan, *, deblock: bool = False) -> Iterator[Look]:
+        """Yields the pictures that a plan asks for, in order of media time.
+
+        What could not be read is in :attr:`skipped` and what was put right in :attr:`repairs`,
+        while the iteration goes on and after it.
+
+        Args:
+            plan: See :func:`cv_engine.video.sampler.choose`.
+            deblock: Whether key frames that are decoded alone are smoothed at block edges, as
+                players show them. Off, they cost a tenth less.
+
+        Raises:
+            VideoError: The file cannot be read any more, or has not one readable picture.
+        """
+        last_s = -1.0
+        for strict in (True, False):
+            try:
+                for decoded in self._decoded(plan, strict=strict, deblock=deblock):
+                    if decoded.media_s > last_s:
+                        last_s = decoded.media_s
+                        yield self._look(decoded)
+                break
+            except TooStrictError:
+                continue
+        if last_s < 0:
+            raise VideoError(f"{self.path}: no picture of it can be decoded; is it damaged?")
+        self._tell()
+
+    def read(self, times_s: Sequence[float]) -> Iterator[Look]:
+        """Yields the pictures shown at given times, fully decoded and deblocked.
+
+        Args:
+            times_s: Media times in seconds, in any order. Before the first picture counts as the
+                first, after the last as the last; where the recording is damaged, the last
+                readable picture before (or the first after) stands in.
+
+        Yields:
+            One picture for each time, **in ascending order of time**.
+
+        Raises:
+            VideoError: The file cannot be read any more, or has not one readable picture.
+        """
+        seekable = self._seekable(max(times_s, default=0.0))
+        reader = Reader(self.path, self.threads, seekable, self.duration_s)
+        for decoded in reader.read(times_s):
+            yield self._look(decoded)
+
+    def _seekable(self, until_s: float) -> bool:
+        """Whether timestamps up to ``until_s`` are known to run without breaks."""
+        if self.repairs:
+            return False
+        if any(name in self.container_format for name in _ORDERED_FORMATS):
+            return True
+        return self._timeline is not None and self._timeline.last_s >= until_s
+
+    def _decoded(self, plan: Plan, *, strict: bool, deblock: bool) -> Iterator[Decoded]:
+        keyless = not self.survey().key_times
+        with opened(self.path) as (container, stream):
+            timeline = self._timeline = Timeline.of(stream)
+            self.skipped = []
+            decoder = Decoder(
+                stream.codec_context,
+                threads=self.threads,
+                strict=strict,
+                deblock=deblock or plan.decode != "key",
+                skip_unreferenced=plan.decode == "nonref",
+            )
+            yield from Pass(
+                Demuxer(container, stream, timeline, self.duration_s, self.skipped),
+                timeline,
+                plan,
+                decoder,
+                lambda: self._whole_decoder(strict=strict),
+                Log(strict, self.skipped),
+                keyless,
+            )
+
+    def _whole_decoder(self, *, strict: bool) -> Decoder:
+        """A second decoder for groups of pictures between key frames: those need deblocking."""
+        with opened(self.path) as (_, stream):
+            return Decoder(stream.codec_context, threads=self.threads, strict=strict)
+
+    def _look(self, decoded: Decoded) -> Look:
+        stored = self.turn.size(self.width, self.height)
+        return Look(decoded.media_s, decoded.key, decoded.frame, self.turn, stored, self._scaler)
+
+    def _tell(self) -> None:
+        log = structlog.get_logger(__name__)
+        for skip in self.skipped:
+            log.warning("not looked at", video=self.name, stretch=str(skip))
+        for repair in self.repairs:
+            log.info("timestamps mended", video=self.name, repair=str(repair))
+
+
+def open_video(path: str | Path, *, threads: int = 1) -> Video:
+    """Opens a recording and reads what it says of itself.
+
+    Args:
+        path: The file: any container and codec that FFmpeg reads.
+        threads: Slice threads of the decoder.
+
+    Raises:
+        VideoError: It is missing, empty, unreadable, no recording, has no pictures, or none of
+            the first thousand can be decoded.
+    """
+    path = Path(path)
+    with opened(path) as (container, stream):
+        context = stream.codec_context
+        rate = stream.guessed_rate or stream.average_rate
+        video = Video(
+            path=path,
+            width=context.width,
+            height=context.height,
+            codec=context.name,
+            container_format=container.format.name,
+            rate=float(rate or USUAL_RATE),
+            duration_s=_duration_s(container, stream),
+            creation_time=_creation_time(container, stream),
+            turn=Turn(),
+            threads=threads,
+        )
+        frame = _first_picture(container, stream)
+    if frame is None:
+        raise VideoError(f"{path}: no picture of it can be decoded; is it damaged?")
+    video.turn = Turn.of(frame)
+    video.width, video.height = video.turn.size(frame.width, frame.height)
+    return video
+
+
+def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """Decodes up to the first picture, which alone tells its size and turn for certain."""
+    decoder = Decoder(stream.codec_context, strict=False)
+    packets = Demuxer(container, stream, Timeline.of(stream), None)
+    for coded in islice(packets, _FIRST_PICTURE_PACKETS):
+        try:
+            frames = decoder.decode(coded.packet)
+        except av.FFmpegError:
+            continue
+        if frames:
+            return frames[0]
+    try:
+        return next(iter(decoder.decode(None)), None)
+    except av.FFmpegError:
+        return None
+
+
+def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration and stream.duration > 0 and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if container.duration and container.duration > 0:
+        return container.duration / av.time_base
+    return None
+
+
+def _creation_time(container: InputContainer, stream: VideoStream) -> datetime | None:
+    for metadata in (stream.metadata, container.metadata):
+        text = metadata.get("creation_time", "")
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError:
+            continue
+        # Cameras without a set clock write the zero of their calendar: 1904 in MP4, or 1970.
+        if time.year > _CLOCK_NOT_SET_YEAR:
+            return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+    return None
+
+
+def _surveyed(container: InputContainer, stream: VideoStream, duration_s: float | None) -> Survey:
+    indexed = _from_index(container, stream, duration_s)
+    if indexed is not None:
+        return indexed
+    timeline = Timeline.of(stream)
+    keys: list[float] = []
+    latest_s, packets, reordered = 0.0, 0, False
+    ended = True
+    for coded in islice(Demuxer(container, stream, timeline, None), _SURVEY_PACKETS):
+        packets += 1
+        reordered = reordered or coded.media_s < latest_s
+        latest_s = max(latest_s, coded.media_s)
+        if coded.key:
+            keys.append(coded.media_s)
+        if latest_s >= _SURVEY_S:
+            ended = False
+            break
+    return Survey(tuple(keys), latest_s, ended, packets, reordered)
+
+
+def _from_index(
+    container: InputContainer, stream: VideoStream, duration_s: float | None
+) -> Survey | None:
+    """The survey from a container's index, ``None`` where it does not list every picture."""
+    entries = stream.index_entries
+    if not any(name in container.format.name for name in _FULL_INDEX) or not len(entries):
+        return None
+    timeline = Timeline.of(stream)
+    keys = tuple(max(0.0, timeline.seconds(e.timestamp)) for e in entries if e.is_keyframe)
+    until_s = timeline.seconds(entries[len(entries) - 1].timestamp)
+    if not keys or until_s < _INDEX_COVERS * (duration_s or 0.0):
+        return None  # fragmented: the index grows as the file is read
+    # Without presentation times pictures are timed by counting, and none may be left out.
+    reordered = stream.codec_context.has_b_frames and not is_untimed(stream)
+    return Survey(keys, until_s, True, len(entries), reordered)

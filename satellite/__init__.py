@@ -1,0 +1,1 @@
+"""Changes between satellite and aerial images of the same area."""

@@ -1,0 +1,50 @@
+"""Findings made for the tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cv_engine.finding import Finding, Place
+
+CAR_BOX = (100.0, 100.0, 200.0, 180.0)
+NEXT_BOX = (210.0, 100.0, 310.0, 180.0)
+CORNER = {"type": "Point", "coordinates": [121.55, 29.87]}
+
+
+def at(seconds: float) -> datetime:
+    """A moment so many seconds into the footage."""
+    return datetime(2026, 5, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def finding(
+    began: float = 0,
+    observed: float = 300,
+    *,
+    box: tuple[float, float, float, float] | None = CAR_BOX,
+    geometry: dict[str, Any] | None = None,
+    accuracy_m: float | None = None,
+    basis: str = "unknown",
+    kind: str = "motor_vehicle_parked",
+    source: str = "market-street",
+    zone: str = "pavement",
+    confidence: float = 0.8,
+    attributes: dict[str, Any] | None = None,
+    evidence: str | None = None,
+) -> Finding:
+    """A parked car, or whatever is asked for."""
+    place = Place(geometry, accuracy_m, basis, box)
+    return Finding(
+        *(kind, source, zone, place, at(began), at(observed), confidence),
+        attributes or {},
+        evidence,
+    )
+
+
+def located(
+    lon: float, lat: float, began: float = 0, observed: float = 300, **more: Any
+) -> Finding:
+    """A finding at a point on the ground, without an image box."""
+    point = {"type": "Point", "coordinates": [lon, lat]}
+    given = {"accuracy_m": 3.0, "basis": "homography", **more}
+    return finding(began, observed, box=None, geometry=point, **given)

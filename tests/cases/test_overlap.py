@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cv_engine.cases.overlap import box_iou, same_place
+from cv_engine.finding import Place
+
+_NUMBER = st.floats(-1e4, 1e4)
+_BOX = st.tuples(_NUMBER, _NUMBER, _NUMBER, _NUMBER)
+_METRE = 1 / 111_320  # degrees of latitude
+
+
+def _square(size: float, lon: float = 121.0) -> dict[str, Any]:
+    ring = [[lon, 30], [lon + size, 30], [lon + size, 30 + size], [lon, 30 + size], [lon, 30]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def _point(north_m: float) -> dict[str, Any]:
+    return {"type": "Point", "coordinates": [121.0, 30.0 + north_m * _METRE]}
+
+
+_A = (0.0, 0.0, 10.0, 10.0)
+_POINT = Place(_point(0), 5.0, "homography")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param(Place(None, None, "unknown", _A), Place(None, None, "unknown", _A), True),
+        pytest.param(
+            Place(None, None, "unknown", _A),
+            Place(None, None, "unknown", (0.0, 0.0, 10.0, 5.0)),
+            True,
+            id="half of it is just enough",
+        ),
+        pytest.param(
+            Place(None, None, "unknown", _A),
+            Place(None, None, "unknown", (0.0, 0.0, 10.0, 4.9)),
+            False,
+        ),
+        pytest.param(
+            Place(_point(0), 50.0, "homography", _A),
+            Place(_point(0), 50.0, "homography", (20.0, 0.0, 30.0, 10.0)),
+            False,
+            id="boxes decide over inaccurate ground",
+        ),
+        pytest.param(_POINT, Place(_point(4), 5.0, "homography"), True),
+        pytest.param(_POINT, Place(_point(6), 5.0, "homography"), False),
+        pytest.param(_POINT, Place(_point(4), 3.0, "homography"), False, id="within both"),
+        pytest.param(_POINT, Place(_point(0), None, "homography"), False),
+        pytest.param(_POINT, Place(None, None, "unknown"), False),
+        pytest.param(
+            Place(_point(0), 5.0, "camera"),
+            Place(_point(0), 5.0, "camera"),
+            False,
+            id="the camera's own place is no place of the thing",
+        ),
+        pytest.param(
+            Place(_square(1e-3), 5.0, "raster"), Place(_square(0.9e-3), 5.0, "raster"), True
+        ),
+        pytest.param(
+            Place(_square(1e-3), 500.0, "raster"),
+            Place(_square(1e-3, 121.001), 500.0, "raster"),
+            False,
+            id="buildings wall to wall",
+        ),
+    ],
+)
+def test_same_place(one: Place, other: Place, same: bool) -> None:
+    assert (same_place(one, other) > 0) is same
+    assert same_place(one, other) == same_place(other, one)
+
+
+@given(_BOX, _BOX)
+def test_iou_is_symmetric_and_bounded(one: Any, other: Any) -> None:
+    iou = box_iou(one, other)
+    assert 0.0 <= iou <= 1.0
+    assert iou == box_iou(other, one)

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from cv_engine.cases import Event, Filter, Queue, QueueError, State, open_queue
+from cv_engine.cases.store import Store
+from tests.cases.made import CAR_BOX, CORNER, NEXT_BOX, at, finding, located
+
+
+def test_a_finding_becomes_a_case(queue: Queue) -> None:
+    made = finding(
+        geometry=CORNER,
+        accuracy_m=2.5,
+        basis="homography",
+        attributes={"dwell_s": 300.5, "vehicle": "轿车", "boxes": [[1, 2]]},
+        evidence="parking-1",
+    )
+    filed = queue.file(made)
+    assert (filed.case_id, filed.outcome) == (1, "new")
+    case = queue.get(1)
+    assert case.place == made.place
+    assert (case.key, case.kind, case.source, case.zone) == (
+        *(made.key, "motor_vehicle_parked", "market-street", "pavement"),
+    )
+    assert (case.standard, case.code) == ("GB/T 47678.5-2026", "09009")
+    assert (case.began, case.observed, case.left_at) == (at(0), at(300), None)
+    assert (case.confidence, case.evidence, case.state) == (0.8, "parking-1", State.REPORTED)
+    assert case.attributes == made.attributes
+    (entry,) = queue.history(1)
+    assert (entry.event, entry.by, entry.to_state) == (Event.FILED, "cv-engine", State.REPORTED)
+    assert entry.data["key"] == made.key
+    assert entry.data["image_box"] == list(CAR_BOX)
+
+
+def test_filing_again_changes_nothing(queue: Queue) -> None:
+    first, joining = finding(), finding(10, 400)
+    assert queue.file(first).outcome == "new"
+    assert queue.file(joining).outcome == "joined"
+    before = queue.get(1), queue.history(1)
+    assert queue.file(first).outcome == "known"
+    assert queue.file(joining).outcome == "known"
+    assert (queue.get(1), queue.history(1)) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "joins"),
+    [
+        pytest.param({}, {"began": 100, "observed": 500}, True, id="in time and place"),
+        pytest.param({}, {"began": 300, "observed": 500}, True, id="both there at one moment"),
+        pytest.param({}, {"began": 301, "observed": 500}, False, id="one after the other"),
+        pytest.param({"began": 301, "observed": 400}, {}, False, id="the later one filed first"),
+        pytest.param({}, {"began": 9, "box": NEXT_BOX}, False, id="side by side"),
+        pytest.param({}, {"began": 9, "box": (105.0, 100.0, 205.0, 180.0)}, True, id="a bit off"),
+        pytest.param({}, {"began": 9, "kind": "clutter"}, False, id="other kind"),
+        pytest.param({}, {"began": 9, "source": "side-street"}, False, id="other camera"),
+        pytest.param({}, {"began": 9, "zone": "bus-lane"}, False, id="other zone"),
+        pytest.param(
+            {"geometry": CORNER, "basis": "camera", "accuracy_m": 50.0, "box": None},
+            {"began": 9, "geometry": CORNER, "basis": "camera", "accuracy_m": 50.0, "box": None},
+            False,
+            id="only the camera's place is known",
+        ),
+    ],
+)
+def test_joining(queue: Queue, one: dict[str, Any], other: dict[str, Any], joins: bool) -> None:
+    queue.file(finding(**one))
+    assert queue.file(finding(**other)).outcome == ("joined" if joins else "new")
+    assert queue.count() == (1 if joins else 2)
+
+
+def test_joining_on_the_ground_takes_the_nearest(queue: Queue) -> None:
+    metre = 1 / 111_320
+    queue.file(located(121.0, 30.0, accuracy_m=2.0))
+    queue.file(located(121.0, 30.0 + 2.5 * metre, accuracy_m=2.0))
+    filed = queue.file(located(121.0, 30.0 + 1.5 * metre, 5, accuracy_m=2.0))
+    assert (filed.case_id, filed.outcome) == (2, "joined")
+
+
+def test_a_case_covers_what_joined_it(queue: Queue) -> None:
+    first = finding(100, 400, confidence=0.6)
+    queue.file(first)
+    queue.left(first.key, at(410))
+    queue.file(finding(50, 600, confidence=0.9, evidence="second"))
+    case = queue.get(1)
+    assert (case.began, case.observed, case.left_at) == (at(50), at(600), None)
+    assert (case.confidence, case.evidence, case.key) == (0.9, "second", first.key)
+    assert [entry.event for entry in queue.history(1)] == [Event.FILED, Event.LEFT, Event.JOINED]
+
+
+@pytest.mark.parametrize("end", [State.REJECTED, State.WITHDRAWN])
+def test_what_is_done_with_is_not_joined(queue: Queue, end: State) -> None:
+    queue.file(finding())
+    queue.move(1, end, "Li", "an ambulance")
+    assert queue.file(finding(10, 400)).outcome == "new"
+
+
+def test_leaving_is_idempotent_and_a_later_time_wins(queue: Queue) -> None:
+    made = finding()
+    queue.file(made)
+    assert queue.left(made.key, at(420))
+    assert not queue.left(made.key, at(420))
+    assert queue.left(made.key, at(500))
+    assert not queue.left(made.key, at(450))
+    case = queue.get(1)
+    assert (case.observed, case.left_at, case.state) == (at(500), at(500), State.REPORTED)
+    assert [e.data["at"] for e in queue.history(1) if e.event is Event.LEFT] == [
+        *("2026-05-01T00:07:00+00:00", "2026-05-01T00:08:20+00:00")
+    ]
+
+
+def test_nothing_leaves_before_it_was_last_seen(queue: Queue) -> None:
+    first, second = finding(), finding(10, 600)
+    queue.file(first)
+    queue.file(second)
+    queue.left(first.key, at(310))
+    assert queue.get(1).left_at == at(600)
+
+
+def test_leaving_needs_a_finding_and_a_time_within_reason(queue: Queue) -> None:
+    made = finding(100)
+    queue.file(made)
+    for key, when, message in (
+        ("nothing", at(1), "was never filed"),
+        (made.key, at(99), "began later"),
+        (made.key, at(500).replace(tzinfo=None), "no time zone"),
+    ):
+        with pytest.raises(QueueError, match=message):
+            queue.left(key, when)
+
+
+def test_evidence_can_follow(queue: Queue) -> None:
+    first, second = finding(), finding(10, 600)
+    queue.file(first)
+    queue.file(second)
+    assert queue.remember_evidence(second.key, "second")
+    assert not queue.remember_evidence(second.key, "second")
+    assert queue.file(finding(evidence="first")).outcome == "known"
+    assert queue.evidence(1) == ["first", "second"]
+    assert queue.get(1).evidence == "second"
+    with pytest.raises(QueueError, match="has its evidence in 'second'"):
+        queue.remember_evidence(second.key, "third")
+    for name in ("", "/etc", "../out", "a\\b"):
+        with pytest.raises(QueueError, match="inside evidence/"):
+            queue.remember_evidence(first.key, name)
+
+
+def test_officers_decide(queue: Queue) -> None:
+    queue.file(finding())
+    queue.file(finding(box=NEXT_BOX))
+    assert queue.confirm(1, "Li", "seen on site").state is State.CONFIRMED
+    assert queue.reject(2, "Wang", "a delivery").state is State.REJECTED
+    entry = queue.history(2)[-1]
+    assert (entry.event, entry.by, entry.note) == (Event.STATE, "Wang", "a delivery")
+    assert (entry.from_state, entry.to_state) == (State.REPORTED, State.REJECTED)
+    with pytest.raises(QueueError, match="case 2 is rejected: it cannot become confirmed"):
+        queue.confirm(2, "Li")
+    with pytest.raises(QueueError, match="already confirmed"):
+        queue.confirm(1, "Li")
+    for to in (State.DISPATCHED, State.HANDLED, State.VERIFIED, State.CLOSED):
+        assert queue.move(1, to, "Li").state is to
+    assert len(queue.history(1)) == 6
+
+
+@pytest.mark.parametrize(
+    ("case_id", "to", "by", "note", "message"),
+    [
+        (9, State.CONFIRMED, "Li", "", "there is no case 9"),
+        (0, State.CONFIRMED, "Li", "", "there is no case 0"),
+        (2**70, State.CONFIRMED, "Li", "", "there is no case"),
+        (1, State.CONFIRMED, " ", "", "say who"),
+        (1, State.REJECTED, "Li", " ", "say why"),
+        (1, State.WITHDRAWN, "Li", "", "say why"),
+        (1, State.CONFIRMED, "Li", "a\0b", "NUL"),
+    ],
+)
+def test_wrong_decisions_change_nothing(
+    queue: Queue, case_id: int, to: State, by: str, note: str, message: str
+) -> None:
+    queue.file(finding())
+    with pytest.raises(QueueError, match=message):
+        queue.move(case_id, to, by, note)
+    assert (queue.get(1).state, len(queue.history(1))) == (State.REPORTED, 1)
+
+
+@pytest.mark.parametrize("change", ["UPDATE history SET note = 'x'", "DELETE FROM history"])
+def test_history_cannot_be_changed(where: str, change: str) -> None:
+    with open_queue(where) as queue:
+        queue.file(finding())
+        store = Store(where)
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"), store.writing() as connection:
+            connection.exec_driver_sql(change)
+        store.close()
+        assert len(queue.history(1)) == 1
+
+
+def test_a_queue_keeps_what_was_filed_when_opened_again(where: str) -> None:
+    with open_queue(where) as queue:
+        queue.file(finding())
+    with open_queue(where) as queue:
+        assert queue.file(finding()).outcome == "known"
+        assert [case.id for case in queue.cases(Filter())] == [1]

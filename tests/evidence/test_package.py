@@ -1,0 +1,280 @@
+"""A package appears whole or not at all, once, and nothing of it is ever destroyed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from PIL import ExifTags
+from PIL import Image as Pictures
+from shapely.geometry import Polygon
+
+from cv_engine.evidence.caption import caption, place_line
+from cv_engine.evidence.clip import ClipSource
+from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.package import Style, package_name, write
+from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.staging import STAGING, staged
+from cv_engine.evidence.still import Still
+from cv_engine.evidence.verify import verify
+from cv_engine.finding import Place
+from tests.evidence.scenes import BEGAN, CAR, car_park_still, frames, parked
+
+ZONE = Polygon([(200, 60), (520, 60), (600, 340), (150, 340)])
+VIEWS = [f"{view}-{role}.jpg" for role in ("start", "end") for view in ("overview", "closeup")]
+
+
+def _below(folder: Path) -> dict[str, bytes]:
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_whole_package(video: Path, tmp_path: Path, stills: list[Still], key: SigningKey) -> None:
+    source = video / "lot_leave_arrive.mp4"
+    package = write(
+        tmp_path,
+        parked(),
+        [*stills, car_park_still(video, "between", 2.0)],
+        key=key,
+        clip=ClipSource(source, 1.0, 3.0, before_s=1.0, after_s=1.0),
+        zone=ZONE,
+        provenance={"model": "0" * 64, "source": {"name": source.name}},
+        style=Style(timezone=ZoneInfo("Asia/Shanghai")),
+    )
+    assert verify(package, key.fingerprint) == []
+    assert list(tmp_path.iterdir()) == [package]
+    pictures = {*VIEWS, "overview-between.jpg", "closeup-between.jpg"}
+    assert {path.name for path in (package / "original").iterdir()} == {*pictures, "clip.mp4"}
+    assert {path.name for path in (package / "shareable").iterdir()} == pictures
+    manifest = json.loads((package / "manifest.json").read_bytes())
+    assert manifest["finding"]["key"] == parked().key
+    assert manifest["provenance"] == {
+        "model": "0" * 64,
+        "redacted": True,
+        "source": {"name": source.name},
+    }
+    assert manifest["clips"][0]["path"] == "original/clip.mp4"
+    assert len(frames(package / "original" / "clip.mp4")) == manifest["clips"][0]["pictures"]
+    assert [file["path"] for file in manifest["files"]] == sorted(
+        path for path in _below(package) if not path.startswith("manifest")
+    )
+
+
+def test_originals_are_the_frames_and_copies_are_not(written: Path, stills: list[Still]) -> None:
+    for still in stills:
+        data = (written / "original" / f"overview-{still.role}.jpg").read_bytes()
+        picture = Pictures.open(io.BytesIO(data))
+        back = np.asarray(picture)[:, :, ::-1].astype(int)
+        assert np.abs(back - still.image).mean() < 1.5  # rounding of the JPEG only
+        shared = np.asarray(Pictures.open(written / "shareable" / f"overview-{still.role}.jpg"))
+        assert shared.shape[0] > still.image.shape[0]
+        gps = picture.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        assert gps[ExifTags.GPS.GPSLatitudeRef] == "S"
+        stamp = picture.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal]
+        assert stamp == f"{still.time:%Y:%m:%d %H:%M:%S}"
+
+
+def test_written_twice_is_written_once(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    package = write(tmp_path, parked(), stills, key=key)
+    before = {path: path.stat().st_mtime_ns for path in package.rglob("*")}
+    content = _below(package)
+    assert write(tmp_path, parked(), [], key=key) == package
+    assert before == {path: path.stat().st_mtime_ns for path in package.rglob("*")}
+    again = write(tmp_path / "again", parked(), stills, key=key)
+    assert _below(again) == content  # byte for byte
+
+
+def test_runs_at_the_same_time_write_one_package(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(write, tmp_path, parked(), stills, key=key) for _ in range(4)]
+        packages = {run.result() for run in runs}
+    assert list(tmp_path.iterdir()) == list(packages)
+    assert verify(packages.pop()) == []
+
+
+def test_damaged_package_is_set_aside(tmp_path: Path, stills: list[Still], key: SigningKey) -> None:
+    for number in (1, 2):
+        package = write(tmp_path, parked(), stills, key=key)
+        (package / "manifest.sig").write_bytes(b"damaged" * number)
+        assert write(tmp_path, parked(), stills, key=key) == package
+        assert verify(package) == []
+        aside = tmp_path / f"{package.name}.damaged-{number}"
+        assert (aside / "manifest.sig").read_bytes() == b"damaged" * number
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_file_in_the_packages_place_is_set_aside(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    (tmp_path / package_name(parked())).write_text("not a folder")
+    assert verify(write(tmp_path, parked(), stills, key=key)) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "part"),
+    [
+        ("市场街-03", "市场街-03"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("a b/c\x00d", "a-b-c-d"),
+        ("", "camera"),
+        ("..", "camera"),
+        ("街" * 200, "街" * 26),
+    ],
+)
+def test_names(source: str, part: str) -> None:
+    finding = parked(source)
+    name = package_name(finding)
+    assert name == f"motor_vehicle_parked-{part}-20260501T000007Z-{finding.key}"
+    assert len(name.encode()) < 200
+
+
+def test_unreadable_recording_is_noted_and_pictures_are_kept(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    recording = tmp_path / "broken.mp4"
+    recording.write_bytes(b"no video")
+    package = write(
+        tmp_path / "evidence", parked(), stills, key=key, clip=ClipSource(recording, 0, 1)
+    )
+    assert verify(package) == []
+    clip = json.loads((package / "manifest.json").read_bytes())["clips"][0]
+    assert clip["path"] is None
+    assert "cannot be read as video" in clip["missing"]
+
+
+def test_unredacted_pictures_are_not_called_shareable(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    package = write(tmp_path, parked(), stills, key=key, style=Style(redacted=False))
+    assert {path.name for path in package.iterdir() if path.is_dir()} == {"original", "annotated"}
+
+
+def test_bad_findings(tmp_path: Path, stills: list[Still], key: SigningKey) -> None:
+    with pytest.raises(EvidenceError, match="at least one still"):
+        write(tmp_path, parked(), [], key=key)
+    for value in (float("nan"), object(), b"bytes"):
+        with pytest.raises(EvidenceError, match="no JSON value"):
+            write(tmp_path, replace(parked(), attributes={"x": value}), stills, key=key)
+    for geometry in ({"type": "Point"}, {"type": "Point", "coordinates": [300.0, 5.0]}, {}):
+        place = Place(geometry, None, "camera", CAR)
+        with pytest.raises(EvidenceError, match="geometry"):
+            write(tmp_path, replace(parked(), place=place), stills, key=key)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_of_a_killed_run_is_removed(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; "
+        "from cv_engine.evidence.staging import staged\n"
+        "with staged(Path(sys.argv[1]), 'killed') as folder:\n"
+        "    (folder / 'half').write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert run.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / STAGING).iterdir())) == 1
+    with staged(tmp_path, "alive") as alive:
+        package = write(tmp_path, parked(), stills, key=key)
+        assert list((tmp_path / STAGING).iterdir()) == [alive]
+    assert list(tmp_path.iterdir()) == [package]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 512 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
+    try:
+        done = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        done = False
+    if not done:
+        pytest.skip("a small file system cannot be mounted by this user")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("free_kb", [8, 200, 400])
+def test_full_disk(
+    small_disk: Path, video: Path, stills: list[Still], key: SigningKey, free_kb: int
+) -> None:
+    (small_disk / "filler").write_bytes(bytes((512 - free_kb) * 1024))
+    clip = ClipSource(video / "lot_leave_arrive.mp4", 1.0, 3.0)
+    with pytest.raises(EvidenceError, match=r"disk is full.*free some space") as caught:
+        write(small_disk / "evidence", parked(), stills, key=key, clip=clip)
+    assert STAGING not in str(caught.value)
+    assert list((small_disk / "evidence").iterdir()) == []
+
+
+def test_clip_on_a_full_disk(
+    small_disk: Path, video: Path, stills: list[Still], key: SigningKey
+) -> None:
+    """The pictures fit, the clip does not."""
+    clip = ClipSource(video / "lot_leave_arrive.mp4", 1.0, 30.0)
+    with pytest.raises(EvidenceError, match="disk is full"):
+        write(small_disk, parked(), stills[:1], key=key, clip=clip)
+    assert list(small_disk.iterdir()) == []
+
+
+def test_folder_that_cannot_be_written(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    root = tmp_path / "evidence"
+    root.mkdir(mode=0o555)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # nobody: root may write everywhere
+    try:
+        with pytest.raises(EvidenceError, match="write permission"):
+            write(root, parked(), stills, key=key)
+    finally:
+        os.seteuid(user)
+    (tmp_path / "file").touch()
+    with pytest.raises(EvidenceError, match="could not be written"):
+        write(tmp_path / "file" / "evidence", parked(), stills, key=key)
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        (Place(None, None, "unknown"), "position unknown"),
+        (
+            Place({"type": "Point", "coordinates": [121.5, 29.8]}, None, "camera"),
+            "camera position 29.80000° N, 121.50000° E",
+        ),
+        (
+            Place({"type": "Point", "coordinates": [-70.1, -33.2]}, 2.13, "homography"),
+            "33.20000° S, 70.10000° W ± 2.13 m (from ground control points)",
+        ),
+    ],
+)
+def test_place_in_words(place: Place, line: str) -> None:
+    assert place_line(place) == line
+
+
+def test_caption_gives_local_and_universal_time(stills: list[Still]) -> None:
+    still = replace(stills[1], time=BEGAN + timedelta(minutes=65, seconds=3))
+    assert caption(parked(), still, ZoneInfo("Asia/Shanghai"))[:3] == [
+        "Motor vehicle parked · end after 1 h 5 min 3 s",
+        "市场街-03 · zone pavement",
+        "2026-05-01 09:05:10.120 +08:00 · 2026-05-01 01:05:10.120 UTC",
+    ]

@@ -1,0 +1,107 @@
+"""What holds for the repository as a whole: its lock files, its imports, its words."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("cv_engine", "models", "satellite", "zones", "benchmarks")
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def _sources() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def test_import_rules_hold() -> None:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_imports_the_command_line() -> None:
+    importers = [str(path) for path in _sources() if "cli" in _imports(path)]
+    assert importers == []
+
+
+def test_the_core_never_imports_torch() -> None:
+    heavy = {"torch", "torchvision", "ultralytics"}
+    importers = [str(path) for path in _sources() if heavy & _imports(path)]
+    assert all("benchmarks" in path for path in importers), importers
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_pins_and_hashes_everything_and_names_no_host(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    requirements = [line for line in text.splitlines() if re.match(r"[a-z]", line)]
+    assert requirements
+    assert all("==" in line and line.endswith("\\") for line in requirements)
+    assert text.count("--hash=sha256:") >= len(requirements)
+    assert "://" not in text
+    assert not re.search(r"(^|\s)(-f|--index-url|--extra-index-url|--find-links)\b", text)
+
+
+def test_the_core_lock_has_what_the_project_asks_for_and_no_torch() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    locked = set(re.findall(r"(?m)^([a-z0-9._-]+)==", (ROOT / "requirements.lock").read_text()))
+    wanted = {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in project["dependencies"]}
+    assert wanted <= locked
+    assert not locked & {"torch", "torchvision", "ultralytics", "opencv-python"}
+
+
+def test_both_locks_agree() -> None:
+    core, dev = (
+        set(re.findall(r"(?m)^([a-z0-9._-]+==\S+)", (ROOT / n).read_text())) for n in LOCKS
+    )
+    assert core <= dev
+
+
+def test_every_module_is_short_enough_to_read() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in [*_sources(), ROOT / "cli.py"]
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert long == {}
+
+
+def test_no_unfinished_code() -> None:
+    pattern = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in _sources()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert found == []
+
+
+def test_benchmarks_are_listed_by_name() -> None:
+    command = [sys.executable, "-m", "benchmarks"]
+    listed = subprocess.run(
+        [*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "benchmarks:" in listed.stdout
+    assert "average-precision" not in listed.stdout  # a part of one, not one
+    wrong = subprocess.run(
+        [*command, "nothing"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert "there is no benchmark 'nothing'" in wrong.stderr

@@ -1,0 +1,127 @@
+"""Small recordings made for the tests, in which every picture tells its own number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+WIDTH, HEIGHT = 192, 96
+_BITS = 10
+_MARK = WIDTH // 12  # width of one bit's column in pixels; two columns are left over for colour
+TICKS = Fraction(1, 1000)
+
+
+def picture(number: int) -> NDArray[np.uint8]:
+    """BGR (HEIGHT, WIDTH, 3): ``number`` in binary, as white and black columns from the left.
+
+    The upper right is red and the lower right blue, which tells turns and mirroring.
+    """
+    image = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
+    for bit in range(_BITS):
+        if number >> bit & 1:
+            image[:, bit * _MARK : (bit + 1) * _MARK] = 220
+    image[: HEIGHT // 2, _BITS * _MARK :] = (0, 0, 255)
+    image[HEIGHT // 2 :, _BITS * _MARK :] = (255, 0, 0)
+    return image
+
+
+def number_of(image: NDArray[np.uint8]) -> int:
+    """The number in an upright grey or BGR picture of any size."""
+    grey = image if image.ndim == 2 else image.mean(axis=2)
+    columns = grey.shape[1] / 12
+    middle = grey[grey.shape[0] // 4 : grey.shape[0] * 3 // 4]
+    values = [middle[:, int((bit + 0.5) * columns)].mean() for bit in range(_BITS)]
+    return sum(1 << bit for bit, value in enumerate(values) if value > 128)
+
+
+def times(count: int, rate: float = 10.0) -> list[float]:
+    """``count`` media times at an even rate, seconds."""
+    return [number / rate for number in range(count)]
+
+
+def record(
+    path: Path,
+    times_s: Sequence[float],
+    *,
+    codec: str = "libx264",
+    keys: Iterable[int] = (),
+    gop: int = 1000,
+    b_frames: int = 0,
+    pixel_format: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    rotation: int = 0,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """Writes a recording whose ``n``-th picture shows the number ``n`` at ``times_s[n]``.
+
+    Key frames are every ``gop`` pictures, and those whose numbers are in ``keys``.
+    """
+    forced = set(keys)
+    extra = {"sc_threshold": "0", "crf": "20", "preset": "ultrafast"} if "x264" in codec else {}
+    # movflags keeps odd timestamps as they are, instead of smoothing them by an edit list.
+    with av.open(str(path), "w", options=options or {}) as out:
+        out.metadata.update(metadata or {})
+        stream = out.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixel_format
+        context = stream.codec_context
+        context.gop_size, context.max_b_frames, context.time_base = gop, b_frames, TICKS
+        context.thread_count = 1
+        context.options = {**extra, "bf": str(b_frames)} if "x264" in codec else {}
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for number, time_s in enumerate(times_s):
+            frame = av.VideoFrame.from_ndarray(picture(number), "bgr24").reformat(
+                format=pixel_format
+            )
+            frame.pts, frame.time_base = round(time_s / TICKS), TICKS
+            if number in forced:
+                frame.pict_type = av.video.frame.PictureType.I
+            for packet in stream.encode(frame):
+                out.mux(packet)
+        for packet in stream.encode(None):
+            out.mux(packet)
+    return path
+
+
+def remux(
+    source: Path,
+    path: Path,
+    stamps: Sequence[tuple[int | None, int | None]] | None = None,
+    drop: Iterable[int] = (),
+    format_name: str | None = None,
+) -> Path:
+    """Copies a recording's packets, with other (pts, dts) in milliseconds and without some."""
+    gone = set(drop)
+    with av.open(str(source)) as given, av.open(str(path), "w", format=format_name) as out:
+        stream = given.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        packets = [packet for packet in given.demux(stream) if packet.size]
+        for number, packet in enumerate(packets):
+            if number in gone:
+                continue
+            if stamps is not None:
+                packet.time_base = TICKS
+                packet.pts, packet.dts = stamps[number]
+            packet.stream = copy
+            out.mux(packet)
+    return path
+
+
+def sound(path: Path) -> Path:
+    """Writes a recording without pictures."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=16000)
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
+        frame.sample_rate = 16000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            out.mux(packet)
+    return path

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zones
+from tests.zones.scene import HEIGHT, PLANE, STREET, WIDTH, inverse, project, street_camera
+from zones.camera import Camera
+from zones.check import check
+from zones.plane import Array
+
+
+def _write(folder: Path, *parts: tuple[dict[str, Any], Any]) -> Path:
+    path = folder / "z.geojson"
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"zone": "a", "frame": "image"} | properties,
+            "geometry": {"type": "Polygon", "coordinates": [[*corners, corners[0]]]},
+        }
+        for properties, corners in parts
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def _box(left: float, top: float, right: float, bottom: float) -> list[list[float]]:
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def _on_map(pixels: Any) -> Any:
+    metres: Array = project(inverse(STREET), np.array(pixels, dtype=float))
+    return PLANE.to_degrees(metres).tolist()
+
+
+def test_sound_files_give_nothing(tmp_path: Path) -> None:
+    examples = Path(zones.__file__).parent / "examples"
+    assert check(examples / "pixels.geojson", 1280, 720) == []
+    assert check(examples / "map.geojson") != []  # min_area_m2, and no camera to measure it with
+    path = _write(tmp_path, ({"min_area_m2": 2}, _box(300, 400, 900, 700)))
+    assert check(path, WIDTH, HEIGHT, street_camera()) == []
+
+
+def test_errors_of_the_file_come_through(tmp_path: Path) -> None:
+    problems = check(tmp_path / "none.geojson")
+    assert [problem.severity for problem in problems] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("properties", "corners", "camera", "severity", "message"),
+    [
+        ({}, _box(2000, 0, 2100, 50), None, "error", "zone a: it lies outside the frame of 1280 x"),
+        ({}, _box(1200, 0, 2100, 50), None, "warning", "91% of it lies outside the frame"),
+        ({}, _box(0, 100, 900, 104), None, "warning", "it is only 4.0 pixels wide"),
+        ({"min_area_m2": 2}, _box(0, 0, 90, 90), None, "warning", "use min_size_px instead"),
+        ({}, _box(300, 100, 900, 700), street_camera(), "warning", "a thing can be placed to"),
+        ({}, _box(300, 0, 900, 700), Camera("c"), None, ""),
+        ({"camera": "gate"}, _box(0, 0, 90, 90), street_camera(), "warning", "the file names gate"),
+        ({"frame": None}, _on_map(_box(300, 400, 900, 700)), None, "error", "belongs to no camera"),
+        ({"frame": None}, _on_map(_box(300, 400, 900, 700)), street_camera(), None, ""),
+        (
+            {"frame": None},
+            [[120, 30], [120.1, 30], [120.1, 30.1]],
+            street_camera(),
+            "error",
+            "camera street does not see it",
+        ),
+    ],
+)
+def test_doubts_about_a_zone(
+    tmp_path: Path,
+    properties: dict[str, Any],
+    corners: Any,
+    camera: Camera | None,
+    severity: str | None,
+    message: str,
+) -> None:
+    problems = check(_write(tmp_path, (properties, corners)), WIDTH, HEIGHT, camera)
+    if severity is None:
+        assert problems == []
+    else:
+        assert [problem.severity for problem in problems] == [severity]
+        assert message in str(problems[0])
+
+
+def test_up_to_the_horizon_nothing_can_be_placed(tmp_path: Path) -> None:
+    sky = _write(tmp_path, ({}, _box(300, 0, 900, 700)))
+    camera = street_camera()
+    steep = Camera("c", camera.position, camera.ground_control_points, position_radius_m=20)
+    assert "the horizon" in str(check(sky, WIDTH, HEIGHT, steep)[0])
+
+
+def test_two_zones_on_the_same_ground(tmp_path: Path) -> None:
+    path = _write(tmp_path, ({}, _box(0, 0, 200, 200)), ({"zone": "b"}, _box(10, 10, 150, 150)))
+    (problem,) = check(path, WIDTH, HEIGHT)
+    assert "zones a and b cover the same ground" in problem.what
+    apart = _write(
+        tmp_path,
+        ({"kinds": ["clutter"]}, _box(0, 0, 200, 200)),
+        ({"zone": "b", "kinds": ["motor_vehicle_parked"]}, _box(10, 10, 150, 150)),
+    )
+    assert check(apart, WIDTH, HEIGHT) == []

@@ -1,0 +1,259 @@
+"""A fixed camera: from pixels to places and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import shapely
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from zones.control_points import GroundControlPoint, fit_points
+from zones.homography import Homography
+from zones.plane import LocalPlane
+from zones.problem import Problem, ZoneError
+
+__all__ = ["Camera", "GroundControlPoint", "GroundPoint"]
+
+Basis = Literal["homography", "camera", "unknown"]
+
+# Standard error, in pixels, of where a box's foot or a clicked point touches the ground.
+PIXEL_ERROR = 3.0
+# Standard error, in metres, of a place read off an aerial image or a phone's map.
+POINT_ERROR_M = 0.5
+# Times the worst standard error: 95 % of a circular normal distribution lie within.
+_RADIUS_95 = 2.448
+# Edges drawn between two corners are straight in degrees; the plane follows them at this step.
+_EDGE_STEP_DEG = 0.0005
+_MAX_EDGE_STEPS = 2000  # for zones as large as a country
+# The part of the points' mean depth before the camera that is still drawn. Ground nearer to the
+# plane of the lens lies far outside any picture.
+_NEAREST_DEPTH = 1e-3
+_MAX_POSITION_DISTANCE_M = (
+    5000.0  # metres between a camera and what it sees; farther is a wrong digit
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GroundPoint:
+    """A place on the ground.
+
+    Attributes:
+        lon: Degrees WGS 84 (CGCS2000 is the same to centimetres); ``None`` if unknown.
+        lat: Degrees WGS 84; ``None`` if unknown.
+        accuracy_m: Radius in metres within which the true place lies (95 %); ``None`` if unknown.
+        basis: ``"homography"`` (ground control points), ``"camera"`` (the camera's own position) or
+            ``"unknown"``.
+    """
+
+    lon: float | None
+    lat: float | None
+    accuracy_m: float | None
+    basis: Basis
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A fixed camera.
+
+    Example:
+        >>> Camera("gate", position=(29.8683, 121.5440)).locate(640, 480).basis
+        'camera'
+
+    Attributes:
+        name: As in the configuration.
+        position: ``(latitude, longitude)`` in degrees WGS 84, if known.
+        ground_control_points: None, or at least four in general position.
+        position_radius_m: A thing that only the camera's position is known of lies within this many
+            metres of it. 100 m is as far as a street camera shows a car usefully.
+        max_fit_error_m: Points that fit worse are refused: at 2 m a car may be on either side of
+            the kerb.
+        pixel_error: Standard error of a pixel's place in the picture, in pixels.
+        point_error_m: Standard error of a ground control point's place, in metres.
+
+    Raises:
+        ZoneError: The position or the points cannot be used; the text names the point at fault.
+    """
+
+    name: str
+    position: tuple[float, float] | None = None
+    ground_control_points: tuple[GroundControlPoint, ...] = ()
+    position_radius_m: float = 100.0
+    max_fit_error_m: float = 2.0
+    pixel_error: float = PIXEL_ERROR
+    point_error_m: float = POINT_ERROR_M
+
+    def __post_init__(self) -> None:
+        self._check_position()
+        if self._fitted and self.position:
+            self._check_distance(self._fitted[0])
+
+    @property
+    def fit_error_m(self) -> float | None:
+        """Root mean square error of the points on the ground in metres.
+
+        0 with four points, which fit always; ``None`` without points.
+        """
+        return self._fitted[1].rms_m if self._fitted else None
+
+    @property
+    def left_out_error_m(self) -> float | None:
+        """Root mean square miss of each point by the fit of the others, in metres; from five points.
+
+        The honest figure for places between the points: ``fit_error_m`` is measured on points that
+        the fit has seen.
+        """
+        left_out = self._fitted[1].left_out_m if self._fitted else None
+        return None if left_out is None else float(np.sqrt(np.mean(left_out**2)))
+
+    def locate(self, x: float, y: float) -> GroundPoint:
+        """The place on the ground that a pixel shows.
+
+        Where the pixel lies above the horizon, or so close below it that the camera's own position
+        is the better answer, the place is that position.
+
+        Args:
+            x: Pixel in the full frame, right.
+            y: Pixel in the full frame, down.
+
+        Raises:
+            ZoneError: A coordinate is not a finite number.
+        """
+        if not (math.isfinite(x) and math.isfinite(y)):
+            where = f"camera {self.name}"
+            raise ZoneError(Problem(where, f"pixel ({x}, {y}) is no place", "give finite numbers"))
+        found = self._on_ground(x, y)
+        if found is not None:
+            return found
+        if self.position is not None:
+            lat, lon = self.position
+            return GroundPoint(lon, lat, self.position_radius_m, "camera")
+        if self._fitted is not None:
+            # No position is given, but the camera watches the ground around its points.
+            plane = self._fitted[0]
+            return GroundPoint(
+                plane.longitude, plane.latitude, self.position_radius_m + self._reach_m, "camera"
+            )
+        return GroundPoint(None, None, None, "unknown")
+
+    def to_image(self, polygon: BaseGeometry, width: int, height: int) -> Polygon | MultiPolygon:
+        """A WGS 84 polygon as the picture shows it, cut at the camera's plane and at the frame.
+
+        Args:
+            polygon: Polygon or multipolygon, longitude first, in degrees.
+            width: Of the frame, in pixels.
+            height: Of the frame, in pixels.
+
+        Returns:
+            Polygon or multipolygon in pixels; empty where the camera does not see it.
+
+        Raises:
+            ZoneError: The camera has no ground control points.
+        """
+        if self._fitted is None:
+            raise ZoneError(
+                Problem(
+                    f"camera {self.name}",
+                    "without ground control points no zone on the map can be drawn into its picture",
+                    "add ground_control_points to the camera, "
+                    'or draw the zone in pixels with "frame": "image"',
+                )
+            )
+        plane, homography = self._fitted
+        west, south, east, north = polygon.bounds
+        step = max(_EDGE_STEP_DEG, (east - west + north - south) / _MAX_EDGE_STEPS)
+        ground = shapely.transform(shapely.segmentize(polygon, step), plane.to_metres)
+        before = shapely.make_valid(ground).intersection(self._ground_before(ground))
+        if before.is_empty:
+            return Polygon()
+        seen = shapely.make_valid(shapely.transform(before, homography.to_image))
+        return only_areas(seen.intersection(shapely.box(0, 0, width, height)))
+
+    @cached_property
+    def _fitted(self) -> tuple[LocalPlane, Homography] | None:
+        if not self.ground_control_points:
+            return None
+        return fit_points(
+            self.name,
+            self.ground_control_points,
+            max_fit_error_m=self.max_fit_error_m,
+            pixel_error=self.pixel_error,
+            point_error_m=self.point_error_m,
+        )
+
+    @cached_property
+    def _reach_m(self) -> float:
+        """Metres from the middle of the points to the farthest of them."""
+        if self._fitted is None:
+            return 0.0
+        lonlat = np.array([[p.lon, p.lat] for p in self.ground_control_points])
+        return float(np.max(np.hypot(*self._fitted[0].to_metres(lonlat).T)))
+
+    def _on_ground(self, x: float, y: float) -> GroundPoint | None:
+        if self._fitted is None:
+            return None
+        plane, homography = self._fitted
+        pixel = np.array([[x, y]])
+        if homography.depth(pixel)[0] <= 0:
+            return None
+        sigma = homography.sigma_m(x, y, self.pixel_error)
+        accuracy = _RADIUS_95 * math.hypot(sigma, homography.rms_m)
+        if not accuracy <= self.position_radius_m:
+            return None
+        lon, lat = plane.to_degrees(homography.to_ground(pixel))[0]
+        return GroundPoint(float(lon), float(lat), accuracy, "homography")
+
+    def _ground_before(self, ground: BaseGeometry) -> Polygon:
+        """The half plane before the camera as a polygon in metres, reaching beyond ``ground``."""
+        assert self._fitted is not None
+        homography = self._fitted[1]
+        a, b, c = homography.to_image_matrix[2]
+        pixels = np.array([[p.x, p.y] for p in self.ground_control_points])
+        nearest = _NEAREST_DEPTH * float(np.mean(1.0 / homography.depth(pixels)))
+        west, south, east, north = ground.bounds
+        reach = float(np.max(np.abs([west, south, east, north]))) + 1.0
+        slope = math.hypot(a, b)
+        if slope < 1e-12 * abs(c) / reach:  # looking straight down: everything is before it
+            return shapely.box(-2 * reach, -2 * reach, 2 * reach, 2 * reach)
+        normal = np.array([a, b]) / slope
+        edge = normal * (nearest - c) / slope
+        far = 4 * (reach + float(np.hypot(*edge)))
+        along = np.array([-normal[1], normal[0]]) * far
+        corners = [edge - along, edge + along, edge + along + normal * far]
+        return Polygon([*corners, edge - along + normal * far])
+
+    def _check_position(self) -> None:
+        if self.position is None:
+            return
+        lat, lon = self.position
+        if not (abs(lat) <= 90 and abs(lon) <= 180):
+            advice = "give degrees WGS 84, latitude first"
+            if abs(lat) <= 180 and abs(lon) <= 90:
+                advice = "exchange latitude and longitude"
+            what = f"latitude {lat:g}, longitude {lon:g} is no place on Earth"
+            raise ZoneError(Problem(f"camera {self.name}", what, advice))
+
+    def _check_distance(self, plane: LocalPlane) -> None:
+        assert self.position is not None
+        lat, lon = self.position
+        distance = float(np.hypot(*plane.to_metres(np.array([[lon, lat]]))[0]))
+        if not distance <= _MAX_POSITION_DISTANCE_M:
+            raise ZoneError(
+                Problem(
+                    f"camera {self.name}",
+                    f"its position lies {distance / 1000:.0f} km from its ground control points",
+                    "check latitude and longitude of both",
+                )
+            )
+
+
+def only_areas(geometry: BaseGeometry) -> Polygon | MultiPolygon:
+    """The polygons of a geometry, without the points and lines that cutting leaves behind."""
+    # Twice, because a collection may hold a multipolygon.
+    simple = shapely.get_parts(shapely.get_parts([geometry]))
+    parts = [part for part in simple if isinstance(part, Polygon) and part.area > 0]
+    return parts[0] if len(parts) == 1 else MultiPolygon(parts)

@@ -1,0 +1,138 @@
+"""The properties of a zone's feature: which there are, and what each may hold."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zones.schedule import Schedule, ScheduleError
+
+Frame = Literal["image", "wgs84"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a feature's properties say; parts of one zone must agree in all of it."""
+
+    zone: str
+    kinds: frozenset[str]
+    dwell_s: float | None
+    schedule: Schedule
+    frame: Frame
+    min_size_px: float | None
+    min_area_m2: float | None
+    camera: str | None
+
+
+class WrongValue(ValueError):
+    """``what`` is wrong with a property's value, and ``advice``."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"{what}; {advice}")
+        self.what = what
+        self.advice = advice
+
+
+def read_settings(
+    properties: Mapping[str, Any], kinds: Collection[str], timezone: str
+) -> tuple[Settings | None, dict[str, WrongValue]]:
+    """Read a feature's properties.
+
+    A property that is null counts as absent: drawing programs write every column of their table.
+
+    Args:
+        properties: As in the file.
+        kinds: The violations that exist.
+        timezone: IANA name that schedules are read in.
+
+    Returns:
+        The settings, ``None`` if something is wrong, and what is wrong by property.
+    """
+    readers: dict[str, Callable[[Any], Any]] = {
+        "zone": _name,
+        "kinds": lambda value: _kinds(value, kinds),
+        "dwell_s": lambda value: _positive(value, "seconds", "300"),
+        "schedule": lambda value: _schedule(value, timezone),
+        "frame": _frame,
+        "min_size_px": lambda value: _positive(value, "pixels", "16"),
+        "min_area_m2": lambda value: _positive(value, "square metres", "2"),
+        "camera": _name,
+    }
+    defaults = {
+        "kinds": frozenset(kinds),
+        "frame": "wgs84",
+        "schedule": Schedule.parse(None, timezone),
+    }
+    wrong: dict[str, WrongValue] = {}
+    values: dict[str, Any] = {}
+    for key, read in readers.items():
+        values[key] = defaults.get(key)
+        if properties.get(key) is not None:
+            try:
+                values[key] = read(properties[key])
+            except WrongValue as error:
+                wrong[key] = error
+    if properties.get("zone") is None:
+        wrong["zone"] = WrongValue("the zone has no name", 'add "zone": "a name" to the properties')
+    for key in properties:
+        if key not in readers:
+            wrong[key] = WrongValue("unknown property", _suggest(key, readers))
+    return (None if wrong else Settings(**values)), wrong
+
+
+def _suggest(key: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"remove it; known are {', '.join(known)}"
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise WrongValue(f"{value!r:.60} is no name", 'give a text, such as "market pavement"')
+    return value.strip()
+
+
+def _kinds(value: Any, known: Collection[str]) -> frozenset[str]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        advice = f'give a list, such as ["{next(iter(known), "clutter")}"]'
+        raise WrongValue(f"{value!r:.60} is no list of violations", advice)
+    if not names:
+        raise WrongValue("the list is empty", "name a violation, or remove kinds to watch for all")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+            advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            raise WrongValue(f"{name!r:.60} is no violation", advice)
+    return frozenset(names)
+
+
+def _positive(value: Any, unit: str, example: str) -> float:
+    wanted = f"a number of {unit} is wanted, such as {example}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WrongValue(f"{value!r:.60} is no number", wanted)
+    if not (math.isfinite(value) and value > 0):
+        raise WrongValue(f"{value} is not above 0 and finite", wanted)
+    return float(value)
+
+
+def _schedule(value: Any, timezone: str) -> Schedule:
+    if not isinstance(value, str):
+        advice = 'write a text, such as "Mo-Fr 08:00-20:00"'
+        raise WrongValue(f"{value!r:.60} is no schedule", advice)
+    try:
+        return Schedule.parse(value, timezone)
+    except ScheduleError as error:
+        what, _, advice = str(error).partition("; ")
+        raise WrongValue(what, advice) from None
+
+
+def _frame(value: Any) -> Frame:
+    if value == "image":
+        return "image"
+    if value == "wgs84":
+        return "wgs84"
+    advice = 'write "image" for pixels, or remove it for WGS 84'
+    raise WrongValue(f"{value!r:.60} is no frame", advice)

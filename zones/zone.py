@@ -1,0 +1,274 @@
+"""Zones: the ground that is watched, for what, and when."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import shapely
+from shapely.geometry import MultiPolygon, Polygon, box
+
+from zones.camera import Camera, only_areas
+from zones.document import Document, read_document
+from zones.problem import OutOfSight, Problem, ZoneError
+from zones.schedule import Schedule, ScheduleError
+from zones.settings import Frame, Settings, read_settings
+from zones.shape import read_shape
+
+__all__ = ["KINDS", "Zone", "ZoneError", "in_sight", "load_zones", "on_image", "whole_frame"]
+
+# The violations that zones can be watched for, unless a caller knows others.
+KINDS = ("motor_vehicle_parked", "non_motor_vehicle_parked", "clutter")
+_DEGREES_ONLY = ("crs84", "4326", "4490")  # names of WGS 84 and CGCS2000 in a file's crs
+
+
+@dataclass(frozen=True)
+class Zone:
+    """Ground that is watched.
+
+    Attributes:
+        name: As it appears in cases.
+        kinds: The violations watched for.
+        polygon: In pixels (x right, y down) or in degrees WGS 84 (longitude first), see ``frame``.
+        frame: ``"image"`` or ``"wgs84"``.
+        dwell_s: Seconds a thing must stay; ``None`` leaves it to the rule.
+        schedule: When it is watched.
+        min_size_px: Shorter side in pixels of the smallest box that counts; ``None`` leaves it
+            to the rule.
+        min_area_m2: Smallest area on the ground that counts, in square metres; ``None`` for any.
+        camera: The only camera it is for; ``None`` for every camera that sees it.
+    """
+
+    name: str
+    kinds: frozenset[str]
+    polygon: Polygon | MultiPolygon
+    frame: Frame = "image"
+    dwell_s: float | None = None
+    schedule: Schedule = dataclasses.field(default_factory=lambda: Schedule.parse(None))
+    min_size_px: float | None = None
+    min_area_m2: float | None = None
+    camera: str | None = None
+
+
+def whole_frame(width: int, height: int, kinds: Iterable[str] = KINDS) -> Zone:
+    """The zone that stands in where no zones file is given.
+
+    Args:
+        width: Of the frame, in pixels.
+        height: Of the frame, in pixels.
+        kinds: The violations watched for.
+    """
+    return Zone("whole frame", frozenset(kinds), box(0, 0, width, height))
+
+
+def load_zones(path: Path, *, kinds: Collection[str] = KINDS, timezone: str = "UTC") -> list[Zone]:
+    """Read the zones of a GeoJSON file.
+
+    Features of one name (and camera) are parts of one zone.
+
+    Args:
+        path: The file.
+        kinds: The violations that exist.
+        timezone: IANA name that schedules are read in.
+
+    Returns:
+        The zones in the order of the file, each with ``frame`` as written.
+
+    Raises:
+        ZoneError: Anything is wrong; it carries every problem, with line, feature and key.
+    """
+    try:
+        Schedule.parse(None, timezone)
+    except ScheduleError as error:
+        what, _, advice = str(error).partition("; ")
+        raise ZoneError(Problem(str(path), what, advice)) from None
+    document = read_document(path)
+    problems: list[Problem] = []
+    parts: list[tuple[str, Settings, Polygon | MultiPolygon]] = []
+    for index, location in enumerate(_features(document), start=1):
+        found = _read_feature(document, location, index, kinds, timezone)
+        if isinstance(found, list):
+            problems += found
+        else:
+            parts.append((document.where(location, f"feature {index} ({found[0].zone})"), *found))
+    problems += _disagreements([(where, settings) for where, settings, _ in parts])
+    if problems:
+        raise ZoneError(problems)
+    return _join([(settings, polygon) for _, settings, polygon in parts])
+
+
+def on_image(zone: Zone, camera: Camera | None, width: int, height: int) -> Zone:
+    """The zone as it lies in a camera's picture, clipped to the frame.
+
+    Args:
+        zone: In pixels or WGS 84.
+        camera: Needed for zones in WGS 84.
+        width: Of the frame, in pixels.
+        height: Of the frame, in pixels.
+
+    Returns:
+        The zone with ``frame == "image"``.
+
+    Raises:
+        OutOfSight: No part of it lies in the frame.
+        ZoneError: The zone is in WGS 84 and the camera has no ground control points.
+    """
+    where = f"zone {zone.name}"
+    if zone.frame == "image":
+        polygon = only_areas(zone.polygon.intersection(box(0, 0, width, height)))
+        what = f"it lies outside the frame of {width} x {height} pixels: {_bounds(zone.polygon)}"
+        advice = "draw it again on a frame of this size, or correct its coordinates"
+    elif camera is None:
+        what = "it is in WGS 84, and the video belongs to no camera of the configuration"
+        raise ZoneError(
+            Problem(
+                where,
+                what,
+                "name a camera that has ground control points, "
+                'or draw the zone in pixels with "frame": "image"',
+            )
+        )
+    else:
+        polygon = camera.to_image(zone.polygon, width, height)
+        what = f"camera {camera.name} does not see it"
+        advice = "check the zone's place and the camera's ground control points"
+    if polygon.is_empty:
+        raise OutOfSight(Problem(where, what, advice))
+    return dataclasses.replace(zone, polygon=polygon, frame="image")
+
+
+def in_sight(zones: Iterable[Zone], camera: Camera | None, width: int, height: int) -> list[Zone]:
+    """The zones that a camera watches, in pixels of its frame.
+
+    A zone on the map that the camera does not see is left out, unless it is for this camera alone.
+    A zone of another camera is left out. A zone in pixels outside the frame is an error.
+
+    Raises:
+        ZoneError: See :func:`on_image`; it carries the problems of all zones.
+    """
+    seen: list[Zone] = []
+    problems: list[Problem] = []
+    for zone in zones:
+        if zone.camera is not None and (camera is None or zone.camera != camera.name):
+            continue
+        try:
+            seen.append(on_image(zone, camera, width, height))
+        except OutOfSight as error:
+            if zone.frame == "image" or zone.camera is not None:
+                problems += error.problems
+        except ZoneError as error:
+            problems += error.problems
+    if problems:
+        raise ZoneError(problems)
+    return seen
+
+
+def _features(document: Document) -> list[list[str | int]]:
+    """Locations of the features; the file may be a FeatureCollection or a single Feature."""
+    value = document.value
+    kind = value.get("type") if isinstance(value, dict) else None
+    advice = 'write {"type": "FeatureCollection", "features": [...]}'
+    if kind == "Feature":
+        return [[]]
+    if kind != "FeatureCollection":
+        what = f"this is no GeoJSON FeatureCollection (its type is {kind!r})"
+        raise ZoneError(Problem(document.where([]), what, advice))
+    features = value.get("features")
+    if not isinstance(features, list) or not features:
+        raise ZoneError(Problem(document.where(["features"]), "there are no features", advice))
+    name = _crs_name(value.get("crs"))
+    if name and not any(known in name.lower() for known in _DEGREES_ONLY):
+        what = f"the file is in {name}"
+        raise ZoneError(
+            Problem(document.where(["crs"], "crs"), what, "export it in WGS 84 (EPSG:4326)")
+        )
+    return [["features", index] for index in range(len(features))]
+
+
+def _crs_name(crs: Any) -> str | None:
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _read_feature(
+    document: Document,
+    location: list[str | int],
+    index: int,
+    kinds: Collection[str],
+    timezone: str,
+) -> tuple[Settings, Polygon | MultiPolygon] | list[Problem]:
+    feature = document.value["features"][location[1]] if location else document.value
+    name = f"feature {index}"
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        advice = 'write {"type": "Feature", "properties": {...}, "geometry": {...}}'
+        return [Problem(document.where(location, name), "this is no GeoJSON feature", advice)]
+    properties = feature.get("properties")
+    if not isinstance(properties, dict):
+        properties = {}
+    if isinstance(properties.get("zone"), str):
+        name = f"feature {index} ({properties['zone']})"
+    settings, wrong = read_settings(properties, kinds, timezone)
+    problems = [
+        Problem(
+            document.where([*location, "properties", key], f"{name}: {key}"),
+            error.what,
+            error.advice,
+        )
+        for key, error in wrong.items()
+    ]
+    frame = "image" if properties.get("frame") == "image" else "wgs84"
+    try:
+        if "frame" not in wrong:
+            polygon = read_shape(document, location, name, frame)
+    except ZoneError as error:
+        problems += error.problems
+    return problems if problems or settings is None else (settings, polygon)
+
+
+def _disagreements(parts: list[tuple[str, Settings]]) -> list[Problem]:
+    """Features of one name that do not agree with the first one of that name and camera."""
+    problems = []
+    for number, (where, settings) in enumerate(parts):
+        for _, first in parts[:number]:
+            if first.zone != settings.zone:
+                continue
+            different = [
+                field.name
+                for field in dataclasses.fields(Settings)
+                if getattr(first, field.name) != getattr(settings, field.name)
+            ]
+            two_cameras = first.camera and settings.camera and first.camera != settings.camera
+            if different and not two_cameras:
+                what = f"another feature of this name has another {different[0]}"
+                problems.append(
+                    Problem(where, what, "give it a name of its own, or make both equal")
+                )
+                break
+    return problems
+
+
+def _join(parts: list[tuple[Settings, Polygon | MultiPolygon]]) -> list[Zone]:
+    polygons: dict[Settings, list[Polygon | MultiPolygon]] = {}
+    for settings, polygon in parts:
+        polygons.setdefault(settings, []).append(polygon)
+    return [
+        Zone(
+            name=settings.zone,
+            polygon=only_areas(shapely.union_all(shapes)),
+            **{
+                field.name: getattr(settings, field.name)
+                for field in dataclasses.fields(Settings)
+                if field.name != "zone"
+            },
+        )
+        for settings, shapes in polygons.items()
+    ]
+
+
+def _bounds(polygon: Polygon | MultiPolygon) -> str:
+    left, top, right, bottom = polygon.bounds
+    return f"x {left:g} to {right:g}, y {top:g} to {bottom:g}"
