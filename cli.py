@@ -25,7 +25,6 @@ from cv_engine.console.options import (
     UntilOption,
     ZoneOption,
     read_place,
-    read_time,
 )
 from cv_engine.console.run import run
 from cv_engine.console.session import Session, configure_logs
@@ -114,7 +113,7 @@ def analyze(
         session,
         videos,
         camera=camera,
-        start=read_time(start, "--start"),
+        start=analysis.read_start(start, camera, session.config),
         at=read_place(at, "--at"),
         zones=zones,
     )

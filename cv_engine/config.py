@@ -230,6 +230,16 @@ class Config(Section):
         )
 
     @property
+    def queue(self) -> str | Path:
+        """Where the case queue lies: ``store``, or a SQLite file in the data folder."""
+        return self.store if self.store is not None else self.data / "queue.db"
+
+    @property
+    def evidence_root(self) -> Path:
+        """The folder that evidence packages lie in."""
+        return self.data / "evidence"
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) of every value that can change a result.
 

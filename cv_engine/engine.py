@@ -31,9 +31,6 @@ from zones.camera import Camera
 from zones.problem import ZoneError
 from zones.zone import Zone, in_sight, load_zones, whole_frame
 
-QUEUE_FILE = "queue.db"
-EVIDENCE_FOLDER = "evidence"
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -173,7 +170,7 @@ class _Run:
             confidence=min(EXPLAINING_CONFIDENCE, detector.confidence),
             input_size=detector.input_size,
         )
-        self.queue = open_queue(self.config.store or data / QUEUE_FILE)
+        self.queue = open_queue(self.config.queue)
         return self.queue
 
     def watch(self, name: str, videos: Sequence[Path], start: datetime | None) -> None:
@@ -307,7 +304,7 @@ class _Watch:
             queue=run.queue,
             config=run.config,
             key=run.key,
-            root=run.config.data / EVIDENCE_FOLDER,
+            root=run.config.evidence_root,
             model=run.detector.digest,
             timezone=self._settings.timezone,
             first_s=at.timestamp(),

@@ -275,7 +275,7 @@ def _decode(graph: _Graph, box: str, grid: str, scale: str, name: str) -> str:
     shares = graph.node("Softmax", [swapped], f"{name}.softmax", axis=1)
     values = np.arange(_REG_MAX, dtype=np.float32).reshape(1, _REG_MAX, 1, 1)
     # The mean is a product and a sum, not a convolution as in Ultralytics' own graph: OpenVINO computes
-    # what follows the last convolution in fp32 also under bf16, whose 8 bits would round boxes to 4 px.
+    # what follows the last convolution in fp32 also under bf16, whose 8 bits would round the boxes.
     share = graph.node("Mul", [shares, graph.weight(f"{name}.values", values)], f"{name}.share")
     sides = [share, graph.ints(f"{name}.sides.axis", [1])]
     flat = graph.node("ReduceSum", sides, f"{name}.sides", keepdims=0)

@@ -206,6 +206,22 @@ def test_wrong_input_is_told_in_a_line_and_exits_2(
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("missing.mp4", None), ("empty.mp4", b""), ("notes.mp4", b"not a video\n" * 100)],
+)
+def test_footage_that_is_none_is_told(
+    run: Run, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = run("analyze", name, "--start", "2026-05-01T08:00:00Z", "--format", "jsonl")
+    assert done.returncode == 2, done.stderr
+    assert name in done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(row["type"] == "summary" for row in _json_lines(done.stdout))
+
+
 def test_an_unknown_key_names_file_line_and_key(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("rules:\n  parking:\n    dwell: 60\n")
     done = run("cases", "list", "--config", "mine.yaml")

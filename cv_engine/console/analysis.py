@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cv_engine.console import cases as presentation
-from cv_engine.console.options import Format
+from cv_engine.console.options import Format, read_time
 from cv_engine.console.run import ExitCode, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cv_engine.cases import Case
+    from cv_engine.config import Config
     from cv_engine.console.session import Session
     from cv_engine.engine import Progress, Summary, VideoReport
 
@@ -43,7 +44,7 @@ def analyze(
         What became of each video.
     """
     from cv_engine import engine
-    from cv_engine.video.source import expand
+    from cv_engine.video.paths import expand
 
     videos = expand(paths)
     with _bar(session, videos) as progress:
@@ -56,6 +57,17 @@ def analyze(
             zones=zones,
             progress=progress,
         )
+
+
+def read_start(text: str | None, camera: str | None, config: Config) -> datetime | None:
+    """Read ``--start``; without an offset from UTC it is in the time zone of a configured camera.
+
+    Raises:
+        InputError: It is no time, or has no offset and the camera's time zone is not known.
+    """
+    if camera is None or all(known.name != camera for known in config.cameras):
+        return read_time(text, "--start")
+    return read_time(text, "--start", zone=presentation.zone_of(camera, config))
 
 
 def exit_code(summary: Summary) -> ExitCode:
@@ -97,7 +109,8 @@ def tell(session: Session, summary: Summary) -> None:
             f"; {summary.media_s:.0f} s of video in {summary.cpu_s:.1f} s of CPU time "
             f"({summary.media_s / summary.cpu_s:.0f} times real time)"
         )
-    session.err.print(f"{summary.cases_new} new cases{known}{speed}")
+    noun = "case" if summary.cases_new == 1 else "cases"
+    session.err.print(f"{summary.cases_new} new {noun}{known}{speed}")
 
 
 def summary_row(summary: Summary) -> dict[str, Any]:
@@ -129,8 +142,9 @@ def _tell_video(session: Session, video: VideoReport) -> None:
         session.err.print(f"[bold red]failed[/] {name}: {escaped(video.message)}")
         return
     work = f"{video.looks} looks, {video.detections} with detection"
-    detail = escaped(video.message) if video.message else work
-    session.err.print(f"[green]{video.status}[/] {name}: {detail}")
+    if video.status == "already done":
+        work = "analysed before with these settings"
+    session.err.print(f"[green]{video.status}[/] {name}: {escaped(video.message or work)}")
     for line in (*video.skipped, *video.camera_events):
         session.err.print(f"  [yellow]{escaped(str(line))}[/]")
 

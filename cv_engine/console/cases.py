@@ -13,7 +13,7 @@ from cv_engine.console.options import Format, read_box, read_time
 from cv_engine.console.run import escaped
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import JustifyMethod, RenderableType
     from rich.table import Table
 
     from cv_engine.cases import Case, Entry, Filter, Queue
@@ -112,7 +112,8 @@ def table(cases: Iterable[Case], config: Config) -> Table:
 
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("id", "kind", "camera", "zone", "began", "dwell", "place", "state", "evidence"):
-        result.add_column(name, justify="right" if name in ("id", "dwell") else "left")
+        justify: JustifyMethod = "right" if name in ("id", "dwell") else "left"
+        result.add_column(name, justify=justify, overflow="fold")
     for case in cases:
         result.add_row(
             str(case.id),
@@ -120,7 +121,7 @@ def table(cases: Iterable[Case], config: Config) -> Table:
             escaped(case.source),
             escaped(case.zone),
             local_time(case.began, zone_of(case.source, config)),
-            duration((case.observed - case.began).total_seconds()),
+            dwell(case),
             place(case.place),
             case.state.value,
             escaped(case.evidence or "none"),
@@ -139,9 +140,8 @@ def sheet(case: Case, history: Iterable[Entry], folders: Iterable[str], config: 
         "camera": escaped(case.source),
         "zone": escaped(case.zone),
         "began": local_time(case.began, zone),
-        "last seen": f"{local_time(case.observed, zone)}, after "
-        + duration((case.observed - case.began).total_seconds()),
-        "gone since": local_time(case.left_at, zone) if case.left_at else "not known to be gone",
+        "last seen": f"{local_time(case.left_at or case.observed, zone)}, after {dwell(case)}",
+        "gone": "yes" if case.left_at else "not known to be",
         "place": place(case.place),
         "confidence": f"{case.confidence:.2f}",
         "details": escaped(_pairs(case.attributes)) or "none",
@@ -178,6 +178,11 @@ def zone_of(source: str, config: Config) -> tzinfo:
 def local_time(at: datetime, zone: tzinfo) -> str:
     """A moment as a person of that time zone writes it, with its offset from UTC."""
     return at.astimezone(zone).isoformat(sep=" ", timespec="seconds")
+
+
+def dwell(case: Case) -> str:
+    """How long the thing is known to have stayed: until it was last seen."""
+    return duration(((case.left_at or case.observed) - case.began).total_seconds())
 
 
 def duration(seconds: float) -> str:

@@ -29,7 +29,7 @@ def demonstrate(data: Path, format: Format) -> ExitCode:
             lambda share: status.update(f"composing the sample clip (once) ... {share:.0%}"),
         )
     session = Session(sample.config, data, format)
-    err.print(f"analysing {escaped(str(sample.clip))}, a composed street scene of 76 s")
+    err.print(f"analysing {escaped(str(sample.clip))}, a composed street scene")
     summary = analysis.analyze(
         session, [str(sample.clip)], camera=CAMERA, start=None, at=None, zones=None
     )
@@ -46,7 +46,7 @@ def _say_where(session: Session, data: Path, config: Path, numbers: list[int]) -
     say(f"queue:    {escaped(str(session.config.data))}")
     for folder in folders:
         say(f"evidence: {escaped(str(folder))}")
-        for picture in sorted(folder.glob("shareable/*.jpg"))[:1] + sorted(folder.glob("clip.*")):
+        for picture in (*folder.glob("shareable/overview-start.jpg"), *folder.glob("**/clip.*")):
             say(f"          open {escaped(str(picture))}")
     say("next:")
     for number in numbers[:1]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -87,11 +87,11 @@ LimitOption = Annotated[
 ]
 
 
-def read_time(text: str | None, option: str) -> datetime | None:
-    """Read a time with its offset from UTC.
+def read_time(text: str | None, option: str, zone: tzinfo | None = None) -> datetime | None:
+    """Read a time with its offset from UTC, or without one in ``zone``.
 
     Raises:
-        InputError: It is no time, or has no offset.
+        InputError: It is no time, or has no offset and no zone is given.
     """
     if text is None:
         return None
@@ -100,6 +100,8 @@ def read_time(text: str | None, option: str) -> datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(f"{option} {text}: not a time; write it as {example}") from None
+    if at.tzinfo is None and zone is not None:
+        return at.replace(tzinfo=zone)
     if at.tzinfo is None:
         raise InputError(
             f"{option} {text}: has no offset from UTC, so the moment is not known; "

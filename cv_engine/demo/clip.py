@@ -18,7 +18,7 @@ from cv_engine.demo import outlines
 from cv_engine.demo.plates import Cutout, Floats, Plates
 
 RATE = 10  # frames per second, common for street cameras
-DURATION_S = 76.0
+DURATION_S = 84.0  # long enough after the bus has gone to be sure that it has
 #: When the clip was "recorded": a fixed moment, so that the same cases come out of every run.
 RECORDED = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 _KEY_FRAME_S = 2
@@ -32,7 +32,7 @@ _DRIFT_PERIOD_S = 47.0
 # The bus is enlarged about the vanishing point as it comes nearer; at 1 it stands where it was photographed.
 _FAR, _NEAR = 0.56, 1.80
 _ARRIVES_S, _STANDS_S = 5.0, 12.0
-_STARTS_S, _GONE_S = 64.0, 71.0
+_STARTS_S, _GONE_S = 50.0, 57.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ _WALKS = (
     Walk(1, 36.0, -120, 104, 905),
     Walk(0, 45.0, -170, 120, 985),
     Walk(1, 53.0, 950, -101, 880),
-    Walk(0, 66.5, 980, -110, 930),
+    Walk(0, 64.0, 980, -110, 930),
+    Walk(1, 73.0, -120, 99, 890),
 )
 _HIP = 0.60  # height of the hip, as a share of the way from head to feet
 _STEPS_PER_S = 1.7

@@ -243,12 +243,23 @@ class Pass:
         group: Group | None = None  # what is being decoded whole
         picker = Picker(due)
         for coded in self.packets:
+            if waiting and due.is_overdue(coded.media_s):
+                if undecided is not None:
+                    yield from self._alone(undecided, due)
+                    undecided = None
+                if len(waiting) > 1 and due.is_overdue(coded.media_s):
+                    group, picker = Group(self.whole(), self.timeline, self.log), Picker(due)
+                    for earlier in waiting:
+                        yield from _picked(picker, group.feed(earlier))
+                    waiting = []
             if coded.key:
                 if group is not None:
                     yield from _picked(picker, group.finish())
-                if undecided is not None and due.is_late(coded.media_s):
+                    if due.is_late(coded.media_s):
+                        yield from picker.end()
+                elif undecided is not None and due.is_late(coded.media_s):
                     yield from self._alone(undecided, due)
-                group, waiting, picker = None, [coded], Picker(due)
+                group, waiting = None, [coded]
                 undecided = coded if due.is_new(coded.media_s) else None
                 if undecided is not None and due.is_last_chance(coded.media_s):
                     yield from self._alone(undecided, due)
@@ -257,14 +268,6 @@ class Pass:
                 yield from _picked(picker, group.feed(coded))
             elif waiting:
                 waiting.append(coded)
-                if undecided is not None and due.is_overdue(coded.media_s):
-                    yield from self._alone(undecided, due)
-                    undecided = None
-                if due.is_overdue(coded.media_s):
-                    group = Group(self.whole(), self.timeline, self.log)
-                    for earlier in waiting:
-                        yield from _picked(picker, group.feed(earlier))
-                    waiting = []
         if group is not None:
             yield from _picked(picker, group.finish())
             yield from picker.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
@@ -45,8 +46,7 @@ class Survey:
     @property
     def gaps(self) -> tuple[float, ...]:
         """Seconds from each key frame to the next, the last one to the survey's end."""
-        ends = (*self.key_times[1:], self.until_s)
-        return tuple(b - a for a, b in zip(self.key_times, ends, strict=True))
+        return tuple(b - a for a, b in pairwise((*self.key_times, self.until_s)))
 
     @property
     def spacing_s(self) -> float | None:

@@ -167,7 +167,7 @@ class Video:
                 threads=self.threads,
                 strict=strict,
                 deblock=deblock or plan.decode != "key",
-                skip_unreferenced=plan.decode == "nonref",
+                skip_unreferenced=plan.decode == "nonref" and not is_untimed(stream),
             )
             yield from Pass(
                 Demuxer(container, stream, timeline, self.duration_s, self.skipped),

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import os
+import random
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from cv_engine.video.sampler import Plan, choose
+from cv_engine.video.source import Video, VideoError, open_video
+from tests.video.recordings import (
+    HEIGHT,
+    WIDTH,
+    number_of,
+    picture,
+    record,
+    remux,
+    sound,
+    times,
+)
+
+Looks = list[tuple[float, int]]
+
+
+def looked(video: Video, plan: Plan) -> Looks:
+    return [
+        (round(look.media_s, 3), number_of(look.small(WIDTH, HEIGHT))) for look in video.looks(plan)
+    ]
+
+
+def on_the_grid(looks: Looks, sample_s: float, end_s: float) -> None:
+    """Every picture is shown at its time, and no stretch longer than ``sample_s`` is unseen."""
+    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in looks)
+    seen = [time_s for time_s, _ in looks]
+    assert seen == sorted(set(seen))
+    assert max(b - a for a, b in zip(seen, [*seen[1:], end_s], strict=True)) <= sample_s + 0.051
+
+
+@pytest.mark.parametrize(
+    ("name", "making", "decode"),
+    [
+        ("a.mp4", {"gop": 20}, "key"),
+        ("a.mp4", {"gop": 20, "b_frames": 3}, "key"),
+        ("a.mkv", {"gop": 7, "b_frames": 2}, "key"),
+        ("a.ts", {"gop": 20, "b_frames": 3}, "key"),
+        ("a.avi", {"gop": 20, "b_frames": 2}, "key"),
+        ("a.avi", {"codec": "mjpeg", "pixel_format": "yuvj420p"}, "key"),
+        ("a.mp4", {"gop": 70}, "all"),
+        ("a.avi", {"gop": 70, "b_frames": 2}, "all"),
+        ("a.avi", {"codec": "mpeg4", "gop": 50}, "all"),
+        ("a.mp4", {"gop": 70, "b_frames": 3}, "nonref"),
+        ("a.ts", {"gop": 70, "b_frames": 3}, "nonref"),
+        ("a.mkv", {"b_frames": 3}, "nonref"),
+    ],
+)
+def test_every_sample_is_looked_at(
+    tmp_path: Path, name: str, making: dict[str, object], decode: str
+) -> None:
+    path = record(tmp_path / name, times(150), **making)  # type: ignore[arg-type]
+    video = open_video(path)
+    plan = choose(video, 2.0)
+    assert plan.decode == decode
+    on_the_grid(looked(video, plan), 2.0, 14.9 if decode != "key" else 15.0)
+    assert video.skipped == []
+    assert video.repairs == []
+
+
+@pytest.mark.parametrize("decode", ["key", "nonref", "all"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
+def test_forced_plans_look_at_every_sample_too(tmp_path: Path, decode: str, name: str) -> None:
+    keys = [20, 40, 60, 130, 140, 160, 170, 270]  # gaps of 7 and 10 seconds among those of 2
+    video = open_video(record(tmp_path / name, times(300), keys=keys, b_frames=2))
+    on_the_grid(looked(video, choose(video, 2.0, decode)), 2.5, 29.9)
+
+
+def test_long_gaps_among_short_ones_are_decoded_whole(tmp_path: Path) -> None:
+    keys = [number for number in range(0, 1000, 20) if not 400 < number < 460]
+    video = open_video(record(tmp_path / "a.mp4", times(1000), keys=keys))
+    plan = choose(video, 2.0)
+    assert plan.decode == "key"
+    assert "decoded whole" in plan.reason
+    looks = looked(video, plan)
+    on_the_grid(looks, 2.0, 100.0)
+    assert {(42.0, 420), (44.0, 440)} <= set(looks)
+
+
+def test_key_frames_that_come_often_are_left_out(tmp_path: Path) -> None:
+    video = open_video(record(tmp_path / "a.mp4", times(100), gop=3))
+    assert [time for time, _ in looked(video, choose(video, 2.0))] == [
+        0.0, 1.8, 3.6, 5.4, 7.2, 9.0, 9.9,
+    ]  # fmt: skip
+
+
+def test_variable_rate_keeps_its_times(tmp_path: Path) -> None:
+    shown = [0.0, 0.5, 0.6, 3.0, 3.1, 9.0, 9.1, 9.2, 12.0, 12.1]
+    video = open_video(record(tmp_path / "a.mp4", shown, gop=100))
+    looks = looked(video, choose(video, 2.0))
+    assert all(time_s == shown[number] for time_s, number in looks)
+    for start in (0.0, 1.0, 4.0, 7.5, 10.0):  # whatever was shown within a window was seen
+        within = [i for i, t in enumerate(shown) if t <= start + 2.0 and t >= start]
+        seen = {number for _, number in looks}
+        assert not within or seen & {*within, within[0] - 1}
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_rotation_is_applied_to_every_kind_of_picture(tmp_path: Path, rotation: int) -> None:
+    path = record(tmp_path / "a.mp4", times(60), rotation=rotation)
+    with av.open(str(path)) as container:
+        stored = next(container.decode(video=0))
+    assert (stored.rotation - rotation) % 360 == 0  # degrees counterclockwise, says PyAV
+    turns = rotation // 90 % 4
+    video = open_video(path)
+    upright = (HEIGHT, WIDTH) if turns % 2 else (WIDTH, HEIGHT)
+    assert (video.width, video.height) == upright
+    expected = np.rot90(picture(0), turns)  # counterclockwise
+    look = next(iter(video.looks(choose(video, 2.0))))
+    assert look.image().shape == (*upright[::-1], 3)
+    assert np.abs(look.image().astype(int) - expected).mean() < 12
+    assert np.abs(look.image_at(*upright).astype(int) - expected).mean() < 12
+    grey = expected.astype(float) @ (0.114, 0.587, 0.299)
+    assert np.abs(look.small(*upright) - grey).mean() < 6
+
+
+def test_creation_time_and_metadata(tmp_path: Path) -> None:
+    made = {"creation_time": "2026-05-01T08:00:00+08:00"}
+    video = open_video(record(tmp_path / "a.mp4", times(20), metadata=made))
+    assert video.creation_time == datetime(2026, 5, 1, tzinfo=UTC)
+    assert (video.width, video.height, video.codec) == (WIDTH, HEIGHT, "h264")
+    assert video.rate == pytest.approx(10)
+    assert video.duration_s == pytest.approx(2.0)
+    unset = {"creation_time": "1904-01-01T00:00:00Z"}
+    assert open_video(record(tmp_path / "b.mkv", times(20), metadata=unset)).creation_time is None
+
+
+def test_joined_recordings_whose_clock_starts_again(tmp_path: Path) -> None:
+    one = record(tmp_path / "one.ts", times(100), gop=20).read_bytes()
+    (tmp_path / "two.ts").write_bytes(one + one)
+    video = open_video(tmp_path / "two.ts")
+    looks = looked(video, choose(video, 2.0))
+    assert [number for _, number in looks] == [0, 20, 40, 60, 80] * 2
+    assert [time for time, _ in looks] == pytest.approx([2.0 * n for n in range(10)], abs=0.11)
+    assert "fall back" in video.repairs[0].what
+    assert video.repairs[0].at_s == pytest.approx(9.9, abs=0.2)
+    again = [number_of(look.image()) for look in video.read([1.0, 9.5, 11.05, 14.05])]
+    assert again == pytest.approx([10, 95, 10, 40], abs=1)
+
+
+def test_a_jump_of_hours_is_closed(tmp_path: Path) -> None:
+    plain = record(tmp_path / "plain.mkv", times(100), gop=20)
+    stamps = [(n * 100 + (7_200_000 if n >= 50 else 0),) * 2 for n in range(100)]
+    video = open_video(remux(plain, tmp_path / "jump.mkv", stamps))
+    looks = looked(video, choose(video, 2.0))
+    assert [number for _, number in looks] == [0, 20, 40, 60, 80]
+    assert [time for time, _ in looks] == pytest.approx([0, 2, 4, 6, 8], abs=0.01)
+    assert "jump ahead" in video.repairs[0].what
+    assert video.skipped == []
+
+
+def test_a_pause_of_minutes_is_kept(tmp_path: Path) -> None:
+    shown = [*times(50), *(600 + time for time in times(50))]
+    video = open_video(record(tmp_path / "a.mp4", shown, gop=20))
+    looks = looked(video, choose(video, 2.0))
+    assert looks[-1][0] > 604
+    assert video.repairs == []
+
+
+def test_times_missing_altogether(tmp_path: Path) -> None:
+    path = record(
+        tmp_path / "a.h264", times(100), gop=25
+    )  # a raw stream has neither times nor rate
+    video = open_video(path)
+    looks = looked(video, choose(video, 1.0))
+    numbers = [number for _, number in looks]
+    assert numbers == sorted(numbers)
+    rates = {round(number / time) for time, number in looks if time}
+    assert len(rates) == 1  # the rate that FFmpeg assumes, without drift
+
+
+def damage(path: Path, start: float, count: int) -> Path:
+    """Overwrites ``count`` bytes from a relative position on."""
+    data = bytearray(path.read_bytes())
+    begin = int(len(data) * start)
+    data[begin : begin + count] = random.Random(1).randbytes(count)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "decode"), [("a.ts", "all"), ("a.ts", "key"), ("a.mkv", "all"), ("a.mp4", "all")]
+)
+def test_damaged_stretches_are_skipped_and_told(tmp_path: Path, name: str, decode: str) -> None:
+    path = record(tmp_path / name, times(300), gop=30)
+    damage(path, 0.5, path.stat().st_size // 10)
+    video = open_video(path)
+    looks = looked(video, choose(video, 3.0, decode))
+    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in looks)
+    assert looks[-1][0] > 26
+    assert video.skipped
+    gaps = [(a, b) for (a, _), (b, _) in pairwise(looks) if b - a > 3.8]
+    for a, b in gaps:  # nothing is missing that was not told
+        assert any(skip.from_s < b and skip.to_s > a for skip in video.skipped)
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.mkv", {}), ("a.mp4", {"movflags": "faststart"})])
+@pytest.mark.parametrize("decode", ["auto", "all"])
+def test_a_cut_off_recording_is_read_up_to_the_cut(
+    tmp_path: Path, name: str, options: dict[str, str], decode: str
+) -> None:
+    path = record(tmp_path / name, times(300), gop=20, options=options)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    video = open_video(path)
+    looks = looked(video, choose(video, 2.0, decode))
+    assert len(looks) >= 5
+    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in looks)
+    assert video.skipped[-1].to_s == pytest.approx(30.0, abs=0.2)
+    assert video.skipped[-1].from_s >= looks[-1][0]
+    assert "ends before" in video.skipped[-1].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.mp4", None, "no such file"),
+        ("a.mp4", b"", "empty"),
+        ("a.mp4", b"parking at noon\n" * 99, "text"),
+        ("a.mp4", b"1\n00:00:00,000 --> 00:00:02,000\nhi\n", "text"),
+        ("a.mp4", b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n/etc/hosts\n", "text"),
+        ("a.mp4", bytes(9999), "not a recording"),
+        ("a.avi", random.Random(2).randbytes(99999), "not a recording"),
+    ],
+)
+def test_what_is_no_recording_is_refused(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(VideoError, match=message) as error:
+        open_video(path)
+    assert str(path) in str(error.value)
+
+
+def test_an_mp4_without_its_index_is_explained(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", times(100))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(VideoError, match="index is missing or damaged"):
+        open_video(path)
+
+
+def test_sound_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="only sound"):
+        open_video(sound(tmp_path / "a.mp4"))
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="folder"):
+        open_video(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to this user")
+def test_missing_permission_is_told(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", times(10))
+    path.chmod(0)
+    with pytest.raises(VideoError, match="permission"):
+        open_video(path)
+
+
+def test_a_file_that_disappears_is_told(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", times(10))
+    video = open_video(path)
+    path.unlink()
+    with pytest.raises(VideoError, match="no such file"):
+        list(video.looks(Plan("all", 1.0, "")))
+
+
+def test_real_clips_keep_their_times(shared_data: Path) -> None:
+    for path in sorted((shared_data / "video").glob("*.[am][vp]*")):
+        video = open_video(path)
+        plan = choose(video, 2.0)
+        seen = [look.media_s for look in video.looks(plan)]
+        assert seen[0] < 0.1
+        assert max(b - a for a, b in pairwise(seen)) <= 2.5
+        assert video.duration_s is not None
+        assert seen[-1] > video.duration_s - 2.5
+        assert video.skipped == []
+        assert video.repairs == []
