@@ -139,7 +139,8 @@ def summary_row(summary: Summary) -> dict[str, Any]:
 def _tell_video(session: Session, video: VideoReport) -> None:
     name = escaped(str(video.path))
     if video.status == "failed":
-        session.err.print(f"[bold red]failed[/] {name}: {escaped(video.message)}")
+        why = video.message.removeprefix(f"{video.path}: ")
+        session.err.print(f"[bold red]failed[/] {name}: {escaped(why)}")
         return
     work = f"{video.looks} looks, {video.detections} with detection"
     if video.status == "already done":

@@ -16,7 +16,7 @@ from typing import Any
 from cv_engine.config import Config
 from cv_engine.console.options import Format
 from cv_engine.console.run import ExitCode, escaped
-from cv_engine.console.session import QUEUE_FILE, Session
+from cv_engine.console.session import Session
 
 _PACKAGES = ("av", "numpy", "opencv-python-headless", "supervision", "shapely", "sqlalchemy")
 _RUNTIMES = ("onnxruntime", "openvino")
@@ -148,7 +148,7 @@ def _data(config: Config) -> Check:
 
 
 def _queue(config: Config) -> Check:
-    where = config.store or config.data / QUEUE_FILE
+    where = config.queue
     if not (isinstance(where, str) and "://" in where) and not Path(where).is_file():
         return Check("queue", "ok", "none yet; the first analysis makes it")
     from cv_engine.cases import open_queue

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from cv_engine.cases import Queue
     from cv_engine.config import Config
 
-QUEUE_FILE = "queue.db"
-EVIDENCE_FOLDER = "evidence"
-
 
 @dataclass(frozen=True)
 class Session:
@@ -55,7 +52,7 @@ class Session:
     @property
     def evidence_root(self) -> Path:
         """The folder that evidence packages lie in."""
-        return self.config.data / EVIDENCE_FOLDER
+        return self.config.evidence_root
 
     def open_queue(self) -> Queue:
         """Open the queue of the data folder, or of ``store`` in the configuration.
@@ -65,7 +62,7 @@ class Session:
         """
         from cv_engine.cases import open_queue
 
-        return open_queue(self.config.store or self.config.data / QUEUE_FILE)
+        return open_queue(self.config.queue)
 
     @cached_property
     def out(self) -> Console:

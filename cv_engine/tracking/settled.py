@@ -20,6 +20,8 @@ from cv_engine.video.background import Background, Mask, Region
 _EXPLAINS_MARGIN = 0.12
 # How long the detector's word for something that stands is taken, seconds.
 _WORD_HOLDS_S = 5.0
+# How long light or bare ground must last to become background.
+_BELONGS_AFTER_S = 15.0
 # Part of a region inside something that stood in the very first look, from which it is the ground
 # behind it.
 _BEHIND_SHARE = 0.6
@@ -81,6 +83,8 @@ class SettledKeeper:
     _things: list[Settled] = field(default_factory=list)
     _regions: list[Region] = field(default_factory=list)
     _explained: NDArray[np.float64] | None = None
+    _dismissed: NDArray[np.float64] | None = None
+    _dismissed_s: float = 0.0
     _explained_s: float = 0.0
     _at_first: Mask | None = None
     _named: Mask | None = None
@@ -100,13 +104,17 @@ class SettledKeeper:
         if self._explained is not None:
             mask &= background.candidate_since != self._explained
         mask &= ~self._covered(standing, mask.shape)
-        self._regions = []
-        for region in background.regions(mask, self.min_side_px * self.scale):
-            if self._is_ground(region) or judge(background, region) is not Verdict.THING:
-                background.absorb(region)
-            else:
-                self._regions.append(region)
-        return bool(self._regions) or self._explanation_is_old(background)
+        mask &= ~self._dismissed_now(background)
+        self._regions = background.regions(mask, self.min_side_px * self.scale)
+        telling = [r for r in self._regions if judge(background, r) is Verdict.THING]
+        return bool(telling) or self._explanation_is_old(background)
+
+    def _dismissed_now(self, background: Background) -> Mask:
+        """Pixels of regions that were found to be light or ground a moment ago."""
+        if self._dismissed is None or background.time_s - self._dismissed_s >= _WORD_HOLDS_S:
+            self._dismissed = np.full(background.candidate_since.shape, np.nan)
+            self._dismissed_s = background.time_s
+        return self._dismissed == background.candidate_since
 
     def _explanation_is_old(self, background: Background) -> bool:
         """Whether to ask again: a person who stood there may have left a thing behind."""
@@ -130,7 +138,10 @@ class SettledKeeper:
         if detections is not None:
             self._explain(background, detections)
         for region in self._regions:
-            self._follow(time_s, region, detections)
+            if self._is_ground(region) or judge(background, region) is not Verdict.THING:
+                self._dismiss(background, region)
+            else:
+                self._follow(time_s, region, detections)
         for thing in self._things:
             thing.looks += 1
             thing.hits += thing.seen == time_s
@@ -170,6 +181,18 @@ class SettledKeeper:
             thing.asked += 1
             if _attended(thing.box, detections):
                 thing.attended = time_s
+
+    def _dismiss(self, background: Background, region: Region) -> None:
+        """Leaves out light and ground for a while, and takes them into the background if it lasts.
+
+        Not at once: the first glimpse of a thing beside a person can look like anything.
+        """
+        assert self._dismissed is not None
+        self._dismissed[region.window][region.mask] = background.candidate_since[region.window][
+            region.mask
+        ]
+        if background.time_s - region.since >= _BELONGS_AFTER_S:
+            background.absorb(region)
 
     def _is_ground(self, region: Region) -> bool:
         if self._at_first is None:

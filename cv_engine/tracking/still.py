@@ -25,6 +25,8 @@ Patch = NDArray[np.float32]
 # small picture have too few pixels of their own to tell anything.
 _PATCH = 24
 _PATCH_MIN_SIDE = 6.0
+# Length of a patch's gradients under which it is a bare surface and tells nothing, grey levels.
+_PATCH_CONTRAST = 400.0
 # Correlation of two patches above which they show the same thing, and below which they do not.
 _SAME = 0.6
 _OTHER = 0.35
@@ -203,11 +205,8 @@ class StillTracker:
         self, track: Still, time_s: float, detections: sv.Detections, index: int, view: View | None
     ) -> bool:
         """Gives a detection to a track, unless it is another thing at the same place."""
-        if view is not None and track.other_since is not None:
-            if self._replaced(track, time_s, view):
-                self._end(track)
-                return False
-            return True  # hidden for now, or replaced just now: the next look tells
+        if track.other_since is not None:
+            return False  # hidden or replaced: what is seen there does not look like it
         box = detections.xyxy[index].astype(np.float32)
         weight = max(1.0 / (track.hits + 1), (time_s - track.seen) / _BOX_SETTLES_S)
         track.box += min(weight, 0.5) * (box - track.box)
@@ -224,14 +223,6 @@ class StillTracker:
         if view is not None:
             track.bare = view.bare_share(track.box)
         return True
-
-    def _replaced(self, track: Still, time_s: float, view: View) -> bool:
-        """Whether a detection at a track's place is another thing, since it looks different.
-
-        A passer-by changes the picture, too, but does not stand there for two looks.
-        """
-        changed = track.other_since is not None and track.other_since < time_s
-        return changed and view.still_since(track.box) < time_s
 
     def _add(
         self, time_s: float, detections: sv.Detections, index: int, view: View | None
@@ -259,13 +250,25 @@ class StillTracker:
     def _judge(self, time_s: float) -> None:
         """Confirms, forgets and ends tracks."""
         for track in list(self.tracks):
+            holder = None if track.confirmed else self._holder(track)
             unseen = time_s - track.seen
             if unseen > self.tolerance.lost_s:
                 self._end(track)
             elif not track.confirmed and track.share < self.tolerance.confirm_share:
                 self.tracks.remove(track)
+            elif holder is not None and holder.seen == time_s:
+                self.tracks.remove(track)  # only something that had passed before it
             elif track.hits >= 2 and track.seen - track.found >= self.tolerance.confirm_s:
-                track.confirmed = True
+                track.confirmed = track.confirmed or holder is None
+
+    def _holder(self, newcomer: Still) -> Still | None:
+        """What is believed to stand at a newcomer's place, hidden or not."""
+        for track in self.tracks:
+            if track.confirmed and overlap_of(track.box, newcomer.box) >= (
+                self.tolerance.same_place_iou
+            ):
+                return track
+        return None
 
     def _end(self, track: Still) -> None:
         self.tracks.remove(track)
@@ -288,14 +291,13 @@ class View:
 
     def still_since(self, box: Box) -> float:
         """Since when what fills the box has stood there, seconds."""
-        since = self._background.still_since(self._small(box))
-        if since >= self._background.time_s:
+        small = self._small(box)
+        since = self._background.still_since(small)
+        # A grey car on grey asphalt matches it pixel by pixel, but not as a picture.
+        now, was = self.patch(box), self._patch(box, self._background.background)
+        if now is None or was is None or correlation(now, was) >= _SAME:
             return since
-        # A grey car that drives over grey asphalt matches it pixel by pixel, but not as a picture.
-        now, was = self.patch(box), self._patch(box, self._background.appearance_at(since))
-        if now is not None and was is not None and correlation(now, was) < _SAME:
-            return self._background.time_s
-        return since
+        return max(since, self._background.settled_since(small))
 
     def bare_share(self, box: Box) -> float:
         """Share of the box that shows the background, 0 to 1."""
@@ -306,7 +308,7 @@ class View:
         return x1, y1, x2, y2
 
     def patch(self, box: Box) -> Patch | None:
-        """Its appearance, shape (24, 24), zero mean, unit length; ``None`` where it is too small."""
+        """Its appearance: gradients, shape (2, 24, 24), unit length; ``None`` if it is too small."""
         return self._patch(box, self._background.latest)
 
     def _patch(self, box: Box, picture: Patch) -> Patch | None:
@@ -316,16 +318,19 @@ class View:
         left, right = max(0, int(x1)), min(width, round(x2))
         if min(bottom - top, right - left) < _PATCH_MIN_SIDE:
             return None
-        patch = cv2.resize(
+        grey = cv2.resize(
             picture[top:bottom, left:right], (_PATCH, _PATCH), interpolation=cv2.INTER_AREA
         )
-        patch = patch - patch.mean()
+        patch = np.stack([cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)])
         length = float(np.linalg.norm(patch))
-        return np.asarray(patch / length, np.float32) if length > _PATCH else None
+        return np.asarray(patch / length, np.float32) if length > _PATCH_CONTRAST else None
 
 
 def correlation(first: Patch, second: Patch) -> float:
-    """Normalised correlation of two patches, -1 to 1: blind to light's gain and offset."""
+    """Normalised correlation of two patches, -1 to 1.
+
+    Of gradients, since those are the thing's own: grey levels are its light's and its background's.
+    """
     return float(np.vdot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second)))
 
 

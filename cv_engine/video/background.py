@@ -37,6 +37,8 @@ _GAIN_LIMITS = (0.4, 2.5)
 _GAIN_DARK = 12.0
 # Grey level from which a pixel is burnt out.
 _BURNT = 250.0
+# A thing stands since its last part came to rest; a few pixels were settled anew by passers-by.
+_NEARLY_ALL = 0.8
 # Share of a box that must be settled, or in motion, for the box to be called so.
 _BOX_SHARE = 0.35
 _NEVER = np.float32(np.inf)
@@ -154,17 +156,23 @@ class Background:
         if not candidate.size or np.mean(~(candidate | background)) > _BOX_SHARE:
             return self.time_s
         if np.mean(candidate) > _BOX_SHARE:
-            return float(np.median(self.candidate_since[window][candidate]))
+            return self.settled_since(box)
         return float(np.median(self.background_since[window]))
+
+    def settled_since(self, box: Box) -> float:
+        """Since when nearly all that is settled in a box has stood there; now, where nothing is.
+
+        Args:
+            box: ``(x1, y1, x2, y2)`` in pixels of the small picture.
+        """
+        window = _inner(box, self.is_background.shape)
+        known = self.candidate_since[window][self.is_candidate[window]]
+        return float(np.quantile(known, _NEARLY_ALL)) if known.size else self.time_s
 
     def bare_share(self, box: Box) -> float:
         """Share of a box, in pixels of the small picture, that shows the background, 0 to 1."""
         inside = self.is_background[_inner(box, self.is_background.shape)]
         return float(inside.mean()) if inside.size else 1.0
-
-    def appearance_at(self, time_s: float) -> FloatImage:
-        """What the view looked like when nothing has changed since ``time_s``, shape (h, w)."""
-        return np.where(self.candidate_since <= time_s, self.candidate, self.background)
 
     def absorb(self, region: Region) -> None:
         """Makes what stands in a region part of the background, with the time since when."""

@@ -25,6 +25,9 @@ _CODES = {
     "p": r"[AaPp][Mm]",
     "b": r"[^\W\d_]+",
     "B": r"[^\W\d_]+",
+    "a": r"[^\W\d_]+",
+    "A": r"[^\W\d_]+",
+    "Z": r"[A-Za-z]+",
     "%": "%",
 }
 _SECONDS_SINCE_1970 = "%s"  # recorders that name files by Unix time

@@ -4,15 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_engine import engine
-from cv_engine.console import session
 from cv_engine.console.options import Format
 from cv_engine.console.session import Session
-
-
-def test_the_terminal_looks_where_the_engine_writes() -> None:
-    assert session.QUEUE_FILE == engine.QUEUE_FILE
-    assert session.EVIDENCE_FOLDER == engine.EVIDENCE_FOLDER
 
 
 def test_the_data_folder_asked_for_goes_before_the_configurations(tmp_path: Path) -> None:
