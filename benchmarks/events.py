@@ -102,9 +102,7 @@ def _result(score: Score) -> dict[str, float]:
         "precision": round(precision, 4),
         "f1": round(2 * recall * precision / max(1e-9, recall + precision), 4),
         "recall_strict": round(score.found_strictly / max(1, score.events), 4),
-        "precision_strict": round(
-            score.matched_strictly / max(1, score.matched + score.false), 4
-        ),
+        "precision_strict": round(score.matched_strictly / max(1, score.matched + score.false), 4),
         "false_cases": score.false,
     }
 

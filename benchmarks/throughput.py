@@ -202,7 +202,7 @@ def _plain(recording: Path, seconds: float) -> Measured:
         there, image = capture.read()
         if not there:
             break
-        found += len(detector([image])[0])
+        found += len(detector([np.asarray(image, np.uint8)])[0])
         pictures += 1
     cpu_s = time.process_time() - began
     capture.release()
@@ -210,7 +210,7 @@ def _plain(recording: Path, seconds: float) -> Measured:
 
 
 def _supervision(recording: Path, seconds: float) -> Measured:
-    """supervision's loop as its zone examples have it, with the same detector."""
+    """The loop of supervision as its zone examples have it, with the same detector."""
     detector = _detector()
     cv2.setNumThreads(1)
     zone = sv.PolygonZone(np.array([[0, 0], [WIDTH, 0], [WIDTH, HEIGHT], [0, HEIGHT]]))
@@ -276,7 +276,7 @@ def _cases(config: Config) -> list[Seen]:
 
 
 def _same(first: Seen, second: Seen) -> bool:
-    boxes = (np.array([seen.box], np.float32) for seen in (first, second))
-    overlap = float(sv.box_iou_batch(*boxes)[0, 0])
+    one, other = (np.array([seen.box], np.float32) for seen in (first, second))
+    overlap = float(sv.box_iou_batch(one, other)[0, 0])
     near = abs(first.start_s - second.start_s) <= _SAMPLE_S + 1 / RATE
     return first.kind == second.kind and near and overlap > _SAME_IOU

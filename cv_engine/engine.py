@@ -178,9 +178,7 @@ class _Run:
         known = {camera.name: camera for camera in self.config.cameras}
         settings = known.get(name, CameraConfig(name=name))
         if self.at is not None:
-            settings = settings.model_copy(
-                update={"latitude": self.at[0], "longitude": self.at[1]}
-            )
+            settings = settings.model_copy(update={"latitude": self.at[0], "longitude": self.at[1]})
         zones_file = self._zones_file or settings.zones
         zones = load_zones(zones_file, timezone=settings.timezone) if zones_file else None
         watch = _Watch(self, settings, zones)
@@ -238,7 +236,9 @@ class _Watch:
         return None if start is None else began + timedelta(seconds=seen_s)
 
     def _key(self, recording: Recording) -> str:
-        zones = [f"{zone.name} {zone.frame} {zone.polygon.wkt} {zone}" for zone in self._zones or ()]
+        zones = [
+            f"{zone.name} {zone.frame} {zone.polygon.wkt} {zone}" for zone in self._zones or ()
+        ]
         return key_of(
             [
                 recording.fingerprint,
@@ -339,5 +339,3 @@ def detect(detector: Detector, look: Look) -> sv.Detections:
     factor = np.array([look.width / size[0], look.height / size[1]] * 2, np.float32)
     found.xyxy = (found.xyxy * factor).astype(np.float32)
     return found
-
-

@@ -129,9 +129,7 @@ class Observer:
             What the look brought.
         """
         if self._background is None:
-            self._background = Background(
-                picture, time_s, occlusion_s=self._config.tracking.lost_s
-            )
+            self._background = Background(picture, time_s, occlusion_s=self._config.tracking.lost_s)
         else:
             event = self._health.look(picture, self._background, time_s)
             if not self._health.trusted:
@@ -212,9 +210,7 @@ def watches_clutter(zones: Sequence[Zone]) -> bool:
     return any(CLUTTER in zone.kinds for zone in zones)
 
 
-def _raster(
-    zones: Sequence[Zone], scale: float, size: tuple[int, int]
-) -> NDArray[np.bool_]:
+def _raster(zones: Sequence[Zone], scale: float, size: tuple[int, int]) -> NDArray[np.bool_]:
     """Where any zone lies on the small picture, shape (h, w)."""
     raster = np.zeros((size[1], size[0]), np.uint8)
     for zone in zones:

@@ -36,6 +36,7 @@ class Verdict(StrEnum):
 
     THING = "thing"
     LIGHT = "light"
+    HAZE = "haze"
     GROUND = "ground"
 
 
@@ -43,11 +44,14 @@ def judge(background: Background, region: Region) -> Verdict:
     """Tells a thing from a change of light and from uncovered ground.
 
     Light keeps the texture of the surface it falls on (normalised correlation); a cast shadow on
-    a bare surface multiplies it by one factor. Where something was taken away the region resembles
+    a bare surface multiplies it by one factor. What has no outline is haze: a cloud, a soft
+    shadow. Where something was taken away the region resembles
     its surroundings more than before, and its contour carried an edge that is gone.
     """
-    if _is_light(background, region) or _sharpness(background, region) < _SHARP:
+    if _is_light(background, region):
         return Verdict.LIGHT
+    if _sharpness(background, region) < _SHARP:
+        return Verdict.HAZE
     if _fit(background.latest, region) - _fit(background.background, region) > _GROUND_MARGIN:
         return Verdict.GROUND
     return Verdict.THING

@@ -22,6 +22,8 @@ _EXPLAINS_MARGIN = 0.12
 _WORD_HOLDS_S = 5.0
 # How long light or bare ground must last to become background.
 _BELONGS_AFTER_S = 15.0
+# Changes no further apart in time than this have one cause, seconds.
+_AT_ONCE_S = 1.5
 # Part of a region inside something that stood in the very first look, from which it is the ground
 # behind it.
 _BEHIND_SHARE = 0.6
@@ -82,6 +84,7 @@ class SettledKeeper:
     left: list[Settled] = field(default_factory=list)
     _things: list[Settled] = field(default_factory=list)
     _regions: list[Region] = field(default_factory=list)
+    _lights: list[Region] = field(default_factory=list)
     _explained: NDArray[np.float64] | None = None
     _dismissed: NDArray[np.float64] | None = None
     _dismissed_s: float = 0.0
@@ -138,10 +141,14 @@ class SettledKeeper:
         if detections is not None:
             self._explain(background, detections)
         for region in self._regions:
-            if self._is_ground(region) or judge(background, region) is not Verdict.THING:
-                self._dismiss(background, region)
-            else:
+            verdict = Verdict.GROUND if self._is_ground(region) else judge(background, region)
+            if verdict is Verdict.LIGHT:
+                self._lights.append(region)
+            if verdict is Verdict.THING and not self._came_with_light(region):
                 self._follow(time_s, region, detections)
+            else:
+                self._dismiss(background, region, verdict)
+        self._lights = [light for light in self._lights if time_s - light.since < _WORD_HOLDS_S]
         for thing in self._things:
             thing.looks += 1
             thing.hits += thing.seen == time_s
@@ -182,17 +189,38 @@ class SettledKeeper:
             if _attended(thing.box, detections):
                 thing.attended = time_s
 
-    def _dismiss(self, background: Background, region: Region) -> None:
+    def _came_with_light(self, region: Region) -> bool:
+        """Whether light changed elsewhere at the same time: a thing comes alone."""
+        x1, y1, x2, y2 = region.box
+        reach = max(x2 - x1, y2 - y1)
+        elsewhere = 0
+        for light in self._lights:
+            gap_x = max(light.box[0] - x2, x1 - light.box[2])
+            gap_y = max(light.box[1] - y2, y1 - light.box[3])
+            at_once = abs(light.since - region.since) <= _AT_ONCE_S
+            if at_once and max(gap_x, gap_y) > reach:
+                elsewhere += light.area
+        return elsewhere >= region.area
+
+    def _dismiss(self, background: Background, region: Region, verdict: Verdict) -> None:
         """Leaves out light and ground for a while, and takes them into the background if it lasts.
 
-        Not at once: the first glimpse of a thing beside a person can look like anything.
+        Not at once, unless light has changed far from everybody: the first glimpse of a thing beside a person can look like anything.
         """
         assert self._dismissed is not None
         self._dismissed[region.window][region.mask] = background.candidate_since[region.window][
             region.mask
         ]
-        if background.time_s - region.since >= _BELONGS_AFTER_S:
+        lasted_s = background.time_s - region.since
+        if lasted_s >= _BELONGS_AFTER_S or (verdict is Verdict.LIGHT and not self._beside(region)):
             background.absorb(region)
+
+    def _beside(self, region: Region) -> bool:
+        """Whether something that the detector named stands by a region, within the region's size."""
+        x1, y1, x2, y2 = region.box
+        reach = max(x2 - x1, y2 - y1)
+        around = (slice(max(0, y1 - reach), y2 + reach), slice(max(0, x1 - reach), x2 + reach))
+        return self._named is not None and bool(self._named[around].any())
 
     def _is_ground(self, region: Region) -> bool:
         if self._at_first is None:

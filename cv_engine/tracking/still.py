@@ -212,7 +212,9 @@ class StillTracker:
         track.box += min(weight, 0.5) * (box - track.box)
         if overlap_of(track.box, track.origin) < self.tolerance.creep_iou:
             # It has crept away from where it stood: the same thing, but its stay begins anew.
-            track.origin, track.began = track.box.copy(), time_s
+            # (Unless only the detector's idea of it has moved: the pixels know.)
+            moved_s = time_s if view is None else view.still_since(track.box)
+            track.origin, track.began = track.box.copy(), max(track.began, moved_s)
             track.found, track.hits, track.looks = time_s, 0, 1
             if view is not None:
                 track.patch = view.patch(track.box)
@@ -224,9 +226,7 @@ class StillTracker:
             track.bare = view.bare_share(track.box)
         return True
 
-    def _add(
-        self, time_s: float, detections: sv.Detections, index: int, view: View | None
-    ) -> None:
+    def _add(self, time_s: float, detections: sv.Detections, index: int, view: View | None) -> None:
         box = detections.xyxy[index].astype(np.float32)
         began = time_s if view is None else view.still_since(box)
         if view is not None and began >= time_s > view.first_s:

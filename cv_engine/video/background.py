@@ -37,6 +37,8 @@ _GAIN_LIMITS = (0.4, 2.5)
 _GAIN_DARK = 12.0
 # Grey level from which a pixel is burnt out.
 _BURNT = 250.0
+# Looks at the bare background after which what was settled before it is gone; one may be noise.
+_BARE_LOOKS = 2
 # A thing stands since its last part came to rest; a few pixels were settled anew by passers-by.
 _NEARLY_ALL = 0.8
 # Share of a box that must be settled, or in motion, for the box to be called so.
@@ -86,6 +88,7 @@ class Background:
         self.background_since = np.full(first.shape, time_s, np.float64)
         self.candidate_since = np.full(first.shape, np.inf, np.float64)
         self.candidate_seen = np.full(first.shape, -np.inf, np.float64)
+        self.bare_looks = np.zeros(first.shape, np.uint8)
         self._tolerance = _tolerance(self.background)
         self.is_background = np.ones(first.shape, np.bool_)
         self.is_candidate = np.zeros(first.shape, np.bool_)
@@ -120,6 +123,9 @@ class Background:
 
     def _remember(self, now: FloatImage, time_s: float) -> None:
         np.putmask(self.candidate_seen, self.is_candidate, time_s)
+        # Hidden, a thing is still there; but where the background shows, it is not.
+        self.bare_looks[self.is_candidate] = 0
+        self.bare_looks[self.is_background] += 1
         once = self.candidate_since >= self.candidate_seen
         forgotten = self.candidate_seen < time_s - self.occlusion_s
         free = (once | forgotten) & ~self.is_candidate
@@ -127,9 +133,10 @@ class Background:
         np.copyto(self.candidate, now, where=fresh)
         np.putmask(self.candidate_since, fresh, time_s)
         np.putmask(self.candidate_seen, fresh, time_s)
-        empty = free & self.is_background
-        np.putmask(self.candidate_since, empty, np.inf)
-        np.putmask(self.candidate_seen, empty, -np.inf)
+        gone = (free & self.is_background) | (self.bare_looks >= _BARE_LOOKS)
+        self.bare_looks[gone | fresh] = 0
+        np.putmask(self.candidate_since, gone, np.inf)
+        np.putmask(self.candidate_seen, gone, -np.inf)
 
     @property
     def changed_share(self) -> float:
