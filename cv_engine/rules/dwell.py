@@ -67,25 +67,30 @@ class Dwell:
             limits: How long is too long.
             time_s: When it was observed; not earlier than the last observation.
             present: Whether it was in the zone then, while the zone's schedule ran.
-            since: Since when it is known to have been there, if earlier than ``time_s``.
+            since: Since when it has stood where it stands, where that is known; later than the
+                last observation, it has moved meanwhile and a stay below the limit begins anew.
 
         Returns:
             The new state, and ``DUE`` once when the stay reaches the limit or ``ENDED`` once
             when a stay that had reached it is over.
         """
         if present:
-            return self._stay(limits, time_s, time_s if since is None else min(since, time_s))
+            return self._stay(limits, time_s, since)
         if self.phase is not Phase.OUT and time_s - self.seen > limits.gap_s:
             return Dwell(), Event.ENDED if self.phase is Phase.DUE else None
         return self, None
 
-    def _stay(self, limits: Limits, time_s: float, since: float) -> tuple[Dwell, Event | None]:
+    def _stay(
+        self, limits: Limits, time_s: float, since: float | None
+    ) -> tuple[Dwell, Event | None]:
         if self.phase is Phase.DUE and time_s - self.seen <= limits.gap_s:
             return Dwell(Phase.DUE, self.began, time_s), None
         if self.phase is Phase.DUE:
             # Back after too long: this stay is over, the next observation starts another.
             return Dwell(), Event.ENDED
-        began = self.began if self._continues(limits, time_s) else since
+        began = time_s if since is None else min(since, time_s)
+        if self._continues(limits, time_s) and (since is None or since <= self.seen):
+            began = self.began
         if time_s - began >= limits.dwell_s:
             return Dwell(Phase.DUE, began, time_s), Event.DUE
         return Dwell(Phase.IN, began, time_s), None

@@ -109,8 +109,6 @@ class ZoneDwell:
         active = self.zone.schedule.active(at)
         for candidate in candidates:
             stay, _ = known.pop(candidate.thing, (Dwell(), candidate))
-            if stay.phase is Phase.IN and candidate.began > stay.seen:
-                stay = Dwell()  # it moved up: what counts is how long it stands here
             present = active and candidate.seen == time_s and self._counts(candidate)
             stay, event = stay.step(self.limits, time_s, present, candidate.began)
             self._stays[candidate.thing] = (stay, candidate)
