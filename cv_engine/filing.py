@@ -20,9 +20,10 @@ from cv_engine.cases import Filed, Queue
 from cv_engine.config import Config
 from cv_engine.evidence.annotate import Zone as Outline
 from cv_engine.evidence.clip import ClipSource
-from cv_engine.evidence.package import Style, write
+from cv_engine.evidence.package import Style, package_name, write
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.still import Role, Still
+from cv_engine.evidence.verify import verify
 from cv_engine.finding import Finding, Place
 from cv_engine.footage import Footage
 from cv_engine.rules.parking import MOTOR, NON_MOTOR
@@ -54,6 +55,7 @@ class Filer:
         model: Digest of the detector.
         timezone: The camera's local time.
         first_s: Time of the first look, seconds since 1970: what stood there then came earlier.
+        keys: Of the findings whose things are still there, by kind, zone and thing.
     """
 
     camera: Camera
@@ -67,7 +69,7 @@ class Filer:
     model: str
     timezone: str
     first_s: float
-    _keys: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    keys: dict[tuple[str, str, int], str] = field(default_factory=dict)
 
     def file(self, violation: Violation) -> Filed:
         """Files a stay that has reached its limit.
@@ -77,10 +79,29 @@ class Filer:
             QueueError: It cannot be filed.
         """
         finding = self.finding(violation)
-        package = write(
+        name = package_name(finding)
+        # A run that goes on after a kill comes by here again: what is whole is not made anew.
+        if not (self.root / name).is_dir() or verify(self.root / name):
+            self._write(finding, violation)
+        filed = self.queue.file(replace(finding, evidence=name))
+        self.keys[violation.kind, violation.zone, violation.thing] = finding.key
+        return filed
+
+    def left(self, violation: Violation) -> None:
+        """Notes that a filed thing has gone."""
+        key = self.keys.pop((violation.kind, violation.zone, violation.thing), None)
+        if key is not None:
+            self.queue.left(key, _utc(violation.observed))
+
+    def forget(self, violation: Violation) -> None:
+        """Lets a filed thing be, of which nobody knows whether it is still there."""
+        self.keys.pop((violation.kind, violation.zone, violation.thing), None)
+
+    def _write(self, finding: Finding, violation: Violation) -> None:
+        write(
             self.root,
             finding,
-            list(self._stills(violation)),
+            self._stills(violation),
             key=self.key,
             clip=self._clip(violation),
             zone=self._outline(violation),
@@ -91,15 +112,6 @@ class Filer:
                 quality=self.config.evidence.jpeg_quality,
             ),
         )
-        filed = self.queue.file(replace(finding, evidence=package.name))
-        self._keys[violation.kind, violation.zone, violation.thing] = finding.key
-        return filed
-
-    def left(self, violation: Violation) -> None:
-        """Notes that a filed thing has gone."""
-        key = self._keys.pop((violation.kind, violation.zone, violation.thing), None)
-        if key is not None:
-            self.queue.left(key, _utc(violation.observed))
 
     def finding(self, violation: Violation) -> Finding:
         """The violation as the queue knows it."""
@@ -126,11 +138,18 @@ class Filer:
         )
 
     def _stills(self, violation: Violation) -> list[Still]:
-        moments = _moments(violation)
-        stills = []
-        for time, look in self.footage.stills(list(moments)):
-            role = moments.get(time) or moments[min(moments, key=lambda m: abs(m - time))]
-            stills.append(Still(role, time, look.image(), violation.box, self.detect(look)))
+        """Candidates for the stills; one picture may stand for several roles."""
+        roles = _moments(violation)
+        stills: list[Still] = []
+        latest: Still | None = None
+        done: set[Role] = set()
+        for shot in self.footage.stills(list(roles)):
+            if latest is None or latest.time != shot.taken:
+                others = self.detect(shot.look)
+                latest = Still("start", shot.taken, shot.look.image(), violation.box, others)
+                done = set()
+            stills += [replace(latest, role=role) for role in roles[shot.wanted] if role not in done]
+            done.update(roles[shot.wanted])
         return stills
 
     def _clip(self, violation: Violation) -> ClipSource:
@@ -152,27 +171,32 @@ class Filer:
 
     def _provenance(self, violation: Violation) -> dict[str, Any]:
         recording = self.footage.at(_utc(violation.observed))
-        return {
+        first = self.footage.at(_utc(violation.began))
+        provenance: dict[str, Any] = {
             "software": f"cv-engine {metadata.version('cv-engine')}",
             "model": self.model,
             "config": self.config.digest,
-            "source": {"name": recording.video.name, "sha256": recording.sha256},
+            "source": {"name": recording.path.name, "sha256": recording.sha256},
             "clock": recording.clock_basis,
         }
+        if first is not recording:
+            provenance["began_in"] = {"name": first.path.name}
+        return provenance
 
 
-def _moments(violation: Violation) -> dict[datetime, Role]:
-    """When to look for stills, and for which role."""
+def _moments(violation: Violation) -> dict[datetime, list[Role]]:
+    """When to look for stills, and for which roles."""
     began, observed = _utc(violation.began), _utc(violation.observed)
     step = min(timedelta(seconds=_CANDIDATE_STEP_S), (observed - began) / (2 * _CANDIDATES))
-    moments: dict[datetime, Role] = {}
+    first: dict[Role, datetime] = {"start": began, "end": observed - (_CANDIDATES - 1) * step}
     if violation.kind in (MOTOR, NON_MOTOR):
         middle = began + _BETWEEN * (observed - began)
+        first["between"] = middle - (_CANDIDATES // 2) * step
+    moments: dict[datetime, list[Role]] = {}
+    for role, time in first.items():
         for i in range(_CANDIDATES):
-            moments[middle + (i - _CANDIDATES // 2) * step] = "between"
-    for i in range(_CANDIDATES):
-        moments[observed - i * step] = "end"
-        moments[began + i * step] = "start"
+            roles = moments.setdefault(time + i * step, [])
+            roles += [] if role in roles else [role]
     return moments
 
 

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+_PARTIAL = ".partial-"  # followed by the number of the process that writes it
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class LedgerError(ValueError):
+    """The progress of a run cannot be written; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a recording: case numbers, and how far it was looked at in media seconds."""
+    """What came of a recording.
+
+    Attributes:
+        cases: Numbers of its cases.
+        seen_s: Media time of its last look, seconds.
+        length_s: Its length, media seconds.
+    """
 
     cases: tuple[int, ...]
     seen_s: float
+    length_s: float
 
 
 class Ledger:
@@ -23,27 +39,44 @@ class Ledger:
 
     Args:
         folder: Where the files lie; made where it is missing.
+
+    Raises:
+        LedgerError: The folder cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder)
+        except OSError as error:
+            raise _explained(error, folder.parent) from error
         self._folder = folder
 
     def done(self, key: str) -> Done | None:
         """What came of a recording, ``None`` where it is not done."""
         try:
-            entry = json.loads(self._path(key).read_text())
-            return Done(tuple(int(case) for case in entry["cases"]), float(entry["seen_s"]))
+            entry = json.loads(self._path(key).read_text(encoding="utf-8"))
+            cases = tuple(int(case) for case in entry["cases"])
+            return Done(cases, float(entry["seen_s"]), float(entry["length_s"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def note(self, key: str, video: str, done: Done) -> None:
-        """Records that a recording is done, whole or not at all."""
-        path = self._path(key)
-        partial = path.with_suffix(f".partial-{os.getpid()}")
-        entry = {"video": video, "cases": list(done.cases), "seen_s": done.seen_s}
-        partial.write_text(json.dumps(entry, ensure_ascii=False))
-        partial.replace(path)
+        """Records that a recording is done, whole or not at all.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        entry = {
+            "video": video,
+            "cases": list(done.cases),
+            "seen_s": done.seen_s,
+            "length_s": done.length_s,
+        }
+        try:
+            replace(self._path(key), json.dumps(entry).encode())
+        except OSError as error:
+            raise _explained(error, self._folder) from error
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"
@@ -52,3 +85,53 @@ class Ledger:
 def key_of(parts: Sequence[str]) -> str:
     """One name for everything on which the result depends."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def replace(path: Path, *data: bytes) -> None:
+    """Writes a file in place of the one that is there, whole or not at all.
+
+    Not waited for: after a loss of power it may be empty, and its reader must bear that.
+
+    Raises:
+        OSError: It cannot be written; nothing of it is left then.
+    """
+    partial = path.with_name(f"{path.name}{_PARTIAL}{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            for piece in data:
+                file.write(piece)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def sweep(folder: Path) -> None:
+    """Removes what processes that are gone had begun to write."""
+    for path in folder.glob(f"*{_PARTIAL}*"):
+        number = path.name.rpartition("-")[2]
+        if number.isdigit() and (int(number) == os.getpid() or not _is_alive(int(number))):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _explained(error: OSError, folder: Path) -> LedgerError:
+    if error.errno in _FULL:
+        return LedgerError(
+            f"{folder}: the disk is full or its quota used up ({error.strerror}); free some space "
+            "and run the same command again: it goes on where it stopped, nothing filed is lost"
+        )
+    return LedgerError(
+        f"{folder}: the data folder cannot be written ({error.strerror}); choose another with "
+        "--data, or give this user the right to write there"
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from cv_engine.config import Config
 from cv_engine.rules.clutter import CLUTTER, ClutterRule
 from cv_engine.rules.parking import MOTOR, NON_MOTOR, ParkingRule, stands_in
-from cv_engine.rules.rule import Stays
+from cv_engine.rules.rule import Stays, ZoneDwell
 from cv_engine.tracking.settled import SettledKeeper
 from cv_engine.tracking.still import StillTracker, Tolerance, View
 from cv_engine.video.background import Background
@@ -109,6 +110,31 @@ class Observer:
             self._scale, self._watched, self._config.rules.clutter.min_size_px, lost_s
         )
         self._asked_at: float | None = None
+
+    def state(self) -> dict[str, Any]:
+        """All that it remembers of the looks so far: what it goes on from, see `restore`."""
+        return {
+            "background": self._background,
+            "health": self._health,
+            "trackers": self._trackers,
+            "keeper": self._keeper,
+            "asked_at": self._asked_at,
+            "stays": [dwell.stays for dwell in self._dwells()],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from where another observer of the same view and settings stood."""
+        self._background = state["background"]
+        self._health = state["health"]
+        self._trackers = state["trackers"]
+        self._keeper = state["keeper"]
+        self._asked_at = state["asked_at"]
+        for dwell, stays in zip(self._dwells(), state["stays"], strict=True):
+            dwell.stays = stays
+
+    def _dwells(self) -> list[ZoneDwell]:
+        rules = (*self._parking.values(), self._clutter)
+        return [dwell for rule in rules for dwell in rule.dwells]
 
     def observe(
         self,

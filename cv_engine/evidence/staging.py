@@ -29,7 +29,7 @@ def staged(root: Path, name: str) -> Iterator[Path]:
         OSError: ``root`` cannot be written.
     """
     root.mkdir(parents=True, exist_ok=True)
-    _remove_dead(root / STAGING)
+    sweep(root)
     folder, lock = _locked_folder(root / STAGING, name)
     try:
         yield folder
@@ -96,7 +96,9 @@ def _locked_folder(staging: Path, name: str) -> tuple[Path, int]:
         os.close(lock)
 
 
-def _remove_dead(staging: Path) -> None:
+def sweep(root: Path) -> None:
+    """Removes what runs that are dead had begun to fill."""
+    staging = root / STAGING
     try:
         found = list(staging.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -111,6 +113,8 @@ def _remove_dead(staging: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(lock)
+    with suppress(OSError):  # another run uses it
+        staging.rmdir()
 
 
 def _lock(handle: int) -> bool:

@@ -43,7 +43,7 @@ class ClutterRule:
     def __init__(
         self, zones: Sequence[Zone], dwell_s: float, gap_s: float, min_side_px: float
     ) -> None:
-        self._dwells = [
+        self.dwells = [
             ZoneDwell(
                 CLUTTER,
                 zone,
@@ -70,7 +70,7 @@ class ClutterRule:
             if thing.whole and thing.hits >= _SEEN_LOOKS and thing.share >= _SEEN_SHARE
         ]
         stays = Stays()
-        for dwell in self._dwells:
+        for dwell in self.dwells:
             stays += dwell.step(time_s, at, candidates)
         return stays
 

@@ -43,7 +43,7 @@ class ParkingRule:
     def __init__(
         self, kind: str, zones: Sequence[Zone], dwell_s: float, gap_s: float, min_side_px: float
     ) -> None:
-        self._dwells = [
+        self.dwells = [
             ZoneDwell(
                 kind,
                 zone,
@@ -69,7 +69,7 @@ class ParkingRule:
             for track in standing
         ]
         stays = Stays()
-        for dwell in self._dwells:
+        for dwell in self.dwells:
             stays += dwell.step(time_s, at, candidates)
         return stays
 

@@ -84,6 +84,7 @@ class ZoneDwell:
         limits: How long is too long.
         inside: Whether a box counts as being in a polygon.
         min_side_px: Smallest short side that counts, where the zone names none.
+        stays: By number of the thing, its stay and how it was last seen: the whole state.
     """
 
     kind: str
@@ -91,7 +92,7 @@ class ZoneDwell:
     limits: Limits
     inside: Callable[[Box, shapely.Geometry], bool]
     min_side_px: float
-    _stays: dict[int, tuple[Dwell, Candidate]] = field(default_factory=dict)
+    stays: dict[int, tuple[Dwell, Candidate]] = field(default_factory=dict)
 
     def step(self, time_s: float, at: datetime, candidates: Iterable[Candidate]) -> Stays:
         """Takes in one look.
@@ -105,19 +106,19 @@ class ZoneDwell:
             Stays that reached the limit, and stays that had reached it and are over.
         """
         due, ended = [], []
-        known = dict(self._stays)
+        known = dict(self.stays)
         active = self.zone.schedule.active(at)
         for candidate in candidates:
-            stay, _ = known.pop(candidate.thing, (Dwell(), candidate))
+            before, _ = known.pop(candidate.thing, (Dwell(), candidate))
             present = active and candidate.seen == time_s and self._counts(candidate)
-            stay, event = stay.step(self.limits, time_s, present, candidate.began)
-            self._stays[candidate.thing] = (stay, candidate)
+            stay, event = before.step(self.limits, time_s, present, candidate.began)
+            self.stays[candidate.thing] = (stay, candidate)
             if event is Event.DUE:
                 due.append(self._violation(stay, candidate))
             elif event is Event.ENDED:
-                ended.append(self._violation(stay, candidate))
+                ended.append(self._violation(before, candidate))
         for thing, (stay, candidate) in known.items():
-            del self._stays[thing]
+            del self.stays[thing]
             if stay.phase is Phase.DUE:
                 ended.append(self._violation(stay, candidate))
         return Stays(tuple(due), tuple(ended))
@@ -129,18 +130,13 @@ class ZoneDwell:
 
     def _violation(self, stay: Dwell, candidate: Candidate) -> Violation:
         x1, y1, x2, y2 = (float(value) for value in candidate.box)
-        began, seen = (
-            (stay.began, stay.seen)
-            if stay.phase is not Phase.OUT
-            else (candidate.began, candidate.seen)
-        )
         return Violation(
             kind=self.kind,
             zone=self.zone.name,
             thing=candidate.thing,
             box=(x1, y1, x2, y2),
-            began=began,
-            observed=max(began, seen),
+            began=stay.began,
+            observed=stay.seen,
             confidence=candidate.confidence,
-            attributes={**candidate.attributes, "dwell_s": round(seen - began, 1)},
+            attributes={**candidate.attributes, "dwell_s": round(stay.seen - stay.began, 1)},
         )

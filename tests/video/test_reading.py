@@ -37,10 +37,7 @@ def test_the_picture_shown_at_each_time(
 def test_looks_are_read_again_exactly(shared_data: Path) -> None:
     for name in ("us_street_intersection.mp4", "aboda_video4.avi", "lot_leave_arrive.mp4"):
         video = open_video(shared_data / "video" / name)
-        looks = {
-            look.media_s: look.small(320, 180)
-            for look in video.looks(choose(video, 7.0), deblock=True)
-        }
+        looks = {look.media_s: look.small(320, 180) for look in video.looks(choose(video, 7.0))}
         again = list(video.read(list(looks)))
         assert [look.media_s for look in again] == list(looks)
         for look in again:
@@ -49,7 +46,7 @@ def test_looks_are_read_again_exactly(shared_data: Path) -> None:
 
 def test_key_frames_alone_equal_those_of_a_full_decode(shared_data: Path) -> None:
     video = open_video(shared_data / "video" / "lot_leave_arrive.mp4")
-    alone = list(video.looks(Plan("key", 2.0, ""), deblock=True))
+    alone = list(video.looks(Plan("key", 2.0, "")))
     with av.open(str(video.path)) as container:
         whole = {frame.time: frame.to_ndarray(format="gray") for frame in container.decode(video=0)}
     assert len(alone) > 30
@@ -60,7 +57,7 @@ def test_key_frames_alone_equal_those_of_a_full_decode(shared_data: Path) -> Non
 def test_without_deblocking_the_difference_is_small(shared_data: Path) -> None:
     video = open_video(shared_data / "video" / "lot_leave_arrive.mp4")
     plan = Plan("key", 2.0, "")
-    pairs = zip(video.looks(plan), video.looks(plan, deblock=True), strict=True)
+    pairs = zip(video.looks(plan, deblock=False), video.looks(plan), strict=True)
     assert (
         max(
             np.abs(fast.small(320, 180).astype(int) - full.small(320, 180)).mean()

@@ -1,0 +1,245 @@
+"""Where a run stands in the middle of the footage, on disk, so that a killed run can go on.
+
+What is kept are plain values, arrays, and objects of the few classes listed here; nothing in the
+file is ever executed. It is written whole or not at all, and one that is damaged, or was written
+by other software or with other settings, is as good as none: the run then does that part again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import io
+import json
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from cv_engine.ledger import replace
+from cv_engine.rules.dwell import Dwell, Phase
+from cv_engine.rules.rule import Candidate
+from cv_engine.tracking.settled import Settled, SettledKeeper
+from cv_engine.tracking.still import Still, StillTracker, Tolerance
+from cv_engine.video.background import Background, Region
+from cv_engine.video.health import ViewHealth, ViewState
+
+# All that a checkpoint may hold besides plain values and arrays. None of them has a constructor
+# that does more than set attributes, so that setting these restores it.
+_CLASSES: dict[str, type] = {
+    known.__name__: known
+    for known in (
+        Background,
+        Candidate,
+        Dwell,
+        Region,
+        Settled,
+        SettledKeeper,
+        Still,
+        StillTracker,
+        Tolerance,
+        ViewHealth,
+    )
+}
+_WORDS: dict[str, type[Enum]] = {known.__name__: known for known in (Phase, ViewState)}
+_TREE = "tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a run stands.
+
+    Attributes:
+        key: Of the recording that was being looked at.
+        seen_s: Media time of its last look, seconds.
+        finished: Whether it has been looked at to its end.
+        ended: Time of the last look.
+        state: Whatever is needed to go on: plain values, arrays, and objects of known classes.
+    """
+
+    key: str
+    seen_s: float
+    finished: bool
+    ended: datetime
+    state: dict[str, Any]
+
+
+class Checkpoints:
+    """The latest checkpoint of each camera.
+
+    Args:
+        folder: Where they lie; must exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._software = _software()
+
+    def load(self, camera: str, settings: str) -> Checkpoint | None:
+        """The camera's checkpoint, ``None`` where there is none that can be used.
+
+        Args:
+            camera: The camera's name.
+            settings: Digest of everything else that the state depends on.
+        """
+        try:
+            data = self._path(camera).read_bytes()
+        except OSError:
+            return None
+        seal, body = data[:32], data[32:]
+        if hashlib.sha256(body).digest() != seal:
+            return None
+        try:
+            with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+                tree = json.loads(arrays[_TREE].tobytes())
+                if tree["software"] != self._software or tree["settings"] != settings:
+                    return None
+                values = _Decoder({name: arrays[name] for name in arrays.files}).decode(
+                    tree["checkpoint"]
+                )
+            return Checkpoint(**values)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, camera: str, settings: str, checkpoint: Checkpoint) -> bool:
+        """Keeps the camera's checkpoint in place of the last one.
+
+        Returns:
+            Whether it could be written; if not, that is logged, and a run that is stopped later
+            will have more to do again.
+        """
+        encoder = _Encoder()
+        tree = {
+            "software": self._software,
+            "settings": settings,
+            "checkpoint": encoder.encode(
+                {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+            ),
+        }
+        text = np.frombuffer(json.dumps(tree).encode(), np.uint8)
+        body = io.BytesIO()
+        np.savez(body, allow_pickle=False, **{_TREE: text}, **encoder.arrays)
+        data = body.getbuffer()
+        try:
+            replace(self._path(camera), hashlib.sha256(data).digest(), data)
+        except OSError as error:
+            structlog.get_logger(__name__).warning(
+                "cannot save where the run stands; if it is stopped, more is done again",
+                camera=camera,
+                reason=error.strerror,
+            )
+            return False
+        return True
+
+    def drop(self, camera: str) -> None:
+        """Removes the camera's checkpoint: nothing will go on from there."""
+        self._path(camera).unlink(missing_ok=True)
+
+    def _path(self, camera: str) -> Path:
+        return self._folder / f"{hashlib.sha256(camera.encode()).hexdigest()[:32]}.checkpoint"
+
+
+class _Encoder:
+    """Turns values into JSON and named arrays; an array met twice is one array."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self._names: dict[int, str] = {}
+
+    def encode(self, value: Any) -> Any:
+        """The JSON form of a value.
+
+        Raises:
+            TypeError: Its class is none of the known ones.
+        """
+        match value:
+            case Phase() | ViewState():
+                return {"word": [type(value).__name__, value.value]}
+            case None | bool() | int() | str():
+                return value
+            case float():
+                return float(value)
+            case np.ndarray():
+                return {"array": self._name(value)}
+            case np.generic():
+                return {"scalar": self._name(np.asarray(value))}
+            case datetime():
+                return {"time": value.isoformat()}
+            case list():
+                return [self.encode(item) for item in value]
+            case tuple():
+                return {"tuple": [self.encode(item) for item in value]}
+            case dict():
+                return {"map": [[self.encode(k), self.encode(v)] for k, v in value.items()]}
+        name = type(value).__name__
+        if _CLASSES.get(name) is not type(value):
+            raise TypeError(f"a checkpoint holds no {name}")
+        return {"object": [name, self.encode({n: getattr(value, n) for n in _attributes(value)})]}
+
+    def _name(self, array: NDArray[Any]) -> str:
+        if id(array) not in self._names:
+            self._names[id(array)] = f"a{len(self._names)}"
+            self.arrays[self._names[id(array)]] = array
+        return self._names[id(array)]
+
+
+class _Decoder:
+    """The way back."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+
+    def decode(self, form: Any) -> Any:
+        """The value of a JSON form.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is none.
+        """
+        if isinstance(form, list):
+            return [self.decode(item) for item in form]
+        if not isinstance(form, dict):
+            return form
+        ((kind, content),) = form.items()
+        match kind:
+            case "array":
+                return self._arrays[content]
+            case "scalar":
+                return self._arrays[content][()]
+            case "time":
+                return datetime.fromisoformat(content)
+            case "tuple":
+                return tuple(self.decode(item) for item in content)
+            case "map":
+                return {self.decode(key): self.decode(value) for key, value in content}
+            case "word":
+                return _WORDS[content[0]](content[1])
+            case "object":
+                return _restored(_CLASSES[content[0]], self.decode(content[1]))
+        raise ValueError(f"unknown kind of value {kind!r}")
+
+
+def _attributes(value: Any) -> list[str]:
+    return [field.name for field in fields(value)] if is_dataclass(value) else list(vars(value))
+
+
+def _restored(known: type, attributes: dict[str, Any]) -> Any:
+    if is_dataclass(known) and {field.name for field in fields(known)} != set(attributes):
+        raise ValueError(f"{known.__name__} has other attributes")
+    value = known.__new__(known)
+    for name, content in attributes.items():
+        object.__setattr__(value, name, content)
+    return value
+
+
+def _software() -> str:
+    """Digest of the release and of the code whose state is kept: other code, other state."""
+    digest = hashlib.sha256(metadata.version("cv-engine").encode())
+    for path in sorted({inspect.getfile(known) for known in _CLASSES.values()}):
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest()

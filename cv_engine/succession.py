@@ -1,0 +1,94 @@
+"""When each of a camera's files began: the first as stated, the next where the last one ended."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+
+from cv_engine.video.clock import start_of
+from cv_engine.video.faults import VideoError
+from cv_engine.video.source import Video
+
+
+class Succession:
+    """Tells when one camera's files began, one after the other.
+
+    Where the user states a start it is that of the first file. The next begins where the one
+    before ended, or, where the camera's files carry their time in their names, as much later as
+    the names say: a camera whose clock is wrong is wrong by the same in each name. Without a
+    stated start each file tells its own (see :func:`cv_engine.video.clock.start_of`).
+
+    Args:
+        start: When the first file began; without an offset in ``tz``.
+        pattern: How the camera's files are named, as ``strptime`` has it.
+        tz: The camera's time zone.
+    """
+
+    def __init__(self, start: datetime | None, pattern: str | None, tz: tzinfo) -> None:
+        self._start = start
+        self._pattern = pattern
+        self._tz = tz
+        self._next: datetime | None = None
+        self._shift: timedelta | None = None
+        self._missed: list[str] = []
+
+    def begin(self, video: Video) -> tuple[datetime, str]:
+        """When the next file began, UTC, and in words what that is based on.
+
+        Raises:
+            VideoError: It is to be told by the file's name, which does not follow the pattern.
+        """
+        if self._start is None:
+            return start_of(
+                video.path,
+                creation_time=video.creation_time,
+                pattern=self._pattern,
+                tz=self._tz,
+                duration_s=video.duration_s,
+            )
+        named = self._named(video.path)
+        if self._next is None:
+            began, basis = start_of(video.path, start=self._start, tz=self._tz)
+            self._shift = None if named is None else began - named
+            return began, basis
+        if named is not None:
+            shift = timedelta(0) if self._shift is None else self._shift
+            return named + shift, "the start given, and the times in the files' names"
+        if self._missed:
+            missed = ", ".join(self._missed)
+            return self._next, f"the start given, as if {missed} had no length"
+        return self._next, "the start given, and the lengths of the videos before"
+
+    def ended(self, began: datetime, length_s: float) -> None:
+        """Takes in how long the last file was."""
+        self._next = began + timedelta(seconds=length_s)
+
+    def missed(self, path: Path) -> str | None:
+        """Takes in that a file cannot be read, so that nobody knows how long it was.
+
+        Returns:
+            What that means for the files after it, where it means anything.
+        """
+        if self._start is None or self._named(path) is not None:
+            return None
+        self._missed.append(path.name)
+        return (
+            "how long it is cannot be told, so any video after it is timed as if it followed "
+            "directly on the one before; state its own --start if it matters"
+        )
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the times of the files after an unreadable one are in doubt."""
+        if not self._missed:
+            return None
+        return f"timed as if {', '.join(self._missed)}, which could not be read, had no length"
+
+    def _named(self, path: Path) -> datetime | None:
+        """The time in a file's name, UTC; ``None`` where there is none."""
+        if self._pattern is None:
+            return None
+        try:
+            return start_of(path, pattern=self._pattern, tz=self._tz)[0]
+        except VideoError:
+            return None
