@@ -8,7 +8,6 @@ by other software or with other settings, is as good as none: the run then does 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import io
 import json
 from dataclasses import dataclass, fields, is_dataclass
@@ -125,7 +124,7 @@ class Checkpoints:
         text = np.frombuffer(json.dumps(tree).encode(), np.uint8)
         body = io.BytesIO()
         np.savez(body, allow_pickle=False, **{_TREE: text}, **encoder.arrays)
-        data = body.getbuffer()
+        data = body.getvalue()
         try:
             replace(self._path(camera), hashlib.sha256(data).digest(), data)
         except OSError as error:
@@ -161,14 +160,12 @@ class _Encoder:
         match value:
             case Phase() | ViewState():
                 return {"word": [type(value).__name__, value.value]}
-            case None | bool() | int() | str():
+            case np.generic():
+                return {"scalar": [value.dtype.str, value.tobytes().hex()]}
+            case None | bool() | int() | float() | str():
                 return value
-            case float():
-                return float(value)
             case np.ndarray():
                 return {"array": self._name(value)}
-            case np.generic():
-                return {"scalar": self._name(np.asarray(value))}
             case datetime():
                 return {"time": value.isoformat()}
             case list():
@@ -210,7 +207,7 @@ class _Decoder:
             case "array":
                 return self._arrays[content]
             case "scalar":
-                return self._arrays[content][()]
+                return np.frombuffer(bytes.fromhex(content[1]), content[0])[0]
             case "time":
                 return datetime.fromisoformat(content)
             case "tuple":
@@ -231,15 +228,15 @@ def _attributes(value: Any) -> list[str]:
 def _restored(known: type, attributes: dict[str, Any]) -> Any:
     if is_dataclass(known) and {field.name for field in fields(known)} != set(attributes):
         raise ValueError(f"{known.__name__} has other attributes")
-    value = known.__new__(known)
+    value: Any = object.__new__(known)
     for name, content in attributes.items():
         object.__setattr__(value, name, content)
     return value
 
 
 def _software() -> str:
-    """Digest of the release and of the code whose state is kept: other code, other state."""
+    """Digest of the release and of its code: other code may keep another state."""
     digest = hashlib.sha256(metadata.version("cv-engine").encode())
-    for path in sorted({inspect.getfile(known) for known in _CLASSES.values()}):
-        digest.update(Path(path).read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()

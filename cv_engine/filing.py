@@ -148,7 +148,9 @@ class Filer:
                 others = self.detect(shot.look)
                 latest = Still("start", shot.taken, shot.look.image(), violation.box, others)
                 done = set()
-            stills += [replace(latest, role=role) for role in roles[shot.wanted] if role not in done]
+            stills += [
+                replace(latest, role=role) for role in roles[shot.wanted] if role not in done
+            ]
             done.update(roles[shot.wanted])
         return stills
 
@@ -156,7 +158,7 @@ class Filer:
         recording = self.footage.at(_utc(violation.observed))
         media_s = recording.clock.media_s
         return ClipSource(
-            recording.video.path,
+            recording.path,
             max(0.0, media_s(_utc(violation.began))),
             max(0.0, media_s(_utc(violation.observed))),
             self.config.evidence.before_s,

@@ -31,6 +31,11 @@ EXPLAINED_CLASSES = ("person", *MOTOR_CLASSES, *NON_MOTOR_CLASSES)
 # enough not to call it goods.
 EXPLAINING_CONFIDENCE = 0.1
 
+# What is doubtful is put to the detector again after this many seconds, or this often in the shortest
+# dwell where that is sooner: what matters lasts minutes, what passes by need not be named.
+ASK_AGAIN_S = 10.0
+ASKED_PER_DWELL = 6
+
 # Long side of the small picture on which change is looked for, pixels: a bag ten pixels wide on
 # it is fifty on a 1080p frame.
 SMALL_SIDE = 480
@@ -101,13 +106,20 @@ class Observer:
     def _restart(self) -> None:
         """Forgets the view: nothing seen so far tells anything about the next look."""
         lost_s = self._config.tracking.lost_s
+        shortest_s = min((dwell.limits.dwell_s for dwell in self._dwells()), default=lost_s)
+        ask_again_s = min(ASK_AGAIN_S, shortest_s / ASKED_PER_DWELL)
         self._background = None
         self._health = ViewHealth()
         self._trackers = {
-            kind: StillTracker(Tolerance(lost_s=lost_s)) for kind in (MOTOR, NON_MOTOR)
+            kind: StillTracker(Tolerance(lost_s=lost_s, ask_again_s=ask_again_s))
+            for kind in (MOTOR, NON_MOTOR)
         }
         self._keeper = SettledKeeper(
-            self._scale, self._watched, self._config.rules.clutter.min_size_px, lost_s
+            self._scale,
+            self._watched,
+            self._config.rules.clutter.min_size_px,
+            lost_s,
+            ask_again_s,
         )
         self._asked_at: float | None = None
 
@@ -133,7 +145,7 @@ class Observer:
             dwell.stays = stays
 
     def _dwells(self) -> list[ZoneDwell]:
-        rules = (*self._parking.values(), self._clutter)
+        rules: list[ParkingRule | ClutterRule] = [*self._parking.values(), self._clutter]
         return [dwell for rule in rules for dwell in rule.dwells]
 
     def observe(

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import metadata
-from typing import Any
+from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -28,7 +28,7 @@ from cv_engine.video.clock import Clock
 from cv_engine.video.faults import VideoError
 from cv_engine.video.frame import Look
 from cv_engine.video.health import ViewState
-from cv_engine.video.sampler import Plan, choose
+from cv_engine.video.sampler import choose
 from cv_engine.video.source import Video, open_video
 from models.detector import Detector
 from zones.camera import Camera
@@ -212,13 +212,13 @@ class Watch:
             if look.media_s <= after_s or self._was_seen(recording, at):
                 recording.seen_s = look.media_s
                 continue
-            observer = self._ready(recording, plan, at, report)
+            observer = self._ready(recording, at, report)
             recording.seen_s = look.media_s
             observation = observer.observe(
                 at.timestamp(),
                 at,
                 look.small(*observer.small_size),
-                lambda look=look: detect(self._means.detector, look),
+                partial(detect, self._means.detector, look),
             )
             report.looks += 1
             report.detections += observation.asked
@@ -247,9 +247,7 @@ class Watch:
             return False
         return timedelta(0) <= self._ended - at <= _OVERLAP
 
-    def _ready(
-        self, recording: Recording, plan: Plan, at: datetime, report: VideoReport
-    ) -> Observer:
+    def _ready(self, recording: Recording, at: datetime, report: VideoReport) -> Observer:
         """The observer, a new one where this recording does not follow on the last."""
         if self._is_present(recording):
             assert self._observer is not None
@@ -264,25 +262,26 @@ class Watch:
             )
         follows = self._ended is not None and at > self._ended and self._follows(self._ended, at)
         if self._observer is None or size != self._size or not follows:
-            self._begin(video, plan.sample_s, at.timestamp())
+            self._begin(size, at.timestamp())
         self._footage.add(recording)
         assert self._observer is not None
         return self._observer
 
-    def _begin(self, video: Video, sample_s: float, first_s: float) -> None:
+    def _begin(self, size: tuple[int, int], first_s: float) -> None:
         """Begins with a view of which nothing is known."""
         means = self._means
-        zones = self._zones_on(video)
-        self._size = (video.width, video.height)
+        drawn = self._zones is not None
+        zones = self._zones_on(*size)
+        self._size = size
         self._footage = Footage()
         self._observer = Observer(
-            *self._size, zones, means.config, sample_s=sample_s, drawn=self._zones is not None
+            *size, zones, means.config, sample_s=means.config.video.sample_s, drawn=drawn
         )
         self._filer = Filer(
             camera=self._camera,
             zones=zones,
             footage=self._footage,
-            detect=lambda look: detect(means.detector, look),
+            detect=partial(detect, means.detector),
             queue=means.queue,
             config=means.config,
             key=means.key,
@@ -292,10 +291,10 @@ class Watch:
             first_s=first_s,
         )
 
-    def _zones_on(self, video: Video) -> list[Zone]:
+    def _zones_on(self, width: int, height: int) -> list[Zone]:
         if self._zones is None:
-            return [whole_frame(video.width, video.height)]
-        return in_sight(self._zones, self._camera, video.width, video.height)
+            return [whole_frame(width, height)]
+        return in_sight(self._zones, self._camera, width, height)
 
     def _take(self, observation: Observation, recording: Recording, report: VideoReport) -> None:
         assert self._filer is not None
@@ -313,3 +312,70 @@ class Watch:
         if view is not None:
             media_s = view.time_s - recording.began.timestamp()
             report.camera_events.append(f"{media_s:.1f} s: the view is {view.state}")
+
+    def _save(self, recording: Recording, report: VideoReport, *, finished: bool) -> None:
+        """Keeps where everything stands, for a run that goes on from here."""
+        if not self._is_present(recording):
+            return  # all of it had been seen in the recording before
+        assert self._observer is not None
+        assert self._filer is not None
+        assert self._ended is not None
+        past = self._footage.recordings
+        state = {
+            "size": self._size,
+            "recordings": [
+                (str(r.path.absolute()), r.clock.start, r.clock_basis, r.key, r.seen_s)
+                for r in past
+            ],
+            "observer": self._observer.state(),
+            "keys": self._filer.keys,
+            "first_s": self._filer.first_s,
+            "report": (report.looks, report.detections, report.cases, report.camera_events),
+        }
+        here = Checkpoint(recording.key, recording.seen_s, finished, self._ended, state)
+        self._means.checkpoints.save(self._settings.name, key_of(self._conditions), here)
+        self._saved_at = time.monotonic()
+
+    def _restore(self, saved: Checkpoint, present: Recording | None) -> None:
+        """Takes up a checkpoint; ``present`` is its recording, where that is not finished."""
+        state = saved.state
+        self._begin(state["size"], state["first_s"])
+        assert self._observer is not None
+        assert self._filer is not None
+        self._observer.restore(state["observer"])
+        self._filer.keys = state["keys"]
+        for path, start, basis, key, seen_s in state["recordings"]:
+            self._footage.add(Recording(Path(path), Clock(start), basis, key, seen_s))
+        if present is not None:
+            self._footage.recordings[-1] = present
+        self._ended = saved.ended
+
+    def _report_again(self, saved: Checkpoint, report: VideoReport) -> None:
+        """Tells what the run before had found of a recording that is gone on with."""
+        looks, detections, cases, camera_events = saved.state["report"]
+        report.looks, report.detections = looks, detections
+        report.cases, report.camera_events = cases, camera_events
+        report.cases_known = len(cases)
+        report.say(f"gone on with at {saved.seen_s:.0f} s")
+
+
+def detect(detector: Detector, look: Look) -> sv.Detections:
+    """The detector on a look, scaled on the way out of the decoder, in pixels of the frame."""
+    scale = min(1.0, detector.input_size / max(look.width, look.height))
+    size = max(1, round(look.width * scale)), max(1, round(look.height * scale))
+    found = detector([look.image_at(*size)])[0]
+    factor = np.array([look.width / size[0], look.height / size[1]] * 2, np.float32)
+    found.xyxy = (found.xyxy * factor).astype(np.float32)
+    return found
+
+
+def _conditions(
+    means: Means, settings: CameraConfig, zones: Sequence[Zone] | None
+) -> tuple[str, ...]:
+    """All on which the result depends besides the recording."""
+    return (
+        settings.model_dump_json(exclude={"zones"}),
+        means.config.digest,
+        means.detector.digest,
+        *(f"{zone.name} {zone.frame} {zone.polygon.wkt} {zone}" for zone in zones or ()),
+    )

@@ -145,7 +145,8 @@ def _tell_video(session: Session, video: VideoReport) -> None:
     work = f"{video.looks} looks, {video.detections} with detection"
     if video.status == "already done":
         work = "analysed before with these settings"
-    session.err.print(f"[green]{video.status}[/] {name}: {escaped(video.message or work)}")
+    said = f"{work}; {video.message}" if video.message else work
+    session.err.print(f"[green]{video.status}[/] {name}: {escaped(said)}")
     for line in (*video.skipped, *video.camera_events):
         session.err.print(f"  [yellow]{escaped(str(line))}[/]")
 

@@ -112,7 +112,9 @@ def _fit(picture: NDArray[np.float32], region: Region) -> float:
 
 
 def _alike(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Bhattacharyya coefficient of two samples' grey histograms, 0 to 1."""
-    counts = [np.histogram(sample, bins=24, range=(0, 256))[0] for sample in (first, second)]
+    """Bhattacharyya coefficient of two samples' grey histograms of 24 bins, 0 to 1."""
+    counts = [
+        np.bincount((sample / 11).astype(np.intp), minlength=24) for sample in (first, second)
+    ]
     shares = [count / max(1, count.sum()) for count in counts]
     return float(np.sum(np.sqrt(shares[0] * shares[1])))

@@ -18,8 +18,12 @@ from cv_engine.video.background import Background, Mask, Region
 
 # Part of a box's size by which it is grown before it explains pixels: feet, mirrors, shadows.
 _EXPLAINS_MARGIN = 0.12
-# How long the detector's word for something that stands is taken, seconds.
+# How often the detector is asked about a new thing, look by look, before that becomes seldom.
+_ASKED_ENOUGH = 3
+# How long a region found to be light or ground is not looked at again, seconds.
 _WORD_HOLDS_S = 5.0
+# Regions at once beyond which the picture has changed as a whole: light, or another view.
+_AT_MOST = 25
 # How long light or bare ground must last to become background.
 _BELONGS_AFTER_S = 15.0
 # Changes no further apart in time than this have one cause, seconds.
@@ -47,6 +51,7 @@ class Settled:
         hits: Looks in which it was there to be seen.
         whole: Whether nobody stands before a part of it.
         asked: Looks in which the detector was asked and knew nothing of it.
+        asked_s: When it was asked last, seconds.
     """
 
     id: int
@@ -58,6 +63,7 @@ class Settled:
     hits: int = 0
     whole: bool = True
     asked: int = 0
+    asked_s: float = 0.0
 
     @property
     def share(self) -> float:
@@ -74,6 +80,8 @@ class SettledKeeper:
         watched: Where things matter, shape of the small picture.
         min_side_px: Smallest short side of a thing, pixels of the frame.
         lost_s: Time unseen after which a thing is gone.
+        ask_again_s: Time that something must have stood before the detector is asked about it, and
+            after which it is asked again.
         left: Things that the last call found gone.
     """
 
@@ -81,6 +89,7 @@ class SettledKeeper:
     watched: Mask
     min_side_px: float
     lost_s: float
+    ask_again_s: float
     left: list[Settled] = field(default_factory=list)
     _things: list[Settled] = field(default_factory=list)
     _regions: list[Region] = field(default_factory=list)
@@ -108,9 +117,24 @@ class SettledKeeper:
             mask &= background.candidate_since != self._explained
         mask &= ~self._covered(standing, mask.shape)
         mask &= ~self._dismissed_now(background)
-        self._regions = background.regions(mask, self.min_side_px * self.scale)
-        telling = [r for r in self._regions if judge(background, r) is Verdict.THING]
-        return bool(telling) or self._explanation_is_old(background)
+        found = background.regions(mask, self.min_side_px * self.scale)
+        self._regions = found if len(found) <= _AT_MOST else []
+        for region in found if len(found) > _AT_MOST else []:
+            background.absorb(region)
+        asks = [self._asks(background, region) for region in self._regions]
+        return any(asks) or self._explanation_is_old(background)
+
+    def _asks(self, background: Background, region: Region) -> bool:
+        """Whether a region needs a name: it is new, or was asked about some time ago."""
+        known = self._known(region)
+        last_s = region.since if known is None or known.asked < _ASKED_ENOUGH else known.asked_s
+        if background.time_s - last_s < self.ask_again_s:
+            return False
+        return judge(background, region) is Verdict.THING
+
+    def _known(self, region: Region) -> Settled | None:
+        box = np.array(region.box, np.float32) / np.float32(self.scale)
+        return next((thing for thing in self._things if _common(thing.box, box)), None)
 
     def _dismissed_now(self, background: Background) -> Mask:
         """Pixels of regions that were found to be light or ground a moment ago."""
@@ -121,7 +145,7 @@ class SettledKeeper:
 
     def _explanation_is_old(self, background: Background) -> bool:
         """Whether to ask again: a person who stood there may have left a thing behind."""
-        if self._explained is None or background.time_s - self._explained_s < _WORD_HOLDS_S:
+        if self._explained is None or background.time_s - self._explained_s < self.ask_again_s:
             return False
         return bool(np.any(self._explained[background.settled & self.watched] >= 0))
 
@@ -164,16 +188,16 @@ class SettledKeeper:
             self._at_first = named
         self._explained_s = background.time_s
         self._explained = np.where(named & background.settled, background.candidate_since, np.nan)
-        rest = []
-        for region in self._regions:
+        if any(named[region.window][region.mask].any() for region in self._regions):
             unnamed = np.zeros(shape, np.bool_)
-            unnamed[region.window] = region.mask & ~named[region.window]
-            rest += background.regions(unnamed, self.min_side_px * self.scale)
-        self._regions = rest
+            for region in self._regions:
+                unnamed[region.window] |= region.mask
+            unnamed &= ~named
+            self._regions = background.regions(unnamed, self.min_side_px * self.scale)
 
     def _follow(self, time_s: float, region: Region, detections: sv.Detections | None) -> None:
         box = np.array(region.box, np.float32) / np.float32(self.scale)
-        thing = next((known for known in self._things if _common(known.box, box)), None)
+        thing = self._known(region)
         if thing is None:
             thing = Settled(self._next_id, box, region.since, time_s)
             self._next_id += 1
@@ -185,7 +209,7 @@ class SettledKeeper:
         if detections is not None:
             around = (slice(max(0, y1 - 2), y2 + 2), slice(max(0, x1 - 2), x2 + 2))
             thing.whole = self._named is None or not self._named[around].any()
-            thing.asked += 1
+            thing.asked, thing.asked_s = thing.asked + 1, time_s
             if _attended(thing.box, detections):
                 thing.attended = time_s
 

@@ -49,6 +49,7 @@ class Tolerance:
         confirm_s: Time that something must be seen at its place before it is believed.
         confirm_share: Share of the looks in which the detector must see it meanwhile.
         lost_s: Time unseen after which it has left.
+        ask_again_s: Time after which the detector is asked again about something doubtful.
     """
 
     same_place_iou: float = 0.5
@@ -56,6 +57,7 @@ class Tolerance:
     confirm_s: float = 1.0
     confirm_share: float = 0.5
     lost_s: float = 10.0
+    ask_again_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -70,7 +72,13 @@ class Still:
         seen: When it was last known to be there, by the detector or by its unchanged pixels.
         confidence: Highest of its detections.
         votes: Confidence collected by each class name: classes flip between looks.
+        hits: Looks in which the detector saw it.
+        looks: Looks in which it was asked.
+        asked_s: When it was asked last.
         confirmed: Whether it is believed.
+        patch: Its appearance, where there are pixels.
+        bare: Share of its box that shows the background model's background.
+        other_since: Since when its place has looked different, ``None`` while it looks the same.
     """
 
     id: int
@@ -83,6 +91,7 @@ class Still:
     votes: dict[str, float]
     hits: int = 1
     looks: int = 1
+    asked_s: float = 0.0
     confirmed: bool = False
     patch: Patch | None = None
     bare: float = 1.0
@@ -124,11 +133,20 @@ class StillTracker:
         """Takes in one look's pixels, before the detector is asked.
 
         Returns:
-            Whether its word is needed: a thing is new, or its place has changed.
+            Whether its word is needed: a thing is new, or its place has looked different for
+            longer than one look, as it does behind a passer-by.
         """
         for track in self.tracks:
             self._compare(track, time_s, view)
-        return any(not track.confirmed or track.other_since is not None for track in self.tracks)
+        return any(self._asks(track, time_s) for track in self.tracks)
+
+    def _asks(self, track: Still, time_s: float) -> bool:
+        if track.confirmed:
+            if track.other_since in (None, time_s):
+                return False
+            if track.asked_s < track.other_since:
+                return True
+        return track.looks < 2 or time_s - track.asked_s >= self.tolerance.ask_again_s
 
     def update(
         self, time_s: float, detections: sv.Detections | None, view: View | None = None
@@ -169,7 +187,7 @@ class StillTracker:
 
     def _associate(self, time_s: float, detections: sv.Detections, view: View | None) -> None:
         for track in self.tracks:
-            track.looks += 1
+            track.looks, track.asked_s = track.looks + 1, time_s
         free = list(range(len(detections)))
         # What is believed chooses first: a newcomer beside it must not take its detection.
         for confirmed in (True, False):
@@ -241,6 +259,7 @@ class StillTracker:
             seen=time_s,
             confidence=confidence,
             votes={name: confidence},
+            asked_s=time_s,
             patch=None if view is None else view.patch(box),
             bare=1.0 if view is None else view.bare_share(box),
         )

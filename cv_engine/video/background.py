@@ -89,7 +89,7 @@ class Background:
         self.candidate_since = np.full(first.shape, np.inf, np.float64)
         self.candidate_seen = np.full(first.shape, -np.inf, np.float64)
         self.bare_looks = np.zeros(first.shape, np.uint8)
-        self._tolerance = _tolerance(self.background)
+        self._tolerance: FloatImage | None = None  # made where it is needed, anew after changes
         self.is_background = np.ones(first.shape, np.bool_)
         self.is_candidate = np.zeros(first.shape, np.bool_)
 
@@ -104,6 +104,8 @@ class Background:
         burnt = now >= _BURNT
         now *= _gain(self.background, now)
         np.minimum(now, 255.0, out=now)
+        if self._tolerance is None:
+            self._tolerance = _tolerance(self.background)
         self.is_background = cv2.absdiff(now, self.background) <= self._tolerance
         # Nobody knows how bright a burnt-out pixel is: brighter than it looks, at any rate.
         self.is_background |= burnt & (self.background >= now)
@@ -191,7 +193,7 @@ class Background:
         self.candidate_seen[window][take] = -np.inf
         self.is_background[window][take] = True
         self.is_candidate[window][take] = False
-        self._tolerance = _tolerance(self.background)
+        self._tolerance = None
 
     def regions(self, mask: Mask, min_side: float) -> list[Region]:
         """Connected regions of a mask over settled pixels.

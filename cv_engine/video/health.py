@@ -16,18 +16,19 @@ from cv_engine.video.background import Background
 _DARK_LEVEL = 12.0
 _COVERED_CONTRAST = 0.25
 # The reference's edges are the points with this gradient, grey levels per pixel of 160 x 96; an
-# edge is still there where half of its gradient is.
-_EDGE_LEVELS = 25.0
-_EDGE_LEFT = 0.5
+# edge is still there where this part of its gradient is, in its direction: any busy scene has some
+# edge everywhere.
+_EDGE_LEVELS = 40.0
+_EDGE_LEFT = 0.4
 # They are counted in cells, since a lorry hides all edges of one part of the view: a cell with this
 # many edge points has its say, and so many cells must have one before anything can be said.
 _CELL_PX = 32
 _CELL_EDGES = 12
-_ENOUGH_CELLS = 5
+_ENOUGH_CELLS = 8
 # A cell with less of its edges shows something else; so does the view when fewer cells than this
 # share are left.
 _SAME_CELL = 0.35
-_SAME_VIEW = 0.3
+_SAME_VIEW = 0.5
 # Looks in a row that must agree before the state changes: one lorry close to the lens is none.
 _LOOKS_TO_BELIEVE = 2
 # Identical looks in a row from which a picture counts as frozen: a live sensor always has noise.
@@ -110,16 +111,18 @@ def _view_left(picture: NDArray[np.uint8], reference: NDArray[np.float32]) -> fl
     """Share of the view's cells that still show the reference's edges, 0 to 1.
 
     Edges, since light changes grey levels everywhere; of the reference only, since passers-by
-    bring edges of their own.
+    bring edges of their own. Bare ground has none: then the picture's own must not be new.
     """
-    was, now = _edges(reference), _edges(picture.astype(np.float32))
-    strong = was > _EDGE_LEVELS
-    left = strong & (cv2.dilate(now, np.ones((3, 3), np.uint8)) >= _EDGE_LEFT * was)
-    had, has = _per_cell(strong), _per_cell(left)
-    telling = had >= _CELL_EDGES
-    if np.count_nonzero(telling) < _ENOUGH_CELLS:
-        return 1.0
-    return float(np.mean(has[telling] >= _SAME_CELL * had[telling]))
+    was, now = _gradient(reference), _gradient(picture.astype(np.float32))
+    for first, second in ((was, now), (now, was)):
+        strength = np.sum(first * first, axis=0)
+        strong = strength > _EDGE_LEVELS * _EDGE_LEVELS
+        had = _per_cell(strong)
+        telling = had >= _CELL_EDGES
+        if np.count_nonzero(telling) >= _ENOUGH_CELLS:
+            left = strong & (np.sum(first * second, axis=0) >= _EDGE_LEFT * strength)
+            return float(np.mean(_per_cell(left)[telling] >= _SAME_CELL * had[telling]))
+    return 1.0
 
 
 def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -129,6 +132,8 @@ def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(cells.sum(axis=(1, 3)), np.int64)
 
 
-def _edges(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def _gradient(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sobel gradient of the shrunk image, shape (2, 96, 160)."""
     small = cv2.resize(image, (160, 96), interpolation=cv2.INTER_AREA)
-    return cv2.magnitude(cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1))
+    across, down = (cv2.Sobel(small, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
+    return np.stack([across, down]).astype(np.float32)

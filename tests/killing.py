@@ -1,0 +1,82 @@
+"""Runs of the real program that are killed, and what is left in the data folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cv_engine.cases import open_queue
+from cv_engine.evidence.verify import verify
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# The program, but for how often it keeps where it stands: short clips would never get that far.
+_OFTEN = "import sys, cv_engine.watch as w; w.CHECKPOINT_EVERY_S = 0.2; import cli; cli.main()"
+
+
+def run(
+    arguments: Sequence[object], folder: Path, kill_after_s: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the program in ``folder``; kills it with SIGKILL after so many seconds."""
+    command = [sys.executable, "-c", _OFTEN, *map(str, arguments)]
+    environment = {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**_environment(), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(kill_after_s if kill_after_s is not None else 300)
+        process.kill()
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def timed(arguments: Sequence[object], folder: Path) -> float:
+    """Runs the program to its end; gives the seconds that it took."""
+    began = time.monotonic()
+    done = run(arguments, folder)
+    assert done.returncode == 0, done.stderr
+    return time.monotonic() - began
+
+
+def outcome(data: Path) -> dict[str, Any]:
+    """All that a run left: cases, their histories without times, and sound evidence."""
+    with open_queue(data / "queue.db") as queue:
+        cases = sorted(queue.cases(), key=lambda case: case.id)
+        left = {
+            "cases": [_plain(case) for case in cases],
+            "history": {
+                case.id: [
+                    (entry.event, entry.by, entry.note, json.dumps(entry.data, sort_keys=True))
+                    for entry in queue.history(case.id)
+                ]
+                for case in cases
+            },
+            "evidence of cases": {case.id: queue.evidence(case.id) for case in cases},
+        }
+    packages = sorted(path for path in (data / "evidence").iterdir())
+    left["packages"] = [path.name for path in packages]
+    left["problems"] = [str(problem) for path in packages for problem in verify(path)]
+    left["partial"] = sorted(str(path) for path in data.rglob("*.partial*"))
+    return left
+
+
+def _plain(case: Any) -> dict[str, str]:
+    names = [name for name in case.__dataclass_fields__ if name != "filed_at"]
+    return {name: repr(getattr(case, name)) for name in names}
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return dict(os.environ)
