@@ -107,19 +107,18 @@ class Observer:
         """Forgets the view: nothing seen so far tells anything about the next look."""
         lost_s = self._config.tracking.lost_s
         shortest_s = min((dwell.limits.dwell_s for dwell in self._dwells()), default=lost_s)
-        ask_again_s = min(ASK_AGAIN_S, shortest_s / ASKED_PER_DWELL)
+        self._ask_again_s = min(ASK_AGAIN_S, shortest_s / ASKED_PER_DWELL)
         self._background = None
         self._health = ViewHealth()
         self._trackers = {
-            kind: StillTracker(Tolerance(lost_s=lost_s, ask_again_s=ask_again_s))
-            for kind in (MOTOR, NON_MOTOR)
+            kind: StillTracker(Tolerance(lost_s=lost_s)) for kind in (MOTOR, NON_MOTOR)
         }
         self._keeper = SettledKeeper(
             self._scale,
             self._watched,
             self._config.rules.clutter.min_size_px,
             lost_s,
-            ask_again_s,
+            self._ask_again_s,
         )
         self._asked_at: float | None = None
 
@@ -199,11 +198,16 @@ class Observer:
         wanted.append(self._keeper.look(self._background, standing))
         refresh_s = self._config.change.refresh_s
         wanted.append(self._asked_at is None or time_s - self._asked_at >= refresh_s)
-        if not any(wanted):
+        if not any(wanted) or self._asked_lately(time_s):
             return None
         self._asked_at = time_s
         found = detect()
         return _of_classes(found, EXPLAINED_CLASSES)
+
+    def _asked_lately(self, time_s: float) -> bool:
+        # Looks come at sample_s or a little sooner: half of one must not cost a whole one.
+        patience_s = self._ask_again_s - self._sample_s / 2
+        return self._asked_at is not None and time_s - self._asked_at < patience_s
 
     def _watch(self, time_s: float, at: datetime, detections: sv.Detections | None) -> Stays:
         assert self._background is not None

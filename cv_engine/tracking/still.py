@@ -49,7 +49,6 @@ class Tolerance:
         confirm_s: Time that something must be seen at its place before it is believed.
         confirm_share: Share of the looks in which the detector must see it meanwhile.
         lost_s: Time unseen after which it has left.
-        ask_again_s: Time after which the detector is asked again about something doubtful.
     """
 
     same_place_iou: float = 0.5
@@ -57,7 +56,6 @@ class Tolerance:
     confirm_s: float = 1.0
     confirm_share: float = 0.5
     lost_s: float = 10.0
-    ask_again_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -74,7 +72,6 @@ class Still:
         votes: Confidence collected by each class name: classes flip between looks.
         hits: Looks in which the detector saw it.
         looks: Looks in which it was asked.
-        asked_s: When it was asked last.
         confirmed: Whether it is believed.
         patch: Its appearance, where there are pixels.
         bare: Share of its box that shows the background model's background.
@@ -91,7 +88,6 @@ class Still:
     votes: dict[str, float]
     hits: int = 1
     looks: int = 1
-    asked_s: float = 0.0
     confirmed: bool = False
     patch: Patch | None = None
     bare: float = 1.0
@@ -138,15 +134,9 @@ class StillTracker:
         """
         for track in self.tracks:
             self._compare(track, time_s, view)
-        return any(self._asks(track, time_s) for track in self.tracks)
-
-    def _asks(self, track: Still, time_s: float) -> bool:
-        if track.confirmed:
-            if track.other_since in (None, time_s):
-                return False
-            if track.asked_s < track.other_since:
-                return True
-        return track.looks < 2 or time_s - track.asked_s >= self.tolerance.ask_again_s
+        return any(
+            not track.confirmed or track.other_since not in (None, time_s) for track in self.tracks
+        )
 
     def update(
         self, time_s: float, detections: sv.Detections | None, view: View | None = None
@@ -187,7 +177,7 @@ class StillTracker:
 
     def _associate(self, time_s: float, detections: sv.Detections, view: View | None) -> None:
         for track in self.tracks:
-            track.looks, track.asked_s = track.looks + 1, time_s
+            track.looks += 1
         free = list(range(len(detections)))
         # What is believed chooses first: a newcomer beside it must not take its detection.
         for confirmed in (True, False):
@@ -259,7 +249,6 @@ class StillTracker:
             seen=time_s,
             confidence=confidence,
             votes={name: confidence},
-            asked_s=time_s,
             patch=None if view is None else view.patch(box),
             bare=1.0 if view is None else view.bare_share(box),
         )

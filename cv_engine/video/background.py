@@ -205,10 +205,12 @@ class Background:
         Returns:
             The regions, largest first.
         """
-        if not mask.any():
+        left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+        if min(width, height) < min_side:
             return []
+        part = mask.view(np.uint8)[top : top + height, left : left + width]
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-        clean = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, kernel)
+        clean = cv2.morphologyEx(part, cv2.MORPH_OPEN, kernel)
         clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, kernel, iterations=2)
         _, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=8)
         found = []
@@ -216,8 +218,9 @@ class Background:
             x, y, width, height, area = (int(value) for value in stats[label])
             if min(width, height) < min_side or area < 0.3 * min_side * min_side:
                 continue
+            inside = labels[y : y + height, x : x + width] == label
+            x, y = x + left, y + top
             window = (slice(y, y + height), slice(x, x + width))
-            inside = labels[window] == label
             known = self.candidate_since[window][inside & self.is_candidate[window]]
             if known.size:
                 box = (x, y, x + width, y + height)
