@@ -46,6 +46,15 @@ class Succession:
                 tz=self._tz,
                 duration_s=video.duration_s,
             )
+        began, basis = self._stated(video)
+        missed, self._missed = self._missed, []
+        if missed and self._named(video.path) is None:
+            basis += f", as if {', '.join(missed)}, which cannot be read, had no length"
+        return began, basis
+
+    def _stated(self, video: Video) -> tuple[datetime, str]:
+        """When the next file began, as follows from the start that the user states."""
+        assert self._start is not None
         named = self._named(video.path)
         if self._next is None:
             began, basis = start_of(video.path, start=self._start, tz=self._tz)
@@ -54,35 +63,15 @@ class Succession:
         if named is not None:
             shift = timedelta(0) if self._shift is None else self._shift
             return named + shift, "the start given, and the times in the files' names"
-        if self._missed:
-            missed = ", ".join(self._missed)
-            return self._next, f"the start given, as if {missed} had no length"
         return self._next, "the start given, and the lengths of the videos before"
 
     def ended(self, began: datetime, length_s: float) -> None:
         """Takes in how long the last file was."""
         self._next = began + timedelta(seconds=length_s)
 
-    def missed(self, path: Path) -> str | None:
-        """Takes in that a file cannot be read, so that nobody knows how long it was.
-
-        Returns:
-            What that means for the files after it, where it means anything.
-        """
-        if self._start is None or self._named(path) is not None:
-            return None
+    def missed(self, path: Path) -> None:
+        """Takes in that a file cannot be read, so that nobody knows how long it was."""
         self._missed.append(path.name)
-        return (
-            "how long it is cannot be told, so any video after it is timed as if it followed "
-            "directly on the one before; state its own --start if it matters"
-        )
-
-    @property
-    def doubt(self) -> str | None:
-        """Why the times of the files after an unreadable one are in doubt."""
-        if not self._missed:
-            return None
-        return f"timed as if {', '.join(self._missed)}, which could not be read, had no length"
 
     def _named(self, path: Path) -> datetime | None:
         """The time in a file's name, UTC; ``None`` where there is none."""

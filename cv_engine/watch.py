@@ -134,12 +134,12 @@ class Watch:
         try:
             video = open_video(report.path)
             began, basis = self._succession.begin(video)
-        except VideoError as error:
-            note = self._succession.missed(report.path)
-            raise (VideoError(f"{error}; {note}") if note else error) from None
+        except VideoError:
+            self._succession.missed(report.path)
+            raise
         recording = Recording.of(video, Clock(began), basis)
-        if self._succession.doubt is not None and self._settings.file_time is None:
-            report.say(self._succession.doubt)
+        if "cannot be read" in basis:
+            report.say(f"timed by {basis}")
         recording.key = key_of([recording.fingerprint, began.isoformat(), *self._conditions])
         return recording
 

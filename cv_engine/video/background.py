@@ -102,7 +102,7 @@ class Background:
         """
         now = _smooth(picture)
         burnt = now >= _BURNT
-        now *= _gain(self.background, now)
+        now *= _gain(self.background, picture)
         np.minimum(now, 255.0, out=now)
         if self._tolerance is None:
             self._tolerance = _tolerance(self.background)
@@ -207,7 +207,7 @@ class Background:
         """
         left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
         if min(width, height) < min_side:
-            return []
+            return []  # nothing, or specks in a row
         part = mask.view(np.uint8)[top : top + height, left : left + width]
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
         clean = cv2.morphologyEx(part, cv2.MORPH_OPEN, kernel)
@@ -240,12 +240,12 @@ def _tolerance(background: FloatImage) -> FloatImage:
     return np.asarray(_SAME_LEVELS + _SAME_CONTRAST * contrast, np.float32)
 
 
-def _gain(background: FloatImage, now: FloatImage) -> np.float32:
+def _gain(background: FloatImage, picture: GrayImage) -> np.float32:
     """The factor that takes the picture's light to the background's: the median over cells."""
-    height, width = now.shape
+    height, width = picture.shape
     cells = (max(1, width // _GAIN_CELL), max(1, height // _GAIN_CELL))
     was = cv2.resize(background, cells, interpolation=cv2.INTER_AREA)
-    is_ = cv2.resize(now, cells, interpolation=cv2.INTER_AREA)
+    is_ = cv2.resize(picture, cells, interpolation=cv2.INTER_AREA)
     usable = (was > _GAIN_DARK) & (is_ > _GAIN_DARK)
     if np.count_nonzero(usable) < usable.size // 4:
         return np.float32(1.0)

@@ -15,7 +15,11 @@ from cv_engine.video.background import Background
 # contrast under which a view without its edges counts as covered.
 _DARK_LEVEL = 12.0
 _COVERED_CONTRAST = 0.25
-# The reference's edges are the points with this gradient, grey levels per pixel of 160 x 96; an
+# Views are compared at this size; one that differs this little from the last good one, in grey levels
+# on average, is the same without a closer look.
+_SIZE = (160, 96)
+_SAME_LEVELS = 4.0
+# The reference's edges are the points with this gradient, grey levels per pixel; an
 # edge is still there where this part of its gradient is, in its direction: any busy scene has some
 # edge everywhere.
 _EDGE_LEVELS = 40.0
@@ -63,6 +67,7 @@ class ViewHealth:
         self._agreeing = 0
         self._identical = 0
         self._last: NDArray[np.uint8] | None = None
+        self._verified: NDArray[np.uint8] | None = None  # the last look that was found good
 
     def look(
         self, picture: NDArray[np.uint8], background: Background, time_s: float
@@ -99,21 +104,30 @@ class ViewHealth:
             return ViewState.FROZEN
         if float(picture.mean()) < _DARK_LEVEL:
             return ViewState.DARK
+        small = cv2.resize(picture, _SIZE, interpolation=cv2.INTER_AREA)
+        if self._verified is not None and _difference(small, self._verified) < _SAME_LEVELS:
+            return ViewState.GOOD
         reference = background.background
-        if _view_left(picture, reference) >= _SAME_VIEW:
+        if _view_left(small, reference) >= _SAME_VIEW:
+            self._verified = small
             return ViewState.GOOD
         if float(picture.std()) < _COVERED_CONTRAST * float(reference.std()):
             return ViewState.COVERED
         return ViewState.MOVED
 
 
-def _view_left(picture: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
+def _difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    return float(cv2.absdiff(first, second).mean())
+
+
+def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
     """Share of the view's cells that still show the reference's edges, 0 to 1.
 
     Edges, since light changes grey levels everywhere; of the reference only, since passers-by
     bring edges of their own. Bare ground has none: then the picture's own must not be new.
     """
-    was, now = _gradient(reference), _gradient(picture.astype(np.float32))
+    was = _gradient(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA))
+    now = _gradient(small)
     for first, second in ((was, now), (now, was)):
         strength = np.sum(first * first, axis=0)
         strong = strength > _EDGE_LEVELS * _EDGE_LEVELS
@@ -132,8 +146,7 @@ def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(cells.sum(axis=(1, 3)), np.int64)
 
 
-def _gradient(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sobel gradient of the shrunk image, shape (2, 96, 160)."""
-    small = cv2.resize(image, (160, 96), interpolation=cv2.INTER_AREA)
+def _gradient(small: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sobel gradient, across and down, shape (2, 96, 160)."""
     across, down = (cv2.Sobel(small, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
     return np.stack([across, down]).astype(np.float32)
