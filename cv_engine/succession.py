@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 from cv_engine.video.clock import start_of
 from cv_engine.video.faults import VideoError
 from cv_engine.video.source import Video
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """When a file began.
+
+    Attributes:
+        at: The time, UTC.
+        basis: In words, what it is based on.
+        doubt: In words, why it may be wrong, where that is known.
+    """
+
+    at: datetime
+    basis: str
+    doubt: str | None = None
 
 
 class Succession:
@@ -32,38 +48,38 @@ class Succession:
         self._shift: timedelta | None = None
         self._missed: list[str] = []
 
-    def begin(self, video: Video) -> tuple[datetime, str]:
-        """When the next file began, UTC, and in words what that is based on.
+    def begin(self, video: Video) -> Beginning:
+        """When the next file began.
 
         Raises:
             VideoError: It is to be told by the file's name, which does not follow the pattern.
         """
         if self._start is None:
-            return start_of(
+            began, basis = start_of(
                 video.path,
                 creation_time=video.creation_time,
                 pattern=self._pattern,
                 tz=self._tz,
                 duration_s=video.duration_s,
             )
-        began, basis = self._stated(video)
-        missed, self._missed = self._missed, []
-        if missed and self._named(video.path) is None:
-            basis += f", as if {', '.join(missed)}, which cannot be read, had no length"
-        return began, basis
-
-    def _stated(self, video: Video) -> tuple[datetime, str]:
-        """When the next file began, as follows from the start that the user states."""
-        assert self._start is not None
+            return Beginning(began, basis)
         named = self._named(video.path)
         if self._next is None:
-            began, basis = start_of(video.path, start=self._start, tz=self._tz)
-            self._shift = None if named is None else began - named
-            return began, basis
-        if named is not None:
-            shift = timedelta(0) if self._shift is None else self._shift
-            return named + shift, "the start given, and the times in the files' names"
-        return self._next, "the start given, and the lengths of the videos before"
+            return Beginning(self._first(video.path, named), "the start given")
+        if named is not None and self._shift is not None:
+            basis = "the start given, and the times in the files' names"
+            return Beginning(named + self._shift, basis)
+        doubt = None
+        if self._missed:
+            doubt = f"timed as if {', '.join(self._missed)}, which cannot be read, had no length"
+        return Beginning(self._next, "the start given, and the lengths of the files before", doubt)
+
+    def _first(self, path: Path, named: datetime | None) -> datetime:
+        """Takes in the file that the stated start is of; without a name, names are believed."""
+        began, _ = start_of(path, start=self._start, tz=self._tz)
+        self._next = began
+        self._shift = timedelta(0) if named is None else began - named
+        return began
 
     def ended(self, began: datetime, length_s: float) -> None:
         """Takes in how long the last file was."""
@@ -72,6 +88,8 @@ class Succession:
     def missed(self, path: Path) -> None:
         """Takes in that a file cannot be read, so that nobody knows how long it was."""
         self._missed.append(path.name)
+        if self._start is not None and self._next is None:
+            self._first(path, self._named(path))
 
     def _named(self, path: Path) -> datetime | None:
         """The time in a file's name, UTC; ``None`` where there is none."""

@@ -133,14 +133,15 @@ class Watch:
     def _opened(self, report: VideoReport) -> Recording:
         try:
             video = open_video(report.path)
-            began, basis = self._succession.begin(video)
+            began = self._succession.begin(video)
         except VideoError:
             self._succession.missed(report.path)
             raise
-        recording = Recording.of(video, Clock(began), basis)
-        if "cannot be read" in basis:
-            report.say(f"timed by {basis}")
-        recording.key = key_of([recording.fingerprint, began.isoformat(), *self._conditions])
+        recording = Recording.of(video, Clock(began.at), began.basis)
+        if began.doubt is not None:
+            recording.clock_basis += f"; {began.doubt}"
+            report.say(began.doubt)
+        recording.key = key_of([recording.fingerprint, began.at.isoformat(), *self._conditions])
         return recording
 
     def _put_behind(self, recording: Recording) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,10 @@ def test_other_software_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.M
 def test_a_damaged_one_is_as_good_as_none(damage: str, tmp_path: Path) -> None:
     _saved(tmp_path, {"dwell": Dwell(Phase.IN, 1.0, 2.0)})
     (path,) = tmp_path.glob("*.checkpoint")
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    damaged = {"cut": data[: len(data) // 2], "flipped": data, "empty": b"", "text": b"x" * 99}
+    data = path.read_bytes()
+    half = len(data) // 2
+    flipped = data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :]
+    damaged = {"cut": data[:half], "flipped": flipped, "empty": b"", "text": b"x" * 99}
     path.write_bytes(damaged[damage])
     assert Checkpoints(tmp_path).load("market", "settings") is None
 
@@ -120,7 +122,7 @@ class _Scene:
             image[60:90, 200:236] = 235
             image[66:84, 206:230] = 20
         image += self._noise.normal(0, 2, image.shape)
-        return np.clip(image, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(image, 0, 255), np.uint8)
 
     def detections(self, time_s: float) -> sv.Detections:
         boxes = [[10 + 12 * time_s, 100, 30 + 12 * time_s, 170]]
@@ -146,12 +148,16 @@ def _observer() -> Observer:
     return Observer(WIDTH, HEIGHT, zones, config, sample_s=1.0, drawn=False)
 
 
+def _same(detections: sv.Detections) -> sv.Detections:
+    return detections
+
+
 def _watched(observer: Observer, scene: list[Any], times: range) -> list[str]:
     said = []
     for second in times:
         picture, detections = scene[second]
         at = datetime.fromtimestamp(BEGAN.timestamp() + second, UTC)
-        seen = observer.observe(at.timestamp(), at, picture, lambda found=detections: found)
+        seen = observer.observe(at.timestamp(), at, picture, partial(_same, detections))
         said.append(repr(seen))
     return said
 

@@ -90,9 +90,7 @@ def _analysed(
         if stop is not None and progress.video.name == stop[0] and progress.done_s >= stop[1]:
             raise Killed
 
-    return analyze(
-        pieces, config=config, camera="car park", start=START, progress=tell, **options
-    )
+    return analyze(pieces, config=config, camera="car park", start=START, progress=tell, **options)
 
 
 @pytest.fixture
@@ -149,9 +147,7 @@ def test_the_next_file_may_come_in_another_run(
     pieces: list[Path], config: Config, undisturbed: tuple[dict[str, Any], float]
 ) -> None:
     _analysed(pieces[:1], config)
-    analyze(
-        pieces[1:], config=config, camera="car park", start=START + timedelta(seconds=CUT_S)
-    )
+    analyze(pieces[1:], config=config, camera="car park", start=START + timedelta(seconds=CUT_S))
     found = outcome(config.data)
     assert found["cases"] == undisturbed[0]["cases"]
     assert found["history"] == undisturbed[0]["history"]

@@ -1,0 +1,234 @@
+"""What is wrong with the input is told in a line, and costs nothing that was found before."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.killing import ROOT, outcome
+
+START = "2026-05-01T08:00:00Z"
+SETTINGS = (
+    "video: {sample_s: 1.0}\n"
+    "rules: {parking: {dwell_s: 3, min_size_px: 80}, clutter: {enabled: false}}\n"
+)
+Done = subprocess.CompletedProcess[str]
+
+
+def _analyze(folder: Path, *arguments: object) -> Done:
+    """Runs the real program in ``folder``; no traceback ever reaches the user."""
+    command = [sys.executable, str(ROOT / "cli.py"), "analyze", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr
+    return done
+
+
+def _lines(done: Done) -> str:
+    return " ".join(done.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def clip(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds of a car park, with the index at the front so that it may be cut off."""
+    path = tmp_path_factory.mktemp("clip") / "park.mp4"
+    _copy(shared_data / "video" / "lot_leave_arrive.mp4", path, index_first=True)
+    return path
+
+
+def _copy(source: Path, out: Path, *, index_first: bool) -> None:
+    """Copies the first six seconds of an MP4."""
+    options = {"movflags": "+faststart"} if index_first else {}
+    with av.open(str(source)) as film, av.open(str(out), "w", options=options) as copy:
+        track = copy.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(video=0):
+            if packet.dts is None or packet.pts is None or packet.pts * packet.time_base >= 6:
+                continue
+            packet.stream = track
+            copy.mux(packet)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "quick.yaml").write_text(SETTINGS)
+    return tmp_path
+
+
+def _sound_only(path: Path) -> None:
+    with av.open(str(path), "w") as out:
+        track = out.add_stream("aac", rate=44100)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), "fltp", "mono")
+        silence.rate, silence.pts = 44100, 0
+        for packet in [*track.encode(silence), *track.encode(None)]:
+            out.mux(packet)
+
+
+def test_footage_that_cannot_be_read(folder: Path, shared_data: Path) -> None:
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("not a recording\n" * 200)
+    _copy(shared_data / "video" / "lot_leave_arrive.mp4", folder / "cut.mp4", index_first=False)
+    (folder / "cut.mp4").write_bytes((folder / "cut.mp4").read_bytes()[:200_000])
+    _sound_only(folder / "sound.mp4")
+    wrong = {
+        "missing.mp4": "there is no such file",
+        "empty.mp4": "the file is empty",
+        "text.mp4": "is text, not a recording",
+        "cut.mp4": "the MP4's index is missing or damaged",
+        "sound.mp4": "has only sound",
+    }
+    done = _analyze(folder, *wrong, "--start", START, "--data", "data")
+    assert done.returncode == 2, done.stderr
+    for name, words in wrong.items():
+        assert f"failed {name}: {words}" in _lines(done)
+
+
+def test_a_broken_file_does_not_stop_the_rest(folder: Path, clip: Path) -> None:
+    (folder / "broken.mp4").touch()
+    whole = clip.read_bytes()
+    (folder / "short.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    arguments = ["--camera", "park", "--config", "quick.yaml", "--data", "data", "--start", START]
+    videos = ["broken.mp4", "short.mp4"]
+    done = _analyze(folder, *videos, *arguments, "--format", "jsonl")
+    assert done.returncode == 1, done.stderr
+    *cases, summary = map(json.loads, done.stdout.splitlines())
+    assert len(cases) == summary["cases_new"] >= 2
+    broken, short = summary["videos"]
+    assert broken["status"] == "failed"
+    assert short["status"] == "done"
+    assert "timed as if broken.mp4, which cannot be read, had no length" in short["message"]
+    assert not outcome(folder / "data")["problems"]
+
+
+@pytest.mark.parametrize(
+    ("corners", "words"),
+    [
+        ([[10, 10]] * 4, "zones.geojson:1: feature 1 (kerb): coordinates: the corners enclose no"),
+        ([[0, 0], [9, 9], [9, 0], [0, 9], [0, 0]], "feature 1 (kerb): coordinates: the outline"),
+        ([[5000, 0], [6000, 0], [6000, 9], [5000, 0]], "zone kerb: it lies outside the frame"),
+    ],
+)
+def test_zones_that_cannot_be_used(
+    corners: list[list[int]], words: str, folder: Path, clip: Path
+) -> None:
+    feature = {
+        "type": "Feature",
+        "properties": {"zone": "kerb", "frame": "image"},
+        "geometry": {"type": "Polygon", "coordinates": [corners]},
+    }
+    zones = {"type": "FeatureCollection", "features": [feature]}
+    (folder / "zones.geojson").write_text(json.dumps(zones))
+    done = _analyze(folder, clip, "--zones", "zones.geojson", "--start", START, "--data", "data")
+    assert done.returncode == 2, done.stderr
+    assert words in _lines(done)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("rules:\n  parking:\n    dwell: 60\n", "mine.yaml:3: rules.parking.dwell: unknown key"),
+        ("rules:\n  parking:\n    dwell_s: 5 min\n", "a number of seconds above 0 is wanted"),
+    ],
+)
+def test_settings_that_cannot_be_used(settings: str, words: str, folder: Path, clip: Path) -> None:
+    (folder / "mine.yaml").write_text(settings)
+    done = _analyze(folder, clip, "--config", "mine.yaml", "--data", "data")
+    assert done.returncode == 2
+    assert words in _lines(done)
+    assert not (folder / "data").exists()
+
+
+def test_a_data_folder_that_cannot_be_made(folder: Path, clip: Path) -> None:
+    (folder / "file").touch()
+    done = _analyze(folder, clip, "--data", "file/data")
+    assert done.returncode == 2
+    assert "file/data: the data folder cannot be written (Not a directory)" in _lines(done)
+    assert "choose another with --data" in _lines(done)
+
+
+class Disk:
+    """A small disk of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def mount(self, options: str) -> bool:
+        """Makes it; whether this machine lets us."""
+        self.folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "none", str(self.folder)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def change(self, options: str) -> None:
+        command = ["mount", "-o", f"remount,{options}", str(self.folder)]
+        subprocess.run(command, capture_output=True, check=True)
+
+
+@pytest.fixture
+def disk(folder: Path) -> Iterator[Disk]:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("making a small disk takes root")
+    disk = Disk(folder / "disk")
+    yield disk
+    subprocess.run(["umount", str(disk.folder)], capture_output=True, check=False)
+
+
+def test_a_disk_that_cannot_be_written(folder: Path, clip: Path, disk: Disk) -> None:
+    if not disk.mount("ro"):
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    done = _analyze(folder, clip, "--data", "disk/data")
+    assert done.returncode == 2
+    assert "the data folder cannot be written (Read-only file system)" in _lines(done)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a run with room enough."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "quick.yaml").write_text(SETTINGS)
+    done = _analyze(folder, clip, "--start", START, "--config", "quick.yaml", "--data", "data")
+    assert done.returncode == 0, done.stderr
+    return folder / "data"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("packages", [0.0, 1.5])
+def test_a_full_disk_loses_nothing(
+    packages: float, folder: Path, clip: Path, disk: Disk, undisturbed: Path
+) -> None:
+    """Room for no package of evidence, and for the first one only."""
+    largest = max(_size(package) for package in (undisturbed / "evidence").iterdir())
+    room = 350_000 + round(packages * largest)  # the queue and its log take 300 kB
+    if not disk.mount(f"size={room}"):
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    arguments = [clip, "--start", START, "--config", "quick.yaml", "--data", "disk"]
+    full = _analyze(folder, *arguments)
+    assert full.returncode == 2, full.stderr
+    assert "disk is full" in _lines(full)
+    left = outcome(disk.folder)
+    assert len(left["cases"]) == len(left["packages"]) == int(packages)
+    assert not left["problems"]
+    assert not left["partial"]
+    disk.change("size=64m")
+    again = _analyze(folder, *arguments)
+    assert again.returncode == 0, again.stderr
+    assert outcome(disk.folder) == outcome(undisturbed)
+
+
+def test_a_disk_too_small_for_the_queue(folder: Path, clip: Path, disk: Disk) -> None:
+    if not disk.mount("size=60k"):
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    done = _analyze(folder, clip, "--start", START, "--data", "disk")
+    assert done.returncode == 2
+    assert "queue.db: the disk is full: make room and run it again" in _lines(done)
