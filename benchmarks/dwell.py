@@ -107,7 +107,9 @@ def main(argv: Sequence[str]) -> int:
 def _report(
     with_stops: list[Recording], without: list[Recording], options: argparse.Namespace
 ) -> None:
-    score, errors_first, errors_later = Score(), [], []
+    score = Score()
+    errors_first: list[float] = []
+    errors_later: list[float] = []
     for recording in with_stops:
         found = stops(recording, options)
         pairs = match(recording.truth, found)

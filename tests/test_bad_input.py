@@ -189,41 +189,33 @@ def test_a_disk_that_cannot_be_written(folder: Path, clip: Path, disk: Disk) -> 
     assert "the data folder cannot be written (Read-only file system)" in _lines(done)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a run with room enough."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "quick.yaml").write_text(SETTINGS)
-    done = _analyze(folder, clip, "--start", START, "--config", "quick.yaml", "--data", "data")
-    assert done.returncode == 0, done.stderr
-    return folder / "data"
-
-
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("packages", [0.0, 1.5])
-def test_a_full_disk_loses_nothing(
-    packages: float, folder: Path, clip: Path, disk: Disk, undisturbed: Path
-) -> None:
-    """Room for no package of evidence, and for the first one only."""
-    largest = max(_size(package) for package in (undisturbed / "evidence").iterdir())
-    room = 350_000 + round(packages * largest)  # the queue and its log take 300 kB
-    if not disk.mount(f"size={room}"):
+@pytest.mark.slow
+def test_a_full_disk_loses_nothing(folder: Path, clip: Path, disk: Disk) -> None:
+    """Room for no package of evidence, then for the first one only, then for all."""
+    arguments = [clip, "--start", START, "--config", "quick.yaml", "--data"]
+    assert _analyze(folder, *arguments, "elsewhere").returncode == 0
+    expected = outcome(folder / "elsewhere")
+    largest = max(_size(package) for package in (folder / "elsewhere" / "evidence").iterdir())
+    sizes = [350_000, 350_000 + largest * 3 // 2]  # the queue and its log take 300 kB
+    if not disk.mount(f"size={sizes[0]}"):
         pytest.skip("this machine lets nobody mount a tmpfs")
-    arguments = [clip, "--start", START, "--config", "quick.yaml", "--data", "disk"]
-    full = _analyze(folder, *arguments)
-    assert full.returncode == 2, full.stderr
-    assert "disk is full" in _lines(full)
-    left = outcome(disk.folder)
-    assert len(left["cases"]) == len(left["packages"]) == int(packages)
-    assert not left["problems"]
-    assert not left["partial"]
+    for cases, size in enumerate(sizes):
+        disk.change(f"size={size}")
+        full = _analyze(folder, *arguments, "disk")
+        assert full.returncode == 2, full.stderr
+        assert "disk is full" in _lines(full)
+        left = outcome(disk.folder)
+        assert len(left["cases"]) == len(left["packages"]) == cases
+        assert not left["problems"]
+        assert not left["partial"]
     disk.change("size=64m")
-    again = _analyze(folder, *arguments)
+    again = _analyze(folder, *arguments, "disk")
     assert again.returncode == 0, again.stderr
-    assert outcome(disk.folder) == outcome(undisturbed)
+    assert outcome(disk.folder) == expected
 
 
 def test_a_disk_too_small_for_the_queue(folder: Path, clip: Path, disk: Disk) -> None:

@@ -138,8 +138,8 @@ def test_each_role_gets_its_own_moments(
 def test_a_recording_that_is_gone_costs_its_stills_only(filer: Filer, footage: Footage) -> None:
     footage.recordings[0].release()
     footage.recordings[0].path.unlink()
-    stills = filer._stills(_violation(10.0, 30.0))
-    assert {still.role for still in stills} == {"end"}
+    stills = filer._stills(_violation(10.0, 36.0))
+    assert {still.role for still in stills} == {"between", "end"}
 
 
 def test_filing_twice_is_filing_once(filer: Filer, queue: Queue, asked: list[float]) -> None:

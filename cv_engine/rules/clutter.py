@@ -11,6 +11,7 @@ from datetime import datetime
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from cv_engine.rules.dwell import Limits
 from cv_engine.rules.rule import Box, Candidate, Stays, ZoneDwell
@@ -81,7 +82,7 @@ def _attributes(thing: Settled, time_s: float) -> dict[str, float]:
     return {"unattended_s": round(max(0.0, time_s - alone_since), 1)}
 
 
-def lies_in(box: Box, polygon: shapely.Geometry) -> bool:
+def lies_in(box: Box, polygon: BaseGeometry) -> bool:
     """Whether most of a thing's box lies in a polygon, both in pixels of the frame."""
     x1, y1, x2, y2 = (float(value) for value in np.asarray(box))
     outline = shapely.box(x1, y1, x2, y2)

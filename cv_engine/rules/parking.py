@@ -12,6 +12,7 @@ from datetime import datetime
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from cv_engine.rules.dwell import Limits
 from cv_engine.rules.rule import Box, Candidate, Stays, ZoneDwell
@@ -74,7 +75,7 @@ class ParkingRule:
         return stays
 
 
-def stands_in(box: Box, polygon: shapely.Geometry) -> bool:
+def stands_in(box: Box, polygon: BaseGeometry) -> bool:
     """Whether a vehicle's ground contact lies in a polygon, both in pixels of the frame."""
     x1, y1, x2, y2 = (float(value) for value in np.asarray(box))
     inset = _CONTACT_INSET * (x2 - x1)

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from cv_engine.rules.dwell import Dwell, Event, Limits, Phase
 from zones.zone import Zone
@@ -90,7 +90,7 @@ class ZoneDwell:
     kind: str
     zone: Zone
     limits: Limits
-    inside: Callable[[Box, shapely.Geometry], bool]
+    inside: Callable[[Box, BaseGeometry], bool]
     min_side_px: float
     stays: dict[int, tuple[Dwell, Candidate]] = field(default_factory=dict)
 

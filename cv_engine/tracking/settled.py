@@ -141,7 +141,7 @@ class SettledKeeper:
         if self._dismissed is None or background.time_s - self._dismissed_s >= _WORD_HOLDS_S:
             self._dismissed = np.full(background.candidate_since.shape, np.nan)
             self._dismissed_s = background.time_s
-        return self._dismissed == background.candidate_since
+        return np.equal(self._dismissed, background.candidate_since, dtype=np.bool_)
 
     def _explanation_is_old(self, background: Background) -> bool:
         """Whether to ask again: a person who stood there may have left a thing behind."""
@@ -250,7 +250,7 @@ class SettledKeeper:
         if self._at_first is None:
             return False
         inside = np.count_nonzero(self._at_first[region.window] & region.mask)
-        return inside >= _BEHIND_SHARE * region.area
+        return bool(inside >= _BEHIND_SHARE * region.area)
 
     def _covered(self, boxes: NDArray[np.float32], shape: tuple[int, ...]) -> Mask:
         """Pixels of the small picture under grown boxes of the frame."""

@@ -104,7 +104,7 @@ class ViewHealth:
             return ViewState.FROZEN
         if float(picture.mean()) < _DARK_LEVEL:
             return ViewState.DARK
-        small = cv2.resize(picture, _SIZE, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(picture, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
         if self._verified is not None and _difference(small, self._verified) < _SAME_LEVELS:
             return ViewState.GOOD
         reference = background.background
@@ -126,7 +126,8 @@ def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> floa
     Edges, since light changes grey levels everywhere; of the reference only, since passers-by
     bring edges of their own. Bare ground has none: then the picture's own must not be new.
     """
-    was = _gradient(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA))
+    reference_small = cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA)
+    was = _gradient(np.asarray(reference_small, np.float32))
     now = _gradient(small)
     for first, second in ((was, now), (now, was)):
         strength = np.sum(first * first, axis=0)
