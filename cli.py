@@ -295,6 +295,30 @@ def models_bench(
     session.show(weights.table(rows), rows)
 
 
+@models.command("quantise")
+def models_quantise(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, or an ONNX file.")],
+    frames: Annotated[
+        Path,
+        typer.Option(
+            "--frames",
+            metavar="DIR|VIDEO",
+            help="Pictures to set the ranges by, best of the cameras that will be watched.",
+        ),
+    ],
+    count: Annotated[
+        int, typer.Option("--count", min=1, help="Take so many, spread evenly.")
+    ] = 64,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Make a model's 8-bit version, for detector.precision: int8; about a minute."""
+    from cv_engine.console import weights
+
+    session = Session(None, None, format)
+    rows = weights.quantise(session, name, frames, count)
+    session.show(weights.table(rows), rows)
+
+
 @zones.command("check")
 def zones_check(
     file: ZonesArgument,

@@ -40,6 +40,7 @@ class ConfigError(ValueError):
 
 
 _DATE_AND_TIME = ({"Y", "m", "d", "H", "M"}, {"Y", "j", "H", "M"}, {"y", "m", "d", "H", "M"})
+_UNIX_TIME = "s"  # seconds since 1970; not strptime's, but recorders name files so
 _DIRECTIVES = set("YymdjHIMSfpbBzZaA%")
 
 
@@ -149,6 +150,12 @@ class CameraConfig(Section):
         if pattern is None:
             return None
         used = set(re.findall(r"%(.)", pattern))
+        if used == {_UNIX_TIME} and pattern.count(f"%{_UNIX_TIME}") == 1:
+            return pattern
+        if _UNIX_TIME in used:
+            raise ValueError(
+                "%s, seconds since 1970, stands once and without other parts of a time"
+            )
         unknown = sorted(used - _DIRECTIVES)
         if unknown:
             raise ValueError(

@@ -182,8 +182,12 @@ class Observer:
         return event is not None and event.state is ViewState.MOVED and not self._drawn
 
     def _abandon(self, time_s: float, at: datetime) -> Stays:
-        """Ends every stay, since the view is gone, and begins anew."""
+        """Ends every stay, since the view is gone, and begins anew.
+
+        A camera that is being turned stops and goes on: what comes to rest meanwhile is the view.
+        """
         self._restart()
+        self._keeper.from_s = time_s + self._config.tracking.lost_s
         stays = self._clutter.step(time_s, at, [])
         for rule in self._parking.values():
             stays += rule.step(time_s, at, [])

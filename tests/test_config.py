@@ -127,6 +127,10 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
             "config.yaml:3: found character '%' that cannot start any token; put the value",
         ),
         ('cameras:\n  - name: a\n    file_time: "%Q"\n', "config.yaml:3: cameras[0].file_time: %Q"),
+        (
+            'cameras:\n  - name: a\n    file_time: "%Y%m%d_%s"\n',
+            "config.yaml:3: cameras[0].file_time: %s, seconds since 1970, stands once",
+        ),
         ("cameras:\n  - name: a\n    latitude: 29\n", "config.yaml:2: cameras[0]: longitude is"),
         (
             "cameras:\n  - name: a\n    latitude: 121.5\n    longitude: 29\n",

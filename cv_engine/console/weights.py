@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cv_engine.console.run import escaped
@@ -59,6 +60,37 @@ def pull(session: Session, names: list[str]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def quantise(session: Session, name: str, frames: Path, count: int) -> list[dict[str, Any]]:
+    """Quantise a model to 8 bits, and keep the result beside the original.
+
+    Args:
+        session: Where progress is shown.
+        name: The model's name or an ONNX file.
+        frames: A folder of pictures or videos, a picture or a video.
+        count: How many frames to take.
+
+    Returns:
+        One row: the model, its precision and where it lies.
+
+    Raises:
+        ModelError: The weights cannot be had or quantised, or there are no frames.
+    """
+    from models.quantise import quantise as quantised
+    from models.registry import fetch
+
+    with session.err.status(f"{escaped(name)}: quantising with frames of {escaped(str(frames))}"):
+        weights = quantised(fetch(name), frames, count=count)
+    return [
+        {
+            "name": weights.spec.name,
+            "precision": "int8",
+            "licence": weights.spec.licence,
+            "sha256": weights.sha256,
+            "path": str(weights.path),
+        }
+    ]
 
 
 def bench(name: str, threads: int) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from cv_engine.evidence.exif import Position
 from cv_engine.evidence.still import Still
 from cv_engine.finding import Finding, Place
 
+# Ground control points are good to decimetres; ten metres and more are estimates.
+_ROUND_FROM_M = 10.0
 _BASES = {"homography": "from ground control points", "raster": "from a georeferenced image"}
 
 
@@ -60,7 +62,7 @@ def place_line(place: Place) -> str:
         return "position unknown"
     north = f"{abs(point.latitude):.5f}° {'N' if point.latitude >= 0 else 'S'}"
     east = f"{abs(point.longitude):.5f}° {'E' if point.longitude >= 0 else 'W'}"
-    within = f" ± {point.accuracy_m:.3g} m" if point.accuracy_m is not None else ""
+    within = f" ± {_metres(point.accuracy_m)}" if point.accuracy_m is not None else ""
     if point.basis == "camera":
         return f"camera position {north}, {east}{within}"
     known = _BASES.get(point.basis)
@@ -69,6 +71,11 @@ def place_line(place: Place) -> str:
 
 def _title(kind: str) -> str:
     return kind.replace("_", " ").capitalize()
+
+
+def _metres(length_m: float) -> str:
+    """Writes a length without exponent, to a decimetre where that says anything."""
+    return f"{length_m:.1f} m" if length_m < _ROUND_FROM_M else f"{length_m:,.0f} m"
 
 
 def _clock(time: datetime, timezone: tzinfo) -> str:

@@ -63,17 +63,20 @@ class ClutterRule:
                 thing=thing.id,
                 box=thing.box,
                 began=thing.began,
-                seen=thing.seen,
+                present=thing.seen == time_s and _is_believed(thing),
                 confidence=1.0 - _FIRST_DOUBT ** max(1, thing.asked),
                 attributes=_attributes(thing, time_s),
             )
             for thing in things
-            if thing.whole and thing.hits >= _SEEN_LOOKS and thing.share >= _SEEN_SHARE
         ]
         stays = Stays()
         for dwell in self.dwells:
             stays += dwell.step(time_s, at, candidates)
         return stays
+
+
+def _is_believed(thing: Settled) -> bool:
+    return thing.whole and thing.hits >= _SEEN_LOOKS and thing.share >= _SEEN_SHARE
 
 
 def _attributes(thing: Settled, time_s: float) -> dict[str, float]:

@@ -63,7 +63,7 @@ class ParkingRule:
                 thing=track.id,
                 box=track.box,
                 began=track.began,
-                seen=track.seen,
+                present=track.seen == time_s,
                 confidence=track.confidence,
                 attributes={"vehicle": track.name},
             )

@@ -61,7 +61,7 @@ class Candidate:
         thing: Its number.
         box: ``(x1, y1, x2, y2)`` in pixels of the frame.
         began: Since when it has stood there, seconds.
-        seen: When it was last seen, seconds.
+        present: Whether it is there to be seen now, and may be believed.
         confidence: 0 to 1.
         attributes: What is known of it.
     """
@@ -69,7 +69,7 @@ class Candidate:
     thing: int
     box: Box
     began: float
-    seen: float
+    present: bool
     confidence: float
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -110,8 +110,9 @@ class ZoneDwell:
         active = self.zone.schedule.active(at)
         for candidate in candidates:
             before, _ = known.pop(candidate.thing, (Dwell(), candidate))
-            present = active and candidate.seen == time_s and self._counts(candidate)
-            stay, event = before.step(self.limits, time_s, present, candidate.began)
+            present = active and candidate.present and self._counts(candidate)
+            since = self._watched_since(time_s, at, candidate.began) if present else None
+            stay, event = before.step(self.limits, time_s, present, since)
             self.stays[candidate.thing] = (stay, candidate)
             if event is Event.DUE:
                 due.append(self._violation(stay, candidate))
@@ -122,6 +123,21 @@ class ZoneDwell:
             if stay.phase is Phase.DUE:
                 ended.append(self._violation(stay, candidate))
         return Stays(tuple(due), tuple(ended))
+
+    def _watched_since(self, time_s: float, at: datetime, began: float) -> float:
+        """Since when a thing has stood while the schedule ran without a break, media seconds.
+
+        What stood there before it was forbidden has not stayed too long yet. Once a stay is due
+        its start is known; until then this looks back over no more than the limit.
+        """
+        opened = at.replace(second=0, microsecond=0)  # schedules begin and end on the minute
+        while time_s - (at - opened).total_seconds() > began and self.zone.schedule.active(
+            opened - _MINUTE
+        ):
+            opened -= _MINUTE
+        if not self.zone.schedule.active(opened - _MINUTE):
+            pass
+        return max(began, time_s - (at - opened).total_seconds())
 
     def _counts(self, candidate: Candidate) -> bool:
         side = float(np.min(candidate.box[2:] - candidate.box[:2]))

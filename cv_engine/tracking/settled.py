@@ -7,6 +7,7 @@ the pixels tell the rest (``appearance.py``). What remains is followed here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,6 +83,7 @@ class SettledKeeper:
         lost_s: Time unseen after which a thing is gone.
         ask_again_s: Time that something must have stood before the detector is asked about it, and
             after which it is asked again.
+        from_s: What came to rest before belongs to the view: it was still being set up.
         left: Things that the last call found gone.
     """
 
@@ -90,6 +92,7 @@ class SettledKeeper:
     min_side_px: float
     lost_s: float
     ask_again_s: float
+    from_s: float = -math.inf
     left: list[Settled] = field(default_factory=list)
     _things: list[Settled] = field(default_factory=list)
     _regions: list[Region] = field(default_factory=list)
@@ -118,9 +121,11 @@ class SettledKeeper:
         mask &= ~self._covered(standing, mask.shape)
         mask &= ~self._dismissed_now(background)
         found = background.regions(mask, self.min_side_px * self.scale)
-        self._regions = found if len(found) <= _AT_MOST else []
-        for region in found if len(found) > _AT_MOST else []:
-            background.absorb(region)
+        unknown = [region for region in found if region.since >= self.from_s]
+        self._regions = unknown if len(found) <= _AT_MOST else []
+        for region in found:
+            if not any(region is kept for kept in self._regions):
+                background.absorb(region)
         asks = [self._asks(background, region) for region in self._regions]
         return any(asks) or self._explanation_is_old(background)
 
