@@ -306,9 +306,7 @@ def models_quantise(
             help="Pictures to set the ranges by, best of the cameras that will be watched.",
         ),
     ],
-    count: Annotated[
-        int, typer.Option("--count", min=1, help="Take so many, spread evenly.")
-    ] = 64,
+    count: Annotated[int, typer.Option("--count", min=1, help="Take so many, spread evenly.")] = 64,
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Make a model's 8-bit version, for detector.precision: int8; about a minute."""

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
+
+import structlog
+
+# Figures go to stdout and nothing else; here, so that it holds in the processes started from this one too.
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+)
 
 
 def names() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,13 @@ class Place:
     accuracy_m: float | None
     basis: str
     image_box: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        box = self.image_box
+        if box is not None and (len(box) != 4 or not all(map(math.isfinite, box))):
+            raise ValueError(f"image_box {box} is not x1, y1, x2, y2 in finite pixels")
+        if self.accuracy_m is not None and not 0.0 <= self.accuracy_m < math.inf:
+            raise ValueError(f"accuracy_m {self.accuracy_m} is no distance in metres")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,12 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """Deterministic digest of kind, source, zone, place and start: filing twice is filing once."""
+        """Deterministic digest of kind, source, zone, place and start: filing twice is filing once.
+
+        The box enters in whole pixels, so another detector or runtime may give another key for the
+        same thing. Coarser steps would only move the edges at which it flips; the queue therefore
+        also joins findings of one kind, source and zone that overlap in place and time.
+        """
         box = self.place.image_box
         where = [round(v) for v in box] if box is not None else self.place.geometry
         start = round(self.began.timestamp() / _KEY_TIME_STEP_S)

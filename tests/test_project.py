@@ -47,6 +47,20 @@ def test_the_core_never_imports_torch() -> None:
     assert all("benchmarks" in path for path in importers), importers
 
 
+def test_every_package_that_is_imported_is_asked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in project["dependencies"]}
+    packages = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml"}
+    optional = {"psycopg", "rasterio"}
+    missing = {
+        packages.get(name, name)
+        for path in _sources()
+        if path.parts[len(ROOT.parts)] != "benchmarks"
+        for name in _imports(path) - sys.stdlib_module_names - {*PACKAGES, "cli"} - optional
+    } - wanted
+    assert missing == set()
+
+
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_pins_and_hashes_everything_and_names_no_host(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -80,6 +94,32 @@ def test_every_module_is_short_enough_to_read() -> None:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long == {}
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    broken = [
+        f"{page.name}: {target}"
+        for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_every_command_in_the_documents_exists() -> None:
+    import typer.main
+
+    import cli
+
+    main = typer.main.get_command(cli.app)
+    groups = {name: getattr(group, "commands", {}) for name, group in main.commands.items()}  # type: ignore[attr-defined]
+    wrong = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        for name, second in re.findall(r"cv-engine (?:-\S+ )*([a-z]+)(?: ([a-z]+))?", text):
+            if name not in groups or (groups[name] and second not in groups[name]):
+                wrong.append(f"{page.name}: cv-engine {name} {second}")
+    assert wrong == []
 
 
 def test_no_unfinished_code() -> None:

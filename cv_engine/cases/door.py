@@ -11,7 +11,7 @@ from typing import Any
 from cv_engine.cases.case import State
 from cv_engine.cases.error import QueueError
 from cv_engine.cases.taxonomy import Taxonomy
-from cv_engine.finding import Finding, Place
+from cv_engine.finding import Finding
 
 
 def case_row(finding: Finding, taxonomy: Taxonomy) -> dict[str, Any]:
@@ -24,7 +24,8 @@ def case_row(finding: Finding, taxonomy: Taxonomy) -> dict[str, Any]:
     what = f"finding of {finding.kind} by {finding.source!r}"
     named = taxonomy.classify(finding.kind)
     _check_text(what, finding)
-    box = _box(what, finding.place)
+    place = finding.place
+    box = (None,) * 4 if place.image_box is None else tuple(map(float, place.image_box))
     return {
         "key": finding.key,
         "kind": finding.kind,
@@ -36,12 +37,12 @@ def case_row(finding: Finding, taxonomy: Taxonomy) -> dict[str, Any]:
         "began": finding.began,
         "observed": finding.observed,
         "confidence": float(finding.confidence),
-        "accuracy_m": _accuracy(what, finding.place.accuracy_m),
-        "basis": finding.place.basis,
+        "accuracy_m": None if place.accuracy_m is None else float(place.accuracy_m),
+        "basis": place.basis,
         **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), box, strict=True)),
         "attributes": _json(what, "attributes", finding.attributes),
         "evidence": check_evidence(finding.evidence),
-        **_geometry(what, finding.place.geometry),
+        **_geometry(what, place.geometry),
     }
 
 
@@ -64,23 +65,6 @@ def _check_text(what: str, finding: Finding) -> None:
         text = getattr(finding, name)
         if not text.strip() or not text.isprintable():
             raise QueueError(f"{what}: {name} {text!r} must be a name")
-
-
-def _box(what: str, place: Place) -> tuple[float, ...] | tuple[None, ...]:
-    if place.image_box is None:
-        return (None, None, None, None)
-    box = tuple(float(value) for value in place.image_box)
-    if len(box) != 4 or not all(math.isfinite(value) for value in box):
-        raise QueueError(f"{what}: image_box {box} must be four numbers x1, y1, x2, y2")
-    return box
-
-
-def _accuracy(what: str, accuracy_m: float | None) -> float | None:
-    if accuracy_m is None:
-        return None
-    if not (math.isfinite(accuracy_m) and accuracy_m >= 0):
-        raise QueueError(f"{what}: accuracy_m {accuracy_m} must be metres, 0 or more")
-    return float(accuracy_m)
 
 
 def _json(what: str, name: str, value: Mapping[str, Any]) -> Any:

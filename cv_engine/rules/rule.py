@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from cv_engine.rules.dwell import Dwell, Event, Limits, Phase
 from zones.zone import Zone
 
 Box = NDArray[np.float32]
+
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,9 @@ class ZoneDwell:
         for candidate in candidates:
             before, _ = known.pop(candidate.thing, (Dwell(), candidate))
             present = active and candidate.present and self._counts(candidate)
-            since = self._watched_since(time_s, at, candidate.began) if present else None
+            since = None
+            if present and before.phase is not Phase.DUE:
+                since = self._watched_since(time_s, at, candidate.began)
             stay, event = before.step(self.limits, time_s, present, since)
             self.stays[candidate.thing] = (stay, candidate)
             if event is Event.DUE:
@@ -131,13 +135,11 @@ class ZoneDwell:
         its start is known; until then this looks back over no more than the limit.
         """
         opened = at.replace(second=0, microsecond=0)  # schedules begin and end on the minute
-        while time_s - (at - opened).total_seconds() > began and self.zone.schedule.active(
-            opened - _MINUTE
-        ):
+        opened_s = time_s - (at - opened).total_seconds()
+        while opened_s > began and self.zone.schedule.active(opened - _MINUTE):
             opened -= _MINUTE
-        if not self.zone.schedule.active(opened - _MINUTE):
-            pass
-        return max(began, time_s - (at - opened).total_seconds())
+            opened_s -= _MINUTE.total_seconds()
+        return max(began, opened_s)
 
     def _counts(self, candidate: Candidate) -> bool:
         side = float(np.min(candidate.box[2:] - candidate.box[:2]))

@@ -44,7 +44,7 @@ class Settled:
 
     Attributes:
         id: Number, unique within its keeper.
-        box: ``(x1, y1, x2, y2)`` in pixels of the frame.
+        box: ``(x1, y1, x2, y2)`` in pixels of the frame, as last seen whole.
         began: When it came to rest, seconds.
         seen: When it was last seen.
         attended: When a person was last near it; ``None`` if nobody ever was.
@@ -103,6 +103,7 @@ class SettledKeeper:
     _explained_s: float = 0.0
     _at_first: Mask | None = None
     _named: Mask | None = None
+    _open: Mask | None = None
     _next_id: int = 1
 
     def look(self, background: Background, standing: NDArray[np.float32]) -> bool:
@@ -116,30 +117,39 @@ class SettledKeeper:
             Whether the detector must name something that has come to rest.
         """
         mask = background.settled & self.watched
-        if self._explained is not None:
-            mask &= background.candidate_since != self._explained
         mask &= ~self._covered(standing, mask.shape)
         mask &= ~self._dismissed_now(background)
-        found = background.regions(mask, self.min_side_px * self.scale)
-        unknown = [region for region in found if region.since >= self.from_s]
-        self._regions = unknown if len(found) <= _AT_MOST else []
-        for region in found:
-            if not any(region is kept for kept in self._regions):
-                background.absorb(region)
+        self._open = mask
+        if self._explained is not None:
+            mask = mask & (background.candidate_since != self._explained)
+        self._regions = self._fresh(background, mask)
         asks = [self._asks(background, region) for region in self._regions]
         return any(asks) or self._explanation_is_old(background)
 
+    def _fresh(self, background: Background, mask: Mask) -> list[Region]:
+        """The regions of a mask that may be things; the rest is taken into the background."""
+        found = background.regions(mask, self.min_side_px * self.scale)
+        if len(found) > _AT_MOST:
+            fresh = []
+        else:
+            fresh = [region for region in found if region.since >= self.from_s]
+        for region in found if len(fresh) < len(found) else []:
+            if not any(region is kept for kept in fresh):
+                background.absorb(region)
+        return fresh
+
     def _asks(self, background: Background, region: Region) -> bool:
         """Whether a region needs a name: it is new, or was asked about some time ago."""
-        known = self._known(region)
+        known = next(iter(self._known(region)), None)
         last_s = region.since if known is None or known.asked < _ASKED_ENOUGH else known.asked_s
         if background.time_s - last_s < self.ask_again_s:
             return False
         return judge(background, region) is Verdict.THING
 
-    def _known(self, region: Region) -> Settled | None:
+    def _known(self, region: Region) -> list[Settled]:
+        """The things at a region's place, the oldest first; pieces of one thing may be several."""
         box = np.array(region.box, np.float32) / np.float32(self.scale)
-        return next((thing for thing in self._things if _common(thing.box, box)), None)
+        return [thing for thing in self._things if _common(thing.box, box)]
 
     def _dismissed_now(self, background: Background) -> Mask:
         """Pixels of regions that were found to be light or ground a moment ago."""
@@ -174,7 +184,7 @@ class SettledKeeper:
             if verdict is Verdict.LIGHT:
                 self._lights.append(region)
             if verdict is Verdict.THING and not self._came_with_light(region):
-                self._follow(time_s, region, detections)
+                self._follow(background, region, detections)
             else:
                 self._dismiss(background, region, verdict)
         self._lights = [light for light in self._lights if time_s - light.since < _WORD_HOLDS_S]
@@ -193,30 +203,38 @@ class SettledKeeper:
             self._at_first = named
         self._explained_s = background.time_s
         self._explained = np.where(named & background.settled, background.candidate_since, np.nan)
-        if any(named[region.window][region.mask].any() for region in self._regions):
-            unnamed = np.zeros(shape, np.bool_)
-            for region in self._regions:
-                unnamed[region.window] |= region.mask
-            unnamed &= ~named
-            self._regions = background.regions(unnamed, self.min_side_px * self.scale)
+        # Anew, since the last word, that hid a part of the picture so far, was about another moment.
+        self._regions = self._fresh(background, self._open & ~named)
 
-    def _follow(self, time_s: float, region: Region, detections: sv.Detections | None) -> None:
+    def _follow(
+        self, background: Background, region: Region, detections: sv.Detections | None
+    ) -> None:
+        time_s = background.time_s
         box = np.array(region.box, np.float32) / np.float32(self.scale)
-        thing = self._known(region)
-        if thing is None:
-            thing = Settled(self._next_id, box, region.since, time_s)
+        known = self._known(region)
+        thing = known[0] if known else Settled(self._next_id, box, region.since, time_s)
+        if not known:
             self._next_id += 1
             self._things.append(thing)
-        thing.box += 0.5 * (box - thing.box)
+        self._things = [
+            other for other in self._things if all(other is not piece for piece in known[1:])
+        ]
+        if detections is not None:
+            thing.whole = self._is_whole(background, region)
+            thing.asked, thing.asked_s = thing.asked + 1, time_s
+            if _attended(box, detections):
+                thing.attended = time_s
+        if thing.whole:
+            thing.box = box  # and while a part of it is hidden, the box that it had before
         thing.seen = time_s
         thing.began = min(thing.began, region.since)
+
+    def _is_whole(self, background: Background, region: Region) -> bool:
+        """Whether nobody stands before a part of it, and nothing beside it is in doubt."""
         x1, y1, x2, y2 = region.box
-        if detections is not None:
-            around = (slice(max(0, y1 - 2), y2 + 2), slice(max(0, x1 - 2), x2 + 2))
-            thing.whole = self._named is None or not self._named[around].any()
-            thing.asked, thing.asked_s = thing.asked + 1, time_s
-            if _attended(thing.box, detections):
-                thing.attended = time_s
+        around = (slice(max(0, y1 - 2), y2 + 2), slice(max(0, x1 - 2), x2 + 2))
+        hidden = self._named is not None and bool(self._named[around].any())
+        return not hidden and not bool(self._dismissed_now(background)[around].any())
 
     def _came_with_light(self, region: Region) -> bool:
         """Whether light changed elsewhere at the same time: a thing comes alone."""

@@ -106,10 +106,11 @@ class Background:
         np.minimum(now, 255.0, out=now)
         if self._tolerance is None:
             self._tolerance = _tolerance(self.background)
-        self.is_background = cv2.absdiff(now, self.background) <= self._tolerance
         # Nobody knows how bright a burnt-out pixel is: brighter than it looks, at any rate.
+        self.is_background = cv2.absdiff(now, self.background) <= self._tolerance
         self.is_background |= burnt & (self.background >= now)
         like_candidate = cv2.absdiff(now, self.candidate) <= self._tolerance
+        like_candidate |= burnt & (self.candidate >= now)
         self.is_candidate = like_candidate & ~self.is_background
         self.is_candidate &= self.candidate_since < np.inf
         self._follow(now)

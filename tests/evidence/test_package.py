@@ -263,7 +263,11 @@ def test_folder_that_cannot_be_written(
         ),
         (
             Place({"type": "Point", "coordinates": [-70.1, -33.2]}, 2.13, "homography"),
-            "33.20000° S, 70.10000° W ± 2.13 m (from ground control points)",
+            "33.20000° S, 70.10000° W ± 2.1 m (from ground control points)",
+        ),
+        (
+            Place({"type": "Point", "coordinates": [-3.7003, 40.4177]}, 1000.0, "camera"),
+            "camera position 40.41770° N, 3.70030° W ± 1,000 m",
         ),
     ],
 )

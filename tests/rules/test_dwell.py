@@ -280,4 +280,3 @@ def test_since_when_it_stands(
 def test_limits_that_make_no_sense(dwell_s: float, gap_s: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Limits(dwell_s, gap_s)
-

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cv_engine.rules.clutter import CLUTTER, ClutterRule, lies_in
+from tests.rules.watching import Corners, settled, watch, zone
+from zones.zone import Zone
+
+LOOKS = np.arange(0, 400, 2.0).tolist()
+
+
+def _rule(*zones: Zone, dwell_s: float = 60, min_side: float = 12) -> ClutterRule:
+    return ClutterRule(zones, dwell_s, 20.0, min_side)
+
+
+def test_a_thing_left_standing_is_one_case_with_its_facts() -> None:
+    due, ended = watch(
+        _rule(zone()).step,
+        lambda t: [settled(seen=t, began=10.0, attended=25.0)] if 12 <= t <= 200 else [],
+        LOOKS,
+    )
+    (case,), (end,) = due, ended
+    assert (case.kind, case.zone, case.began, case.observed) == (CLUTTER, "kerb", 10, 70)
+    assert case.attributes == {"unattended_s": 45.0, "dwell_s": 60.0}
+    assert (end.observed, end.attributes["dwell_s"]) == (200, 190.0)
+
+
+@pytest.mark.parametrize(
+    ("attended", "unattended_s"),
+    [
+        pytest.param(None, 60.0, id="nobody-was-ever-near"),
+        pytest.param(40.0, 20.0, id="somebody-left"),
+        pytest.param(60.0, 0.0, id="somebody-stands-by"),
+    ],
+)
+def test_how_long_nobody_has_been_near(attended: float | None, unattended_s: float) -> None:
+    due, _ = watch(_rule(zone()).step, lambda t: [settled(seen=t, attended=attended)], LOOKS)
+    assert due[0].attributes["unattended_s"] == unattended_s
+
+
+@pytest.mark.parametrize(("asked", "confidence"), [(0, 0.5), (1, 0.5), (2, 0.75), (4, 0.9375)])
+def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence: float) -> None:
+    due, _ = watch(_rule(zone()).step, lambda t: [settled(seen=t, asked=asked)], LOOKS)
+    assert due[0].confidence == pytest.approx(confidence)
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        pytest.param({}, True, id="plainly-there"),
+        pytest.param({"whole": False}, False, id="somebody-stands-before-it"),
+        pytest.param({"hits": 2, "looks": 2}, False, id="too-few-looks"),
+        pytest.param({"hits": 3, "looks": 6}, True, id="every-second-look"),
+        pytest.param({"hits": 3, "looks": 7}, False, id="traffic-that-passes-the-same-place"),
+    ],
+)
+def test_it_must_be_there_to_be_seen(values: dict[str, Any], counts: bool) -> None:
+    due, _ = watch(_rule(zone()).step, lambda t: [settled(seen=t, **values)], LOOKS)
+    assert bool(due) is counts
+
+
+@pytest.mark.parametrize(
+    ("box", "inside"),
+    [
+        pytest.param((150, 110, 190, 150), True, id="within"),
+        pytest.param((80, 110, 120, 150), True, id="half"),
+        pytest.param((79, 110, 119, 150), False, id="less-than-half"),
+        pytest.param((10, 10, 50, 50), False, id="outside"),
+        pytest.param((150, 110, 150, 150), False, id="no-box-at-all"),
+    ],
+)
+def test_most_of_it_must_lie_in_the_zone(box: Corners, inside: bool) -> None:
+    assert lies_in(np.array(box, np.float32), zone().polygon) is inside
+    due, _ = watch(_rule(zone()).step, lambda t: [settled(box=box, seen=t)], LOOKS)
+    assert bool(due) is inside
+
+
+@pytest.mark.parametrize(
+    ("zone_settings", "due_s"),
+    [
+        ({}, [60.0]),
+        ({"dwell_s": 90.0}, [90.0]),
+        ({"min_size_px": 41.0}, []),
+        ({"kinds": ["motor_vehicle_parked"]}, []),
+        ({"schedule": "Mo-Fr 08:01-18:00"}, [120.0]),
+        ({"schedule": "Sa 08:00-18:00"}, []),
+    ],
+)
+def test_the_zone_says_what_counts(zone_settings: dict[str, Any], due_s: list[float]) -> None:
+    due, _ = watch(_rule(zone(**zone_settings)).step, lambda t: [settled(seen=t)], LOOKS)
+    assert [case.observed for case in due] == due_s
+
+
+def test_the_rules_minimum_stands_where_the_zone_has_none() -> None:
+    due, _ = watch(_rule(zone(), min_side=41).step, lambda t: [settled(seen=t)], LOOKS)
+    assert not due
+    exempt = zone(min_size_px=20)
+    due, _ = watch(_rule(exempt, min_side=41).step, lambda t: [settled(seen=t)], LOOKS)
+    assert len(due) == 1
+
+
+def test_several_things_are_several_cases() -> None:
+    def things(t: float) -> list[Any]:
+        boxes: list[Corners] = [(120, 110, 150, 140), (200, 110, 230, 140)]
+        return [settled(n, box, seen=t, began=10.0 * n) for n, box in enumerate(boxes, start=1)]
+
+    due, _ = watch(_rule(zone(), zone("all", (0, 0, 400, 300))).step, things, LOOKS)
+    assert sorted((case.thing, case.zone) for case in due) == [
+        *[(1, "all"), (1, "kerb"), (2, "all"), (2, "kerb")]
+    ]

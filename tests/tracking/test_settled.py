@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+import supervision as sv
+from numpy.typing import NDArray
+
+from cv_engine.tracking.settled import Settled, SettledKeeper
+from cv_engine.video.background import Background
+from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Scene, Thing
+
+BAG: Corners = (150, 120, 180, 150)
+LOST_S = 10.0
+ASK_AGAIN_S = 5.0
+
+
+@dataclass
+class Kept:
+    """What a keeper said over many looks."""
+
+    asks: list[float] = field(default_factory=list)
+    things: dict[float, list[Settled]] = field(default_factory=dict)
+    left: list[tuple[float, int]] = field(default_factory=list)
+
+    @property
+    def last(self) -> list[Settled]:
+        return self.things[max(self.things)]
+
+    def asked_of(self, word: Callable[[float], bool]) -> list[float]:
+        return [time_s for time_s in self.asks if word(time_s)]
+
+
+@dataclass
+class Street:
+    """A scene, and a detector that is asked where the keeper needs it."""
+
+    scene: Scene
+    scale: float = 1.0
+    watched: NDArray[np.bool_] = field(default_factory=lambda: np.ones((HEIGHT, WIDTH), np.bool_))
+    standing: Sequence[Corners] = ()
+    always_asked: bool = False
+
+    def watch(self, last_s: float, every_s: float = 1.0) -> Kept:
+        keeper = SettledKeeper(self.scale, self.watched, 8.0, LOST_S, ASK_AGAIN_S)
+        boxes = np.array(self.standing, np.float32).reshape(-1, 4)
+        kept = Kept()
+        background: Background | None = None
+        for time_s in np.arange(0, last_s + every_s / 2, every_s).tolist():
+            picture = self.scene.picture(time_s)
+            if background is None:
+                background = Background(picture, time_s, occlusion_s=LOST_S)
+            else:
+                background.look(picture, time_s)
+            needed = keeper.look(background, boxes)
+            asked = needed or self.always_asked or time_s == 0
+            word = self._word(time_s) if asked else None
+            kept.asks += [time_s] if needed else []
+            kept.things[time_s] = [
+                replace(thing, box=thing.box.copy())
+                for thing in keeper.update(time_s, background, word)
+            ]
+            kept.left += [(time_s, thing.id) for thing in keeper.left]
+        return kept
+
+    def _word(self, time_s: float) -> sv.Detections:
+        found = self.scene.detections(time_s)
+        found.xyxy = found.xyxy / np.float32(self.scale)
+        return found
+
+
+def test_a_bag_left_standing_is_followed() -> None:
+    kept = Street(Scene([Thing("", BAG, 7, first_s=10.0)])).watch(30)
+    (thing,) = kept.last
+    assert (thing.began, thing.seen, thing.attended) == (10.0, 30.0, None)
+    assert np.abs(thing.box - np.array(BAG)).max() <= 2
+    assert thing.share == 1.0
+    assert thing.whole
+
+
+def test_boxes_are_in_pixels_of_the_frame() -> None:
+    street = Street(Scene([Thing("", BAG, 7, first_s=5.0)]), scale=0.25)
+    (thing,) = street.watch(15).last
+    assert np.abs(thing.box / 4 - np.array(BAG)).max() <= 2
+
+
+def test_the_detector_is_not_asked_before_it_matters() -> None:
+    kept = Street(Scene([Thing("", BAG, 7, first_s=10.0)])).watch(60)
+    assert min(kept.asks) == 10.0 + ASK_AGAIN_S
+    # Three times at every look until it has had its say, then once in ask_again_s.
+    assert len(kept.asks) <= 3 + (60 - 18) / ASK_AGAIN_S
+    assert kept.last[0].asked == len(kept.asks)
+
+
+def test_an_empty_street_needs_nobody() -> None:
+    kept = Street(Scene()).watch(60)
+    assert not kept.asks
+    assert not any(kept.things.values())
+
+
+@pytest.mark.parametrize("name", ["person", "car", "bicycle"])
+def test_what_the_detector_names_is_no_thing(name: str) -> None:
+    kept = Street(Scene([Thing(name, BAG, 7, first_s=10.0)])).watch(60)
+    assert not any(things for time_s, things in kept.things.items() if time_s > 16)
+
+
+def test_what_is_known_to_stand_there_is_not_asked_about() -> None:
+    kept = Street(Scene([Thing("car", BAG, 7, first_s=10.0)]), standing=[BAG]).watch(60)
+    assert not kept.asks
+    assert not any(kept.things.values())
+
+
+def test_what_is_not_watched_is_not_asked_about() -> None:
+    watched = np.ones((HEIGHT, WIDTH), np.bool_)
+    watched[100:, 130:] = False
+    kept = Street(Scene([Thing("", BAG, 7, first_s=10.0)]), watched=watched).watch(40)
+    assert not kept.asks
+    assert not any(kept.things.values())
+
+
+def test_a_person_who_leaves_a_bag_behind() -> None:
+    """Stands there from 10 s on with the bag beside the feet, and goes at 30 s."""
+    person = Thing("person", (120, 70, 148, 152), 9, first_s=10.0, last_s=29.5)
+    scene = Scene([Thing("", BAG, 7, first_s=10.0), person])
+    kept = Street(scene).watch(60)
+    (thing,) = kept.last
+    assert thing.began == 10.0
+    assert thing.attended is not None
+    assert 15.0 <= thing.attended <= 29.0
+    assert thing.whole
+    assert np.abs(thing.box - np.array(BAG)).max() <= 6
+
+
+@pytest.mark.parametrize(
+    ("corners", "attended"),
+    [
+        pytest.param((120, 70, 146, 152), True, id="beside-it"),
+        pytest.param((60, 70, 90, 152), True, id="within-three-quarters-of-their-height"),
+        pytest.param((20, 70, 50, 152), False, id="farther-off"),
+    ],
+)
+def test_who_is_near_attends(corners: Corners, attended: bool) -> None:
+    person = Thing("person", corners, 9)
+    scene = Scene([person, Thing("", BAG, 7, first_s=5.0)])
+    kept = Street(scene, always_asked=True).watch(20)
+    assert [thing.attended == 20.0 for thing in kept.last] == [attended]
+
+
+def test_what_was_taken_away_is_no_thing() -> None:
+    """Stood there since before the first look, unnamed, and is carried off."""
+    kept = Street(Scene([Thing("", BAG, 7, last_s=9.5)])).watch(60)
+    assert not any(kept.things.values())
+
+
+@pytest.mark.parametrize("name", ["car", "person"])
+def test_who_was_there_first_leaves_ground_behind(name: str) -> None:
+    """Named in the first look: what shows where it stood is the ground, whatever it looks like."""
+    big: Corners = (100, 60, 200, 160)
+    kept = Street(Scene([Thing(name, big, 7, last_s=9.5)])).watch(60)
+    assert not any(kept.things.values())
+
+
+def test_a_shadow_is_no_thing() -> None:
+    class Shaded(Scene):
+        def picture(
+            self, time_s: float, gain: float = 1.0, offset: float = 0.0
+        ) -> NDArray[np.uint8]:
+            lit = super().picture(time_s).astype(np.float64)
+            if time_s >= 10:
+                lit[60:130, 100:180] *= 0.6
+            return lit.astype(np.uint8)
+
+    kept = Street(Shaded()).watch(60)
+    assert not kept.asks
+    assert not any(kept.things.values())
+
+
+def test_gone_it_is_told_once() -> None:
+    kept = Street(Scene([Thing("", BAG, 7, 10.0, 29.5)])).watch(60)
+    assert kept.left == [(29.0 + LOST_S + 1.0, 1)]
+    assert not kept.last
+
+
+def test_passers_by_do_not_end_it() -> None:
+    crowd = [
+        Thing("person", (-60, 60, -20, 170), 30 + n, first_s=20.0 + 4 * n, speed=60.0)
+        for n in range(8)
+    ]
+    kept = Street(Scene([Thing("", BAG, 7, first_s=10.0), *crowd])).watch(60)
+    (thing,) = [thing for thing in kept.last if thing.began == 10.0]
+    assert thing.id == 1
+    assert not kept.left
+    assert thing.share > 0.5
+
+
+def test_neighbours_are_two_things() -> None:
+    other: Corners = (80, 120, 110, 150)
+    scene = Scene([Thing("", BAG, 7, first_s=10.0), Thing("", other, 8, first_s=14.0)])
+    kept = Street(scene).watch(40)
+    assert sorted((thing.began, round(float(thing.box[0]), -1)) for thing in kept.last) == [
+        (10.0, 150.0),
+        (14.0, 80.0),
+    ]
+
+
+def test_everywhere_at_once_is_another_picture() -> None:
+    """A flurry of 40 things at one moment is no delivery: taken into the background, unasked."""
+    flurry = [
+        Thing("", (10 + 30 * column, 8 + 45 * row, 26 + 30 * column, 24 + 45 * row), 7 + n, 10.0)
+        for n, (column, row) in enumerate((c, r) for c in range(10) for r in range(4))
+    ]
+    late = Thing("", (150, 70, 165, 92), 99, first_s=30.0)
+    kept = Street(Scene([*flurry, late])).watch(60)
+    assert not any(things for time_s, things in kept.things.items() if time_s < 30)
+    assert not [time_s for time_s in kept.asks if time_s < 30]
+    (thing,) = kept.last
+    assert thing.began == 30.0
+
+
+def test_too_small_is_none() -> None:
+    kept = Street(Scene([Thing("", (150, 120, 155, 126), 7, first_s=5.0)])).watch(20)
+    assert not kept.asks
+    assert not any(kept.things.values())
