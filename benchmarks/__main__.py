@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-import structlog
-
-# Figures go to stdout and nothing else; here, so that it holds in the processes started from this one too.
-structlog.configure(
-    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-    logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-)
+from benchmarks.log import warnings_to_stderr
 
 
 def names() -> list[str]:
@@ -43,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in names():
         print(f"there is no benchmark {name!r}; there are: {known}", file=sys.stderr)
         return 2
+    warnings_to_stderr()
     module = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
     run = cast("Callable[[Sequence[str]], int]", module.main)
     return run(rest)

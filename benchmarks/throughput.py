@@ -34,6 +34,7 @@ import numpy as np
 import platformdirs
 import supervision as sv
 
+from benchmarks.log import warnings_to_stderr
 from benchmarks.recording import HEIGHT, RATE, WIDTH, clips_in, make, repeat
 from cv_engine.cases import Filter, open_queue
 from cv_engine.config import Config, load_config
@@ -143,6 +144,7 @@ def _alone(way: Callable[..., Measured], *args: object) -> Measured:
 
 
 def _bind() -> None:
+    warnings_to_stderr()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 

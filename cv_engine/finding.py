@@ -33,9 +33,8 @@ class Place:
     image_box: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
-        box = self.image_box
-        if box is not None and (len(box) != 4 or not all(map(math.isfinite, box))):
-            raise ValueError(f"image_box {box} is not x1, y1, x2, y2 in finite pixels")
+        if self.image_box is not None and not all(map(math.isfinite, self.image_box)):
+            raise ValueError(f"image_box {self.image_box} is not x1, y1, x2, y2 in finite pixels")
         if self.accuracy_m is not None and not 0.0 <= self.accuracy_m < math.inf:
             raise ValueError(f"accuracy_m {self.accuracy_m} is no distance in metres")
 

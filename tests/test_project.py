@@ -113,10 +113,11 @@ def test_every_command_in_the_documents_exists() -> None:
 
     main = typer.main.get_command(cli.app)
     groups = {name: getattr(group, "commands", {}) for name, group in main.commands.items()}  # type: ignore[attr-defined]
+    command = r"(?m)(?:`|^ {4})cv-engine (?:-\S+ )*([a-z]+)(?: ([a-z]+))?"
     wrong = []
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")
-        for name, second in re.findall(r"cv-engine (?:-\S+ )*([a-z]+)(?: ([a-z]+))?", text):
+        for name, second in re.findall(command, text):
             if name not in groups or (groups[name] and second not in groups[name]):
                 wrong.append(f"{page.name}: cv-engine {name} {second}")
     assert wrong == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 from cv_engine.console.options import Format
@@ -43,15 +45,21 @@ def _say_where(session: Session, data: Path, config: Path, numbers: list[int]) -
     with session.open_queue() as queue:
         folders = [session.evidence_root / name for n in numbers for name in queue.evidence(n)]
     say = session.err.print
-    say(f"queue:    {escaped(str(session.config.data))}")
+    say(f"queue:    {escaped(str(session.config.queue))}")
     for folder in folders:
         say(f"evidence: {escaped(str(folder))}")
         for picture in (*folder.glob("shareable/overview-start.jpg"), *folder.glob("**/clip.*")):
             say(f"          open {escaped(str(picture))}")
+    program = _program()
     say("next:")
     for number in numbers[:1]:
-        say(escaped(f"  cv-engine cases show {number} {options}"))
-        say(escaped(f"  cv-engine cases confirm {number} {options}"))
+        say(escaped(f"  {program} cases show {number} {options}"))
+        say(escaped(f"  {program} cases confirm {number} {options}"))
     for folder in folders[:1]:
-        say(escaped(f"  cv-engine evidence verify {folder}"))
-    say(escaped(f"  cv-engine analyze YOUR-VIDEO.mp4 --data {data}"))
+        say(escaped(f"  {program} evidence verify {folder}"))
+    say(escaped(f"  {program} analyze YOUR-VIDEO.mp4 --data {data}"))
+
+
+def _program() -> str:
+    """How to call this program again: by its path where its environment is not the active one."""
+    return "cv-engine" if shutil.which("cv-engine") else sys.argv[0]

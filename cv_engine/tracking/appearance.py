@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from cv_engine.video.background import Background, Region
 
-# Grey levels of deviation below which a surface has no texture of its own.
-_FLAT_LEVELS = 4.0
-# Correlation with the background above which its texture is still there: only the light changed.
-_SAME_TEXTURE = 0.75
+# Correlation of the gradients with the background's above which its texture is still there: only the
+# light changed. Of gradients, since a dark bag in a dark corner correlates with it in grey.
+_SAME_TEXTURE = 0.6
 # Sun and shadow multiply a surface by a factor of about two at most; what is darker is a dark thing.
 _LIGHT_RATIO = (0.45, 2.2)
 # Deviation of that factor over a surface, part of its mean. A thing has sides and a shade of its
@@ -43,7 +42,7 @@ class Verdict(StrEnum):
 def judge(background: Background, region: Region) -> Verdict:
     """Tells a thing from a change of light and from uncovered ground.
 
-    Light keeps the texture of the surface it falls on (normalised correlation); a cast shadow on
+    Light keeps the texture of the surface it falls on (correlation of gradients); a cast shadow on
     a bare surface multiplies it by one factor. What has no outline is haze: a cloud, a soft
     shadow. Where something was taken away the region resembles
     its surroundings more than before, and its contour carried an edge that is gone.
@@ -60,29 +59,39 @@ def judge(background: Background, region: Region) -> Verdict:
 def _is_light(background: Background, region: Region) -> bool:
     was = background.background[region.window][region.mask]
     now = background.latest[region.window][region.mask]
-    spread_was, spread_now = float(was.std()), float(now.std())
-    if spread_was > _FLAT_LEVELS and spread_now > _FLAT_LEVELS:
-        both = float(np.mean((was - was.mean()) * (now - now.mean())))
-        if both / (spread_was * spread_now) > _SAME_TEXTURE:
-            return True
+    if _texture_left(background, region) > _SAME_TEXTURE:
+        return True
     ratio = now / np.maximum(was, 1.0)
     mean = float(ratio.mean())
     even = float(ratio.std()) < _LIGHT_EVEN * mean
     return even and _LIGHT_RATIO[0] < mean < _LIGHT_RATIO[1]
 
 
+def _texture_left(background: Background, region: Region) -> float:
+    """Correlation of the region's gradients with the background's, -1 to 1, its edge left out."""
+    inner = cv2.erode(region.mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    gradients = []
+    for picture in (background.background, background.latest):
+        part = picture[region.window]
+        across, down = cv2.Sobel(part, cv2.CV_32F, 1, 0), cv2.Sobel(part, cv2.CV_32F, 0, 1)
+        gradients.append(np.concatenate([across[inner], down[inner]]))
+    length = float(np.linalg.norm(gradients[0]) * np.linalg.norm(gradients[1]))
+    return float(np.vdot(*gradients)) / length if length > 0 else 0.0
+
+
 def _sharpness(background: Background, region: Region) -> float:
     """Step of the difference to the background across the contour, part of its height inside."""
     x1, y1, x2, y2 = region.box
-    top, left = max(0, y1 - 2), max(0, x1 - 2)
-    window = (slice(top, y2 + 2), slice(left, x2 + 2))
+    top, left = max(0, y1 - 3), max(0, x1 - 3)
+    window = (slice(top, y2 + 3), slice(left, x2 + 3))
     difference = background.latest[window] - background.background[window]
     inside = np.zeros(difference.shape, np.uint8)
     inside[y1 - top : y2 - top, x1 - left : x2 - left] = region.mask
     kernel = np.ones((3, 3), np.uint8)
     contour = cv2.dilate(inside, kernel) - cv2.erode(inside, kernel)
     height = float(np.abs(difference[inside > 0]).mean())
-    step = cv2.morphologyEx(difference, cv2.MORPH_GRADIENT, kernel)
+    # The region's rim lies a pixel outside the step where the difference is great: look for it.
+    step = cv2.dilate(cv2.morphologyEx(difference, cv2.MORPH_GRADIENT, kernel), kernel)
     return float(step[contour > 0].mean()) / max(height, 1.0)
 
 

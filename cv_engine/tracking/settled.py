@@ -162,7 +162,10 @@ class SettledKeeper:
         """Whether to ask again: a person who stood there may have left a thing behind."""
         if self._explained is None or background.time_s - self._explained_s < self.ask_again_s:
             return False
-        return bool(np.any(self._explained[background.settled & self.watched] >= 0))
+        assert self._open is not None
+        # Vehicles known to stand there are not in it: the tracker asks when one of them leaves.
+        hiding = self._open & (self._explained >= 0)
+        return bool(background.regions(hiding, self.min_side_px * self.scale))
 
     def update(
         self, time_s: float, background: Background, detections: sv.Detections | None
@@ -203,6 +206,7 @@ class SettledKeeper:
             self._at_first = named
         self._explained_s = background.time_s
         self._explained = np.where(named & background.settled, background.candidate_since, np.nan)
+        assert self._open is not None
         # Anew, since the last word, that hid a part of the picture so far, was about another moment.
         self._regions = self._fresh(background, self._open & ~named)
 
@@ -219,6 +223,8 @@ class SettledKeeper:
         self._things = [
             other for other in self._things if all(other is not piece for piece in known[1:])
         ]
+        # What was seen of it while it was partly hidden may have been its bringer's.
+        earliest = thing.began if thing.whole else math.inf
         if detections is not None:
             thing.whole = self._is_whole(background, region)
             thing.asked, thing.asked_s = thing.asked + 1, time_s
@@ -227,7 +233,7 @@ class SettledKeeper:
         if thing.whole:
             thing.box = box  # and while a part of it is hidden, the box that it had before
         thing.seen = time_s
-        thing.began = min(thing.began, region.since)
+        thing.began = min(earliest, region.since)
 
     def _is_whole(self, background: Background, region: Region) -> bool:
         """Whether nobody stands before a part of it, and nothing beside it is in doubt."""

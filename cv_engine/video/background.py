@@ -43,7 +43,8 @@ _BARE_LOOKS = 2
 _NEARLY_ALL = 0.8
 # Share of a box that must be settled, or in motion, for the box to be called so.
 _BOX_SHARE = 0.35
-_NEVER = np.float32(np.inf)
+# Room that closing gaps of four pixels needs around a shape.
+_CLOSING_PX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,11 @@ class Background:
         part = mask.view(np.uint8)[top : top + height, left : left + width]
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
         clean = cv2.morphologyEx(part, cv2.MORPH_OPEN, kernel)
+        # Room around it, or what is closed up to the part's border would stay closed.
+        room = _CLOSING_PX
+        clean = cv2.copyMakeBorder(clean, room, room, room, room, cv2.BORDER_CONSTANT, value=0)
         clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, kernel, iterations=2)
+        clean = clean[room:-room, room:-room]
         _, labels, stats, _ = cv2.connectedComponentsWithStats(clean, connectivity=8)
         found = []
         for label in range(1, len(stats)):

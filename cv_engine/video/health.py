@@ -24,6 +24,8 @@ _SAME_LEVELS = 4.0
 # edge everywhere.
 _EDGE_LEVELS = 40.0
 _EDGE_LEFT = 0.4
+# Light may go down by this factor before the picture is too dark for its edges to be told from noise.
+_DUSK = 5.0
 # They are counted in cells, since a lorry hides all edges of one part of the view: a cell with this
 # many edge points has its say, and so many cells must have one before anything can be said.
 _CELL_PX = 32
@@ -126,9 +128,10 @@ def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> floa
     Edges, since light changes grey levels everywhere; of the reference only, since passers-by
     bring edges of their own. Bare ground has none: then the picture's own must not be new.
     """
-    reference_small = cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA)
-    was = _gradient(np.asarray(reference_small, np.float32))
-    now = _gradient(small)
+    known = np.asarray(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA), np.float32)
+    was, now = _gradient(known), _gradient(small)
+    # At dusk every edge is fainter.
+    now *= np.float32(np.clip(np.median(known) / max(1.0, np.median(small)), 1.0, _DUSK))
     for first, second in ((was, now), (now, was)):
         strength = np.sum(first * first, axis=0)
         strong = strength > _EDGE_LEVELS * _EDGE_LEVELS

@@ -103,7 +103,9 @@ def test_an_empty_street_needs_nobody() -> None:
 @pytest.mark.parametrize("name", ["person", "car", "bicycle"])
 def test_what_the_detector_names_is_no_thing(name: str) -> None:
     kept = Street(Scene([Thing(name, BAG, 7, first_s=10.0)])).watch(60)
-    assert not any(things for time_s, things in kept.things.items() if time_s > 16)
+    assert 15.0 in kept.asks
+    for time_s, things in kept.things.items():
+        assert not [thing for thing in things if thing.seen == time_s >= 15.0]
 
 
 def test_what_is_known_to_stand_there_is_not_asked_about() -> None:

@@ -1,0 +1,37 @@
+"""The README's first command, after the environment is made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cv_engine.evidence.verify import verify
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_case_and_its_evidence(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "cli.py"), "demo", "--data", "demo", "--format", "jsonl"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if "could not be had" in done.stderr:
+        pytest.skip("no source of the photograph or the weights is reached from here")
+    assert done.returncode == 0, done.stderr
+    case, summary = (json.loads(line) for line in done.stdout.splitlines())
+    assert (case["kind"], case["zone"]) == ("motor_vehicle_parked", "no-stopping")
+    assert case["attributes"]["vehicle"] == "bus"
+    assert (summary["cases_new"], summary["cases_known"]) == (1, 0)
+    (package,) = (tmp_path / "demo" / "evidence").iterdir()
+    assert verify(package) == []
+    assert {path.name for path in (package / "shareable").iterdir()} == {
+        f"{view}-{role}.jpg"
+        for view in ("overview", "closeup")
+        for role in ("start", "between", "end")
+    }
+    assert "cases confirm 1" in done.stderr
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout.splitlines()[-1])["cases_new"] == 0
