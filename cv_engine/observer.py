@@ -165,6 +165,7 @@ class Observer:
         Returns:
             What the look brought.
         """
+        event = None
         if self._background is None:
             self._background = Background(picture, time_s, occlusion_s=self._config.tracking.lost_s)
         else:
@@ -173,10 +174,8 @@ class Observer:
                 stays = self._abandon(time_s, at) if self._is_new_view(event) else Stays()
                 return Observation(stays, event)
             self._background.look(picture, time_s)
-            if event is not None:
-                return Observation(self._watch(time_s, at, None), event)
         detections = self._ask(time_s, detect)
-        return Observation(self._watch(time_s, at, detections), asked=detections is not None)
+        return Observation(self._watch(time_s, at, detections), event, detections is not None)
 
     def _is_new_view(self, event: ViewEvent | None) -> bool:
         return event is not None and event.state is ViewState.MOVED and not self._drawn

@@ -23,8 +23,9 @@ DURATION_S = 84.0  # long enough after the bus has gone to be sure that it has
 RECORDED = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 _KEY_FRAME_S = 2
 _QUALITY = 28  # x264's constant rate factor
-# A lookahead in a thread of its own makes x264 choose otherwise now and then on a busy machine.
-_SAME_BYTES = "threads=1:lookahead-threads=1:sync-lookahead=0"
+# With its macroblock tree, x264's choices also hang on what happens to lie in memory; with several
+# threads, on their number.
+_SAME_BYTES = "threads=1:mbtree=0"
 _SEED = 11
 _NOISE = 2.2  # grey levels, one standard deviation: a small sensor by day
 _NOISE_FIELDS = 12

@@ -52,15 +52,15 @@ def test_shares() -> None:
 
 @pytest.fixture(scope="module")
 def part(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every sixth recording of RoadTrack, as folders."""
+    """Every sixth recording with stops and every eighteenth without, as folders."""
     folder = tmp_path_factory.mktemp("roadtrack")
     with tarfile.open(shared_data / "roadtrack" / "roadtrack.tar.xz") as packed:
         packed.extractall(folder, filter="data")
     root = next(folder.rglob("P")).parent
     chosen = tmp_path_factory.mktemp("part")
-    for group in ("P", "N"):
+    for group, step in (("P", 6), ("N", 18)):
         (chosen / group).mkdir()
-        for place in sorted((root / group).iterdir())[::6]:
+        for place in sorted((root / group).iterdir())[::step]:
             place.rename(chosen / group / place.name)
     return chosen
 
