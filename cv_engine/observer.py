@@ -13,7 +13,7 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.config import Config
-from cv_engine.rules.clutter import CLUTTER, ClutterRule
+from cv_engine.rules.clutter import ClutterRule
 from cv_engine.rules.parking import MOTOR, NON_MOTOR, ParkingRule, stands_in
 from cv_engine.rules.rule import Stays, ZoneDwell
 from cv_engine.tracking.settled import SettledKeeper
@@ -248,11 +248,6 @@ def small_size(width: int, height: int) -> tuple[int, int]:
     """Width and height of the small picture of a frame."""
     scale = min(1.0, SMALL_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def watches_clutter(zones: Sequence[Zone]) -> bool:
-    """Whether any zone watches for clutter."""
-    return any(CLUTTER in zone.kinds for zone in zones)
 
 
 def _raster(zones: Sequence[Zone], scale: float, size: tuple[int, int]) -> NDArray[np.bool_]:

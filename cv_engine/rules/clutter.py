@@ -64,7 +64,7 @@ class ClutterRule:
                 box=thing.box,
                 began=thing.began,
                 present=thing.seen == time_s and _is_believed(thing),
-                confidence=1.0 - _FIRST_DOUBT ** max(1, thing.asked),
+                confidence=1.0 - _FIRST_DOUBT**thing.asked,
                 attributes=_attributes(thing, time_s),
             )
             for thing in things
@@ -76,7 +76,10 @@ class ClutterRule:
 
 
 def _is_believed(thing: Settled) -> bool:
-    return thing.whole and thing.hits >= _SEEN_LOOKS and thing.share >= _SEEN_SHARE
+    """Whether the detector was asked and knows nothing of it, and it was there to be seen, whole."""
+    return (
+        thing.asked > 0 and thing.whole and thing.hits >= _SEEN_LOOKS and thing.share >= _SEEN_SHARE
+    )
 
 
 def _attributes(thing: Settled, time_s: float) -> dict[str, float]:

@@ -84,7 +84,6 @@ class SettledKeeper:
         ask_again_s: Time that something must have stood before the detector is asked about it, and
             after which it is asked again.
         from_s: What came to rest before belongs to the view: it was still being set up.
-        left: Things that the last call found gone.
     """
 
     scale: float
@@ -93,7 +92,6 @@ class SettledKeeper:
     lost_s: float
     ask_again_s: float
     from_s: float = -math.inf
-    left: list[Settled] = field(default_factory=list)
     _things: list[Settled] = field(default_factory=list)
     _regions: list[Region] = field(default_factory=list)
     _lights: list[Region] = field(default_factory=list)
@@ -194,7 +192,6 @@ class SettledKeeper:
         for thing in self._things:
             thing.looks += 1
             thing.hits += thing.seen == time_s
-        self.left = [thing for thing in self._things if time_s - thing.seen > self.lost_s]
         self._things = [thing for thing in self._things if time_s - thing.seen <= self.lost_s]
         return self._things
 
@@ -258,7 +255,8 @@ class SettledKeeper:
     def _dismiss(self, background: Background, region: Region, verdict: Verdict) -> None:
         """Leaves out light and ground for a while, and takes them into the background if it lasts.
 
-        Not at once, unless light has changed far from everybody: the first glimpse of a thing beside a person can look like anything.
+        Not at once, unless light has changed far from everybody: the first glimpse of a thing
+        beside a person can look like anything.
         """
         assert self._dismissed is not None
         self._dismissed[region.window][region.mask] = background.candidate_since[region.window][
@@ -267,6 +265,8 @@ class SettledKeeper:
         lasted_s = background.time_s - region.since
         if lasted_s >= _BELONGS_AFTER_S or (verdict is Verdict.LIGHT and not self._beside(region)):
             background.absorb(region)
+            if self._at_first is not None:
+                self._at_first[region.window] = False  # what stood there has been gone for a while
 
     def _beside(self, region: Region) -> bool:
         """Whether something that the detector named stands by a region, within the region's size."""

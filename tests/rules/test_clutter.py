@@ -41,7 +41,7 @@ def test_how_long_nobody_has_been_near(attended: float | None, unattended_s: flo
     assert due[0].attributes["unattended_s"] == unattended_s
 
 
-@pytest.mark.parametrize(("asked", "confidence"), [(0, 0.5), (1, 0.5), (2, 0.75), (4, 0.9375)])
+@pytest.mark.parametrize(("asked", "confidence"), [(1, 0.5), (2, 0.75), (4, 0.9375)])
 def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence: float) -> None:
     due, _ = watch(_rule(zone()).step, lambda t: [settled(seen=t, asked=asked)], LOOKS)
     assert due[0].confidence == pytest.approx(confidence)
@@ -52,6 +52,7 @@ def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence:
     [
         pytest.param({}, True, id="plainly-there"),
         pytest.param({"whole": False}, False, id="somebody-stands-before-it"),
+        pytest.param({"asked": 0}, False, id="nobody-was-asked"),
         pytest.param({"hits": 2, "looks": 2}, False, id="too-few-looks"),
         pytest.param({"hits": 3, "looks": 6}, True, id="every-second-look"),
         pytest.param({"hits": 3, "looks": 7}, False, id="traffic-that-passes-the-same-place"),

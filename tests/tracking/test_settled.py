@@ -23,7 +23,6 @@ class Kept:
 
     asks: list[float] = field(default_factory=list)
     things: dict[float, list[Settled]] = field(default_factory=dict)
-    left: list[tuple[float, int]] = field(default_factory=list)
 
     @property
     def last(self) -> list[Settled]:
@@ -62,7 +61,6 @@ class Street:
                 replace(thing, box=thing.box.copy())
                 for thing in keeper.update(time_s, background, word)
             ]
-            kept.left += [(time_s, thing.id) for thing in keeper.left]
         return kept
 
     def _word(self, time_s: float) -> sv.Detections:
@@ -179,10 +177,18 @@ def test_a_shadow_is_no_thing() -> None:
     assert not any(kept.things.values())
 
 
-def test_gone_it_is_told_once() -> None:
+def test_what_is_carried_off_is_forgotten() -> None:
     kept = Street(Scene([Thing("", BAG, 7, 10.0, 29.5)])).watch(60)
-    assert kept.left == [(29.0 + LOST_S + 1.0, 1)]
-    assert not kept.last
+    assert max(time_s for time_s, things in kept.things.items() if things) == 29.0 + LOST_S
+
+
+@pytest.mark.parametrize("name", ["car", "person"])
+def test_a_bag_left_where_somebody_stood_at_first(name: str) -> None:
+    """The ground is bare again by then: what comes to rest on it is a thing."""
+    big: Corners = (100, 60, 200, 160)
+    first, bag = Thing(name, big, 7, last_s=9.5), Thing("", BAG, 8, first_s=60.0)
+    kept = Street(Scene([first, bag])).watch(90)
+    assert [thing.began for thing in kept.last] == [60.0]
 
 
 def test_passers_by_do_not_end_it() -> None:
@@ -193,7 +199,6 @@ def test_passers_by_do_not_end_it() -> None:
     kept = Street(Scene([Thing("", BAG, 7, first_s=10.0), *crowd])).watch(60)
     (thing,) = [thing for thing in kept.last if thing.began == 10.0]
     assert thing.id == 1
-    assert not kept.left
     assert thing.share > 0.5
 
 
