@@ -62,11 +62,6 @@ def check(
         for written, drawn in seen:
             problems += _doubts(path, written, drawn, camera)
         problems += _shared(path, [drawn for _, drawn in seen])
-    for zone in mine:
-        if zone.min_area_m2 is not None and (camera is None or camera.fit_error_m is None):
-            where = f"{path}: zone {zone.name}: min_area_m2"
-            what = "without ground control points no area on the ground can be measured"
-            problems.append(Problem(where, what, "use min_size_px instead", "warning"))
     return problems
 
 

@@ -23,7 +23,6 @@ class Settings:
     schedule: Schedule
     frame: Frame
     min_size_px: float | None
-    min_area_m2: float | None
     camera: str | None
 
 
@@ -58,7 +57,6 @@ def read_settings(
         "schedule": lambda value: _schedule(value, timezone),
         "frame": _frame,
         "min_size_px": lambda value: _positive(value, "pixels", "16"),
-        "min_area_m2": lambda value: _positive(value, "square metres", "2"),
         "camera": _name,
     }
     defaults = {

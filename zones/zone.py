@@ -38,7 +38,6 @@ class Zone:
         schedule: When it is watched.
         min_size_px: Shorter side in pixels of the smallest box that counts; ``None`` leaves it
             to the rule.
-        min_area_m2: Smallest area on the ground that counts, in square metres; ``None`` for any.
         camera: The only camera it is for; ``None`` for every camera that sees it.
     """
 
@@ -49,7 +48,6 @@ class Zone:
     dwell_s: float | None = None
     schedule: Schedule = dataclasses.field(default_factory=lambda: Schedule.parse(None))
     min_size_px: float | None = None
-    min_area_m2: float | None = None
     camera: str | None = None
 
 

@@ -40,8 +40,8 @@ def _on_map(pixels: Any) -> Any:
 def test_sound_files_give_nothing(tmp_path: Path) -> None:
     examples = Path(zones.__file__).parent / "examples"
     assert check(examples / "pixels.geojson", 1280, 720) == []
-    assert check(examples / "map.geojson") != []  # min_area_m2, and no camera to measure it with
-    path = _write(tmp_path, ({"min_area_m2": 2}, _box(300, 400, 900, 700)))
+    assert check(examples / "map.geojson") == []
+    path = _write(tmp_path, ({}, _box(300, 400, 900, 700)))
     assert check(path, WIDTH, HEIGHT, street_camera()) == []
 
 
@@ -56,7 +56,6 @@ def test_errors_of_the_file_come_through(tmp_path: Path) -> None:
         ({}, _box(2000, 0, 2100, 50), None, "error", "zone a: it lies outside the frame of 1280 x"),
         ({}, _box(1200, 0, 2100, 50), None, "warning", "91% of it lies outside the frame"),
         ({}, _box(0, 100, 900, 104), None, "warning", "it is only 4.0 pixels wide"),
-        ({"min_area_m2": 2}, _box(0, 0, 90, 90), None, "warning", "use min_size_px instead"),
         ({}, _box(300, 100, 900, 700), street_camera(), "warning", "a thing can be placed to"),
         ({}, _box(300, 0, 900, 700), Camera("c"), None, ""),
         ({"camera": "gate"}, _box(0, 0, 90, 90), street_camera(), "warning", "the file names gate"),

@@ -52,7 +52,7 @@ def test_examples_load() -> None:
     assert lane.kinds == {"motor_vehicle_parked"}
     assert not lane.polygon.contains(shapely.Point(900, 590))
     east, gate = load_zones(EXAMPLES / "map.geojson")
-    assert (east.frame, east.min_area_m2, gate.camera) == ("wgs84", 1.5, "market-street")
+    assert (east.frame, gate.camera) == ("wgs84", "market-street")
     assert len(shapely.get_parts([gate.polygon])) == 2
 
 
@@ -101,7 +101,7 @@ def test_missing_file(tmp_path: Path) -> None:
         ({"dwell_s": -5}, "dwell_s: -5 is not above 0"),
         ({"dwell_s": True}, "dwell_s: True is no number"),
         ({"dwell_s": math.nan}, "dwell_s: nan is not above 0 and finite"),
-        ({"min_area_m2": 0}, "min_area_m2: 0 is not above 0"),
+        ({"min_size_px": 0}, "min_size_px: 0 is not above 0"),
         ({"min_size_px": math.inf}, "min_size_px: inf is not above 0"),
         ({"kinds": ["motor_vehicle"]}, "is no violation; did you mean motor_vehicle_parked?"),
         ({"kinds": ["xyz"]}, "'xyz' is no violation; known are clutter, motor_vehicle_parked"),
