@@ -126,21 +126,21 @@ def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> floa
     """Share of the view's cells that still show the reference's edges, 0 to 1.
 
     Edges, since light changes grey levels everywhere; of the reference only, since passers-by
-    bring edges of their own. Bare ground has none: then the picture's own must not be new.
+    bring edges of their own. Of bare ground that has none, nothing can be said: a lorry on it
+    looks like another view.
     """
     known = np.asarray(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA), np.float32)
     was, now = _gradient(known), _gradient(small)
     # At dusk every edge is fainter.
     now *= np.float32(np.clip(np.median(known) / max(1.0, np.median(small)), 1.0, _DUSK))
-    for first, second in ((was, now), (now, was)):
-        strength = np.sum(first * first, axis=0)
-        strong = strength > _EDGE_LEVELS * _EDGE_LEVELS
-        had = _per_cell(strong)
-        telling = had >= _CELL_EDGES
-        if np.count_nonzero(telling) >= _ENOUGH_CELLS:
-            left = strong & (np.sum(first * second, axis=0) >= _EDGE_LEFT * strength)
-            return float(np.mean(_per_cell(left)[telling] >= _SAME_CELL * had[telling]))
-    return 1.0
+    strength = np.sum(was * was, axis=0)
+    strong = strength > _EDGE_LEVELS * _EDGE_LEVELS
+    had = _per_cell(strong)
+    telling = had >= _CELL_EDGES
+    if np.count_nonzero(telling) < _ENOUGH_CELLS:
+        return 1.0
+    left = strong & (np.sum(was * now, axis=0) >= _EDGE_LEFT * strength)
+    return float(np.mean(_per_cell(left)[telling] >= _SAME_CELL * had[telling]))
 
 
 def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.int64]:
