@@ -121,10 +121,10 @@ def _weights(config: Config) -> Check:
 
 
 def _codecs(_: Config) -> Check:
-    import av
+    from av import codecs_available, library_versions
 
-    missing = [name for name in _DECODERS if name not in av.codecs_available]
-    version = ".".join(str(part) for part in av.library_versions["libavcodec"])
+    missing = [name for name in _DECODERS if name not in codecs_available]
+    version = ".".join(str(part) for part in library_versions["libavcodec"])
     if missing:
         return Check(
             "codecs", "warning", f"no decoder for {', '.join(missing)}", "install av from its wheel"
