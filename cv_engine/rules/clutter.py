@@ -13,8 +13,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from cv_engine.rules.dwell import Limits
-from cv_engine.rules.rule import Box, Candidate, Stays, ZoneDwell
+from cv_engine.rules.rule import Box, Candidate, Stays, zone_dwells
 from cv_engine.tracking.settled import Settled
 from zones.zone import Zone
 
@@ -44,17 +43,7 @@ class ClutterRule:
     def __init__(
         self, zones: Sequence[Zone], dwell_s: float, gap_s: float, min_side_px: float
     ) -> None:
-        self.dwells = [
-            ZoneDwell(
-                CLUTTER,
-                zone,
-                Limits(dwell_s if zone.dwell_s is None else zone.dwell_s, gap_s),
-                lies_in,
-                min_side_px,
-            )
-            for zone in zones
-            if CLUTTER in zone.kinds
-        ]
+        self.dwells = zone_dwells(CLUTTER, zones, dwell_s, gap_s, lies_in, min_side_px)
 
     def step(self, time_s: float, at: datetime, things: Iterable[Settled]) -> Stays:
         """Takes in one look's unexplained things."""

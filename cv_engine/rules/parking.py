@@ -14,8 +14,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from cv_engine.rules.dwell import Limits
-from cv_engine.rules.rule import Box, Candidate, Stays, ZoneDwell
+from cv_engine.rules.rule import Box, Candidate, Stays, zone_dwells
 from cv_engine.tracking.still import Still
 from zones.zone import Zone
 
@@ -44,17 +43,7 @@ class ParkingRule:
     def __init__(
         self, kind: str, zones: Sequence[Zone], dwell_s: float, gap_s: float, min_side_px: float
     ) -> None:
-        self.dwells = [
-            ZoneDwell(
-                kind,
-                zone,
-                Limits(dwell_s if zone.dwell_s is None else zone.dwell_s, gap_s),
-                stands_in,
-                min_side_px,
-            )
-            for zone in zones
-            if kind in zone.kinds
-        ]
+        self.dwells = zone_dwells(kind, zones, dwell_s, gap_s, stands_in, min_side_px)
 
     def step(self, time_s: float, at: datetime, standing: Iterable[Still]) -> Stays:
         """Takes in one look's standing vehicles."""

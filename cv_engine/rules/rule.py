@@ -158,3 +158,25 @@ class ZoneDwell:
             confidence=candidate.confidence,
             attributes={**candidate.attributes, "dwell_s": round(stay.seen - stay.began, 1)},
         )
+
+
+def zone_dwells(
+    kind: str,
+    zones: Iterable[Zone],
+    dwell_s: float,
+    gap_s: float,
+    inside: Callable[[Box, BaseGeometry], bool],
+    min_side_px: float,
+) -> list[ZoneDwell]:
+    """The stays to watch for in the zones that watch for a kind; a zone's own dwell goes first."""
+    return [
+        ZoneDwell(
+            kind,
+            zone,
+            Limits(dwell_s if zone.dwell_s is None else zone.dwell_s, gap_s),
+            inside,
+            min_side_px,
+        )
+        for zone in zones
+        if kind in zone.kinds
+    ]
