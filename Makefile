@@ -68,14 +68,20 @@ imports: $(DEV)
 tests: $(DEV) system
 	@$(BIN)/pytest
 
-# The queue is tested on PostgreSQL too; where no server can be had, those tests are skipped and say so.
+# What tests use besides Python: a PostgreSQL server, and an RTSP server that plays the cameras. Where they
+# cannot be had, the tests that need them are skipped and say so.
+PACKAGES := postgresql python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good glib-networking
+
 system:
-	@if ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null; then :; \
+	@missing=""; for package in $(PACKAGES); do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing PostgreSQL for the tests of the queue (once) ..."; \
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; } \
-			>/dev/null 2>&1 || echo "PostgreSQL could not be installed: its tests will be skipped." >&2; \
-	else echo "No PostgreSQL server is installed: its tests will be skipped." >&2; fi
+		echo "Installing for the tests (once):$$missing ..."; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
+			>/dev/null 2>&1 || echo "They could not be installed: the tests that need them will be skipped." >&2; \
+	else echo "Not installed, so that the tests that need them will be skipped:$$missing" >&2; fi
 
 lock: ## new lock files, with uv
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -83,7 +89,7 @@ lock: ## new lock files, with uv
 		--output-file requirements.lock pyproject.toml
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" --group pyproject.toml:build \
-		--extra dev --extra postgres --extra satellite --constraint requirements.lock \
+		--extra cluster --extra dev --extra onvif --extra postgres --extra s3 --extra satellite --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 
 clean: ## removes the environment, caches and the demo's data

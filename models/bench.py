@@ -71,7 +71,7 @@ def bench(
     for version in versions:
         graph = inspect(version.path)
         for choice in candidates(graph):
-            runtime = load(graph, choice.backend, choice.precision, threads)
+            runtime = load(graph, *choice, threads)
             size = input_shape(graph, height, width)
             ms = milliseconds(runtime, *size, rounds=_ROUNDS)
             rows.append(Row(choice.backend, choice.precision, size[1], size[0], ms, 1e3 / ms))

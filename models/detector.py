@@ -11,14 +11,17 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from models.decoders import FAMILIES, FamilyName, Query
+from models.batches import batches
+from models.decoders import FAMILIES, FamilyName, Outputs, Query
 from models.error import ModelError
+from models.graph import inspect
 from models.letterbox import STRIDE_PX, Letterbox, fit, smallest_input
 from models.manifest import class_list
 from models.nms import suppress
 from models.probe import probe
 from models.registry import Weights, fetch
-from models.runtime import Backend, Precision, Runtime, open_runtime
+from models.runtime import Backend, Precision, Runtime, load
+from models.trial import choose
 
 Image = NDArray[np.uint8]
 
@@ -83,35 +86,43 @@ class Detector:
         """Detect objects.
 
         Args:
-            images: BGR images ``(height, width, 3)`` uint8, any number, of any sizes.
+            images: BGR images ``(height, width, 3)`` uint8, any number, of any sizes; those whose
+                inputs have the same shape are run together where the model allows it.
 
         Returns:
-            One set of detections per image, most confident first: ``xyxy`` in pixels of that image,
-            ``confidence``, ``class_id`` and ``data["class_name"]``.
+            One set of detections per image, in the images' order, each most confident first: ``xyxy``
+            in pixels of that image, ``confidence``, ``class_id`` and ``data["class_name"]``.
 
         Raises:
             ModelError: An image is of another shape or type, or the model fails.
         """
-        return [self._detect(index, image) for index, image in enumerate(images)]
+        boxes = [self._letterbox(index, image) for index, image in enumerate(images)]
+        shapes = [(box.height, box.width) for box in boxes]
+        found = [sv.Detections.empty()] * len(images)
+        for part in batches(shapes, self.runtime.batches):
+            placed = [boxes[index].place(images[index]) for index in part]
+            outputs = self._run(placed)
+            for row, index in enumerate(part):
+                single = {name: values[row] for name, values in outputs.items()}
+                found[index] = self._finish(self._decode(single, boxes[index]), boxes[index])
+        return found
 
-    def _detect(self, index: int, image: Image) -> sv.Detections:
-        _check(index, image)
-        box = self._letterbox(image.shape[1], image.shape[0])
-        blob = cv2.dnn.blobFromImage(
-            box.place(image), self._family.scale, swapRB=self._family.rgb, crop=False
+    def _run(self, placed: Sequence[Image]) -> Outputs:
+        """The outputs by name for images of one shape, with their batch axis."""
+        blob = cv2.dnn.blobFromImages(
+            placed, self._family.scale, swapRB=self._family.rgb, crop=False
         )
         outputs = self.runtime.run(np.asarray(blob, np.float32))
-        single = {
-            name: value[0] for name, value in zip(self.runtime.graph.outputs, outputs, strict=True)
-        }
+        return dict(zip(self.runtime.graph.outputs, outputs, strict=True))
+
+    def _decode(self, outputs: Outputs, box: Letterbox) -> sv.Detections:
         query = Query(box.width, box.height, self.confidence, self.multi_label)
         try:
-            found = self._family.decode(single, query)
+            return self._family.decode(outputs, query)
         except (ValueError, IndexError, KeyError) as error:
             raise ModelError(
                 f"{self.weights.path}: its output is not that of family '{self.family}': {error}"
             ) from None
-        return self._finish(found, box)
 
     def _finish(self, found: sv.Detections, box: Letterbox) -> sv.Detections:
         """Suppress duplicates, move the boxes to the image, name the classes."""
@@ -136,7 +147,9 @@ class Detector:
             data={"class_name": self._name_of[class_id[kept]]},
         )
 
-    def _letterbox(self, image_width: int, image_height: int) -> Letterbox:
+    def _letterbox(self, index: int, image: Image) -> Letterbox:
+        _check(index, image)
+        image_height, image_width = image.shape[:2]
         fixed = self.runtime.graph.fixed_size
         how = self._family.fit
         if fixed:
@@ -192,9 +205,8 @@ def open_detector(
         from models.quantise import quantised
 
         weights = quantised(weights, cache=cache)
-    runtime = open_runtime(
-        weights.path, backend=backend, precision=precision, threads=threads, cache=cache
-    )
+    graph = inspect(weights.path)
+    runtime = load(graph, *choose(graph, backend, precision, threads, cache), threads)
     return Detector(
         weights,
         runtime,

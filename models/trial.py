@@ -7,10 +7,9 @@ import hashlib
 import json
 import platform
 import time
-from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from models.error import ModelError
 from models.fetch import sha256_of, write_atomically
 from models.graph import Graph
 from models.letterbox import smallest_input
+from models.registry import cache_folder
 from models.runtime import Backend, Precision, Runtime, has_bf16, has_openvino, load
 
 _ROUNDS = (
@@ -27,8 +27,7 @@ _TRIAL_SIDE_PX = 640
 _WIDE = (16, 9)  # the aspect ratio of most footage
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A backend and a precision."""
 
     backend: Backend
@@ -96,18 +95,16 @@ def choose(
         )
     if len(possible) == 1:
         return possible[0]
-    from models.registry import cache_folder
-
     note = cache_folder(cache) / f"trial-{_key(graph, possible, threads)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(note.read_text(encoding="utf-8"))["chosen"]
         remembered = Choice(kept["backend"], kept["precision"])
         if remembered in possible:
             return remembered
-    times = {choice: milliseconds(load(graph, *_pair(choice), threads)) for choice in possible}
+    times = {choice: milliseconds(load(graph, *choice, threads)) for choice in possible}
     chosen = min(times, key=times.__getitem__)
     content = {
-        "chosen": asdict(chosen),
+        "chosen": chosen._asdict(),
         "ms": {f"{c.backend} {c.precision}": round(ms, 2) for c, ms in times.items()},
     }
     with contextlib.suppress(OSError):  # without a writable cache the trial is run again next time
@@ -158,10 +155,6 @@ def metadata_version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _pair(choice: Choice) -> tuple[Backend, Precision]:
-    return choice.backend, choice.precision
 
 
 def _key(graph: Graph, possible: list[Choice], threads: int) -> str:

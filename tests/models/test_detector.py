@@ -3,13 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import supervision as sv
 
 from models import ModelError
-from models.detector import Image, open_detector
-from models.registry import Weights
+from models.detector import Detector, Image, open_detector
+from models.quantise import quantise
+from models.registry import Weights, fetch
+from models.runtime import Backend, has_openvino
 
 
 def labels(shared_data: Path, name: str, width: int, height: int) -> dict[str, list[float]]:
@@ -59,6 +62,74 @@ def test_any_number_of_any_size(yolox_nano: Path, coco_image: Image, tmp_path: P
         height, width = image.shape[:2]
         assert (found.xyxy >= 0).all() and (found.xyxy <= [width, height] * 2).all()
         assert len(found.data["class_name"]) == len(found)
+
+
+BACKENDS: list[Backend] = ["onnxruntime", "openvino"] if has_openvino() else ["onnxruntime"]
+
+
+def pictures(shared_data: Path) -> list[Image]:
+    """Pictures whose inputs have three shapes, mixed: four, three and two at a side of 320."""
+    names = ["009", "025", "036", "030", "034", "042", "049", "061", "071"]
+    folder = shared_data / "detector/coco128/images"
+    images = [cv2.imread(str(folder / f"000000000{name}.jpg")) for name in names]
+    return [np.asarray(image, np.uint8) for image in images]
+
+
+def assert_same_in_company(detector: Detector, images: list[Image]) -> None:
+    """What is found in each image is what is found in it alone, in the images' order."""
+    together = detector(images)
+    assert len(together) == len(images)
+    assert sum(map(len, together)) > len(images)
+    for image, found in zip(images, together, strict=True):
+        (alone,) = detector([image])
+        np.testing.assert_array_equal(found.data["class_name"], alone.data["class_name"])
+        np.testing.assert_allclose(found.xyxy, alone.xyxy, atol=0.01)
+        np.testing.assert_allclose(found.confidence, alone.confidence, atol=1e-4)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("threads", "sizes"), [(1, [2, 2, 2, 2, 1]), (2, [4, 2, 2, 1])])
+def test_a_batch_finds_what_each_image_alone_does(
+    yolov8n: Weights,
+    model_cache: Path,
+    shared_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    backend: Backend,
+    threads: int,
+    sizes: list[int],
+) -> None:
+    detector = open_detector(
+        "yolov8n",
+        cache=model_cache,
+        backend=backend,
+        precision="fp32",
+        threads=threads,
+        input_size=320,
+    )
+    run, ran = detector.runtime.run, []
+
+    def count(batch: Any) -> Any:
+        ran.append(len(batch))
+        return run(batch)
+
+    monkeypatch.setattr(detector.runtime, "run", count)
+    assert_same_in_company(detector, pictures(shared_data))
+    assert sorted(ran[: len(sizes)], reverse=True) == sizes
+    assert detector.runtime.batches[0] == sizes[0], "the library did not take the batch"
+
+
+def test_a_batch_finds_the_same_in_eight_bits(
+    yolov8n: Weights, shared_data: Path, tmp_path: Path
+) -> None:
+    quantise(fetch(yolov8n.path), shared_data / "detector/coco128", cache=tmp_path, count=2)
+    for backend in BACKENDS:
+        detector = open_detector(
+            yolov8n.path, backend=backend, precision="int8", input_size=320, cache=tmp_path
+        )
+        assert detector.runtime.batches == (2, 1)
+        wide = [image for image in pictures(shared_data) if 420 < image.shape[0] < 430]
+        assert_same_in_company(detector, wide[:2])
+        assert detector.runtime.batches == (2, 1), "the library did not take the batch"
 
 
 def test_the_smaller_rectangle_finds_the_same(

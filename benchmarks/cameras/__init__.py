@@ -1,0 +1,1 @@
+"""Live cameras for tests and benchmarks: real RTSP and HLS servers that play recorded footage."""
