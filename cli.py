@@ -8,34 +8,24 @@ from typing import Annotated
 
 import typer
 
+from cv_engine.console.case_commands import cases
 from cv_engine.console.options import (
-    BoxOption,
-    ByOption,
     CameraOption,
     ConfigOption,
     DataOption,
-    ExportForm,
     Format,
     FormatOption,
-    KindOption,
-    LimitOption,
-    SinceOption,
-    SourceOption,
-    StateOption,
-    UntilOption,
-    ZoneOption,
     read_place,
 )
 from cv_engine.console.run import run
 from cv_engine.console.session import Session, configure_logs
 
 app = typer.Typer(
-    help="Finds what stays where it must not be on recorded footage, and files it as cases.",
+    help="Finds what stays where it must not be, on footage and live streams, and files it as cases.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cases = typer.Typer(help="The queue of cases.", no_args_is_help=True)
 evidence = typer.Typer(help="Evidence packages.", no_args_is_help=True)
 models = typer.Typer(help="Detectors and their weights.", no_args_is_help=True)
 zones = typer.Typer(help="Zones files.", no_args_is_help=True)
@@ -49,8 +39,6 @@ for _name, _group in (
 ):
     app.add_typer(_group, name=_name)
 
-CaseArgument = Annotated[int, typer.Argument(metavar="ID", help="The case's number.")]
-CasesArgument = Annotated[list[int], typer.Argument(metavar="ID...", help="The cases' numbers.")]
 ZonesArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A GeoJSON file of zones.")]
 
 
@@ -121,125 +109,49 @@ def analyze(
     raise typer.Exit(analysis.exit_code(summary))
 
 
-@cases.command("list")
-def cases_list(
-    kind: KindOption = None,
-    zone: ZoneOption = None,
-    camera: SourceOption = None,
-    state: StateOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    box: BoxOption = None,
-    limit: LimitOption = None,
-    config: ConfigOption = None,
-    data: DataOption = None,
-    format: FormatOption = Format.TABLE,
-) -> None:
-    """List cases, the newest first."""
-    from cv_engine.console import cases as present
-
-    wanted = present.build_filter(
-        kind=kind,
-        zone=zone,
-        camera=camera,
-        state=state,
-        since=since,
-        until=until,
-        box=box,
-        limit=limit,
-    )
-    session = Session(config, data, format)
-    with session.open_queue() as queue:
-        present.show_all(session, queue.each(wanted))
-
-
-@cases.command("show")
-def cases_show(
-    case: CaseArgument,
-    config: ConfigOption = None,
-    data: DataOption = None,
-    format: FormatOption = Format.TABLE,
-) -> None:
-    """Show one case with its history."""
-    from cv_engine.console import cases as present
-
-    session = Session(config, data, format)
-    with session.open_queue() as queue:
-        present.show_one(session, queue, case)
-
-
-@cases.command("confirm")
-def cases_confirm(
-    case: CasesArgument,
-    by: ByOption,
-    note: Annotated[str, typer.Option("--note", help="Kept in the case's history.")] = "",
-    config: ConfigOption = None,
-    data: DataOption = None,
-    format: FormatOption = Format.TABLE,
-) -> None:
-    """Confirm that cases are violations."""
-    from cv_engine.console import cases as present
-
-    session = Session(config, data, format)
-    with session.open_queue() as queue:
-        present.show_all(session, [queue.confirm(number, by, note) for number in case])
-
-
-@cases.command("reject")
-def cases_reject(
-    case: CasesArgument,
-    by: ByOption,
-    reason: Annotated[str, typer.Option("--reason", help="Why it is no violation.")],
-    config: ConfigOption = None,
-    data: DataOption = None,
-    format: FormatOption = Format.TABLE,
-) -> None:
-    """Reject cases that are no violations."""
-    from cv_engine.console import cases as present
-
-    session = Session(config, data, format)
-    with session.open_queue() as queue:
-        present.show_all(session, [queue.reject(number, by, reason) for number in case])
-
-
-@cases.command("export")
-def cases_export(
-    form: Annotated[ExportForm, typer.Option("--as", help="What to write.")] = ExportForm.GEOJSON,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to; stdout if left out.")
+@app.command()
+def watch(
+    cameras: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CAMERA...", help="Cameras; all that have a stream if left out."),
     ] = None,
-    kind: KindOption = None,
-    zone: ZoneOption = None,
-    camera: SourceOption = None,
-    state: StateOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    box: BoxOption = None,
-    limit: LimitOption = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="ADDRESS", help="Watch with a Ray cluster; auto finds a local one."
+        ),
+    ] = None,
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="All machines of the cluster see the same data folder."),
+    ] = False,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Export cases as GeoJSON or CSV."""
-    from cv_engine.console import cases as present
+    """Watch live streams and file what they show, until stopped."""
+    from cv_engine.console import live
 
-    wanted = present.build_filter(
-        kind=kind,
-        zone=zone,
-        camera=camera,
-        state=state,
-        since=since,
-        until=until,
-        box=box,
-        limit=limit,
-    )
     session = Session(config, data)
-    with session.open_queue() as queue:
-        present.write(session, queue.export(wanted, form.value), out)
+    raise typer.Exit(live.watch(session, cameras or [], cluster=cluster, shared=shared))
+
+
+@app.command()
+def status(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Show how the cameras are that are being watched."""
+    from cv_engine.console import status as boards
+
+    raise typer.Exit(boards.status(Session(config, data, format)))
 
 
 @evidence.command("verify")
 def evidence_verify(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Evidence packages.")],
+    packages: Annotated[
+        list[str], typer.Argument(metavar="DIR...", help="Packages; also s3://bucket/prefix/NAME.")
+    ],
     trusted: Annotated[
         str | None,
         typer.Option("--trusted", metavar="FINGERPRINT", help="The key that must have signed it."),
@@ -249,7 +161,7 @@ def evidence_verify(
     """Find whatever was changed, removed or added since a package was written."""
     from cv_engine.console.proof import verify
 
-    raise typer.Exit(verify(Session(None, None, format), folders, trusted))
+    raise typer.Exit(verify(Session(None, None, format), packages, trusted))
 
 
 @models.command("list")
@@ -365,6 +277,31 @@ def cameras_check(config: ConfigOption = None, format: FormatOption = Format.TAB
     from cv_engine.console import areas
 
     raise typer.Exit(areas.tell_cameras(Session(config, None, format)))
+
+
+@cameras.command("discover")
+def cameras_discover(
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="S", min=0.5, max=60, help="Wait for answers, seconds."),
+    ] = 5.0,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user",
+            metavar="NAME",
+            help="Ask for streams as this user of the cameras; the password is asked for, or "
+            "taken from CV_ENGINE_CAMERA_PASSWORD.",
+        ),
+    ] = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Find ONVIF cameras on the network, and the addresses of their streams."""
+    from cv_engine.console import discovery
+
+    password = None if user is None else discovery.read_password(user)
+    session = Session(None, None, format)
+    raise typer.Exit(discovery.discover(session, timeout, user, password))
 
 
 @app.command()

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -41,6 +42,8 @@ from cv_engine.config import Config, load_config
 from cv_engine.engine import analyze
 from cv_engine.video.source import open_video
 from models.detector import Detector, open_detector
+
+Result = TypeVar("Result")
 
 _START = datetime(2026, 5, 1, tzinfo=UTC)
 _SAMPLE_S = 2.0
@@ -82,6 +85,8 @@ class Seen:
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns the exit code."""
     options = _options(argv)
+    if options.live:
+        return _live(options)
     clips = clips_in(options.data) if options.data.is_dir() else []
     if not clips:
         print(f"{options.data}: there are no clips", file=sys.stderr)
@@ -91,9 +96,9 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         scratch = Path(folder)
         recording = repeat(once, options.seconds, scratch / "recording.mp4")
-        engine = _alone(_engine, recording, scratch / "cases")
-        plain = _alone(_plain, recording, options.plain_seconds)
-        loop = _alone(_supervision, recording, options.plain_seconds)
+        engine = alone(_engine, recording, scratch / "cases")
+        plain = alone(_plain, recording, options.plain_seconds)
+        loop = alone(_supervision, recording, options.plain_seconds)
         _table([("cv-engine", engine), ("plain OpenCV", plain), ("supervision", loop)])
         result = {
             "video_s_per_cpu_s": round(engine.speed, 2),
@@ -111,10 +116,28 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _live(options: argparse.Namespace) -> int:
+    """The same for live streams."""
+    from benchmarks.live import run
+
+    try:
+        print(json.dumps(run(options)))
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks throughput", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/video"))
-    parser.add_argument("--seconds", type=float, default=3600.0, help="length of the recording")
+    parser.add_argument("--live", action="store_true", help="live streams instead of a recording")
+    parser.add_argument(
+        "--streams", type=int, default=100, help="with --live: so many at once, on one core"
+    )
+    parser.add_argument(
+        "--seconds", type=float, help="length of the recording (3600), or of watching live (120)"
+    )
     parser.add_argument(
         "--plain-seconds", type=float, default=8.0, help="stretch that the plain ways go through"
     )
@@ -133,10 +156,13 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         default=Path(platformdirs.user_cache_dir("cv-engine")) / "benchmarks",
         help="folder for the recording",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.seconds is None:
+        options.seconds = 120.0 if options.live else 3600.0
+    return options
 
 
-def _alone(way: Callable[..., Measured], *args: object) -> Measured:
+def alone(way: Callable[..., Result], *args: object) -> Result:
     """Runs ``way`` in a fresh process that is bound to one core, for its own CPU and memory."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1, initializer=_bind) as pool:
@@ -248,7 +274,7 @@ def _table(rows: Iterable[tuple[str, Measured]]) -> None:
 def _short_peak_mb(once: Path, seconds: float, scratch: Path) -> float:
     """Peak memory on a shorter recording, MiB: about the same, or memory grows with the footage."""
     recording = repeat(once, seconds, scratch / "short.mp4")
-    measured = _alone(_engine, recording, scratch / "short")
+    measured = alone(_engine, recording, scratch / "short")
     recording.unlink()
     _table([(f"{seconds / 60:.0f} minutes", measured)])
     return round(measured.peak_mb, 1)
@@ -259,7 +285,7 @@ def _same_cases(once: Path, dwell_s: float, scratch: Path) -> dict[str, float]:
     cases: dict[str, list[Seen]] = {}
     for decode in ("auto", "all"):
         data = scratch / decode
-        measured = _alone(_engine, once, data, dwell_s, decode)
+        measured = alone(_engine, once, data, dwell_s, decode)
         _table([(f"decode {decode}", measured)])
         cases[decode] = _cases(_config(data))
     same = sum(any(_same(case, other) for other in cases["auto"]) for case in cases["all"])

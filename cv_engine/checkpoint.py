@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 import structlog
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from cv_engine.ledger import replace
 from cv_engine.rules.dwell import Dwell, Phase
-from cv_engine.rules.rule import Candidate
+from cv_engine.rules.rule import Candidate, Violation
 from cv_engine.tracking.settled import Settled, SettledKeeper
 from cv_engine.tracking.still import Still, StillTracker, Tolerance
 from cv_engine.video.background import Background, Region
@@ -44,6 +45,7 @@ _CLASSES: dict[str, type] = {
         StillTracker,
         Tolerance,
         ViewHealth,
+        Violation,
     )
 }
 _WORDS: dict[str, type[Enum]] = {known.__name__: known for known in (Phase, ViewState)}
@@ -88,14 +90,7 @@ class Checkpoints:
             settings: Digest of everything else that the state depends on.
         """
         try:
-            data = self._path(camera).read_bytes()
-        except OSError:
-            return None
-        seal, body = data[:32], data[32:]
-        if hashlib.sha256(body).digest() != seal:
-            return None
-        try:
-            with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+            with _opened(self.path(camera).read_bytes()) as arrays:
                 tree = json.loads(arrays[_TREE].tobytes())
                 if tree["software"] != self._software or tree["settings"] != settings:
                     return None
@@ -103,7 +98,7 @@ class Checkpoints:
                     tree["checkpoint"]
                 )
             return Checkpoint(**values)
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def save(self, camera: str, settings: str, checkpoint: Checkpoint) -> bool:
@@ -126,7 +121,7 @@ class Checkpoints:
         np.savez(body, allow_pickle=False, **{_TREE: text}, **encoder.arrays)
         data = body.getvalue()
         try:
-            replace(self._path(camera), hashlib.sha256(data).digest(), data)
+            replace(self.path(camera), hashlib.sha256(data).digest(), data)
         except OSError as error:
             structlog.get_logger(__name__).warning(
                 "cannot save where the run stands; if it is stopped, more is done again",
@@ -138,10 +133,41 @@ class Checkpoints:
 
     def drop(self, camera: str) -> None:
         """Removes the camera's checkpoint: nothing will go on from there."""
-        self._path(camera).unlink(missing_ok=True)
+        self.path(camera).unlink(missing_ok=True)
 
-    def _path(self, camera: str) -> Path:
+    def path(self, camera: str) -> Path:
+        """The file of the camera's checkpoint, whether or not it is there."""
         return self._folder / f"{hashlib.sha256(camera.encode()).hexdigest()[:32]}.checkpoint"
+
+
+def ended(data: bytes) -> datetime | None:
+    """Time of the last look before a checkpoint was written, whoever wrote it.
+
+    Args:
+        data: Content of its file.
+
+    Returns:
+        The time, ``None`` where the file is damaged or is none.
+    """
+    try:
+        with _opened(data) as arrays:
+            form = json.loads(arrays[_TREE].tobytes())["checkpoint"]
+            return datetime.fromisoformat(dict(form["map"])["ended"]["time"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _opened(data: bytes) -> NpzFile:
+    """What a checkpoint's file holds.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    seal, body = data[:32], data[32:]
+    if hashlib.sha256(body).digest() != seal:
+        raise ValueError("the checkpoint is damaged")
+    arrays: NpzFile = np.load(io.BytesIO(body), allow_pickle=False)
+    return arrays
 
 
 class _Encoder:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from cv_engine.config_errors import describe
 from cv_engine.config_section import (
@@ -18,9 +18,11 @@ from cv_engine.config_section import (
     Fraction,
     Latitude,
     Longitude,
+    Megabytes,
     Metres,
     PixelPosition,
     Pixels,
+    Port,
     Seconds,
     SecondsOrZero,
     Section,
@@ -28,6 +30,8 @@ from cv_engine.config_section import (
     Text,
     Unit,
 )
+from cv_engine.evidence.address import read_address
+from cv_engine.evidence.errors import EvidenceError
 from cv_engine.yaml_file import YamlError, read_yaml
 from zones.camera import Camera, GroundControlPoint
 
@@ -41,6 +45,10 @@ class ConfigError(ValueError):
 
 _DATE_AND_TIME = ({"Y", "m", "d", "H", "M"}, {"Y", "j", "H", "M"}, {"y", "m", "d", "H", "M"})
 _UNIX_TIME = "s"  # seconds since 1970; not strptime's, but recorders name files so
+# How a camera's stream is reached: no result depends on it, and nobody shall read it anywhere.
+STREAM_KEYS = frozenset({"url", "user", "password", "password_env", "transport"})
+STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
+_STREAM_URL = re.compile(rf"(?i)({'|'.join(STREAM_SCHEMES)})://[^\s/?#]+")
 _DIRECTIVES = set("YymdjHIMSfpbBzZaA%")
 
 
@@ -109,6 +117,35 @@ class EvidenceConfig(Section):
         Unit("a whole number from 1 to 100", "92"),
     ] = 92
     redact: Switch = True
+    store: Text | None = None
+
+    @field_validator("store")
+    @classmethod
+    def _in_object_storage(cls, store: str | None) -> str | None:
+        if store is not None:
+            try:
+                read_address(store)
+            except EvidenceError as error:
+                raise ValueError(f"{error}; null keeps evidence in the data folder") from None
+        return store
+
+
+class LiveConfig(Section):
+    """Live streams: how they are looked at, and what is kept of them."""
+
+    workers: Count | None = None
+    calm_sample_s: Seconds = 4.0
+    stall_s: Seconds = 10.0
+    retry_s: Seconds = 60.0
+    gap_s: Seconds = 1800.0
+    blind_s: Seconds = 600.0
+    batch: Count = 8
+    batch_wait_s: SecondsOrZero = 0.2
+    ring_s: Seconds = 20.0
+    ring_mb: Megabytes = 8.0
+    checkpoint_s: Seconds = 60.0
+    metrics_host: Text = "127.0.0.1"
+    metrics_port: Port | None = 9108
 
 
 class GroundControlPointConfig(Section):
@@ -132,6 +169,11 @@ class CameraConfig(Section):
     zones: FilePath | None = None
     timezone: Text = "UTC"
     file_time: Text | None = None
+    url: SecretStr | None = None
+    user: Text | None = None
+    password: SecretStr | None = None
+    password_env: Text | None = None
+    transport: Literal["tcp", "udp"] = "tcp"
 
     @field_validator("timezone")
     @classmethod
@@ -167,6 +209,22 @@ class CameraConfig(Section):
                 'write one such as "cam1_%Y%m%d_%H%M%S"'
             )
         return pattern
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _STREAM_URL.match(url.get_secret_value()):
+            raise ValueError(
+                "this is no stream's address; write one such as rtsp://10.0.0.5/stream1 "
+                f"({', '.join(STREAM_SCHEMES)} are known)"
+            )
+        return url
+
+    @model_validator(mode="after")
+    def _one_password(self) -> CameraConfig:
+        if self.password is not None and self.password_env is not None:
+            raise ValueError("password and password_env are both there; one of them is enough")
+        return self
 
     @model_validator(mode="after")
     def _usable_place(self) -> CameraConfig:
@@ -209,6 +267,7 @@ class Config(Section):
     tracking: TrackingConfig = TrackingConfig()
     rules: RulesConfig = RulesConfig()
     evidence: EvidenceConfig = EvidenceConfig()
+    live: LiveConfig = LiveConfig()
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("cameras")
@@ -243,18 +302,22 @@ class Config(Section):
 
     @property
     def evidence_root(self) -> Path:
-        """The folder that evidence packages lie in."""
+        """The folder that evidence packages are written to, and wait in where a store keeps them."""
         return self.data / "evidence"
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of every value that can change a result.
 
-        Where results are kept (``data``, ``store``) is left out. A zones file enters with its
-        content, so that moving it changes nothing and editing it does.
+        Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
+        live streams are reached and received. A zones file enters with its content, so that moving
+        it changes nothing and editing it does.
         """
-        values = self.model_dump(mode="json", exclude={"data", "store"})
+        values = self.model_dump(mode="json", exclude={"data", "store", "live"})
+        del values["evidence"]["store"]
         for camera, entry in zip(self.cameras, values["cameras"], strict=True):
+            for key in STREAM_KEYS:
+                del entry[key]
             if camera.zones is not None and camera.zones.is_file():
                 entry["zones"] = hashlib.sha256(camera.zones.read_bytes()).hexdigest()
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

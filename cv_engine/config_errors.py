@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from cv_engine.config_section import Unit
 from cv_engine.yaml_file import Location, YamlFile
 
 _SHOWN_CHARACTERS = 60  # a wrong value is quoted up to here, so that a line stays readable
+# User and password within an address: errors end in logs and on screens.
+_CREDENTIALS = re.compile(r"://[^\s'\"]*@")
 _CAUSES = {
     "greater_than": "is too small",
     "greater_than_equal": "is too small",
@@ -32,7 +35,10 @@ def describe(
         document: The file, which knows the lines.
     """
     return [
-        (document.line(entry["loc"]), f"{_dotted(entry['loc'])}: {_explain(entry, model)}")
+        (
+            document.line(entry["loc"]),
+            _CREDENTIALS.sub("://", f"{_dotted(entry['loc'])}: {_explain(entry, model)}"),
+        )
         for entry in error.errors(include_url=False)
     ]
 
@@ -61,6 +67,8 @@ def _explain(entry: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{_shown(value)} stands where a list is wanted; start each entry with a dash"
     if kind == "literal_error":
         return _choose(value, entry["ctx"]["expected"])
+    if _is_secret(model, location):
+        return "what is written there is no text; put it between double quotes"
     unit = _unit(model, location)
     if unit is None:
         return f"{_shown(value)}: {entry['msg']}; correct it"
@@ -127,6 +135,12 @@ def _unit(model: type[BaseModel], location: Location) -> Unit | None:
     return next(_units_in([*field.metadata, field.annotation]), None)
 
 
+def _is_secret(model: type[BaseModel], location: Location) -> bool:
+    section = _section(model, location[:-1])
+    field = section.model_fields.get(str(location[-1])) if section else None
+    return field is not None and SecretStr in (field.annotation, *get_args(field.annotation))
+
+
 def _units_in(parts: Iterable[object]) -> Iterator[Unit]:
     for part in parts:
         if isinstance(part, Unit):
@@ -149,5 +163,10 @@ def _shown(value: object) -> str:
         return "an empty value"
     if isinstance(value, bool):
         return str(value).lower()
+    # What stands within may be a password in the wrong place.
+    if isinstance(value, dict):
+        return "a group of keys"
+    if isinstance(value, list) and not all(isinstance(item, (int, float)) for item in value):
+        return "a list"
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

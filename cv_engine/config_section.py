@@ -63,6 +63,12 @@ Longitude = Annotated[
 Count = Annotated[int, Field(ge=1, strict=True), Unit("a whole number, 1 or more", "1")]
 Switch = Annotated[bool, Field(strict=True), Unit("true or false", "true")]
 Text = Annotated[str, Field(min_length=1), Unit("a text", '"market-street"')]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True), Unit("a port number, 1 to 65535", "9108")]
+Megabytes = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False, strict=True),
+    Unit("a number of MiB above 0", "8"),
+]
 FilePath = Annotated[Path, Unit("a path", '"zones/market.geojson"')]
 
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from cv_engine.cases import Queue, open_queue
 from cv_engine.checkpoint import Checkpoints
 from cv_engine.config import CameraConfig, Config
+from cv_engine.evidence.outbox import Outbox
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import sweep
+from cv_engine.evidence.store import open_store
+from cv_engine.evidence.uploader import Uploader
 from cv_engine.ledger import Ledger
-from cv_engine.observer import EXPLAINING_CONFIDENCE
 from cv_engine.outcome import Progress, Summary, VideoReport
+from cv_engine.post import Post, detector_of
+from cv_engine.recordings import Means, Recordings
 from cv_engine.video.faults import VideoError
 from cv_engine.video.source import Video
-from cv_engine.watch import Means, Watch
-from models.detector import Detector, open_detector
 from zones.problem import ZoneError
-from zones.zone import load_zones
+
+# How long a run that is broken off waits for the package that is being sent, seconds.
+_BREAK_OFF_S = 1.0
 
 __all__ = ["Progress", "Summary", "VideoReport", "analyze"]
 
@@ -42,6 +47,9 @@ def analyze(
     analysed before with the same settings is not done again, and a run that was killed goes on
     where it stopped when it is called again.
 
+    Where evidence is kept in a store, it is sent while the looks go on. A store that is away holds
+    nothing up: what could not be sent waits, and the next call sends it.
+
     Args:
         videos: Files, in order of time.
         config: Settings.
@@ -53,16 +61,18 @@ def analyze(
         progress: Called after each look.
 
     Returns:
-        What became of each video; one that cannot be read does not stop the rest.
+        What became of each video; one that cannot be read does not stop the rest. And which
+        evidence could not be sent.
 
     Raises:
         ConfigError, ZoneError, ModelError: Settings are wrong.
-        QueueError, EvidenceError, LedgerError: The data folder cannot be written. What was filed
-            before is kept, and the same call goes on from there.
+        QueueError, EvidenceError, LedgerError: The data folder cannot be written, or the store of
+            evidence not be opened. What was filed before is kept, and the same call goes on from
+            there.
     """
     run = _Run(config, zones, at, progress)
     began = time.process_time()
-    with run.open():
+    with run.open(), run.sending():
         if camera is not None:
             run.watch(camera, videos, start, lasting=True)
         else:
@@ -88,29 +98,37 @@ class _Run:
         self._at = at
         self._progress = progress
         self._means: Means
+        self._outbox: Outbox
 
     def open(self) -> Queue:
         """Opens what the run writes to and the detector; the queue is the context to close."""
         data = self.config.data
+        store = open_store(self.config.evidence.store or self.config.evidence_root)
         ledger = Ledger(data / "progress")
         sweep(self.config.evidence_root)
         key = SigningKey.load_or_create(data / "signing-key.pem")
-        detector = self._detector()
+        detector = detector_of(self.config)
         queue = open_queue(self.config.queue)
         checkpoints = Checkpoints(data / "progress")
-        self._means = Means(self.config, detector, queue, ledger, checkpoints, key, self._tell)
+        self._outbox = Outbox(self.config.evidence_root, store, queue)
+        uploader = Uploader(self._outbox)
+        self._means = Means(
+            self.config, detector, queue, ledger, checkpoints, key, uploader, self._tell
+        )
         return queue
 
-    def _detector(self) -> Detector:
-        detector = self.config.detector
-        return open_detector(
-            detector.model,
-            backend=detector.backend,
-            precision=detector.precision,
-            threads=detector.threads,
-            confidence=min(EXPLAINING_CONFIDENCE, detector.confidence),
-            input_size=detector.input_size,
-        )
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Sends evidence while the block runs, and after it what still waits."""
+        uploader = self._means.uploader
+        uploader.start()
+        try:
+            yield
+        except BaseException:
+            uploader.stop(_BREAK_OFF_S)
+            raise
+        uploader.stop()
+        self.summary.unsent = self._outbox.send_waiting().unsent
 
     def watch(
         self, name: str, videos: Sequence[Path], start: datetime | None, *, lasting: bool
@@ -121,14 +139,13 @@ class _Run:
         if self._at is not None:
             place = {"latitude": self._at[0], "longitude": self._at[1]}
             settings = settings.model_copy(update=place)
-        zones_file = self._zones_file or settings.zones
-        zones = load_zones(zones_file, timezone=settings.timezone) if zones_file else None
-        watch = Watch(self._means, settings, zones, start, lasting=lasting)
+        post = Post.of(settings, self._zones_file)
+        recordings = Recordings(self._means, post, start, lasting=lasting)
         for path in videos:
             report = VideoReport(path)
             self.summary.videos.append(report)
             try:
-                watch.analyse(report)
+                recordings.analyse(report)
             except (VideoError, ZoneError) as error:
                 report.status, report.message = "failed", str(error)
 

@@ -116,9 +116,15 @@ class Shot:
 
 @dataclass(slots=True)
 class Footage:
-    """The recordings of one camera looked at so far, in order of time, the present one last."""
+    """The recordings of one camera looked at so far, in order of time, the present one last.
+
+    Attributes:
+        recordings: They.
+        stream: Whether they are parts of a live stream, kept for a case and then thrown away.
+    """
 
     recordings: list[Recording] = field(default_factory=list)
+    stream: bool = False
 
     def add(self, recording: Recording) -> None:
         """Goes on to the next recording."""

@@ -36,6 +36,10 @@ EXPLAINING_CONFIDENCE = 0.1
 ASK_AGAIN_S = 15.0
 ASKED_PER_DWELL = 6
 
+# Looks in a row in which passers-by may hide a thing, however far apart the looks are, before it
+# counts as gone: at a busy place two of three looks in a row may be hidden.
+HIDDEN_LOOKS = 5
+
 # Long side of the small picture on which change is looked for, pixels: a bag ten pixels wide on
 # it is fifty on a 1080p frame.
 SMALL_SIDE = 480
@@ -56,15 +60,27 @@ class Observation:
     asked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A look whose pixels are taken in, and that waits for the detector's word."""
+
+    time_s: float
+    at: datetime
+    view: ViewEvent | None
+
+
 class Observer:
     """Watches one camera's looks and reports violations.
+
+    A look is taken in at once by `observe`, or in two steps, so that the detector's calls for many
+    cameras can be made together: `look`, and `conclude` where that is asked for.
 
     Args:
         width: Of the frame, pixels.
         height: Of the frame, pixels.
         zones: Zones on the image.
         config: Thresholds.
-        sample_s: Interval between looks, seconds.
+        sample_s: Interval between looks, seconds; the longest one, where it varies.
         drawn: Whether the zones were drawn on this view: then a camera that has moved is not
             trusted until it is back; else the new view is simply watched.
     """
@@ -85,13 +101,15 @@ class Observer:
         self._config = config
         self._sample_s = sample_s
         self._drawn = drawn
+        self._lost_s = max(config.tracking.lost_s, HIDDEN_LOOKS * sample_s)
         self._rules(config)
         self._watched = _raster(self._zones, self._scale, self.small_size)
         self._background: Background | None = None
+        self._question: _Question | None = None
         self._restart()
 
     def _rules(self, config: Config) -> None:
-        parking, clutter, gap_s = config.rules.parking, config.rules.clutter, config.tracking.lost_s
+        parking, clutter, gap_s = config.rules.parking, config.rules.clutter, self._lost_s
         zones = self._zones if parking.enabled else []
         self._parking = {
             MOTOR: ParkingRule(MOTOR, zones, parking.dwell_s, gap_s, parking.min_size_px),
@@ -105,8 +123,8 @@ class Observer:
 
     def _restart(self) -> None:
         """Forgets the view: nothing seen so far tells anything about the next look."""
-        lost_s = self._config.tracking.lost_s
-        shortest_s = min((dwell.limits.dwell_s for dwell in self._dwells()), default=lost_s)
+        lost_s = self._lost_s
+        shortest_s = min((dwell.limits.dwell_s for dwell in self.zone_dwells), default=lost_s)
         self._ask_again_s = min(ASK_AGAIN_S, shortest_s / ASKED_PER_DWELL)
         self._background = None
         self._health = ViewHealth()
@@ -123,14 +141,18 @@ class Observer:
         self._asked_at: float | None = None
 
     def state(self) -> dict[str, Any]:
-        """All that it remembers of the looks so far: what it goes on from, see `restore`."""
+        """All that it remembers of the looks so far: what it goes on from, see `restore`.
+
+        Only between whole looks.
+        """
+        assert self._question is None, "the last look is not concluded"
         return {
             "background": self._background,
             "health": self._health,
             "trackers": self._trackers,
             "keeper": self._keeper,
             "asked_at": self._asked_at,
-            "stays": [dwell.stays for dwell in self._dwells()],
+            "stays": [dwell.stays for dwell in self.zone_dwells],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -140,10 +162,12 @@ class Observer:
         self._trackers = state["trackers"]
         self._keeper = state["keeper"]
         self._asked_at = state["asked_at"]
-        for dwell, stays in zip(self._dwells(), state["stays"], strict=True):
+        for dwell, stays in zip(self.zone_dwells, state["stays"], strict=True):
             dwell.stays = stays
 
-    def _dwells(self) -> list[ZoneDwell]:
+    @property
+    def zone_dwells(self) -> list[ZoneDwell]:
+        """The stays of every rule in each of its zones."""
         rules: list[ParkingRule | ClutterRule] = [*self._parking.values(), self._clutter]
         return [dwell for rule in rules for dwell in rule.dwells]
 
@@ -165,17 +189,88 @@ class Observer:
         Returns:
             What the look brought.
         """
+        done = self.look(time_s, at, picture)
+        return self.conclude(detect()) if done is None else done
+
+    def look(self, time_s: float, at: datetime, picture: NDArray[np.uint8]) -> Observation | None:
+        """Takes in the pixels of one look; arguments as for `observe`.
+
+        Returns:
+            What the look brought, or ``None`` where that depends on the detector's word: then
+            nothing else may be called before `conclude`.
+        """
+        assert self._question is None, "the last look is not concluded"
         event = None
         if self._background is None:
-            self._background = Background(picture, time_s, occlusion_s=self._config.tracking.lost_s)
+            self._background = Background(picture, time_s, occlusion_s=self._lost_s)
         else:
             event = self._health.look(picture, self._background, time_s)
             if not self._health.trusted:
                 stays = self._abandon(time_s, at) if self._is_new_view(event) else Stays()
                 return Observation(stays, event)
             self._background.look(picture, time_s)
-        detections = self._ask(time_s, detect)
-        return Observation(self._watch(time_s, at, detections), event, detections is not None)
+        if self._asks(time_s):
+            self._question = _Question(time_s, at, event)
+            return None
+        return Observation(self._watch(time_s, at, None), event)
+
+    def conclude(self, detections: sv.Detections | None) -> Observation:
+        """Completes the look that asked for the detector's word.
+
+        Args:
+            detections: What the detector saw; ``None`` where it could not be asked: the next look
+                asks again.
+
+        Returns:
+            What the look brought.
+        """
+        look, self._question = self._question, None
+        assert look is not None, "no look has asked"
+        if detections is not None:
+            self._asked_at = look.time_s
+            detections = _of_classes(detections, EXPLAINED_CLASSES)
+        stays = self._watch(look.time_s, look.at, detections)
+        return Observation(stays, look.view, detections is not None)
+
+    def skip(self, gap_s: float) -> None:
+        """Takes note that nobody is looking for a while: the stream is away, the program restarts.
+
+        What stood there before and is recognised after has stood there all the time. What is not
+        was last seen before the gap and ends within the usual time after it. What came meanwhile
+        begins with the first look after the gap.
+
+        Args:
+            gap_s: From the last look to the next, seconds.
+
+        Raises:
+            ValueError: It is negative.
+        """
+        if not gap_s >= 0:
+            raise ValueError(f"gap_s is {gap_s}: it must be 0 seconds or more")
+        assert self._question is None, "the last look is not concluded"
+        if self._background is not None:
+            self._background.skip(gap_s)
+        for tracker in self._trackers.values():
+            tracker.skip(gap_s)
+        self._keeper.skip(gap_s)
+        for dwell in self.zone_dwells:
+            dwell.skip(gap_s)
+        self._asked_at = None  # who has come meanwhile?
+
+    @property
+    def busy(self) -> bool:
+        """Whether something goes on that is worth a closer look, with looks soon after each other.
+
+        A stay that has begun or is about to reach its limit, something about which the detector has
+        not had its say, something that is to be recognised after a gap; not what passes, what has
+        been reported, or what stands where or when it may.
+        """
+        now_s = 0.0 if self._background is None else self._background.time_s
+        return (
+            any(dwell.is_pressing(now_s) for dwell in self.zone_dwells)
+            or any(tracker.in_doubt for tracker in self._trackers.values())
+            or self._keeper.in_doubt
+        )
 
     def _is_new_view(self, event: ViewEvent | None) -> bool:
         return event is not None and event.state is ViewState.MOVED and not self._drawn
@@ -186,14 +281,14 @@ class Observer:
         A camera that is being turned stops and goes on: what comes to rest meanwhile is the view.
         """
         self._restart()
-        self._keeper.from_s = time_s + self._config.tracking.lost_s
+        self._keeper.from_s = time_s + self._lost_s
         stays = self._clutter.step(time_s, at, [])
         for rule in self._parking.values():
             stays += rule.step(time_s, at, [])
         return stays
 
-    def _ask(self, time_s: float, detect: Callable[[], sv.Detections]) -> sv.Detections | None:
-        """The detector's word, where something needs it."""
+    def _asks(self, time_s: float) -> bool:
+        """Whether something needs the detector's word."""
         assert self._background is not None
         view = View(self._background, self._scale)
         standing = self._standing_boxes()
@@ -201,11 +296,7 @@ class Observer:
         wanted.append(self._keeper.look(self._background, standing))
         refresh_s = self._config.change.refresh_s
         wanted.append(self._asked_at is None or time_s - self._asked_at >= refresh_s)
-        if not any(wanted) or self._asked_lately(time_s):
-            return None
-        self._asked_at = time_s
-        found = detect()
-        return _of_classes(found, EXPLAINED_CLASSES)
+        return any(wanted) and not self._asked_lately(time_s)
 
     def _asked_lately(self, time_s: float) -> bool:
         # Looks come at sample_s or a little sooner: half of one must not cost a whole one.

@@ -54,10 +54,17 @@ class VideoReport:
 
 @dataclass(slots=True)
 class Summary:
-    """What came of a run: of each video, and the processor time that it took."""
+    """What came of a run: of each video, and of the evidence that is kept elsewhere.
+
+    Attributes:
+        videos: What became of each video.
+        cpu_s: Processor time that it took, seconds.
+        unsent: Evidence packages that wait here for the store, and why.
+    """
 
     videos: list[VideoReport] = field(default_factory=list)
     cpu_s: float = 0.0
+    unsent: dict[str, str] = field(default_factory=dict)
 
     @property
     def cases(self) -> list[int]:

@@ -10,19 +10,20 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import structlog
 import supervision as sv
 
 from cv_engine.cases import Queue
 from cv_engine.checkpoint import Checkpoint, Checkpoints
-from cv_engine.config import CameraConfig, Config
+from cv_engine.config import Config
 from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.uploader import Uploader
 from cv_engine.filing import Filer
 from cv_engine.footage import Footage, Recording
 from cv_engine.ledger import Done, Ledger, key_of
 from cv_engine.observer import Observation, Observer
 from cv_engine.outcome import VideoReport
+from cv_engine.post import Post, detect
 from cv_engine.succession import Succession
 from cv_engine.video.clock import Clock
 from cv_engine.video.faults import VideoError
@@ -31,8 +32,6 @@ from cv_engine.video.health import ViewState
 from cv_engine.video.sampler import choose
 from cv_engine.video.source import Video, open_video
 from models.detector import Detector
-from zones.camera import Camera
-from zones.zone import Zone, in_sight, whole_frame
 
 # How much work a kill may cost, seconds. A checkpoint takes some 30 ms: a third of a percent.
 CHECKPOINT_EVERY_S = 10.0
@@ -56,6 +55,7 @@ class Means:
         ledger: Knows the recordings that are done.
         checkpoints: Where each camera's run stands.
         key: Signs evidence.
+        uploader: Sends evidence, where it is not kept here.
         tell: Called after each look with the video, media seconds done and in all.
     """
 
@@ -65,16 +65,16 @@ class Means:
     ledger: Ledger
     checkpoints: Checkpoints
     key: SigningKey
+    uploader: Uploader
     tell: Callable[[Video, float], None]
 
 
-class Watch:
+class Recordings:
     """One camera's recordings.
 
     Args:
         means: What all cameras of a run share.
-        settings: The camera.
-        zones: Its zones as drawn, ``None`` where there are none.
+        post: The camera.
         start: When the first recording began; without an offset in the camera's time zone.
         lasting: Whether more recordings of this camera may follow in another run.
     """
@@ -82,19 +82,17 @@ class Watch:
     def __init__(
         self,
         means: Means,
-        settings: CameraConfig,
-        zones: Sequence[Zone] | None,
+        post: Post,
         start: datetime | None,
         *,
         lasting: bool,
     ) -> None:
+        settings = post.settings
         self._means = means
-        self._settings = settings
-        self._camera: Camera = settings.camera()
-        self._zones = zones
+        self._post = post
         self._lasting = lasting
         self._succession = Succession(start, settings.file_time, ZoneInfo(settings.timezone))
-        self._conditions = _conditions(means, settings, zones)
+        self._conditions = post.conditions(means.config, means.detector)
         self._footage = Footage()
         self._observer: Observer | None = None
         self._filer: Filer | None = None
@@ -171,7 +169,7 @@ class Watch:
         self._behind = []
         if self._observer is not None and len(chain) == 1:
             return _FROM_THE_START
-        saved = self._means.checkpoints.load(self._settings.name, key_of(self._conditions))
+        saved = self._means.checkpoints.load(self._post.name, key_of(self._conditions))
         index, after_s = 0, _FROM_THE_START
         if saved is not None:
             index, after_s = self._restored(saved, chain)
@@ -219,7 +217,7 @@ class Watch:
                 at.timestamp(),
                 at,
                 look.small(*observer.small_size),
-                partial(detect, self._means.detector, look),
+                partial(self._detect, look),
             )
             report.looks += 1
             report.detections += observation.asked
@@ -231,13 +229,16 @@ class Watch:
         report.skipped = [str(note) for note in (*video.skipped, *video.repairs)]
         report.seen_s = recording.seen_s - max(0.0, after_s)
 
+    def _detect(self, look: Look) -> sv.Detections:
+        return detect(self._means.detector, [look])[0]
+
     def _finish(self, recording: Recording, report: VideoReport) -> None:
         done = Done(tuple(report.cases), recording.seen_s, recording.length_s)
         self._means.ledger.note(recording.key, recording.path.name, done)
         if self._lasting:
             self._save(recording, report, finished=True)
         else:
-            self._means.checkpoints.drop(self._settings.name)
+            self._means.checkpoints.drop(self._post.name)
 
     def _is_present(self, recording: Recording) -> bool:
         return bool(self._footage.recordings) and self._footage.recordings[-1] is recording
@@ -271,36 +272,23 @@ class Watch:
     def _begin(self, size: tuple[int, int], first_s: float) -> None:
         """Begins with a view of which nothing is known."""
         means = self._means
-        drawn = self._zones is not None
-        zones = self._zones_on(*size)
         self._size = size
         self._footage = Footage()
-        self._observer = Observer(
-            *size, zones, means.config, sample_s=means.config.video.sample_s, drawn=drawn
-        )
-        self._filer = Filer(
-            camera=self._camera,
-            zones=zones,
-            footage=self._footage,
-            detect=partial(detect, means.detector),
-            queue=means.queue,
-            config=means.config,
-            key=means.key,
-            root=means.config.evidence_root,
-            model=means.detector.digest,
-            timezone=self._settings.timezone,
+        self._observer = self._post.observer(*size, means.config)
+        self._filer = self._post.filer(
+            self._post.zones_on(*size),
+            means.config,
+            means.detector,
+            means.queue,
+            means.key,
             first_s=first_s,
         )
-
-    def _zones_on(self, width: int, height: int) -> list[Zone]:
-        if self._zones is None:
-            return [whole_frame(width, height)]
-        return in_sight(self._zones, self._camera, width, height)
 
     def _take(self, observation: Observation, recording: Recording, report: VideoReport) -> None:
         assert self._filer is not None
         for violation in observation.stays.due:
-            filed = self._filer.file(violation)
+            filed = self._filer.file(violation, self._footage)
+            self._means.uploader.soon()
             report.cases.append(filed.case_id)
             report.cases_new += filed.outcome == "new"
             report.cases_known += filed.outcome != "new"
@@ -334,7 +322,7 @@ class Watch:
             "report": (report.looks, report.detections, report.cases, report.camera_events),
         }
         here = Checkpoint(recording.key, recording.seen_s, finished, self._ended, state)
-        self._means.checkpoints.save(self._settings.name, key_of(self._conditions), here)
+        self._means.checkpoints.save(self._post.name, key_of(self._conditions), here)
         self._saved_at = time.monotonic()
 
     def _restore(self, saved: Checkpoint, present: Recording | None) -> None:
@@ -358,25 +346,3 @@ class Watch:
         report.cases, report.camera_events = cases, camera_events
         report.cases_known = len(cases)
         report.say(f"gone on with at {saved.seen_s:.0f} s")
-
-
-def detect(detector: Detector, look: Look) -> sv.Detections:
-    """The detector on a look, scaled on the way out of the decoder, in pixels of the frame."""
-    scale = min(1.0, detector.input_size / max(look.width, look.height))
-    size = max(1, round(look.width * scale)), max(1, round(look.height * scale))
-    found = detector([look.image_at(*size)])[0]
-    factor = np.array([look.width / size[0], look.height / size[1]] * 2, np.float32)
-    found.xyxy = (found.xyxy * factor).astype(np.float32)
-    return found
-
-
-def _conditions(
-    means: Means, settings: CameraConfig, zones: Sequence[Zone] | None
-) -> tuple[str, ...]:
-    """All on which the result depends besides the recording."""
-    return (
-        settings.model_dump_json(exclude={"zones"}),
-        means.config.digest,
-        means.detector.digest,
-        *(f"{zone.name} {zone.frame} {zone.polygon.wkt} {zone}" for zone in zones or ()),
-    )

@@ -153,6 +153,9 @@ def _explain(text: str, line: int, error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or error.context or "the text cannot be read"
     if "'%'" in problem or "'@'" in problem or "'`'" in problem:
         return f"{problem}; put the value between double quotes"
+    for sign, about in (("*", "undefined alias"), ("!", "for the tag")):
+        if about in problem:  # not quoted: it may be a password
+            return f"a text that begins with {sign} must stand between double quotes"
     if "single document" in (error.context or ""):
         return "the file holds more than one document; remove the line with ---"
     if "mapping values are not allowed" in problem:

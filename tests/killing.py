@@ -17,7 +17,7 @@ from cv_engine.evidence.verify import verify
 ROOT = Path(__file__).resolve().parents[1]
 
 # The program, but for how often it keeps where it stands: short clips would never get that far.
-_OFTEN = "import sys, cv_engine.watch as w; w.CHECKPOINT_EVERY_S = 0.2; import cli; cli.main()"
+_OFTEN = "import sys, cv_engine.recordings as w; w.CHECKPOINT_EVERY_S = 0.2; import cli; cli.main()"
 
 
 def run(

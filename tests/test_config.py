@@ -64,7 +64,8 @@ def test_the_commented_camera_is_a_valid_one(tmp_path: Path) -> None:
     assert camera.position == (29.86830, 121.54400)
     assert config.cameras[0].zones == tmp_path / "zones/market-street.geojson"
     names = {name for name in type(config.cameras[0]).model_fields if f"{name}:" in block}
-    assert names == set(type(config.cameras[0]).model_fields)
+    # The password stands in the environment; the comment says that it may stand here too.
+    assert names == set(type(config.cameras[0]).model_fields) - {"password"}
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "evidence:\n", "rules:\n  parking:\n"])
@@ -100,6 +101,15 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
         ("evidence:\n  redact: no\n", "config.yaml:2: evidence.redact: 'no' does not fit; true"),
         ("detector:\n  threads: 1.5\n", "config.yaml:2: detector.threads: 1.5 does not fit"),
         ("detector:\n  confidence: 25\n", "config.yaml:2: detector.confidence: 25 is too large"),
+        (
+            "evidence:\n  store: /srv/evidence\n",
+            "config.yaml:2: evidence.store: this is no address of evidence in object storage; "
+            "write it as s3://bucket/prefix",
+        ),
+        (
+            "evidence:\n  store: s3://me:hunter2@bucket/x\n",
+            "config.yaml:2: evidence.store: this is no address",
+        ),
         ("dwell_s: 3\n", "config.yaml:1: dwell_s: unknown key; did you mean rules.parking.dwell_s"),
         ("colour: red\n", "config.yaml:1: colour: unknown key; known here: data, store"),
         ("video: 3\n", "config.yaml:1: video: 3 stands where keys are wanted"),
@@ -204,7 +214,10 @@ def test_digest_follows_what_changes_results_only(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "z.json").write_text("1")
-    moved = _write(elsewhere, "data: other\ncameras:\n  - {name: a, zones: z.json}\n")
+    moved = _write(
+        elsewhere,
+        "data: other\nevidence: {store: s3://bucket/x}\ncameras:\n  - {name: a, zones: z.json}\n",
+    )
     assert load_config(moved).digest == first
     zones.write_text("2")
     assert load_config(path).digest != first
@@ -216,3 +229,112 @@ def test_unknown_camera_names_the_known_ones() -> None:
         ConfigError, match=r"camera 'b' is not in the configuration \(known: none\)"
     ):
         Config().camera("b")
+
+
+_SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{name: a, password: hunter2, zones: 5}",
+        "{name: a, password: [hunter2]}",
+        "{name: a, password: {is: hunter2}}",
+        "{name: a, password: hunter2, password_env: PW}",
+        "{name: a, user: {password: hunter2}}",
+        "{name: a, latitude: [hunter2]}",
+        '{name: a, url: "rtps://u:hunter2@cam/x"}',
+        '{name: a, url: "rtsp://u:hunter2 @cam/x y", timezone: "rtsp://u:hunter2@cam/x"}',
+        '{name: a, transport: "rtsp://u:hunter2@cam/x"}',
+        '{name: a, "rtsp://u:hunter2@cam/x": 1}',
+        "rtsp://u:hunter2@cam/x",
+        "rtsp://u:p/@hunter2@cam/x",
+        "{name: a, password: *hunter2}",
+        "{name: a, password: !hunter2 x}",
+        "{name: a, password: @hunter2}",
+        '{name: a, password: "hunter2',
+        "{name: a, password: hunter2, password: hunter2}",
+        "{name: a, password: hunter2}\n  - {name: a}",
+    ],
+)
+def test_no_message_repeats_a_password(entry: str, tmp_path: Path) -> None:
+    path = _write(tmp_path, f"cameras:\n  - {entry}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert _SECRET not in str(caught.value)
+
+
+def test_cameras_without_dashes_are_told_without_their_password(tmp_path: Path) -> None:
+    (problem,) = _problems(tmp_path, "cameras: {name: a, password: hunter2}\n")
+    assert problem == (
+        "config.yaml:1: cameras: a group of keys stands where a list is wanted; "
+        "start each entry with a dash"
+    )
+
+
+@pytest.mark.parametrize("written", ["123456", "true", "[a]"])
+def test_a_password_that_is_no_text_is_told_without_it(written: str, tmp_path: Path) -> None:
+    (problem,) = _problems(tmp_path, f"cameras:\n  - {{name: a, password: {written}}}\n")
+    assert problem == (
+        "config.yaml:2: cameras[0].password: what is written there is no text; "
+        "put it between double quotes"
+    )
+
+
+def test_nothing_that_shows_a_camera_shows_its_password(tmp_path: Path) -> None:
+    text = "cameras:\n  - {name: a, url: 'rtsp://u:hunter2@cam/x', user: b, password: hunter2}\n"
+    config = load_config(_write(tmp_path, text))
+    camera = config.camera("a")
+    assert camera.password is not None
+    assert camera.password.get_secret_value() == _SECRET
+    for shown in (
+        *(repr(config), str(config), repr(camera), f"{camera.url} {camera.password}"),
+        *(config.model_dump_json(), str(config.model_dump()), camera.model_dump_json()),
+    ):
+        assert _SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        "url: rtsp://cam/x",
+        "user: b",
+        "password: hunter2",
+        "password_env: PW",
+        "transport: udp",
+        "url: 'https://cam/live.m3u8'",
+    ],
+)
+def test_digest_knows_nothing_of_how_streams_are_reached(reached: str, tmp_path: Path) -> None:
+    plain = load_config(_write(tmp_path, "cameras:\n  - {name: a}\n")).digest
+    assert load_config(_write(tmp_path, f"cameras:\n  - {{name: a, {reached}}}\n")).digest == plain
+    received = "live: {ring_s: 30, workers: 2, gap_s: 60}\ncameras:\n  - {name: a}\n"
+    assert load_config(_write(tmp_path, received)).digest == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("live:\n  workers: 0\n", "config.yaml:2: live.workers: 0 is too small"),
+        ("live:\n  metrics_port: 70000\n", "config.yaml:2: live.metrics_port: 70000 is too large"),
+        ("live:\n  ring_mb: 0\n", "config.yaml:2: live.ring_mb: 0 is too small"),
+        ("live:\n  ring: 20\n", "config.yaml:2: live.ring: unknown key; did you mean"),
+        (
+            "cameras:\n  - {name: a, url: /dev/video0}\n",
+            "config.yaml:2: cameras[0].url: this is no stream's address; write one such as rtsp://",
+        ),
+        (
+            "cameras:\n  - {name: a, transport: http}\n",
+            "config.yaml:2: cameras[0].transport: 'http' is not one of tcp, udp",
+        ),
+    ],
+)
+def test_wrong_settings_of_streams_are_told(text: str, expected: str, tmp_path: Path) -> None:
+    (problem,) = _problems(tmp_path, text)
+    assert problem.startswith(expected)
+
+
+def test_live_streams_may_be_left_to_the_machine(tmp_path: Path) -> None:
+    live = load_config(_write(tmp_path, "live: {workers: null, metrics_port: null}\n")).live
+    assert live.workers is None
+    assert live.metrics_port is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cv_engine import watch
+from cv_engine import recordings
 from cv_engine.config import Config
 from cv_engine.engine import Summary, analyze
 from cv_engine.footage import Recording
@@ -22,13 +22,13 @@ LENGTH_S = 4.0
 def began(monkeypatch: pytest.MonkeyPatch) -> dict[str, datetime]:
     """When each file that was looked at began, filled in while the engine runs."""
     seen: dict[str, datetime] = {}
-    look = watch.Watch._look
+    look = recordings.Recordings._look
 
-    def noting(self: watch.Watch, recording: Recording, *others: Any) -> None:
+    def noting(self: recordings.Recordings, recording: Recording, *others: Any) -> None:
         seen[recording.path.name] = recording.began
         look(self, recording, *others)
 
-    monkeypatch.setattr(watch.Watch, "_look", noting)
+    monkeypatch.setattr(recordings.Recordings, "_look", noting)
     return seen
 
 

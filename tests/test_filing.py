@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import supervision as sv
 
-from cv_engine.cases import Queue, open_queue
+from cv_engine.cases import Queue, QueueError, open_queue
 from cv_engine.config import Config
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.filing import Filer
+from cv_engine.filing import CAMERA_BLIND, Filer
 from cv_engine.footage import Footage, Recording
 from cv_engine.rules.rule import Violation
 from cv_engine.video.clock import Clock
@@ -52,7 +54,7 @@ def asked() -> list[float]:
 
 
 @pytest.fixture
-def filer(tmp_path: Path, queue: Queue, footage: Footage, asked: list[float]) -> Filer:
+def filer(tmp_path: Path, queue: Queue, asked: list[float]) -> Filer:
     def detect(look: Look) -> sv.Detections:
         asked.append(look.media_s)
         return sv.Detections(
@@ -65,7 +67,6 @@ def filer(tmp_path: Path, queue: Queue, footage: Footage, asked: list[float]) ->
     return Filer(
         camera=Camera("market", None, ()),
         zones=[whole_frame(WIDTH, HEIGHT)],
-        footage=footage,
         detect=detect,
         queue=queue,
         config=Config(data=tmp_path),
@@ -119,9 +120,10 @@ def test_each_role_gets_its_own_moments(
     observed_s: float,
     expected: dict[str, list[float]],
     filer: Filer,
+    footage: Footage,
     asked: list[float],
 ) -> None:
-    stills = filer._stills(_violation(began_s, observed_s, kind))
+    stills = filer._stills(_violation(began_s, observed_s, kind), footage)
     found: dict[str, list[float]] = {}
     for still in stills:
         found.setdefault(still.role, []).append((still.time - START).total_seconds())
@@ -138,32 +140,34 @@ def test_each_role_gets_its_own_moments(
 def test_a_recording_that_is_gone_costs_its_stills_only(filer: Filer, footage: Footage) -> None:
     footage.recordings[0].release()
     footage.recordings[0].path.unlink()
-    stills = filer._stills(_violation(10.0, 36.0))
+    stills = filer._stills(_violation(10.0, 36.0), footage)
     assert {still.role for still in stills} == {"between", "end"}
 
 
-def test_filing_twice_is_filing_once(filer: Filer, queue: Queue, asked: list[float]) -> None:
+def test_filing_twice_is_filing_once(
+    filer: Filer, queue: Queue, asked: list[float], footage: Footage
+) -> None:
     violation = _violation(2.0, 8.0)
-    first = filer.file(violation)
+    first = filer.file(violation, footage)
     looked_at = len(asked)
-    assert filer.file(violation).case_id == first.case_id
-    assert filer.file(violation).outcome == "known"
+    assert filer.file(violation, footage).case_id == first.case_id
+    assert filer.file(violation, footage).outcome == "known"
     assert len(asked) == looked_at, "sound evidence is not made again"
     assert len(queue.history(first.case_id)) == 1
 
 
-def test_damaged_evidence_is_made_again(filer: Filer, tmp_path: Path) -> None:
+def test_damaged_evidence_is_made_again(filer: Filer, tmp_path: Path, footage: Footage) -> None:
     violation = _violation(2.0, 8.0)
-    filer.file(violation)
+    filer.file(violation, footage)
     (package,) = (tmp_path / "evidence").iterdir()
     (package / "manifest.sig").write_bytes(b"")
-    filer.file(violation)
+    filer.file(violation, footage)
     names = sorted(path.name for path in (tmp_path / "evidence").iterdir())
     assert names == [package.name, f"{package.name}.damaged-1"]
 
 
-def test_what_leaves_is_noted_with_its_time(filer: Filer, queue: Queue) -> None:
-    filed = filer.file(_violation(2.0, 8.0))
+def test_what_leaves_is_noted_with_its_time(filer: Filer, queue: Queue, footage: Footage) -> None:
+    filed = filer.file(_violation(2.0, 8.0), footage)
     filer.left(_violation(2.0, 15.0))
     assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
     assert not filer.keys
@@ -171,8 +175,10 @@ def test_what_leaves_is_noted_with_its_time(filer: Filer, queue: Queue) -> None:
     assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
 
 
-def test_of_what_is_out_of_sight_nothing_is_said(filer: Filer, queue: Queue) -> None:
-    filed = filer.file(_violation(2.0, 8.0))
+def test_of_what_is_out_of_sight_nothing_is_said(
+    filer: Filer, queue: Queue, footage: Footage
+) -> None:
+    filed = filer.file(_violation(2.0, 8.0), footage)
     filer.forget(_violation(2.0, 15.0))
     assert queue.get(filed.case_id).left_at is None
     assert not filer.keys
@@ -181,3 +187,162 @@ def test_of_what_is_out_of_sight_nothing_is_said(filer: Filer, queue: Queue) -> 
 def test_what_stood_there_at_first_came_earlier(filer: Filer) -> None:
     assert filer.finding(_violation(0.0, 8.0)).attributes["since_before_recording"] is True
     assert "since_before_recording" not in filer.finding(_violation(1.0, 8.0)).attributes
+
+
+def test_what_was_over_before_the_first_look_is_of_an_earlier_view(filer: Filer) -> None:
+    filer.first_s = START.timestamp() + 9
+    assert "since_before_recording" not in filer.finding(_violation(1.0, 8.0)).attributes
+
+
+def _package(root: Path) -> Path:
+    (package,) = root.iterdir()
+    return package
+
+
+def _manifest(root: Path) -> dict[str, Any]:
+    written: dict[str, Any] = json.loads((_package(root) / "manifest.json").read_bytes())
+    return written
+
+
+@pytest.mark.parametrize(
+    ("began_s", "observed_s", "clips"),
+    [
+        (6.0, 12.0, {"clip": (1.0, 17.0)}),
+        # Each of its own recording, in that recording's time.
+        (10.0, 31.0, {"clip-start": (5.0, 15.0), "clip-end": (5.0, 15.0)}),
+    ],
+)
+def test_clips_show_beginning_and_end(
+    began_s: float,
+    observed_s: float,
+    clips: dict[str, tuple[float, float]],
+    filer: Filer,
+    footage: Footage,
+) -> None:
+    filer.file(_violation(began_s, observed_s), footage)
+    manifest = _manifest(filer.root)
+    asked = {
+        clip["name"]: (clip["asked_start_s"], clip["asked_end_s"]) for clip in manifest["clips"]
+    }
+    assert asked == {name: pytest.approx(span) for name, span in clips.items()}
+    for clip in manifest["clips"]:
+        assert clip["pictures"] == pytest.approx(10 * (clip["end_s"] - clip["start_s"]), abs=2)
+        assert (_package(filer.root) / clip["path"]).is_file()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_evidence_tells_where_it_comes_from(stream: bool, filer: Filer, footage: Footage) -> None:
+    footage.stream = stream
+    filer.file(_violation(10.0, 31.0), footage)
+    provenance = _manifest(filer.root)["provenance"]
+    assert provenance["clock"] == "the start given"
+    if stream:
+        # The parts that it was cut from are thrown away: their names would tell nobody anything.
+        assert provenance["source"] == {"stream": "market"}
+        assert "began_in" not in provenance
+    else:
+        assert provenance["source"]["name"] == "1.mp4"
+        assert provenance["began_in"] == {"name": "0.mp4"}
+
+
+def test_where_nothing_was_kept_the_case_has_no_pictures(filer: Filer, queue: Queue) -> None:
+    filed = filer.file(_violation(2.0, 8.0), Footage(stream=True))
+    assert queue.get(filed.case_id).evidence is None
+    assert not filer.root.exists()
+    filer.left(_violation(2.0, 15.0))
+    assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
+
+
+def test_times_are_told_by_the_clock_that_is_handed_in(
+    filer: Filer, queue: Queue, footage: Footage
+) -> None:
+    """A stream's own time, of which only its clock knows what it is on the wall."""
+    shift = START.timestamp() - 100.0
+    filer.utc = lambda seconds: datetime.fromtimestamp(seconds + shift, UTC)
+    box = (20.0, 10.0, 150.0, 80.0)
+    stay = Violation("clutter", "whole frame", 1, box, 102.0, 108.0, 0.9)
+    case = queue.get(filer.file(stay, footage).case_id)
+    assert (case.began, case.observed) == (
+        *(START + timedelta(seconds=2), START + timedelta(seconds=8)),
+    )
+    filer.seen("clutter", "whole frame", 1, 110.0)
+    assert queue.get(case.id).observed == START + timedelta(seconds=10)
+    filer.left(Violation("clutter", "whole frame", 1, box, 102.0, 115.0, 0.9))
+    assert queue.get(case.id).left_at == START + timedelta(seconds=15)
+
+
+def test_what_is_still_there_is_noted(filer: Filer, queue: Queue, footage: Footage) -> None:
+    filed = filer.file(_violation(2.0, 8.0), footage)
+    known = ("motor_vehicle_parked", "whole frame", 1)
+    filer.seen(*known, START.timestamp() + 60)
+    assert queue.get(filed.case_id).observed == START + timedelta(seconds=60)
+    filer.seen("motor_vehicle_parked", "whole frame", 2, START.timestamp() + 90)
+    filer.forget(_violation(2.0, 8.0))
+    filer.seen(*known, START.timestamp() + 90)
+    assert queue.get(filed.case_id).observed == START + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("missed_s", "stood_before", "outcome"),
+    [(60.0, True, "joined"), (20.0, True, "new"), (60.0, False, "new")],
+)
+def test_what_stood_there_at_the_first_look_goes_on_with_its_case(
+    missed_s: float, stood_before: bool, outcome: str, filer: Filer, queue: Queue, footage: Footage
+) -> None:
+    """The program was away for half a minute, and knows nothing of what it saw before."""
+    first = filer.file(_violation(2.0, 8.0), footage)
+    filer.missed_s = missed_s
+    filer.first_s = START.timestamp() + (38.0 if stood_before else 37.0)
+    again = filer.file(_violation(38.0, 40.0, thing=7), footage)
+    assert again.outcome == outcome
+    assert (again.case_id == first.case_id) == (outcome == "joined")
+
+
+def test_after_a_turn_of_the_camera_all_but_the_camera_is_forgotten(
+    filer: Filer, queue: Queue, footage: Footage
+) -> None:
+    parked = filer.file(_violation(2.0, 8.0), footage)
+    gone = filer.file(_violation(3.0, 8.0, kind="clutter", thing=2), footage)
+    blind = filer.file(_violation(2.0, 9.0, CAMERA_BLIND, thing=0), footage)
+    filer.forget_all(but={("clutter", "whole frame", 2)})
+    filer.left(_violation(2.0, 15.0))
+    filer.left(_violation(3.0, 16.0, kind="clutter", thing=2))
+    filer.left(_violation(2.0, 17.0, CAMERA_BLIND, thing=0))
+    assert queue.get(parked.case_id).left_at is None
+    assert queue.get(gone.case_id).left_at == START + timedelta(seconds=16)
+    assert queue.get(blind.case_id).left_at == START + timedelta(seconds=17)
+
+
+def test_a_camera_that_shows_nothing_is_a_case_where_the_camera_stands(
+    filer: Filer, queue: Queue
+) -> None:
+    filer.camera = Camera("market", (29.87, 121.55), ())
+    blind = Violation(
+        CAMERA_BLIND,
+        "camera",
+        0,
+        (0.0, 0.0, 192.0, 96.0),
+        START.timestamp() + 1,
+        START.timestamp() + 601,
+        1.0,
+        {"reason": "dark"},
+    )
+    case = queue.get(filer.file(blind, Footage(stream=True)).case_id)
+    assert (case.kind, case.standard) == ("camera_blind", "cv-engine")
+    assert case.attributes == {"reason": "dark"}
+    assert case.place.geometry == {"type": "Point", "coordinates": [121.55, 29.87]}
+    assert case.place.basis == "camera"
+
+
+def test_what_cannot_be_noted_can_be_noted_later(
+    filer: Filer, queue: Queue, footage: Footage, tmp_path: Path
+) -> None:
+    filed = filer.file(_violation(2.0, 8.0), footage)
+    away = open_queue(tmp_path / "away" / "queue.db")
+    filer.queue = away  # knows nothing of it
+    with pytest.raises(QueueError):
+        filer.left(_violation(2.0, 15.0))
+    away.close()
+    filer.queue = queue
+    filer.left(_violation(2.0, 15.0))
+    assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)

@@ -1,10 +1,10 @@
-"""One camera watched from the first look on, with a detector that tells how often it was asked."""
+"""One camera watched from the first look on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,21 @@ import pytest
 import shapely
 import supervision as sv
 
-from cv_engine.config import Config
 from cv_engine.observer import Observation, Observer, small_size
-from cv_engine.rules.rule import Violation
+from cv_engine.rules.rule import Stays, Violation
 from cv_engine.video.health import ViewState
+from tests.observing import (
+    BAG,
+    BEGAN,
+    CAR,
+    DWELL_S,
+    EVERY_S,
+    LOST_S,
+    REFRESH_S,
+    Watch,
+    config,
+    observer,
+)
 from tests.tracking.scenes import (
     HEIGHT,
     WIDTH,
@@ -30,71 +41,9 @@ from tests.tracking.scenes import (
 from zones.schedule import Schedule
 from zones.zone import Zone, whole_frame
 
-BEGAN = datetime(2026, 5, 1, 8, tzinfo=UTC)  # a Friday
-CAR: Corners = (120, 80, 190, 125)
-BAG: Corners = (230, 120, 260, 150)
-DWELL_S = 60.0
-REFRESH_S = 60.0
-EVERY_S = 2.0
-
-
-def _config(**tracking: float) -> Config:
-    rules = {
-        "parking": {"dwell_s": DWELL_S, "non_motor_dwell_s": 2 * DWELL_S},
-        "clutter": {"dwell_s": DWELL_S},
-    }
-    return Config.model_validate(
-        {
-            "rules": rules,
-            "video": {"sample_s": EVERY_S},
-            "change": {"refresh_s": REFRESH_S},
-            "tracking": {"lost_s": 20.0} | tracking,
-        }
-    )
-
-
-def _observer(*zones: Zone, drawn: bool = False, every_s: float = EVERY_S) -> Observer:
-    watched = list(zones) or [whole_frame(WIDTH, HEIGHT)]
-    return Observer(WIDTH, HEIGHT, watched, _config(), sample_s=every_s, drawn=drawn)
-
-
-@dataclass
-class Watch:
-    """What an observer said, and when it asked the detector."""
-
-    observer: Observer
-    scene: Scene
-    asked: list[float] = field(default_factory=list)
-    seen: list[tuple[float, Observation]] = field(default_factory=list)
-    picture: Callable[[float], Gray] | None = None
-
-    def until(self, last_s: float, first_s: float = 0.0, every_s: float = EVERY_S) -> Watch:
-        show = self.picture or self.scene.picture
-        for time_s in np.arange(first_s, last_s + every_s / 2, every_s).tolist():
-            at = BEGAN + timedelta(seconds=time_s)
-
-            def detect(time_s: float = time_s) -> sv.Detections:
-                self.asked.append(time_s)
-                return self.scene.detections(time_s)
-
-            self.seen.append((time_s, self.observer.observe(time_s, at, show(time_s), detect)))
-        return self
-
-    @property
-    def due(self) -> list[tuple[float, Violation]]:
-        return [(t, violation) for t, seen in self.seen for violation in seen.stays.due]
-
-    @property
-    def ended(self) -> list[tuple[float, Violation]]:
-        return [(t, violation) for t, seen in self.seen for violation in seen.stays.ended]
-
-    @property
-    def view(self) -> list[tuple[float, ViewState]]:
-        return [(t, seen.view.state) for t, seen in self.seen if seen.view]
-
 
 def _watch(*things: Thing, last_s: float, zones: tuple[Zone, ...] = ()) -> Watch:
-    return Watch(_observer(*zones), Scene(list(things))).until(last_s)
+    return Watch(observer(*zones), Scene(list(things))).until(last_s)
 
 
 def test_an_empty_street_costs_a_detection_a_minute() -> None:
@@ -181,14 +130,14 @@ def test_the_detectors_whispers_do_not_park() -> None:
             found.confidence = np.full(len(found), 0.15, np.float32)
             return found
 
-    watch = Watch(_observer(), Doubtful(scene.things)).until(300)
+    watch = Watch(observer(), Doubtful(scene.things)).until(300)
     assert not watch.due
 
 
 @pytest.mark.parametrize("every_s", [0.5, 1.0, 5.0])
 def test_any_rate_finds_the_same(every_s: float) -> None:
     scene = Scene([Thing("car", CAR, 7, 29.0, 171.0), Thing("", BAG, 9, 44.0)])
-    watch = Watch(_observer(every_s=every_s), scene).until(200, every_s=every_s)
+    watch = Watch(observer(every_s=every_s), scene).until(200, every_s=every_s)
     due = {case.kind: (t, case) for t, case in watch.due}
     assert sorted(due) == ["clutter", "motor_vehicle_parked"]
     assert len(watch.due) == 2
@@ -230,7 +179,7 @@ class TestTurning:
         def picture(time_s: float) -> Gray:
             return _turned(time_s) if away_s <= time_s < back_s else scene.picture(time_s)
 
-        return Watch(_observer(drawn=drawn), scene, picture=picture).until(last_s)
+        return Watch(observer(drawn=drawn), scene, picture=picture).until(last_s)
 
     def test_with_drawn_zones_it_is_suspended_until_it_is_back(self) -> None:
         watch = self.watch(drawn=True, away_s=40.0, back_s=50.0, last_s=120.0)
@@ -266,7 +215,7 @@ def test_light_is_neither_an_event_nor_a_case(light: Callable[[float], float]) -
     scene = Scene(
         [Thing("car", CAR, 7, first_s=29.0)], ground=texture(5, WIDTH, HEIGHT, 60, 180, grain=14)
     )
-    watch = Watch(_observer(), scene, picture=lambda t: scene.picture(t, light(t))).until(400)
+    watch = Watch(observer(), scene, picture=lambda t: scene.picture(t, light(t))).until(400)
     assert not watch.view
     assert [(case.kind, case.began) for _, case in watch.due] == [("motor_vehicle_parked", 30.0)]
     assert not watch.ended
@@ -275,10 +224,10 @@ def test_light_is_neither_an_event_nor_a_case(light: Callable[[float], float]) -
 def test_another_observer_goes_on_where_one_stopped() -> None:
     """In memory; tests/test_checkpoint.py has it written to disk and read again."""
     scene = Scene([Thing("car", CAR, 7, 29.0, 151.0), Thing("", BAG, 9, first_s=44.0)])
-    undisturbed = Watch(_observer(), scene).until(240)
+    undisturbed = Watch(observer(), scene).until(240)
     for stop in (30.0, 88.0):
-        first = Watch(_observer(), scene).until(stop)
-        second = Watch(_observer(), scene)
+        first = Watch(observer(), scene).until(stop)
+        second = Watch(observer(), scene)
         second.observer.restore(first.observer.state())
         second.until(240, first_s=stop + EVERY_S)
         assert [*first.seen, *second.seen] == undisturbed.seen
@@ -302,8 +251,8 @@ def test_the_small_picture(width: int, height: int, expected: Any) -> None:
 def test_zones_are_in_pixels_of_the_frame() -> None:
     """On a frame four times as large as the small picture."""
     zone = Zone("kerb", frozenset(["clutter"]), shapely.box(900, 400, 1200, 700))
-    observer = Observer(4 * WIDTH, 4 * HEIGHT, [zone], _config(), sample_s=EVERY_S, drawn=True)
-    width, height = observer.small_size
+    watcher = Observer(4 * WIDTH, 4 * HEIGHT, [zone], config(), sample_s=EVERY_S, drawn=True)
+    width, height = watcher.small_size
     bare = texture(5, width, height, 95, 155, grain=12)
     due: list[Violation] = []
     for n in range(60):
@@ -312,7 +261,7 @@ def test_zones_are_in_pixels_of_the_frame() -> None:
             left, top = (round(value * width / (4 * WIDTH)) for value in (1000, 500))
             drawn[top : top + 40, left : left + 50] = texture(7, 50, 40, 0, 60)
         at = BEGAN + timedelta(seconds=2 * n)
-        seen = observer.observe(2.0 * n, at, shot(drawn, n), sv.Detections.empty)
+        seen = watcher.observe(2.0 * n, at, shot(drawn, n), sv.Detections.empty)
         due += seen.stays.due
     (case,) = due
     scale = 4 * WIDTH / width
@@ -322,3 +271,93 @@ def test_zones_are_in_pixels_of_the_frame() -> None:
 
 def test_the_ground_of_the_scenes_is_seeded() -> None:
     assert np.array_equal(ground(), ground())
+
+
+def _asked_at(watcher: Observer, time_s: float, picture: Gray) -> Observation | None:
+    return watcher.look(time_s, BEGAN + timedelta(seconds=time_s), picture)
+
+
+def test_two_cameras_share_a_call_of_the_detector() -> None:
+    """Each look in two steps, those of the other camera between them, is each look at once."""
+    scenes = [
+        Scene([Thing("car", CAR, 7, 29.0, 151.0), Thing("", BAG, 9, first_s=44.0)]),
+        Scene([Thing("person", (60, 60, 85, 130), 8, 10.0), Thing("car", CAR, 5)]),
+    ]
+    alone = [Watch(observer(), scene).until(200) for scene in scenes]
+    watchers = [observer(), observer()]
+    seen: list[list[tuple[float, Observation]]] = [[], []]
+    for time_s in np.arange(0, 201, EVERY_S).tolist():
+        looks = [
+            _asked_at(watcher, time_s, scene.picture(time_s))
+            for watcher, scene in zip(watchers, scenes, strict=True)
+        ]
+        for which, (watcher, scene, look) in enumerate(zip(watchers, scenes, looks, strict=True)):
+            done = watcher.conclude(scene.detections(time_s)) if look is None else look
+            seen[which].append((time_s, done))
+    assert seen == [watch.seen for watch in alone]
+
+
+def test_a_detector_that_is_away_is_asked_again_at_the_next_look() -> None:
+    scene, watcher = Scene([Thing("car", CAR, 7)]), observer()
+    for time_s in (0.0, 2.0):
+        assert _asked_at(watcher, time_s, scene.picture(time_s)) is None
+        assert watcher.conclude(None) == Observation(Stays())
+    assert _asked_at(watcher, 4.0, scene.picture(4.0)) is None
+    assert watcher.conclude(scene.detections(4.0)).asked
+
+
+def test_between_the_two_steps_nothing_else_may_be_done() -> None:
+    watcher = observer()
+    with pytest.raises(AssertionError, match="no look has asked"):
+        watcher.conclude(None)
+    assert _asked_at(watcher, 0.0, Scene().picture(0.0)) is None
+    for step in (watcher.state, lambda: watcher.skip(60.0)):
+        with pytest.raises(AssertionError, match="not concluded"):
+            step()
+
+
+class TestBusy:
+    """Whether looks should follow each other more closely."""
+
+    def times(self, watch: Watch) -> list[float]:
+        return [t for (t, _), busy in zip(watch.seen, watch.busy, strict=True) if busy]
+
+    def test_passing_traffic_is_no_reason(self) -> None:
+        cars = [
+            Thing("car", (-70, 80, 0, 125), 20 + n, 10.0 * n, 10.0 * n + 9, speed=60.0)
+            for n in range(20)
+        ]
+        assert not self.times(_watch(*cars, last_s=200))
+
+    @pytest.mark.parametrize(
+        "thing",
+        [
+            pytest.param(Thing("car", CAR, 7, first_s=29.0), id="car"),
+            pytest.param(Thing("", BAG, 9, first_s=29.0), id="bag"),
+        ],
+    )
+    def test_as_it_begins_and_as_it_nears_its_limit(self, thing: Thing) -> None:
+        watch = _watch(thing, last_s=200)
+        assert [due_s for due_s, _ in watch.due] == [90.0]
+        expected = {*range(32, 60, 2), *range(82, 90, 2)}
+        assert expected <= set(self.times(watch)) <= expected | {60.0, 80.0, 90.0}
+
+    def test_what_leaves_in_time_is_soon_forgotten(self) -> None:
+        watch = _watch(Thing("car", CAR, 7, 29.0, 60.0), last_s=200)
+        assert not watch.due
+        assert 50.0 < max(self.times(watch)) <= 60.0 + LOST_S + 2 * EVERY_S
+
+    def test_where_and_when_it_may_stand_it_is_none(self) -> None:
+        beside = Zone("kerb", frozenset(["motor_vehicle_parked"]), shapely.box(0, 0, 100, 192))
+        closed = vars(whole_frame(WIDTH, HEIGHT)) | {"schedule": Schedule.parse("18:00-19:00")}
+        for zone in (beside, Zone(**closed)):
+            watch = _watch(Thing("car", CAR, 7, 29.0), last_s=200, zones=(zone,))
+            assert [t for t in self.times(watch) if t > 30.0 + REFRESH_S] == []
+
+    def test_a_gap_is_until_things_are_recognised(self) -> None:
+        watch = _watch(Thing("car", CAR, 7), Thing("", BAG, 9, 9.0), last_s=150)
+        assert not watch.busy[-1]
+        watch.observer.skip(600.0)
+        assert watch.observer.busy
+        watch.until(750.0, first_s=750.0)
+        assert not watch.busy[-1]

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from cv_engine import watch
+from cv_engine import recordings
 from cv_engine.config import Config, load_config
 from cv_engine.engine import Progress, Summary, analyze
 from tests.killing import outcome, run, timed
@@ -100,7 +100,7 @@ def config(settings: Path, tmp_path: Path) -> Config:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps where the run stands after each look."""
-    monkeypatch.setattr(watch, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(recordings, "CHECKPOINT_EVERY_S", 0.0)
 
 
 @pytest.mark.usefixtures("often")

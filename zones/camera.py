@@ -127,8 +127,10 @@ class Camera:
             where = f"camera {self.name}"
             raise ZoneError(Problem(where, f"pixel ({x}, {y}) is no place", "give finite numbers"))
         found = self._on_ground(x, y)
-        if found is not None:
-            return found
+        return self.standpoint() if found is None else found
+
+    def standpoint(self) -> GroundPoint:
+        """The camera's own position, as far as it is known."""
         if self.position is not None:
             lat, lon = self.position
             return GroundPoint(lon, lat, self.position_radius_m, "camera")

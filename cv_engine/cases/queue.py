@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -104,7 +104,7 @@ class Queue:
         """Let the store go."""
         self._store.close()
 
-    def file(self, finding: Finding) -> Filed:
+    def file(self, finding: Finding, *, missed: timedelta = timedelta(0)) -> Filed:
         """File a finding: the only way into the queue, and idempotent by the finding's key.
 
         A finding that overlaps an open case of its kind, source and zone in time (both were there
@@ -113,6 +113,9 @@ class Queue:
 
         Args:
             finding: What was found.
+            missed: How long before the finding's start nobody was looking: it stood there already
+                when the looking began, so that a case last seen up to so long before, and not known
+                to have left, is of the same thing.
 
         Raises:
             QueueError: The finding is unfit: its kind is not in the taxonomy, its geometry is not
@@ -125,7 +128,7 @@ class Queue:
             if known is not None:
                 self._add_evidence(connection, known, row["evidence"])
                 return Filed(known.case_id, "known")
-            same = same_case(connection, finding)
+            same = same_case(connection, finding, missed)
             if same is None:
                 case_id = self._open_case(connection, row)
             else:
@@ -138,6 +141,23 @@ class Queue:
                 )
             )
             return Filed(case_id, "new" if same is None else "joined")
+
+    def seen(self, key: str, at: datetime) -> None:
+        """Record that the thing of a finding is still there; idempotent, and not in the history.
+
+        Args:
+            key: The finding's key.
+            at: When it was last seen (timezone-aware); an earlier time than is known changes nothing.
+
+        Raises:
+            QueueError: The key was never filed, or ``at`` has no time zone.
+        """
+        if at.tzinfo is None:
+            raise QueueError("the time of seeing has no time zone")
+        with self._store.writing() as connection:
+            case = lock_case(connection, need_finding(connection, key).case_id)
+            if at > case.observed:
+                set_case(connection, case.id, observed=at)
 
     def left(self, key: str, at: datetime) -> bool:
         """Record that the thing of a finding is gone and when it was last seen; idempotent.
@@ -195,6 +215,12 @@ class Queue:
                     f"finding {key} has its evidence in {row.evidence!r}: it cannot be {name!r}"
                 )
             return self._add_evidence(connection, row, name)
+
+    def evidence_of(self, key: str) -> str | None:
+        """The evidence folder of a finding; ``None`` if it has none, or was never filed."""
+        statement = sa.select(findings.c.evidence).where(findings.c.key == key)
+        with self._store.reading() as connection:
+            return connection.execute(statement).scalar_one_or_none()
 
     def get(self, case_id: int) -> Case:
         """The case of a number.

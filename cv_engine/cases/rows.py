@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import OPEN_STATES, Case, Entry, Event, State
@@ -106,8 +108,15 @@ def set_case(connection: Connection, case_id: int, **values: Any) -> None:
     connection.execute(cases.update().where(cases.c.id == case_id).values(**values))
 
 
-def same_case(connection: Connection, finding: Finding) -> Row[Any] | None:
-    """The open case that the finding belongs to, if there is one."""
+def same_case(connection: Connection, finding: Finding, missed: timedelta) -> Row[Any] | None:
+    """The open case that the finding belongs to, if there is one.
+
+    Args:
+        connection: To the store.
+        finding: The finding.
+        missed: How long before its start it may have been there without anyone looking. A case
+            whose thing is not known to have left is then taken to have gone on for so long.
+    """
     statement = (
         cases.select()
         .where(
@@ -115,7 +124,10 @@ def same_case(connection: Connection, finding: Finding) -> Row[Any] | None:
             cases.c.zone == finding.zone,
             cases.c.kind == finding.kind,
             cases.c.state.in_(sorted(OPEN_STATES)),
-            cases.c.observed >= finding.began,
+            sa.or_(
+                cases.c.observed >= finding.began,
+                sa.and_(cases.c.left_at.is_(None), cases.c.observed >= finding.began - missed),
+            ),
             cases.c.began <= finding.observed,
         )
         .order_by(cases.c.id)

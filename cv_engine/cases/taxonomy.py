@@ -89,7 +89,8 @@ class Taxonomy:
 
         Args:
             kind: The violation's name.
-            standard: The standard's number; the default standard where ``None``.
+            standard: The standard's number; ``None``: the default standard, or where that has no
+                class for it, the first one that has.
 
         Raises:
             QueueError: The catalogue does not know the kind or the standard, or the standard has
@@ -99,10 +100,13 @@ class Taxonomy:
         if wanted not in self.standards:
             known = ", ".join(self.standards)
             raise QueueError(f"the taxonomy has no standard {wanted!r}; it knows: {known}")
-        for each in self.classes.values():
-            if each.kind == kind and each.standard == wanted:
+        of_kind = [each for each in self.classes.values() if each.kind == kind]
+        for each in of_kind:
+            if each.standard == wanted:
                 return each
-        if kind in self.kinds:
+        if of_kind and standard is None:
+            return of_kind[0]
+        if of_kind:
             raise QueueError(f"{wanted} has no class for kind {kind!r} in this taxonomy")
         raise QueueError(
             f"kind {kind!r} is not in the taxonomy: add a class for it; it knows: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -71,7 +72,10 @@ def read_start(text: str | None, camera: str | None, config: Config) -> datetime
 
 
 def exit_code(summary: Summary) -> ExitCode:
-    """0 where every video was analysed, 1 where some failed, 2 where none could be used."""
+    """0 where every video was analysed, 1 where some failed, 2 where none could be used.
+
+    Evidence that waits to be sent is no failure: the cases are filed, and it is whole where it is.
+    """
     failed = sum(video.status == "failed" for video in summary.videos)
     if not failed:
         return ExitCode.DONE
@@ -109,6 +113,7 @@ def tell(session: Session, summary: Summary) -> None:
             f"; {summary.media_s:.0f} s of video in {summary.cpu_s:.1f} s of CPU time "
             f"({summary.media_s / summary.cpu_s:.0f} times real time)"
         )
+    _tell_unsent(session, summary)
     noun = "case" if summary.cases_new == 1 else "cases"
     session.err.print(f"{summary.cases_new} new {noun}{known}{speed}")
 
@@ -131,6 +136,9 @@ def summary_row(summary: Summary) -> dict[str, Any]:
         ],
         "cases_new": summary.cases_new,
         "cases_known": summary.cases_known,
+        "evidence_unsent": [
+            {"package": name, "reason": reason} for name, reason in summary.unsent.items()
+        ],
         "media_s": round(summary.media_s, 3),
         "cpu_s": round(summary.cpu_s, 3),
     }
@@ -149,6 +157,15 @@ def _tell_video(session: Session, video: VideoReport) -> None:
     session.err.print(f"[green]{video.status}[/] {name}: {escaped(said)}")
     for line in (*video.skipped, *video.camera_events):
         session.err.print(f"  [yellow]{escaped(str(line))}[/]")
+
+
+def _tell_unsent(session: Session, summary: Summary) -> None:
+    for reason, count in Counter(summary.unsent.values()).items():
+        which = "1 evidence package waits" if count == 1 else f"{count} evidence packages wait"
+        session.err.print(
+            f"[yellow]{which} in {escaped(str(session.evidence_root))} to be sent; the next run "
+            f"tries again: {escaped(reason)}[/]"
+        )
 
 
 @contextmanager

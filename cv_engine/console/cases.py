@@ -81,12 +81,18 @@ def show_one(session: Session, queue: Queue, number: int) -> None:
         QueueError: There is no such case.
     """
     case, history = queue.get(number), queue.history(number)
-    folders = [session.evidence_root / name for name in queue.evidence(number)]
+    folders = [_place_of(session, name) for name in queue.evidence(number)]
     if session.format is Format.JSONL:
         events = [entry_row(entry) for entry in history]
-        session.line({**as_row(case), "folders": [str(f) for f in folders], "history": events})
+        session.line({**as_row(case), "folders": folders, "history": events})
         return
-    session.out.print(sheet(case, history, [str(folder) for folder in folders], session.config))
+    session.out.print(sheet(case, history, folders, session.config))
+
+
+def _place_of(session: Session, name: str) -> str:
+    """Where an evidence package is: here, or already in its store."""
+    folder, store = session.evidence_root / name, session.config.evidence.store
+    return str(folder) if store is None or folder.is_dir() else f"{store.rstrip('/')}/{name}"
 
 
 def write(session: Session, pieces: Iterable[str], out: Path | None) -> None:

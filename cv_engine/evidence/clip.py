@@ -38,6 +38,7 @@ class ClipSource:
         after_s: Post-roll in seconds: shows what became of it.
         longest_s: Longest single clip in seconds. A car that stands for a day would otherwise
             fill the disk: beyond this, one clip shows the start and one the end.
+        name: What the clip is called.
     """
 
     path: Path
@@ -46,14 +47,18 @@ class ClipSource:
     before_s: float = 5.0
     after_s: float = 5.0
     longest_s: float = 600.0
+    name: str = "clip"
 
     def spans(self) -> dict[str, tuple[float, float]]:
         """Gives the clips to cut: name to media seconds from and to."""
         start, end = max(0.0, self.start_s - self.before_s), self.end_s + self.after_s
         if end - start <= self.longest_s:
-            return {"clip": (start, end)}
+            return {self.name: (start, end)}
         half = self.longest_s / 2
-        return {"clip-start": (start, start + half), "clip-end": (end - half, end)}
+        return {
+            f"{self.name}-start": (start, start + half),
+            f"{self.name}-end": (end - half, end),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def write(
     stills: Sequence[Still],
     *,
     key: SigningKey,
-    clip: ClipSource | None = None,
+    clips: Sequence[ClipSource] = (),
     zone: Zone | None = None,
     provenance: Mapping[str, Any] | None = None,
     style: Style | None = None,
@@ -102,7 +102,7 @@ def write(
         finding: What the evidence is for.
         stills: Candidates, one or more for each role; the best of each role is kept.
         key: Signs the manifest.
-        clip: Which part of which recording to keep.
+        clips: Which parts of which recordings to keep.
         zone: The zone it lies in, in pixels of the stills.
         provenance: JSON values on where it came from: digests of model and configuration,
             software version, name and SHA-256 of the source file, basis of the frame clock.
@@ -121,7 +121,7 @@ def write(
             return target
         chosen = _best_of_each_role(stills)
         with staged(root, target.name) as folder:
-            _fill(folder, finding, chosen, key, clip, zone, provenance or {}, style or Style())
+            _fill(folder, finding, chosen, key, clips, zone, provenance or {}, style or Style())
             while not publish(folder, target):
                 if not verify(target):
                     return target  # another run was quicker
@@ -143,7 +143,7 @@ def _fill(
     finding: Finding,
     stills: Sequence[Still],
     key: SigningKey,
-    clip: ClipSource | None,
+    clips: Sequence[ClipSource],
     zone: Zone | None,
     provenance: Mapping[str, Any],
     style: Style,
@@ -156,13 +156,13 @@ def _fill(
         digest = hashlib.sha256(picture.data).hexdigest()
         entry = _entry(picture.path, len(picture.data), digest, picture.view)
         files.append(entry | {"role": picture.role, "time": picture.time.isoformat()})
-    clips = (
-        [_clip(folder, clip.path, name, span) for name, span in clip.spans().items()]
-        if clip
-        else []
-    )
-    files += [file for file, _ in clips if file is not None]
-    noted = [note for _, note in clips]
+    copies = [
+        _clip(folder, clip.path, name, span)
+        for clip in clips
+        for name, span in clip.spans().items()
+    ]
+    files += [file for file, _ in copies if file is not None]
+    noted = [note for _, note in copies]
     manifest = compose(
         finding, files, noted, {"redacted": style.redacted, **provenance}, key.public_key
     )

@@ -81,6 +81,33 @@ def set_aside(target: Path) -> Path:
         number += 1
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Locks a package, so that of several processes one at a time sends and removes it.
+
+    The lock goes with the process, however that ends.
+
+    Yields:
+        Whether this process has the lock and the package is still in its place.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        yield False
+        return
+    try:
+        yield _lock(handle) and _is_at(handle, folder)
+    finally:
+        os.close(handle)
+
+
+def _is_at(handle: int, folder: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), folder.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def _locked_folder(staging: Path, name: str) -> tuple[Path, int]:
     """Makes a folder and locks it, again if another run's clean-up was quicker."""
     while True:

@@ -52,9 +52,10 @@ class ClutterRule:
                 thing=thing.id,
                 box=thing.box,
                 began=thing.began,
-                present=thing.seen == time_s and _is_believed(thing),
+                present=thing.seen == time_s,
                 confidence=1.0 - _FIRST_DOUBT**thing.asked,
                 attributes=_attributes(thing, time_s),
+                believed=_is_believed(thing),
             )
             for thing in things
         ]

@@ -6,7 +6,7 @@ give the same dwell in a batch run, live and in a replay, at any interval betwee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -52,11 +52,23 @@ class Dwell:
         phase: Where it is.
         began: When the stay began, seconds; meaningless while out.
         seen: When it was last seen inside.
+        unwatched_s: Time since then in which nobody was looking.
     """
 
     phase: Phase = Phase.OUT
     began: float = 0.0
     seen: float = 0.0
+    unwatched_s: float = 0.0
+
+    def skip(self, gap_s: float) -> Dwell:
+        """The stay after ``gap_s`` seconds in which nobody was looking.
+
+        They are no absence. Nor are they presence: the stay reaches its limit no sooner than it is
+        seen again, and one that is not was last seen before them.
+        """
+        if self.phase is Phase.OUT:
+            return self
+        return replace(self, unwatched_s=self.unwatched_s + gap_s)
 
     def step(
         self, limits: Limits, time_s: float, present: bool, since: float | None = None
@@ -68,7 +80,8 @@ class Dwell:
             time_s: When it was observed; not earlier than the last observation.
             present: Whether it was in the zone then, while the zone's schedule ran.
             since: Since when it has stood where it stands, where that is known; later than the
-                last observation, it has moved meanwhile and a stay below the limit begins anew.
+                last observation, it has moved meanwhile and a stay below the limit begins anew;
+                one that had reached it is over, if nobody was looking meanwhile.
 
         Returns:
             The new state, and ``DUE`` once when the stay reaches the limit or ``ENDED`` once
@@ -76,24 +89,26 @@ class Dwell:
         """
         if present:
             return self._stay(limits, time_s, since)
-        if self.phase is not Phase.OUT and time_s - self.seen > limits.gap_s:
+        if self.phase is not Phase.OUT and self._is_over(limits, time_s):
             return Dwell(), Event.ENDED if self.phase is Phase.DUE else None
         return self, None
 
     def _stay(
         self, limits: Limits, time_s: float, since: float | None
     ) -> tuple[Dwell, Event | None]:
-        if self.phase is Phase.DUE and time_s - self.seen <= limits.gap_s:
-            return Dwell(Phase.DUE, self.began, time_s), None
+        moved = since is not None and since > self.seen
         if self.phase is Phase.DUE:
             # Back after too long: this stay is over, the next observation starts another.
-            return Dwell(), Event.ENDED
+            if self._is_over(limits, time_s) or (moved and self.unwatched_s > 0):
+                return Dwell(), Event.ENDED
+            return Dwell(Phase.DUE, self.began, time_s), None
         began = time_s if since is None else min(since, time_s)
-        if self._continues(limits, time_s) and (since is None or since <= self.seen):
+        if self.phase is Phase.IN and not self._is_over(limits, time_s) and not moved:
             began = self.began
         if time_s - began >= limits.dwell_s:
             return Dwell(Phase.DUE, began, time_s), Event.DUE
         return Dwell(Phase.IN, began, time_s), None
 
-    def _continues(self, limits: Limits, time_s: float) -> bool:
-        return self.phase is Phase.IN and time_s - self.seen <= limits.gap_s
+    def _is_over(self, limits: Limits, time_s: float) -> bool:
+        """Whether it has been away for too long while somebody was looking."""
+        return time_s - self.seen - self.unwatched_s > limits.gap_s

@@ -17,6 +17,9 @@ from zones.zone import Zone
 Box = NDArray[np.float32]
 
 _MINUTE = timedelta(minutes=1)
+# A stay is looked at closely in its first seconds, in which most end again, and in the last ones.
+_FRESH_S = 30.0
+_CLOSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,10 @@ class Candidate:
         thing: Its number.
         box: ``(x1, y1, x2, y2)`` in pixels of the frame.
         began: Since when it has stood there, seconds.
-        present: Whether it is there to be seen now, and may be believed.
+        present: Whether it is there to be seen now.
         confidence: 0 to 1.
         attributes: What is known of it.
+        believed: Whether that may be believed; what has been reported needs no more belief.
     """
 
     thing: int
@@ -74,6 +78,7 @@ class Candidate:
     present: bool
     confidence: float
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    believed: bool = True
 
 
 @dataclass(slots=True)
@@ -113,8 +118,9 @@ class ZoneDwell:
         for candidate in candidates:
             before, _ = known.pop(candidate.thing, (Dwell(), candidate))
             present = active and candidate.present and self._counts(candidate)
+            present &= candidate.believed or before.phase is Phase.DUE
             since = None
-            if present and before.phase is not Phase.DUE:
+            if present and (before.phase is not Phase.DUE or before.unwatched_s > 0):
                 since = self._watched_since(time_s, at, candidate.began)
             stay, event = before.step(self.limits, time_s, present, since)
             self.stays[candidate.thing] = (stay, candidate)
@@ -128,11 +134,30 @@ class ZoneDwell:
                 ended.append(self._violation(stay, candidate))
         return Stays(tuple(due), tuple(ended))
 
+    def skip(self, gap_s: float) -> None:
+        """Takes note that nobody is looking for ``gap_s`` seconds."""
+        for thing, (stay, candidate) in self.stays.items():
+            self.stays[thing] = (stay.skip(gap_s), candidate)
+
+    def is_pressing(self, time_s: float) -> bool:
+        """Whether a stay has just begun or is about to reach its limit.
+
+        In between nothing more is learned by looking twice as often.
+        """
+        return any(
+            stay.phase is Phase.IN
+            and (
+                time_s - stay.began < _FRESH_S
+                or time_s - stay.began > self.limits.dwell_s - _CLOSE_S
+            )
+            for stay, _ in self.stays.values()
+        )
+
     def _watched_since(self, time_s: float, at: datetime, began: float) -> float:
         """Since when a thing has stood while the schedule ran without a break, media seconds.
 
         What stood there before it was forbidden has not stayed too long yet. Once a stay is due
-        its start is known; until then this looks back over no more than the limit.
+        its start is known; until then this looks back over little more than the limit.
         """
         opened = at.replace(second=0, microsecond=0)  # schedules begin and end on the minute
         opened_s = time_s - (at - opened).total_seconds()

@@ -53,6 +53,8 @@ class Settled:
         whole: Whether nobody stands before a part of it.
         asked: Looks in which the detector was asked and knew nothing of it.
         asked_s: When it was asked last, seconds.
+        unwatched_s: Time since it was last seen in which nobody was looking; while it is more than
+            0, the thing has not been recognised since.
     """
 
     id: int
@@ -65,6 +67,7 @@ class Settled:
     whole: bool = True
     asked: int = 0
     asked_s: float = 0.0
+    unwatched_s: float = 0.0
 
     @property
     def share(self) -> float:
@@ -103,6 +106,20 @@ class SettledKeeper:
     _named: Mask | None = None
     _open: Mask | None = None
     _next_id: int = 1
+
+    def skip(self, gap_s: float) -> None:
+        """Takes note that nobody is looking for ``gap_s`` seconds.
+
+        What is known of light and ground, and what the detector said, is as old as it is: after
+        the gap both are asked again.
+        """
+        for thing in self._things:
+            thing.unwatched_s += gap_s
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the detector has not had its say about something, or a gap is to be bridged."""
+        return any(thing.asked < _ASKED_ENOUGH or thing.unwatched_s > 0 for thing in self._things)
 
     def look(self, background: Background, standing: NDArray[np.float32]) -> bool:
         """Takes in a look's pixels.
@@ -145,9 +162,16 @@ class SettledKeeper:
         return judge(background, region) is Verdict.THING
 
     def _known(self, region: Region) -> list[Settled]:
-        """The things at a region's place, the oldest first; pieces of one thing may be several."""
+        """The things at a region's place, the oldest first; pieces of one thing may be several.
+
+        What came to rest there while nobody was looking is another thing.
+        """
         box = np.array(region.box, np.float32) / np.float32(self.scale)
-        return [thing for thing in self._things if _common(thing.box, box)]
+        return [
+            thing
+            for thing in self._things
+            if _common(thing.box, box) and (thing.unwatched_s == 0 or region.since <= thing.seen)
+        ]
 
     def _dismissed_now(self, background: Background) -> Mask:
         """Pixels of regions that were found to be light or ground a moment ago."""
@@ -162,8 +186,10 @@ class SettledKeeper:
             return False
         assert self._open is not None
         # Vehicles known to stand there are not in it: the tracker asks when one of them leaves.
-        hiding = self._open & (self._explained >= 0)
-        return bool(background.regions(hiding, self.min_side_px * self.scale))
+        # Whoever only passed before a thing explains specks of it, and what is left is specks, too.
+        stale = self._open & (self._explained == background.candidate_since)
+        found = background.regions(self._open, self.min_side_px * self.scale) if stale.any() else []
+        return any(bool((stale[region.window] & region.mask).any()) for region in found)
 
     def update(
         self, time_s: float, background: Background, detections: sv.Detections | None
@@ -192,7 +218,11 @@ class SettledKeeper:
         for thing in self._things:
             thing.looks += 1
             thing.hits += thing.seen == time_s
-        self._things = [thing for thing in self._things if time_s - thing.seen <= self.lost_s]
+        self._things = [
+            thing
+            for thing in self._things
+            if time_s - thing.seen - thing.unwatched_s <= self.lost_s
+        ]
         return self._things
 
     def _explain(self, background: Background, detections: sv.Detections) -> None:
@@ -229,7 +259,7 @@ class SettledKeeper:
                 thing.attended = time_s
         if thing.whole:
             thing.box = box  # and while a part of it is hidden, the box that it had before
-        thing.seen = time_s
+        thing.seen, thing.unwatched_s = time_s, 0.0
         thing.began = min(earliest, region.since)
 
     def _is_whole(self, background: Background, region: Region) -> bool:

@@ -68,6 +68,8 @@ class Still:
         began: When it came to stand, seconds; earlier than ``found`` where the pixels show it.
         found: When the detector first saw it, seconds.
         seen: When it was last known to be there, by the detector or by its unchanged pixels.
+        unwatched_s: Time since then in which nobody was looking; while it is more than 0, the thing
+            has not been recognised since.
         confidence: Highest of its detections.
         votes: Confidence collected by each class name: classes flip between looks.
         hits: Looks in which the detector saw it.
@@ -92,6 +94,7 @@ class Still:
     patch: Patch | None = None
     bare: float = 1.0
     other_since: float | None = None
+    unwatched_s: float = 0.0
 
     @property
     def share(self) -> float:
@@ -125,17 +128,27 @@ class StillTracker:
     tracks: list[Still] = field(default_factory=list)
     _next_id: int = 1
 
+    def skip(self, gap_s: float) -> None:
+        """Takes note that nobody is looking for ``gap_s`` seconds."""
+        for track in self.tracks:
+            track.unwatched_s += gap_s
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something is not believed yet, or not recognised yet after a gap."""
+        return any(not track.confirmed or track.unwatched_s > 0 for track in self.tracks)
+
     def look(self, time_s: float, view: View) -> bool:
         """Takes in one look's pixels, before the detector is asked.
 
         Returns:
-            Whether its word is needed: a thing is new, or its place has looked different for
-            longer than one look, as it does behind a passer-by.
+            Whether its word is needed: a thing is new or not recognised after a gap, or its place
+            has looked different for longer than one look, as it does behind a passer-by.
         """
         for track in self.tracks:
             self._compare(track, time_s, view)
-        return any(
-            not track.confirmed or track.other_since not in (None, time_s) for track in self.tracks
+        return self.in_doubt or any(
+            track.other_since not in (None, time_s) for track in self.tracks
         )
 
     def update(
@@ -170,7 +183,7 @@ class StillTracker:
         if view.bare_share(track.box) > track.bare + _BARED:
             likeness = -1.0  # the ground that was there before it came
         if likeness >= _SAME:
-            track.seen, track.other_since = time_s, None
+            track.seen, track.unwatched_s, track.other_since = time_s, 0.0, None
             track.patch += 0.1 * (patch - track.patch)
         elif likeness < _OTHER and track.other_since is None:
             track.other_since = time_s
@@ -215,23 +228,41 @@ class StillTracker:
         """Gives a detection to a track, unless it is another thing at the same place."""
         if track.other_since is not None:
             return False  # hidden or replaced: what is seen there does not look like it
+        if track.unwatched_s > 0 and not self._recognised(track, view):
+            return False  # came while nobody was looking
         box = detections.xyxy[index].astype(np.float32)
         weight = max(1.0 / (track.hits + 1), (time_s - track.seen) / _BOX_SETTLES_S)
-        track.box += min(weight, 0.5) * (box - track.box)
-        if overlap_of(track.box, track.origin) < self.tolerance.creep_iou:
+        settled = track.box + np.float32(min(weight, 0.5)) * (box - track.box)
+        if overlap_of(settled, track.origin) < self.tolerance.creep_iou:
             # It has crept away from where it stood: the same thing, but its stay begins anew.
             # (Unless only the detector's idea of it has moved: the pixels know.)
-            moved_s = time_s if view is None else view.still_since(track.box)
-            track.origin, track.began = track.box.copy(), max(track.began, moved_s)
+            moved_s = time_s if view is None else view.still_since(settled)
+            if view is not None and track.confirmed and moved_s >= time_s:
+                return False  # it moves still, or another passes before it
+            track.origin, track.began = settled.copy(), max(track.began, moved_s)
             track.found, track.hits, track.looks = time_s, 0, 1
             if view is not None:
-                track.patch = view.patch(track.box)
+                track.patch = view.patch(settled)
+        track.box = settled
         confidence, name = _word(detections, index)
         track.votes[name] = track.votes.get(name, 0.0) + confidence
         track.confidence = max(track.confidence, confidence)
-        track.seen, track.hits = time_s, track.hits + 1
+        track.seen, track.unwatched_s, track.hits = time_s, 0.0, track.hits + 1
         if view is not None:
             track.bare = view.bare_share(track.box)
+        return True
+
+    def _recognised(self, track: Still, view: View | None) -> bool:
+        """Whether the pixels at a track's place, which look only somewhat like it, were there before.
+
+        Cars at one place look somewhat alike, and so does a car in another light. Then it is
+        recognised from now on as it looks now.
+        """
+        if view is None:
+            return True
+        if view.still_since(track.box) > track.seen:
+            return False
+        track.patch = view.patch(track.box)
         return True
 
     def _add(self, time_s: float, detections: sv.Detections, index: int, view: View | None) -> None:
@@ -259,7 +290,7 @@ class StillTracker:
         """Confirms, forgets and ends tracks."""
         for track in list(self.tracks):
             holder = None if track.confirmed else self._holder(track)
-            unseen = time_s - track.seen
+            unseen = time_s - track.seen - track.unwatched_s
             if unseen > self.tolerance.lost_s:
                 self._end(track)
             elif not track.confirmed and track.share < self.tolerance.confirm_share:

@@ -29,14 +29,29 @@ _SAME_LEVELS = 14.0
 _SAME_CONTRAST = 0.5
 # Share of a new look that goes into the appearance that it matches: light drifts over minutes.
 _FOLLOW = 0.1
-# Side of the cells over which brightness is compared, pixels, and the ratios that light can reach
-# between two looks; beyond them it is another scene.
+# Side of the cells over which brightness is compared, pixels, and the ratios that light can reach:
+# the model may be of noon and the look of the night, or the other way round.
 _GAIN_CELL = 16
-_GAIN_LIMITS = (0.4, 2.5)
+_GAIN_LIMITS = (0.2, 5.0)
 # Cells darker than this tell nothing about a ratio of brightness, grey levels.
 _GAIN_DARK = 12.0
 # Grey level from which a pixel is burnt out.
 _BURNT = 250.0
+# Light that went on changing while nobody was looking: side of the windows in which it is measured,
+# pixels; correlation of the gradients from which a window shows the same surface; and their length
+# per pixel from which it has a texture at all, grey levels.
+_WINDOW_PX = 11
+_WINDOW_SAME = 0.6
+_WINDOW_TEXTURE = 12.0
+_UNTOLD = -2.0
+# Share of those around that must agree for any to be believed after a gap, and how far around,
+# pixels: by chance, a third of another thing's pixels look as before, and a tenth of the windows.
+_MOST, _MANY = 0.6, 0.35
+_AROUND_PX = 31
+# Where no window tells, those farther off do, less and less over so many pixels; weight of the
+# whole picture's median against theirs.
+_FARTHER_PX = 24.0
+_MEDIAN_WEIGHT = 0.02
 # Looks at the bare background after which what was settled before it is gone; one may be noise.
 _BARE_LOOKS = 2
 # A thing stands since its last part came to rest; a few pixels were settled anew by passers-by.
@@ -93,6 +108,7 @@ class Background:
         self._tolerance: FloatImage | None = None  # made where it is needed, anew after changes
         self.is_background = np.ones(first.shape, np.bool_)
         self.is_candidate = np.zeros(first.shape, np.bool_)
+        self.unwatched = False  # whether nobody was looking for a while before the next look
 
     def look(self, picture: GrayImage, time_s: float) -> None:
         """Takes in the next look.
@@ -101,6 +117,8 @@ class Background:
             picture: Grey, of the first picture's shape.
             time_s: Its time; later than that of the look before.
         """
+        if self.unwatched:
+            self._relight(picture)
         now = _smooth(picture)
         burnt = now >= _BURNT
         now *= _gain(self.background, picture)
@@ -114,9 +132,42 @@ class Background:
         like_candidate |= burnt & (self.candidate >= now)
         self.is_candidate = like_candidate & ~self.is_background
         self.is_candidate &= self.candidate_since < np.inf
+        if self.unwatched:
+            self._recognise(now, time_s)
         self._follow(now)
         self._remember(now, time_s)
         self.latest, self.time_s = now, time_s
+
+    def skip(self, gap_s: float) -> None:
+        """Takes note that nobody is looking for ``gap_s`` seconds.
+
+        What is settled may stand there still: it is not hidden meanwhile, and began when it began.
+        What was seen in one look only may have been passing, and is forgotten.
+        """
+        once = self.candidate_since >= self.candidate_seen
+        self.candidate_since[once] = np.inf
+        self.candidate_seen[once] = -np.inf
+        self.candidate_seen += gap_s
+        self.unwatched = True
+
+    def _relight(self, picture: GrayImage) -> None:
+        """Takes over the light of a picture after a gap, in which it changed unseen."""
+        change = _light_change(self.latest, _smooth(picture))
+        for appearance in (self.background, self.candidate):
+            appearance *= change
+            np.minimum(appearance, 255.0, out=appearance)
+        self._tolerance = None
+
+    def _recognise(self, now: FloatImage, time_s: float) -> None:
+        """Tells what stood there before a gap from what looks like it by chance, pixel by pixel.
+
+        Among pixels that have all changed, those that have not are another thing's, too.
+        """
+        share = _share_around(self.is_candidate, self.candidate_since < np.inf)
+        chance = self.is_candidate & (share <= _MOST)
+        np.copyto(self.candidate, now, where=chance)
+        np.putmask(self.candidate_since, chance, time_s)
+        self.unwatched = False
 
     def _follow(self, now: FloatImage) -> None:
         for appearance, matched in (
@@ -256,6 +307,64 @@ def _gain(background: FloatImage, picture: GrayImage) -> np.float32:
     if np.count_nonzero(usable) < usable.size // 4:
         return np.float32(1.0)
     return np.float32(np.clip(np.median(was[usable] / is_[usable]), *_GAIN_LIMITS))
+
+
+def _light_change(was: FloatImage, now: FloatImage) -> FloatImage:
+    """The factor from an earlier picture's light to a later one's, pixel by pixel, shape (h, w).
+
+    A pixel has the factor of a small window around or beside it in which the texture is still
+    there: the likest one, since shadows have edges. Where no window tells, those farther off do.
+    """
+    ratio, likeness = _window_change(was, now)
+    known = likeness > _WINDOW_SAME
+    # By chance, a thing before the surface is like it in places; but in few of them.
+    known &= _share_around(known, likeness > _UNTOLD) > _MANY
+    likeness = np.where(known, likeness, _UNTOLD)
+    if not known.any():
+        return np.ones_like(was)
+    median = np.float32(np.median(ratio[known]))
+    field, best = np.full_like(was, median), np.full_like(was, _WINDOW_SAME)
+    reach = _WINDOW_PX // 2
+    for shift in ((dy, dx) for dy in (-reach, 0, reach) for dx in (-reach, 0, reach)):
+        beside = np.roll(likeness, shift, (0, 1))
+        better = beside > best
+        field[better], best[better] = np.roll(ratio, shift, (0, 1))[better], beside[better]
+    known = best > _WINDOW_SAME
+    weight = known.astype(np.float32)
+    near = cv2.GaussianBlur(weight, (0, 0), _FARTHER_PX)
+    spread = cv2.GaussianBlur(weight * field, (0, 0), _FARTHER_PX)
+    farther = (spread + _MEDIAN_WEIGHT * median) / (near + _MEDIAN_WEIGHT)
+    # What is common to all is left to the gain of each look: a model of the night would tell less.
+    return np.asarray(np.where(known, field, farther) / median, np.float32)
+
+
+def _window_change(was: FloatImage, now: FloatImage) -> tuple[FloatImage, FloatImage]:
+    """Ratio of brightness in the window around each pixel, and correlation of its gradients.
+
+    The latter is ``_UNTOLD`` where there are none.
+    """
+
+    def mean(values: FloatImage) -> FloatImage:
+        return np.asarray(cv2.blur(values, (_WINDOW_PX, _WINDOW_PX)), np.float32)
+
+    (was_x, was_y), (now_x, now_y) = (
+        [cv2.Sobel(picture, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0)] for picture in (was, now)
+    )
+    common = mean(was_x * now_x + was_y * now_y)
+    # Running sums of floats end a little below 0 where there is nothing.
+    before, after = (
+        np.sqrt(np.maximum(mean(x * x + y * y), 0.0)) for x, y in ((was_x, was_y), (now_x, now_y))
+    )
+    tells = (before > _WINDOW_TEXTURE) & (mean(was) > _GAIN_DARK) & (mean(now) < _BURNT)
+    likeness = np.where(tells, common / np.maximum(before * after, 1.0), _UNTOLD)
+    ratio = mean(now) / np.maximum(mean(was), 1.0)
+    return np.clip(ratio, *_GAIN_LIMITS), np.asarray(likeness, np.float32)
+
+
+def _share_around(some: Mask, of: Mask) -> FloatImage:
+    """Share that some pixels have in others, in the window around each pixel, 0 to 1."""
+    counts = [cv2.blur(mask.astype(np.float32), (_AROUND_PX, _AROUND_PX)) for mask in (some, of)]
+    return np.asarray(counts[0] / np.maximum(counts[1], 1e-6), np.float32)
 
 
 def _inner(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:

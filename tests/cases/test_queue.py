@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -147,6 +148,15 @@ def test_evidence_can_follow(queue: Queue) -> None:
             queue.remember_evidence(first.key, name)
 
 
+def test_evidence_of_a_finding_is_told_by_its_key(queue: Queue) -> None:
+    with_evidence, joined = finding(evidence="first"), finding(10, 400)
+    queue.file(with_evidence)
+    queue.file(joined)
+    assert queue.evidence_of(with_evidence.key) == "first"
+    assert queue.evidence_of(joined.key) is None
+    assert queue.evidence_of("never filed") is None
+
+
 def test_officers_decide(queue: Queue) -> None:
     queue.file(finding())
     queue.file(finding(box=NEXT_BOX))
@@ -202,3 +212,55 @@ def test_a_queue_keeps_what_was_filed_when_opened_again(where: str) -> None:
     with open_queue(where) as queue:
         assert queue.file(finding()).outcome == "known"
         assert [case.id for case in queue.cases(Filter())] == [1]
+
+
+def test_what_is_still_there_is_noted(queue: Queue) -> None:
+    made, other = finding(), finding(10, 400)
+    queue.file(made)
+    queue.file(other)
+    history = queue.history(1)
+    queue.seen(made.key, at(700))
+    assert queue.get(1).observed == at(700)
+    queue.seen(other.key, at(650))
+    queue.seen(made.key, at(700))
+    assert queue.get(1).observed == at(700), "an earlier time changes nothing"
+    assert queue.history(1) == history
+    # What begins while it is there, in the same place, is the same.
+    assert queue.file(finding(600, 900)).outcome == "joined"
+
+
+def test_of_what_was_never_filed_nothing_is_noted(queue: Queue) -> None:
+    with pytest.raises(QueueError):
+        queue.seen(finding().key, at(1))
+    made = finding()
+    queue.file(made)
+    with pytest.raises(QueueError, match="no time zone"):
+        queue.seen(made.key, at(1).replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    ("began", "missed_s", "left", "outcome"),
+    [
+        pytest.param(900, 0, False, "new", id="somebody was looking"),
+        pytest.param(900, 600, False, "joined", id="nobody was looking for just so long"),
+        pytest.param(901, 600, False, "new", id="a second too late"),
+        pytest.param(900, 600, True, "new", id="it is known to have left"),
+    ],
+)
+def test_joining_over_a_time_in_which_nobody_looked(
+    queue: Queue, began: float, missed_s: float, left: bool, outcome: str
+) -> None:
+    first = finding(0, 300)
+    queue.file(first)
+    if left:
+        queue.left(first.key, at(300))
+    again = finding(began, began + 60)
+    assert queue.file(again, missed=timedelta(seconds=missed_s)).outcome == outcome
+    assert queue.file(again, missed=timedelta(seconds=missed_s)).outcome == "known"
+    assert queue.count() == (1 if outcome == "joined" else 2)
+
+
+def test_a_camera_without_a_picture_is_a_case(queue: Queue) -> None:
+    filed = queue.file(finding(kind="camera_blind"))
+    case = queue.get(filed.case_id)
+    assert (case.standard, case.code) == ("cv-engine", "001")

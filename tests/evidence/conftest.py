@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cv_engine.cases import Queue, open_queue
 from cv_engine.evidence.package import write
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.still import Still
+from cv_engine.evidence.store import Store, open_store
+from tests.evidence.object_server import BUCKET, Line, ObjectServer, introduce
 from tests.evidence.scenes import car_park_still, parked
 
 
@@ -31,3 +36,56 @@ def stills(video: Path) -> list[Still]:
 def written(tmp_path_factory: pytest.TempPathFactory, stills: list[Still], key: SigningKey) -> Path:
     """A package without clip: small, to be copied and tampered with."""
     return write(tmp_path_factory.mktemp("evidence"), parked(), stills, key=key)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """A server of object storage."""
+    with ObjectServer(tmp_path_factory.mktemp("server") / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """As it is where only the credentials are set."""
+    introduce(monkeypatch)
+    return monkeypatch
+
+
+@pytest.fixture
+def address(running: ObjectServer, environment: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """An empty place in the running server's bucket."""
+    environment.setenv("AWS_ENDPOINT_URL", running.url)
+    return f"s3://{BUCKET}/{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}/west"
+
+
+@pytest.fixture
+def store(address: str) -> Store:
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    return open_store(address)
+
+
+@pytest.fixture
+def held(running: ObjectServer, address: str) -> Path:
+    """The folder in which the server keeps the store's objects."""
+    return running.folder / address.removeprefix("s3://")
+
+
+@pytest.fixture
+def line(running: ObjectServer, environment: pytest.MonkeyPatch) -> Iterator[Line]:
+    """A line to the running server, which the environment names in its place."""
+    line = Line(running.port)
+    environment.setenv("AWS_ENDPOINT_URL", line.url)
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    with open_queue(tmp_path / "queue.db") as queue:
+        yield queue

@@ -48,7 +48,7 @@ def test_whole_package(video: Path, tmp_path: Path, stills: list[Still], key: Si
         parked(),
         [*stills, car_park_still(video, "between", 2.0)],
         key=key,
-        clip=ClipSource(source, 1.0, 3.0, before_s=1.0, after_s=1.0),
+        clips=[ClipSource(source, 1.0, 3.0, before_s=1.0, after_s=1.0)],
         zone=ZONE,
         provenance={"model": "0" * 64, "source": {"name": source.name}},
         style=Style(timezone=ZoneInfo("Asia/Shanghai")),
@@ -150,7 +150,7 @@ def test_unreadable_recording_is_noted_and_pictures_are_kept(
     recording = tmp_path / "broken.mp4"
     recording.write_bytes(b"no video")
     package = write(
-        tmp_path / "evidence", parked(), stills, key=key, clip=ClipSource(recording, 0, 1)
+        tmp_path / "evidence", parked(), stills, key=key, clips=[ClipSource(recording, 0, 1)]
     )
     assert verify(package) == []
     clip = json.loads((package / "manifest.json").read_bytes())["clips"][0]
@@ -220,7 +220,7 @@ def test_full_disk(
     (small_disk / "filler").write_bytes(bytes((512 - free_kb) * 1024))
     clip = ClipSource(video / "lot_leave_arrive.mp4", 1.0, 3.0)
     with pytest.raises(EvidenceError, match=r"disk is full.*free some space") as caught:
-        write(small_disk / "evidence", parked(), stills, key=key, clip=clip)
+        write(small_disk / "evidence", parked(), stills, key=key, clips=[clip])
     assert STAGING not in str(caught.value)
     assert list((small_disk / "evidence").iterdir()) == []
 
@@ -231,7 +231,7 @@ def test_clip_on_a_full_disk(
     """The pictures fit, the clip does not."""
     clip = ClipSource(video / "lot_leave_arrive.mp4", 1.0, 30.0)
     with pytest.raises(EvidenceError, match="disk is full"):
-        write(small_disk, parked(), stills[:1], key=key, clip=clip)
+        write(small_disk, parked(), stills[:1], key=key, clips=[clip])
     assert list(small_disk.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import supervision as sv
 
-from cv_engine.tracking.still import Still, StillTracker, Tolerance, View
+from cv_engine.tracking.still import Still, StillTracker, Tolerance, View, correlation
 from cv_engine.video.background import Background
 from tests.tracking.scenes import Corners, Scene, Thing, detections
 
@@ -291,6 +291,33 @@ class TestWithPixels:
         seen = _watch(Scene([Thing("car", small, 7)]), _looks(10))
         assert seen.numbers == [1]
         assert seen.tracks[1].patch is None
+
+
+@pytest.mark.parametrize("seed", [225, 272, 389])
+def test_after_a_gap_somewhat_alike_is_not_the_same(seed: int) -> None:
+    """Cars at one place look somewhat alike: the pixels must have been there before, too."""
+    first, other = Scene([Thing("car", CAR, 7)]), Scene([Thing("car", CAR, seed)])
+    tracker, gap_s = StillTracker(Tolerance(lost_s=LOST_S)), 600.0
+    background = Background(first.picture(0.0), 0.0, occlusion_s=LOST_S)
+    seen = Seen()
+    for time_s in _looks(10) + [time_s + 10.0 + gap_s for time_s in _looks(40)]:
+        if time_s == 10.0 + gap_s:
+            background.skip(gap_s)
+            tracker.skip(gap_s)
+        if time_s:
+            shown = first if time_s <= 10.0 else other
+            background.look(shown.picture(time_s), time_s)
+        view = View(background, 1.0)
+        tracker.look(time_s, view)
+        if time_s == 10.0 + gap_s:
+            was, now = tracker.tracks[0].patch, view.patch(np.array(CAR, np.float32))
+            assert was is not None
+            assert now is not None
+            assert 0.35 < correlation(was, now) < 0.6, "or the scene tests nothing"
+        _take(seen, tracker, time_s, tracker.update(time_s, _car(time_s), view))
+    assert seen.tracks[1].seen == 10.0
+    assert [number for _, number in seen.left] == [1]
+    assert seen.tracks[2].began >= 10.0 + gap_s
 
 
 def test_the_detector_is_needed_only_in_doubt() -> None:

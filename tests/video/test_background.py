@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cv_engine.video.background import Background, Region
-from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Gray, Scene, Thing, ground, put, shot
+from tests.tracking.scenes import (
+    HEIGHT,
+    WIDTH,
+    Corners,
+    Gray,
+    Scene,
+    Thing,
+    ground,
+    put,
+    shot,
+    texture,
+)
 
 OCCLUSION_S = 10.0
 BOX: Corners = (120, 80, 190, 125)
@@ -269,3 +280,55 @@ def test_times_are_those_of_looks(data: st.DataObject) -> None:
     assert not (background.is_candidate & background.is_background).any()
     assert not (background.is_candidate & ~known).any()
     assert times[0] <= background.still_since(BOX) <= times[-1]
+
+
+class TestAGap:
+    """Nobody looks for ten minutes."""
+
+    GAP_S = 600.0
+
+    def watch(self, *things: Thing, after_s: float = 4.0, gain: float = 1.0) -> Background:
+        """A look a second until 20 s, and after the gap."""
+        scene = Scene(list(things))
+        background = _watch((float(n), scene.picture(float(n))) for n in range(21))
+        background.skip(self.GAP_S)
+        for n in np.arange(20.0 + self.GAP_S, 20.5 + self.GAP_S + after_s).tolist():
+            background.look(scene.picture(n, gain), n)
+        return background
+
+    @pytest.mark.parametrize("gain", [0.3, 1.0, 1.5])
+    def test_what_was_settled_is_remembered_with_its_time(self, gain: float) -> None:
+        (region,) = _regions(self.watch(Thing("", BOX, 7, first_s=5.0), gain=gain))
+        assert region.since == 5.0
+        assert _iou(region, BOX) > 0.7
+
+    def test_what_was_seen_once_is_not(self) -> None:
+        (region,) = _regions(self.watch(Thing("", BOX, 7, first_s=20.0)))
+        assert region.since == 20.0 + self.GAP_S
+
+    @pytest.mark.parametrize("seed", range(8, 16))
+    def test_what_looks_like_it_by_chance_is_not_it(self, seed: int) -> None:
+        """A third of another thing's pixels are as bright as those that were there before."""
+        came_s = 21.0
+        first, other = Thing("", BOX, 7, 5.0, came_s), Thing("", BOX, seed, first_s=came_s)
+        background = self.watch(first, other)
+        assert all(region.since >= 20.0 + self.GAP_S for region in _regions(background))
+
+    @pytest.mark.parametrize("gain", [0.6, 1.0])
+    def test_hidden_as_the_looks_go_on_it_is_remembered(self, gain: float) -> None:
+        """A lorry stops before it for three looks."""
+        lorry = Thing("", (90, 50, 220, 160), 40, 620.0, 623.0)
+        background = self.watch(Thing("", BOX, 7, first_s=5.0), lorry, after_s=5.0, gain=gain)
+        (region,) = _regions(background)
+        assert region.since == 5.0
+        assert _iou(region, BOX) > 0.6
+
+    def test_light_that_changed_in_places_is_taken_over(self) -> None:
+        """Hard shadows: without it the picture would differ from what is known all over them."""
+        bare = texture(5, WIDTH, HEIGHT, 60, 180, grain=10)
+        lit = bare.copy()
+        lit[30:120, 40:200] *= 0.6
+        background = _watch((float(n), shot(bare, n)) for n in range(10))
+        background.skip(self.GAP_S)
+        background.look(shot(lit, 10), 9.0 + self.GAP_S)
+        assert background.changed_share < 0.02

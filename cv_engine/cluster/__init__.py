@@ -1,0 +1,1 @@
+"""Live streams watched by many machines, with Ray."""

@@ -1,0 +1,1 @@
+"""Live streams: many cameras watched at once, until stopped."""

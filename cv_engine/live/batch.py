@@ -1,0 +1,53 @@
+"""Looks of different cameras that are put to the detector together."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from cv_engine.video.frame import Look
+
+Camera = TypeVar("Camera")
+
+
+class Batch(Generic[Camera]):
+    """Gathers looks until there are enough, or the first has waited long enough.
+
+    Args:
+        most: Looks that are enough.
+        wait_s: Longest wait of the first, seconds.
+    """
+
+    def __init__(self, most: int, wait_s: float) -> None:
+        self._most = most
+        self._wait_s = wait_s
+        self._looks: dict[Camera, Look] = {}
+        self._deadline_s = float("inf")
+
+    def __contains__(self, camera: object) -> bool:
+        return camera in self._looks
+
+    def add(self, camera: Camera, look: Look, now_s: float) -> None:
+        """Adds the look of a camera that has none here."""
+        if not self._looks:
+            self._deadline_s = now_s + self._wait_s
+        self._looks[camera] = look
+
+    def remove(self, camera: Camera) -> None:
+        """Takes a camera's look out."""
+        self._looks.pop(camera, None)
+
+    def patience_s(self, now_s: float, longest_s: float) -> float:
+        """How long one may wait for another look, seconds; at most ``longest_s``."""
+        if not self._looks:
+            return longest_s
+        return min(longest_s, max(0.0, self._deadline_s - now_s))
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether the detector is to be asked now."""
+        full = len(self._looks) >= self._most
+        return bool(self._looks) and (full or now_s >= self._deadline_s)
+
+    def empty(self) -> list[tuple[Camera, Look]]:
+        """Hands out the looks, and begins anew."""
+        looks, self._looks = list(self._looks.items()), {}
+        return looks

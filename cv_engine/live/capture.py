@@ -1,0 +1,127 @@
+"""When a live picture was taken: a steady time for measuring stays, and UTC for telling them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+SENDER_REPORTS = "sender reports"
+ARRIVAL = "arrival"
+WRONG_CLOCK = f"{ARRIVAL} (the camera's clock is wrong)"
+
+# A picture may come later than its timestamp says, by the network's jitter; beyond so many seconds
+# the stream itself has paused or its clock was set, and its time is tied to arrival anew.
+_LATE_S = 2.0
+# How much slower a camera's clock may run than ours, as a share: crystals differ by 100 parts in a
+# million, cheap ones by more.
+_DRIFT = 1e-3
+# A camera whose clock differs by more than this from ours is not believed.
+_CREDIBLE_S = 60.0
+# Changes of the difference between steady time and UTC below this are noise.
+_SAME_S = 0.5
+
+
+class CaptureClock:
+    """One camera's clock.
+
+    Steady seconds look like seconds since 1970, rise from picture to picture and never jump, whatever
+    is done to the clocks of machine and camera: stays are measured in them. ``utc`` tells what
+    they mean on the wall.
+
+    Args:
+        wall: The machine's clock, seconds since 1970; may jump.
+        monotonic: A clock of the machine that never jumps.
+
+    Attributes:
+        shift_s: Steady time plus this is UTC.
+        basis: What UTC is based on: `SENDER_REPORTS`, `ARRIVAL` or `WRONG_CLOCK`; empty before the
+            first picture.
+        delay_s: How long the last picture was under way, seconds; 0 where nobody can tell.
+    """
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.shift_s = 0.0
+        self.basis = ""
+        self.delay_s = 0.0
+        self._wall = wall
+        self._monotonic = monotonic
+        self._origin_s = wall() - monotonic()
+        self._offset_s: float | None = None  # steady time less the stream's own
+        self._last_s = float("-inf")
+        self._last_media_s = 0.0
+
+    def go_on(self, shift_s: float, last_s: float) -> None:
+        """Goes on with the steady time of an earlier run.
+
+        Args:
+            shift_s: That run's ``shift_s``.
+            last_s: Its last steady time; if the machine's clock has been set back since, time goes
+                on from there.
+        """
+        wall_s = self._wall()
+        now_s = max(wall_s - shift_s, last_s)
+        self._origin_s = now_s - self._monotonic()
+        # Exactly what it was, where it can be: what stands now must not be said to have begun
+        # a millionth of a second later than before.
+        self.shift_s = shift_s if now_s > last_s else wall_s - last_s
+        self._last_s = last_s
+
+    def connected(self) -> None:
+        """A new connection begins: its own clock has another zero."""
+        self._offset_s = None
+        self.basis = ""
+
+    def now(self) -> float:
+        """The present steady time, seconds."""
+        return self._origin_s + self._monotonic()
+
+    def place(self, media_s: float, arrived_s: float, sent_at: float | None) -> float:
+        """The steady time at which a picture was taken.
+
+        Args:
+            media_s: Its time on the stream's clock.
+            arrived_s: When it arrived, on the monotonic clock.
+            sent_at: When it was taken by the camera's own clock, seconds since 1970; ``None`` where
+                nothing more is known than before.
+
+        Returns:
+            Steady seconds, later than for the picture before.
+        """
+        arrival_s = self._origin_s + arrived_s
+        steady_s = max(self._in_step(media_s, arrival_s), self._last_s + 1e-3)
+        self._last_s, self._last_media_s = steady_s, media_s
+        self._tell_wall(steady_s, sent_at)
+        return steady_s
+
+    def _in_step(self, media_s: float, arrival_s: float) -> float:
+        """Spaced as the stream says, and as early as its quickest pictures arrive."""
+        seen_s = arrival_s - media_s
+        if self._offset_s is None or seen_s > self._offset_s + _LATE_S:
+            self._offset_s = seen_s
+        else:
+            passed_s = max(0.0, media_s - self._last_media_s)
+            self._offset_s = min(seen_s, self._offset_s + _DRIFT * passed_s)
+        return media_s + self._offset_s
+
+    def _tell_wall(self, steady_s: float, sent_at: float | None) -> None:
+        if sent_at is None and self.basis == SENDER_REPORTS:
+            return  # what the last report said still holds
+        here = self._wall() - self._monotonic() - self._origin_s + steady_s
+        known_wrong = sent_at is None and self.basis == WRONG_CLOCK
+        self.basis, self.delay_s, taken_at = WRONG_CLOCK if known_wrong else ARRIVAL, 0.0, here
+        if sent_at is not None and abs(sent_at - here) <= _CREDIBLE_S:
+            self.basis, self.delay_s, taken_at = SENDER_REPORTS, max(0.0, here - sent_at), sent_at
+        elif sent_at is not None:
+            self.basis = WRONG_CLOCK
+        if abs(taken_at - steady_s - self.shift_s) > _SAME_S:
+            self.shift_s = taken_at - steady_s
+
+    def utc(self, steady_s: float) -> datetime:
+        """What a steady time is on the wall."""
+        return datetime.fromtimestamp(steady_s + self.shift_s, UTC)

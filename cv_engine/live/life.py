@@ -1,0 +1,101 @@
+"""The life of a stream: its states, which may follow which, and how long to wait between attempts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+# Pauses between attempts: the first, and the factor from each to the next.
+_FIRST_PAUSE_S = 1.0
+_FACTOR = 2.0
+# Part of a pause that is left to chance, so that a thousand cameras behind one switch that comes
+# back do not all knock at once.
+_JITTER = 0.5
+# A stream that has been live for so long has recovered: the next pause is a first one again.
+_RECOVERED_S = 30.0
+
+
+class State(StrEnum):
+    """Where a stream is in its life."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"
+    RECONNECTING = "reconnecting"
+    STOPPED = "stopped"
+
+
+_NEXT: dict[State, frozenset[State]] = {
+    State.CONNECTING: frozenset({State.LIVE, State.RECONNECTING, State.STOPPED}),
+    State.LIVE: frozenset({State.STALLED, State.RECONNECTING, State.STOPPED}),
+    State.STALLED: frozenset({State.LIVE, State.RECONNECTING, State.STOPPED}),
+    State.RECONNECTING: frozenset({State.CONNECTING, State.STOPPED}),
+    State.STOPPED: frozenset(),
+}
+
+
+@dataclass(slots=True)
+class Life:
+    """One stream's state, and since when.
+
+    Example:
+        >>> life = Life(State.CONNECTING, since=0.0)
+        >>> life.turn(State.LIVE, 1.5)
+        >>> life.state, life.since
+        (<State.LIVE: 'live'>, 1.5)
+
+    Attributes:
+        state: Where it is.
+        since: When it came there, seconds on a clock that never jumps.
+        why: What led there, for people; empty where all is well.
+        reconnects: Times that it had to be opened again.
+    """
+
+    state: State
+    since: float
+    why: str = ""
+    reconnects: int = 0
+
+    def turn(self, to: State, now: float, why: str = "") -> None:
+        """Goes on to another state.
+
+        Raises:
+            ValueError: That state cannot follow.
+        """
+        if to not in _NEXT[self.state]:
+            raise ValueError(f"a stream that is {self.state} cannot become {to}")
+        if to is State.RECONNECTING:
+            self.reconnects += 1
+        # While it is tried again and again, the reason stays that of the last failure.
+        self.why = self.why if to is State.CONNECTING else why
+        self.state, self.since = to, now
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Pauses between attempts that double up to a limit, with jitter.
+
+    Attributes:
+        longest_s: The limit, seconds.
+        chance: Gives a number from 0 to 1.
+    """
+
+    longest_s: float
+    chance: Callable[[], float] = random.random
+    _failures: int = field(default=0)
+
+    def failed(self, live_s: float = 0.0) -> float:
+        """The pause after a failure, seconds.
+
+        Args:
+            live_s: How long the stream had been live before it.
+        """
+        if live_s >= _RECOVERED_S:
+            self._failures = 0
+        # The exponent is bounded: a camera may be away for a year.
+        pause_s = _FIRST_PAUSE_S * _FACTOR ** min(self._failures, 30)
+        pause_s = min(self.longest_s / (1.0 + _JITTER), pause_s)
+        self._failures += 1
+        return pause_s * (1.0 - _JITTER + 2.0 * _JITTER * self.chance())

@@ -1,0 +1,74 @@
+"""Pictures as a connection would give them, read from a file, and a machine's clocks to turn by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cv_engine.live.address import Address
+from cv_engine.live.capture import CaptureClock
+from cv_engine.live.connection import Arrival, Connection, StreamError
+from tests.video.recordings import record, times
+
+# When the tests' cameras are switched on: 2026-05-01 08:00 UTC, a Friday.
+BEGAN_S = 1_777_622_400.0
+
+
+def arrivals(path: Path) -> list[Arrival]:
+    """All pictures of a file, as a connection gives them."""
+    # Over UDP it never naps.
+    connection = Connection(Address(str(path), transport="udp"), stall_s=10.0)
+    found = []
+    try:
+        for arrival in connection:
+            found.append(arrival)
+    except StreamError:
+        return found
+    finally:
+        connection.close()
+    return found
+
+
+def numbered(
+    folder: Path,
+    count: int,
+    *,
+    rate: float = 10.0,
+    gop: int = 10,
+    b_frames: int = 0,
+    codec: str = "libx264",
+    suffix: str = ".ts",
+) -> list[Arrival]:
+    """Pictures that show their own number, ``rate`` per second; see `tests.video.recordings`."""
+    formats = {"mjpeg": "yuvj420p"}
+    path = record(
+        folder / f"numbered{suffix}",
+        times(count, rate),
+        codec=codec,
+        gop=gop,
+        b_frames=b_frames,
+        pixel_format=formats.get(codec, "yuv420p"),
+    )
+    return arrivals(path)
+
+
+@dataclass
+class HandClock:
+    """The two clocks of a machine.
+
+    Attributes:
+        wall: Seconds since 1970; may be set.
+        monotonic: Never jumps.
+    """
+
+    wall: float = BEGAN_S
+    monotonic: float = 1000.0
+
+    def pass_by(self, seconds: float) -> None:
+        """Time goes by."""
+        self.wall += seconds
+        self.monotonic += seconds
+
+    def capture(self) -> CaptureClock:
+        """A camera's clock on this machine."""
+        return CaptureClock(wall=lambda: self.wall, monotonic=lambda: self.monotonic)

@@ -1,0 +1,196 @@
+"""Streams that break off, hang, change, lie about the time or are damaged: real ones, of a real server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from benchmarks.cameras.fleet import Fleet, Reports
+from cv_engine.live.capture import CaptureClock
+from tests.live.streams import (
+    DWELL_S,
+    PUT_S,
+    SAMPLE_S,
+    TOLERANCE_S,
+    Watching,
+    cameras,
+    configured,
+    empty_street,
+    entries_of,
+    folder_of_films,
+    street,
+)
+
+pytestmark = pytest.mark.slow
+
+_DEATHS = 50
+# Until then, libraries lay hold of what they need.
+_WARM_UP_LOOKS = 5
+_FIRST_FEW = 10
+# Memory that may come and go, MiB: less than one picture of 0.3 MiB for every connection.
+_NOISE_MB = 15.0
+_HOUR_S = 3600.0
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder_of_films(tmp_path_factory)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with cameras(tmp_path / "server") as fleet:
+        yield fleet
+
+
+def test_a_server_that_dies_fifty_times_leaves_nothing_behind(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
+    names = ["north", "south", "west"]
+    for name in names:
+        fleet.add(name, empty_street(films))
+    config = configured(tmp_path, entries_of(fleet, names), retry_s=0.5)
+    with Watching(config) as watching:
+        for name in names:
+            watching.until_looked(name, _WARM_UP_LOOKS)
+        uses = []
+        for _ in range(_DEATHS):
+            watching.until_state("live")
+            uses.append(watching.use())
+            fleet.kill()
+            watching.until_state("reconnecting")
+            fleet.start()
+        for name in names:
+            watching.until_looked(name, 2)
+            assert watching.cameras[name].reconnects >= _DEATHS
+            assert watching.cases(name) == []
+    early, late = uses[_FIRST_FEW : _FIRST_FEW + 10], uses[-10:]
+    assert median(use.threads for use in late) <= median(use.threads for use in early)
+    assert median(use.descriptors for use in late) <= median(use.descriptors for use in early)
+    grown_mb = median(u.memory_mb for u in late) - median(u.memory_mb for u in early)
+    assert grown_mb < _NOISE_MB
+
+
+def test_a_frozen_stream_is_opened_anew_and_costs_the_others_nothing(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
+    names = ["frozen", "north", "south"]
+    for name in names:
+        fleet.add(name, empty_street(films))
+    with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:
+        for name in names:
+            watching.until_looked(name, 2)
+        before, began = watching.cameras, time.monotonic()
+        fleet.freeze("frozen")
+        watching.until_state("stalled", "frozen")
+        assert watching.cameras["frozen"].message == "no pictures come"
+        watching.until_state("reconnecting", "frozen")
+        assert watching.cameras["frozen"].message
+        fleet.thaw("frozen")
+        watching.until_state("live", "frozen")
+        assert watching.cameras["frozen"].message == ""
+        watching.until_looked("frozen", 2)
+        after, due = watching.cameras, (time.monotonic() - began) / SAMPLE_S
+        for name in ("north", "south"):
+            assert after[name].looks - before[name].looks >= 0.9 * due - 1
+            assert after[name].reconnects == 0
+
+
+def test_a_stream_that_changes_its_size_is_watched_on(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
+    fleet.add("market", empty_street(films))
+    with Watching(configured(tmp_path, entries_of(fleet, ["market"]))) as watching:
+        watching.until_looked("market", 3)
+        fleet.switch("market", street(films, size=(320, 180)))
+        watching.until_filed("market")
+        (case,) = watching.cases("market")
+        assert watching.cameras["market"].reconnects == 0
+        assert abs(case.began.timestamp() - fleet.began("market") - PUT_S) <= TOLERANCE_S
+        assert case.place.image_box is not None
+        x1, y1, x2, y2 = case.place.image_box
+        # The crate is 70 by 60 pixels where the street is 640 by 360.
+        assert (x2 - x1, y2 - y1) == pytest.approx((35, 30), abs=8)
+        assert x2 <= 320 and y2 <= 180
+
+
+def test_looks_go_on_between_pictures_that_are_spoiled(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
+    fleet.add("market", empty_street(films))
+    fleet.corrupt("market", 0.3)
+    with Watching(configured(tmp_path, entries_of(fleet, ["market"]))) as watching:
+        watching.until_looked("market", round(2 * DWELL_S / SAMPLE_S))
+        assert watching.cameras["market"].damaged > 0
+        assert watching.cameras["market"].reconnects == 0
+        assert watching.cases("market") == []
+
+
+def test_looks_go_on_where_one_packet_in_twenty_is_lost(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
+    fleet.add("market", street(films), mode="hold", loss=0.05)
+    entries = entries_of(fleet, ["market"], transport="udp")
+    with Watching(configured(tmp_path, entries)) as watching:
+        watching.until_filed("market")
+        assert watching.cameras["market"].damaged > 0
+        (case,) = watching.cases("market")
+        assert abs(case.began.timestamp() - fleet.began("market") - PUT_S) <= 2 * TOLERANCE_S
+
+
+@pytest.mark.parametrize("jump_s", [_HOUR_S, -_HOUR_S])
+def test_a_stay_across_a_jump_of_the_machines_clock_is_one_case_of_its_length(
+    fleet: Fleet, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    wrong_by_s = 0.0
+    clock = partial(CaptureClock, wall=lambda: time.time() + wrong_by_s)
+    monkeypatch.setattr("cv_engine.live.worker.CaptureClock", clock)
+    fleet.add("told", street(films), mode="hold", reports="right")
+    fleet.add("untold", street(films), mode="hold", reports="none")
+    names = ["told", "untold"]
+    with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:
+        _wait_until_in_the_midst_of_the_stay(watching, fleet, names)
+        wrong_by_s = jump_s
+        _until_the_crate_is_one_case(watching, fleet, names, jump_s)
+
+
+def test_a_stay_across_a_jump_of_the_timestamps_is_one_case_of_its_length(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
+    jumps_s = {"ahead": _HOUR_S, "back": -_HOUR_S, "untold-ahead": _HOUR_S, "untold-back": -_HOUR_S}
+    for name in jumps_s:
+        reports: Reports = "none" if name.startswith("untold") else "right"
+        fleet.add(name, street(films), mode="hold", reports=reports)
+    names = list(jumps_s)
+    with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:
+        _wait_until_in_the_midst_of_the_stay(watching, fleet, names)
+        for name, seconds in jumps_s.items():
+            fleet.jump(name, seconds)
+        _until_the_crate_is_one_case(watching, fleet, names, 0.0)
+
+
+def _wait_until_in_the_midst_of_the_stay(
+    watching: Watching, fleet: Fleet, names: list[str]
+) -> None:
+    watching.until_state("live")
+    midst = max(fleet.began(name, timeout_s=30.0) for name in names) + PUT_S + DWELL_S / 2
+    watching.until(lambda: time.time() >= midst, "half of the stay is over")
+
+
+def _until_the_crate_is_one_case(
+    watching: Watching, fleet: Fleet, names: list[str], wrong_by_s: float
+) -> None:
+    watching.until_filed(*names)
+    for name in names:
+        watching.until_looked(name, 3)
+        (case,) = watching.cases(name)
+        assert watching.cameras[name].cases == 1
+        put_down = fleet.began(name) + PUT_S + wrong_by_s
+        assert abs(case.began.timestamp() - put_down) <= TOLERANCE_S
+        length_s = (case.observed - case.began).total_seconds()
+        assert DWELL_S <= length_s <= DWELL_S + TOLERANCE_S

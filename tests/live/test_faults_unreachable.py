@@ -1,0 +1,175 @@
+"""Cameras that cannot be watched at all: what they are told to be, and that the others do not suffer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import structlog
+
+from benchmarks.cameras.fleet import Fleet
+from benchmarks.cameras.odd_servers import GarbageServer, SilentServer
+from tests.live.streams import (
+    SAMPLE_S,
+    Watching,
+    cameras,
+    configured,
+    empty_street,
+    entries_of,
+    folder_of_films,
+)
+
+pytestmark = pytest.mark.slow
+
+# Neither is part of anything else that is written anywhere.
+_RIGHT, _WRONG = "Ri9ht&secret/word", "wr0ng@secret:word"
+_SOUND, _SILENT = 100, 100
+_MANY_S = 2.0  # between looks, where there are many cameras
+_WATCHED_S = 10.0
+# What a stream may hold, MiB: its pictures of 20 s, a decoder, a model of the background.
+_CAMERA_MB = 2.0
+# The detector is asked about everything that is new, a hundred times, and is behind for a while.
+_SETTLED_LOOKS = 4
+_OTHER_THREADS = 4  # of libraries
+_TOO_LONG_S = 8.0
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder_of_films(tmp_path_factory)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with cameras(tmp_path / "server") as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt waits not so long for its answer."""
+    monkeypatch.setattr("cv_engine.live.connection.OPEN_S", 2.0)
+
+
+def test_a_wrong_password_is_told_and_not_repeated_anywhere(
+    fleet: Fleet,
+    films: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fleet.add("market", empty_street(films), user="viewer", password=_RIGHT)
+    url = fleet.url("market")
+    bare = "rtsp://" + url.rsplit("@", 1)[1]
+    monkeypatch.setenv("MARKET_PASSWORD", _WRONG)
+    entry = {"name": "market", "url": bare, "user": "viewer", "password_env": "MARKET_PASSWORD"}
+    data = tmp_path / "data"
+    with (
+        structlog.testing.capture_logs() as logs,
+        Watching(configured(data, [entry], retry_s=8.0)) as watching,
+    ):
+        watching.until(lambda: watching.cameras["market"].reconnects >= 3, "three attempts")
+        refused = watching.cameras["market"]
+        assert refused.message == "the camera refuses user or password"
+        pauses = [log["again_in_s"] for log in logs if log["event"] == "stream lost"]
+        assert 0.5 <= pauses[0] <= 1.5 and 1.0 <= pauses[1] <= 3.0 and 2.0 <= pauses[2] <= 6.0
+        monkeypatch.setenv("MARKET_PASSWORD", _RIGHT)
+        watching.until_looked("market")
+    captured = capfd.readouterr()
+    told = [repr(refused), repr(logs), caplog.text, captured.out, captured.err]
+    told += [path.read_text("latin1") for path in data.rglob("*") if path.is_file()]
+    for text in told:
+        assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        b"",
+        b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 50000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+def test_garbage_is_given_up(
+    fleet: Fleet, films: Path, tmp_path: Path, short_wait: None, opening: bytes
+) -> None:
+    with GarbageServer(opening) as garbage:
+        message = _beside_a_sound_one(fleet, films, tmp_path, garbage.url)
+    assert message == "no answer in time"
+
+
+def test_a_server_that_says_nothing_is_given_up(
+    fleet: Fleet, films: Path, tmp_path: Path, short_wait: None
+) -> None:
+    with SilentServer() as silent:
+        message = _beside_a_sound_one(fleet, films, tmp_path, silent.url)
+    assert message == "no answer in time"
+
+
+def test_a_name_that_leads_nowhere_is_told(fleet: Fleet, films: Path, tmp_path: Path) -> None:
+    message = _beside_a_sound_one(fleet, films, tmp_path, "rtsp://no-such-camera.invalid/1")
+    assert message.startswith("there is no host named no-such-camera.invalid")
+
+
+def _beside_a_sound_one(fleet: Fleet, films: Path, folder: Path, url: str) -> str:
+    """What is told of a camera that cannot be watched, twice; meanwhile the other one is looked at."""
+    fleet.add("sound", empty_street(films))
+    entries = [{"name": "odd", "url": url}, *entries_of(fleet, ["sound"])]
+    with Watching(configured(folder, entries)) as watching:
+        watching.until_looked("sound")
+        before, began = watching.cameras["sound"].looks, time.monotonic()
+        watching.until(lambda: watching.cameras["odd"].reconnects >= 2, "two attempts")
+        watching.until_looked("sound", 2)
+        due = (time.monotonic() - began) / SAMPLE_S
+        assert watching.cameras["sound"].looks - before >= 0.9 * due - 1
+        assert watching.cameras["odd"].looks == 0
+        return watching.cameras["odd"].message
+
+
+def test_a_hundred_cameras_that_never_answer_cost_a_hundred_others_nothing(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
+    tiny = empty_street(films, size=(160, 120), rate=5, key_interval_s=_MANY_S)
+    sound = [f"sound-{number}" for number in range(_SOUND)]
+    for number, name in enumerate(sound):
+        fleet.add(name, tiny, phase_s=_MANY_S * number / _SOUND)
+    with ExitStack() as stack:
+        silent = stack.enter_context(SilentServer())
+        mute = [{"name": f"mute-{number}", "url": silent.url} for number in range(_SILENT)]
+        entries = [*mute, *entries_of(fleet, sound)]
+        watching = stack.enter_context(Watching(configured(tmp_path, entries, sample_s=_MANY_S)))
+        before = watching.use()
+        watching.until(
+            lambda: all(watching.cameras[name].looks >= _SETTLED_LOOKS for name in sound),
+            "all that answer are watched",
+        )
+        watching.until(
+            lambda: all(watching.cameras[camera["name"]].reconnects for camera in mute),
+            "the silent ones are given up",
+        )
+        assert {watching.cameras[camera["name"]].message for camera in mute} == {
+            "no answer in time"
+        }
+        share = _share_of_the_looks(watching, sound)
+        after = watching.use()
+        assert share >= 0.95
+        assert after.threads <= before.threads + len(entries) + _OTHER_THREADS
+        assert after.memory_mb - before.memory_mb <= _CAMERA_MB * len(entries)
+        asked = time.monotonic()
+        watching.worker.stop()
+        assert not watching.worker.alive
+        assert time.monotonic() - asked < _TOO_LONG_S
+
+
+def _share_of_the_looks(watching: Watching, names: list[str]) -> float:
+    """How many of the looks that are due in a while are taken."""
+    looks = -sum(watching.cameras[name].looks for name in names)
+    began = time.monotonic()
+    watching.until(lambda: time.monotonic() - began >= _WATCHED_S, "a while is over")
+    cameras, watched_s = watching.cameras, time.monotonic() - began
+    looks += sum(cameras[name].looks for name in names)
+    return looks / (len(names) * watched_s / _MANY_S)
