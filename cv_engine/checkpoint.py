@@ -119,7 +119,10 @@ class Checkpoints:
             ),
         }
         text = np.frombuffer(json.dumps(tree).encode(), np.uint8)
-        data = _packed({_TREE: text, **encoder.arrays})
+        return self.write(camera, _packed({_TREE: text, **encoder.arrays}))
+
+    def write(self, camera: str, data: bytes) -> bool:
+        """Writes the file of a camera's checkpoint; see `save`."""
         try:
             replace(self.path(camera), hashlib.sha256(data).digest(), data)
         except OSError as error:

@@ -65,10 +65,14 @@ class Post:
         """All on which a result depends besides the pictures."""
         return (
             self.settings.model_dump_json(exclude={"zones", *STREAM_KEYS}),
-            config.digest,
+            self._own(config).digest,
             detector.digest,
             *(f"{zone.name} {zone.frame} {zone.polygon.wkt} {zone}" for zone in self.zones or ()),
         )
+
+    def _own(self, config: Config) -> Config:
+        """The settings without those of other cameras, on which nothing here depends."""
+        return config.model_copy(update={"cameras": (self.settings,)})
 
     def zones_on(self, width: int, height: int) -> list[Zone]:
         """The zones on a picture of a size in pixels; the whole of it where none are drawn.
@@ -105,7 +109,7 @@ class Post:
             zones=zones,
             detect=lambda look: detect(detector, [look])[0],
             queue=queue,
-            config=config,
+            config=self._own(config),
             key=key,
             root=config.evidence_root,
             model=detector.digest,

@@ -113,7 +113,7 @@ class Connection:
         try:
             self._stream = _video_of(self._container)
             self._filter, self._format = _prepared(self._stream)
-        except StreamError:
+        except BaseException:
             self._container.close()
             raise
 

@@ -96,6 +96,10 @@ class Feed:
                 why = ""
             except (StreamError, AddressError) as error:
                 why = str(error)
+            except Exception:
+                # Whatever a stream sends, it is tried again, and the others never hear of it.
+                structlog.get_logger(__name__).exception("stream failed", camera=self._name)
+                why = "an unexpected error, see the log"
             if self._stopped.is_set():
                 break
             pause_s = self._failed(why)

@@ -74,13 +74,12 @@ class Reel:
         with self._lock:
             return bool(_from(list(self._ring), steady_s, exactly=True))
 
-    def keep(self, tag: str, from_s: float, until_s: float = float("inf")) -> bool:
+    def keep(self, tag: str, from_s: float) -> bool:
         """Writes a stretch of the ring to disk, from the key frame before ``from_s``.
 
         Args:
             tag: What it is kept for.
             from_s: Steady time from which on; where that is gone, what is left of it is kept.
-            until_s: Up to when.
 
         Returns:
             Whether there was anything to keep.
@@ -90,7 +89,6 @@ class Reel:
         """
         with self._lock:
             stretch = _from(list(self._ring), from_s)
-        stretch = [kept for kept in stretch if kept.steady_s <= until_s]
         if not stretch:
             return False
         first_s = stretch[0].steady_s

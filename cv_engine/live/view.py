@@ -40,7 +40,7 @@ _GAP_LOOKS = 2.5
 # What stands on is noted so often: a case last seen longer ago than that is not known to go on.
 _STILL_THERE_S = 300.0
 # Checkpoints of what has changed are no closer than this: a busy crossing changes all the time.
-_CHECKPOINTS_APART_S = 15.0
+_CHECKPOINTS_APART_S = 30.0
 _KEY = "live"
 # What is told of a view that shows none of the zones.
 _NO_ZONE = "no zone in sight"

@@ -20,7 +20,6 @@ import cv2
 import structlog
 
 from cv_engine.cases import Queue, open_queue
-from cv_engine.checkpoint import Checkpoints
 from cv_engine.config import CameraConfig, Config
 from cv_engine.evidence.outbox import Outbox
 from cv_engine.evidence.signing import SigningKey
@@ -35,6 +34,7 @@ from cv_engine.live.mirror import Mirror
 from cv_engine.live.pictures import Pictures
 from cv_engine.live.reel import Reel
 from cv_engine.live.sampler import Due, LiveSampler
+from cv_engine.live.saver import Saver
 from cv_engine.live.status import CameraStatus, WorkerStatus
 from cv_engine.live.view import LiveView, Means
 from cv_engine.post import Post, detect, detector_of
@@ -45,6 +45,8 @@ from zones.problem import ZoneError
 _TICK_S = 1.0
 # While looks are waiting, what can wait is done no more often than this.
 _ERRAND_EVERY_S = 1.0
+# Longest wait for a camera's last checkpoint to be on disk, seconds.
+_SAVED_S = 5.0
 _MEBIBYTE = 1 << 20
 # glibc's name of the number of heaps, in mallopt: one per thread would hold memory that others need.
 _M_ARENA_MAX = -8
@@ -84,6 +86,7 @@ class Worker:
         self._stopping = Event()
         self._lock = Lock()
         self._means: Means
+        self._saver: Saver
         self._mirror: Mirror
         self._uploader: Uploader
         self._queue: Queue
@@ -112,11 +115,12 @@ class Worker:
         key = SigningKey.load_or_create(config.data / "signing-key.pem")
         detector = detector_of(config)
         self._queue = open_queue(config.queue)
-        checkpoints = Checkpoints(folder / "checkpoints")
+        checkpoints = self._saver = Saver(folder / "checkpoints")
         self._mirror = Mirror(checkpoints, config.evidence.store, config.live.checkpoint_s)
         store = open_store(config.evidence.store or config.evidence_root)
         self._uploader = Uploader(Outbox(config.evidence_root, store, self._queue))
         self._means = Means(config, detector, self._queue, checkpoints, key, folder)
+        self._saver.start()
         self._mirror.start()
         self._uploader.start()
         self._thread.start()
@@ -146,7 +150,7 @@ class Worker:
         self._stopping.set()
         until = time.monotonic() + timeout_s
         self._thread.join(timeout_s)
-        for sender in (self._mirror, self._uploader):
+        for sender in (self._saver, self._mirror, self._uploader):
             sender.stop(max(0.0, until - time.monotonic()))
         self._queue.close()
         if self._failure is not None:
@@ -308,6 +312,7 @@ class Worker:
             self._batch.remove(name)
             watched.view.conclude(None)
         watched.view.keep(watched.clock.now())
+        self._saver.flush(name, _SAVED_S)
         self._mirror.release(name)
         with self._lock:
             del self._watched[name]

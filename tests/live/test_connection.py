@@ -121,8 +121,10 @@ def _first(connection: Connection, count: int) -> list[Arrival]:
         connection.close()
 
 
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
-@pytest.mark.parametrize("reports", ["right", "unset", "none"])
+@pytest.mark.parametrize(
+    ("reports", "transport"),
+    [("right", "tcp"), ("right", "udp"), ("unset", "tcp"), ("none", "tcp")],
+)
 def test_a_camera_tells_when_pictures_were_taken(
     reports: str, transport: str, fleet: Fleet, footage: Footage
 ) -> None:

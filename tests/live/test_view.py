@@ -235,6 +235,19 @@ def test_what_waits_when_the_view_changes_is_of_the_view_before(
     assert case.left_at is None
 
 
+def test_what_left_the_view_before_is_noted_all_the_same(make: Make, away: list[bool]) -> None:
+    camera = make(_car(20.0, 110.0)).until(100.0)
+    assert camera.status.cases == 1
+    away.append(True)
+    camera.until(150.0)
+    camera.size = (480, 288)
+    camera.until(160.0)
+    away.clear()
+    camera.until(180.0)
+    (case,) = camera.cases()
+    assert camera.second(case.left_at) == pytest.approx(110.0, abs=_NEAR_S)
+
+
 def _covered(scene: Scene) -> Callable[[float], Any]:
     def picture(time_s: float) -> Any:
         return (scene.picture(time_s) // 16 + 100).astype("uint8")
