@@ -261,15 +261,6 @@ def test_a_disk_that_cannot_be_written_leaves_nothing_behind(
     assert not reel.keeps("car")
 
 
-def test_a_stretch_may_end_before_now(made: list[Arrival], tmp_path: Path) -> None:
-    reel = Reel(tmp_path, 60.0, _MUCH)
-    _fill(reel, made)
-    assert reel.keep("car", BEGAN_S + 1.0, BEGAN_S + 2.5)
-    (path,) = _kept(tmp_path)
-    assert len(_packets(path)) == 16
-    assert not reel.keep("car", BEGAN_S + 7.0, BEGAN_S + 1.0)
-
-
 def test_pictures_that_no_file_takes_are_told_as_such(made: list[Arrival], tmp_path: Path) -> None:
     """A camera may send what is no H.264 at all, and that must not end the watching."""
     packet = cast("Packet[VideoStream]", Packet(b"\0\0\0\1 nothing that can be understood"))
