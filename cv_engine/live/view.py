@@ -33,10 +33,11 @@ from cv_engine.video.health import ViewState
 from models.detector import Detector
 from zones.problem import ZoneError
 
-# Looks further apart than so many intervals have a gap between them, in which nobody looked. Intervals
-# are as long as they were lately: the detector is asked after every gap, and a worker that is behind
-# would stay behind for ever.
+# Looks further apart than so many intervals have a gap between them, in which nobody looked.
 _GAP_LOOKS = 2.5
+# But none before this part of the time that a thing may go unseen: after a gap the detector is asked
+# about everything, and a worker that is behind would stay behind for ever.
+_GAP_SHARE = 0.5
 # What stands on is noted so often: a case last seen longer ago than that is not known to go on.
 _STILL_THERE_S = 300.0
 # Checkpoints of what has changed are no closer than this: a busy crossing changes all the time.
@@ -97,7 +98,6 @@ class LiveView:
         self._blindness = Blindness(means.config.live.blind_s)
         self._errands = Errands()
         self._last_s = float("-inf")
-        self._apart_s = 0.0  # the last two looks
         self._changed = False
         self._restore()
         # At a phase of its own, so that a hundred cameras do not all write at the same moment; by
@@ -159,7 +159,6 @@ class LiveView:
             self._begin(size, steady_s)
         elif gap_s > self._gap_limit_s:
             self._observer.skip(gap_s - self._status.interval_s)
-        self._apart_s = gap_s
         assert self._observer is not None
         return self._observer
 
@@ -175,8 +174,8 @@ class LiveView:
     def _gap_limit_s(self) -> float:
         """Seconds between looks from which on things would be forgotten without a note of the gap."""
         interval_s = self._status.interval_s
-        lately_s = min(_GAP_LOOKS * self._apart_s, self._means.config.tracking.lost_s)
-        return max(_GAP_LOOKS * interval_s, lately_s)
+        lost_s = self._means.config.tracking.lost_s
+        return max(_GAP_SHARE * lost_s, _GAP_LOOKS * interval_s)
 
     def _begin(self, size: tuple[int, int], first_s: float) -> None:
         """Begins with a view of which nothing is known."""
