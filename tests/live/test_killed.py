@@ -1,0 +1,27 @@
+"""Watching that is killed, stopped and started again in the middle of stays files each of them once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.killed import run
+from benchmarks.program import Cut
+from tests.live.streams import cameras
+
+pytestmark = [pytest.mark.slow, pytest.mark.real_time]
+
+_CUTS: tuple[Cut, ...] = ("program", "worker", "program", "stop", "program")
+_LONGEST_LIFE_S = 11.0
+# With these moments it is stopped when it has run for ten seconds, so that something is known by then.
+_SEED = 8
+
+
+def test_no_stay_is_lost_and_none_is_filed_twice(tmp_path: Path) -> None:
+    with cameras(tmp_path / "server") as fleet:
+        outcome = run(tmp_path, fleet, _CUTS, _LONGEST_LIFE_S, _SEED)
+    assert outcome.filed == {1: outcome.crates}, outcome.wrong
+    assert outcome.wrong == []
+    # Not all are of those that came while nobody was looking, which begin when they are seen.
+    assert outcome.carried >= 2
