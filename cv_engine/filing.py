@@ -65,8 +65,9 @@ class Filer:
         timezone: The camera's local time.
         first_s: Time of the first look, seconds since 1970: what stood there then came earlier.
         utc: What the times of the observer are on the wall.
-        missed_s: How long before the first look nobody may have been looking, seconds: what stood
-            there then goes on with an open case last seen up to so long before.
+        unwatched: When nobody was looking, each from and to a time, seconds: what is first seen soon
+            after may have come at any moment of it, and goes on with an open case of the same thing
+            that was last seen within it.
         keys: Of the findings whose things are still there, by kind, zone and thing.
     """
 
@@ -81,7 +82,7 @@ class Filer:
     timezone: str
     first_s: float
     utc: Callable[[float], datetime] = utc_of
-    missed_s: float = 0.0
+    unwatched: list[tuple[float, float]] = field(default_factory=list)
     keys: dict[tuple[str, str, int], str] = field(default_factory=dict)
 
     def file(self, violation: Violation, footage: Footage) -> Filed:
@@ -100,10 +101,22 @@ class Filer:
             if self._is_wanting(finding):
                 self._write(finding, violation, footage)
             finding = replace(finding, evidence=package_name(finding))
-        missed_s = self.missed_s if finding.attributes.get(STOOD_BEFORE) else 0.0
-        filed = self.queue.file(finding, missed=timedelta(seconds=missed_s))
+        missed = timedelta(seconds=self._missed_s(violation.began))
+        filed = self.queue.file(finding, missed=missed)
         self.keys[violation.kind, violation.zone, violation.thing] = finding.key
         return filed
+
+    def _missed_s(self, began_s: float) -> float:
+        """How long before its beginning a thing may have been there without anyone looking."""
+        lost_s = self.config.tracking.lost_s  # so long it may have been hidden from those who look
+        return max(
+            (
+                began_s - from_s
+                for from_s, to_s in self.unwatched
+                if from_s < began_s <= to_s + lost_s
+            ),
+            default=0.0,
+        )
 
     def left(self, violation: Violation) -> None:
         """Notes that a filed thing has gone.

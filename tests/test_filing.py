@@ -283,16 +283,21 @@ def test_what_is_still_there_is_noted(filer: Filer, queue: Queue, footage: Foota
 
 
 @pytest.mark.parametrize(
-    ("missed_s", "stood_before", "outcome"),
-    [(60.0, True, "joined"), (20.0, True, "new"), (60.0, False, "new")],
+    ("from_s", "to_s", "outcome"),
+    [
+        (-22.0, 38.0, "joined"),
+        (-22.0, 30.0, "joined"),  # hidden for a while once they looked again
+        (18.0, 38.0, "new"),  # the case was seen for the last time well before
+        (-22.0, 10.0, "new"),  # they looked for long, and nothing was there
+    ],
 )
-def test_what_stood_there_at_the_first_look_goes_on_with_its_case(
-    missed_s: float, stood_before: bool, outcome: str, filer: Filer, queue: Queue, footage: Footage
+def test_what_may_have_stood_there_while_nobody_looked_goes_on_with_its_case(
+    from_s: float, to_s: float, outcome: str, filer: Filer, queue: Queue, footage: Footage
 ) -> None:
-    """The program was away for half a minute, and knows nothing of what it saw before."""
+    """The program was away, and what it knew of what it saw before is lost."""
     first = filer.file(_violation(2.0, 8.0), footage)
-    filer.missed_s = missed_s
-    filer.first_s = START.timestamp() + (38.0 if stood_before else 37.0)
+    at = START.timestamp()
+    filer.unwatched = [(at + from_s, at + to_s)]
     again = filer.file(_violation(38.0, 40.0, thing=7), footage)
     assert again.outcome == outcome
     assert (again.case_id == first.case_id) == (outcome == "joined")

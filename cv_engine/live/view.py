@@ -26,7 +26,7 @@ from cv_engine.live.reel import Reel
 from cv_engine.live.status import CameraStatus
 from cv_engine.observer import Observation, Observer
 from cv_engine.post import Post
-from cv_engine.rules.rule import Violation
+from cv_engine.rules.rule import Violation, ZoneDwell
 from cv_engine.video.faults import VideoError
 from cv_engine.video.frame import Look
 from cv_engine.video.health import ViewState
@@ -94,7 +94,6 @@ class LiveView:
         self._filer: Filer = post.filer(
             (), means.config, means.detector, means.queue, means.key, first_s=0.0, utc=clock.utc
         )
-        self._filer.missed_s = means.config.live.gap_s
         self._blindness = Blindness(means.config.live.blind_s)
         self._errands = Errands()
         self._last_s = float("-inf")
@@ -158,9 +157,22 @@ class LiveView:
         if self._observer is None or size != self._size or gap_s > live.gap_s:
             self._begin(size, steady_s)
         elif gap_s > self._gap_limit_s:
+            self._note_unwatched(self._last_s, steady_s)
             self._observer.skip(gap_s - self._status.interval_s)
         assert self._observer is not None
         return self._observer
+
+    def _note_unwatched(self, from_s: float, to_s: float) -> None:
+        """Notes that nobody was looking; forgets what nothing that is still there began after."""
+        stays = [stay.began for dwell in self._dwells for stay, _ in dwell.stays.values()]
+        waiting = [violation.began for violation in self._errands.to_file]
+        earliest_s = min([*stays, *waiting], default=to_s)
+        earlier = [gap for gap in self._filer.unwatched if gap[1] + self._lost_s >= earliest_s]
+        self._filer.unwatched = [*earlier, (from_s, to_s)]
+
+    @property
+    def _dwells(self) -> list[ZoneDwell]:
+        return [] if self._observer is None else self._observer.zone_dwells
 
     def _see_no_zone(self, error: ZoneError) -> None:
         """The picture has another size now, on which the zones do not lie."""
@@ -173,12 +185,15 @@ class LiveView:
     @property
     def _gap_limit_s(self) -> float:
         """Seconds between looks from which on things would be forgotten without a note of the gap."""
-        interval_s = self._status.interval_s
-        lost_s = self._means.config.tracking.lost_s
-        return max(_GAP_SHARE * lost_s, _GAP_LOOKS * interval_s)
+        return max(_GAP_SHARE * self._lost_s, _GAP_LOOKS * self._status.interval_s)
+
+    @property
+    def _lost_s(self) -> float:
+        return self._means.config.tracking.lost_s
 
     def _begin(self, size: tuple[int, int], first_s: float) -> None:
         """Begins with a view of which nothing is known."""
+        self._note_unwatched(first_s - self._means.config.live.gap_s, first_s)
         self._size, self._observer = size, None
         self._observer = self._post.observer(*size, self._means.config)
         self._filer.zones = self._post.zones_on(*size)
@@ -269,7 +284,7 @@ class LiveView:
     def _note_still_there(self) -> None:
         """Tells the queue what has been reported and stands on."""
         try:
-            for dwell in self._observer.zone_dwells if self._observer is not None else ():
+            for dwell in self._dwells:
                 for thing, (stay, _) in dwell.stays.items():
                     self._filer.seen(dwell.kind, dwell.zone.name, thing, stay.seen)
         except QueueError as error:
@@ -286,6 +301,7 @@ class LiveView:
             "blind": self._blindness.state(),
             "keys": self._filer.keys,
             "first_s": self._filer.first_s,
+            "unwatched": self._filer.unwatched,
             "errands": self._errands.waiting,
         }
         ended = self._clock.utc(steady_s)
@@ -305,7 +321,7 @@ class LiveView:
             assert self._observer is not None
             self._observer.restore(state["observer"])
             self._last_s = state["last_s"]
-        self._filer.keys = state["keys"]
+        self._filer.keys, self._filer.unwatched = state["keys"], state["unwatched"]
         self._errands = Errands(state["errands"])
         self._status.view = state["view"]
         self._blindness.restore(state["blind"])

@@ -121,6 +121,27 @@ def test_a_filed_case_goes_on_after_a_restart_without_a_checkpoint(make: Make) -
     assert camera.second(case.left_at) == pytest.approx(200.0, abs=_NEAR_S)
 
 
+@pytest.mark.parametrize("kept_s", [15.0, 40.0])
+def test_a_case_filed_after_the_last_checkpoint_is_not_filed_again(
+    make: Make, kept_s: float
+) -> None:
+    """The program is killed before it could keep that the case was filed, or even the stay."""
+    camera = make(_car(20.0, 320.0)).until(kept_s)
+    camera.view.keep(camera.clock.now())
+    folder = camera.folder / "checkpoints"
+    old = {kept: kept.read_bytes() for kept in folder.iterdir()}
+    camera.until(100.0)
+    (first,) = camera.cases()
+    for kept, content in old.items():
+        kept.write_bytes(content)
+    camera.restart(30.0, killed=True)
+    camera.until(150.0).restart(60.0, killed=True).until(350.0)
+    (case,) = camera.cases()
+    assert case.id == first.id
+    assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
+    assert camera.second(case.left_at) == pytest.approx(320.0, abs=_NEAR_S)
+
+
 @pytest.mark.parametrize("when_s", [50.0, 100.0])
 def test_a_car_stays_through_a_gap_of_three_minutes(make: Make, when_s: float) -> None:
     """Whether it was a case before the gap or becomes one after it."""
