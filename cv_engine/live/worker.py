@@ -92,6 +92,7 @@ class Worker:
         self._queue: Queue
         self._scaler = Scaler()
         self._errand_at = 0.0
+        self._rested_at = 0.0
         self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="looks")
 
@@ -185,8 +186,13 @@ class Worker:
             watched = self._watched.get(name)
             if watched is not None:
                 self._look(name, watched, due)
-        if self._batch.is_due(time.monotonic()):
+        # While looks wait, it gets half of the time: one that everybody asks must not hold up all looks,
+        # or there are gaps between them, after which everybody asks it again.
+        now = time.monotonic()
+        if self._batch.is_due(now) and (taken is None or now >= self._rested_at):
             self._ask_detector()
+            asked_s = time.monotonic() - now
+            self._rested_at = now + 2 * asked_s
         self._run_errand(idle=taken is None)
 
     def _look(self, name: str, watched: _Watched, due: Due) -> None:

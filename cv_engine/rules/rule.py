@@ -18,7 +18,7 @@ Box = NDArray[np.float32]
 
 _MINUTE = timedelta(minutes=1)
 # A stay is looked at closely in its first seconds, in which most end again, and in the last ones.
-_FRESH_S = 30.0
+_FRESH_S = 10.0
 _CLOSE_S = 10.0
 
 

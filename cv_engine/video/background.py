@@ -179,8 +179,8 @@ class Background:
     def _remember(self, now: FloatImage, time_s: float) -> None:
         np.putmask(self.candidate_seen, self.is_candidate, time_s)
         # Hidden, a thing is still there; but where the background shows, it is not.
-        self.bare_looks[self.is_candidate] = 0
-        self.bare_looks[self.is_background] += 1
+        self.bare_looks *= ~self.is_candidate
+        self.bare_looks += self.is_background
         once = self.candidate_since >= self.candidate_seen
         forgotten = self.candidate_seen < time_s - self.occlusion_s
         free = (once | forgotten) & ~self.is_candidate
@@ -189,7 +189,7 @@ class Background:
         np.putmask(self.candidate_since, fresh, time_s)
         np.putmask(self.candidate_seen, fresh, time_s)
         gone = (free & self.is_background) | (self.bare_looks >= _BARE_LOOKS)
-        self.bare_looks[gone | fresh] = 0
+        self.bare_looks *= ~(gone | fresh)
         np.putmask(self.candidate_since, gone, np.inf)
         np.putmask(self.candidate_seen, gone, -np.inf)
 
