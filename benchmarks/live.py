@@ -59,6 +59,7 @@ class Watched:
         latency: From capture to the end of each look.
         camera_mb: Memory of each added camera, MiB.
         memory_mb: Of the process, MiB.
+        checkpoint_mb: A camera's checkpoint, MB on disk.
         received_mbit_s: All streams together.
     """
 
@@ -72,6 +73,7 @@ class Watched:
     latency: Latency
     camera_mb: float
     memory_mb: float
+    checkpoint_mb: float
     received_mbit_s: float
 
     @property
@@ -79,9 +81,15 @@ class Watched:
         """CPU seconds per second."""
         return self.cpu_s / self.seconds
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether every look that was due was taken: only then does the share tell how many would do."""
+        return self.live == self.streams and self.dropped == 0
+
 
 def footage(clips: Sequence[Path], cache: Path) -> list[Footage]:
     """What the cameras show: each clip forward and backward; kept for the next time."""
+    cache.mkdir(parents=True, exist_ok=True)
     shown = []
     for clip in clips:
         there_and_back = cache / f"{clip.stem}-{clip.stat().st_size}-{_CLIP_S:.0f}.mkv"
@@ -129,7 +137,9 @@ def watch(urls: Sequence[str], seconds: float, data: Path) -> Watched:
         after = _after(worker, seconds)
     finally:
         worker.stop()
-    return _difference(few, before, after)
+    checkpoints = list((data / "live" / "checkpoints").glob("*.checkpoint"))
+    checkpoint_mb = sum(path.stat().st_size for path in checkpoints) / 1e6 / len(checkpoints)
+    return _difference(few, before, after, checkpoint_mb)
 
 
 def _config(urls: Sequence[str], data: Path) -> Config:
@@ -145,7 +155,9 @@ def _after(worker: Worker, seconds: float) -> WorkerStatus:
     return worker.status()
 
 
-def _difference(few: WorkerStatus, before: WorkerStatus, after: WorkerStatus) -> Watched:
+def _difference(
+    few: WorkerStatus, before: WorkerStatus, after: WorkerStatus, checkpoint_mb: float
+) -> Watched:
     def grown(name: str) -> int:
         return sum(int(getattr(camera, name)) for camera in after.cameras) - sum(
             int(getattr(camera, name)) for camera in before.cameras
@@ -170,6 +182,7 @@ def _difference(few: WorkerStatus, before: WorkerStatus, after: WorkerStatus) ->
         latency=latency,
         camera_mb=(after.memory_mb - few.memory_mb) / added,
         memory_mb=after.memory_mb,
+        checkpoint_mb=checkpoint_mb,
         received_mbit_s=8e-6 * grown("received_bytes") / seconds,
     )
 
@@ -233,7 +246,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
 
     shown = footage(clips_in(options.data), options.cache)
     chance = random.Random(_SEED)
-    with tempfile.TemporaryDirectory(prefix="live-") as folder, _elsewhere(Path(folder)) as fleet:
+    with tempfile.TemporaryDirectory(prefix="live-") as folder, elsewhere(Path(folder)) as fleet:
         for number in range(options.streams):
             film = shown[number % len(shown)]
             phase_s = chance.uniform(0, film.duration_s)
@@ -246,6 +259,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
     return {
         "streams": watched.streams,
         "live": watched.live,
+        "keeps_up": watched.keeps_up,
         "core_share": round(watched.share, 3),
         "streams_per_core": round(watched.streams / watched.share, 1),
         "looks_per_s": round(watched.looks / watched.seconds, 1),
@@ -254,6 +268,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
         "dropped": watched.dropped,
         "camera_mb": round(watched.camera_mb, 1),
         "peak_mb": round(watched.memory_mb, 1),
+        "checkpoint_mb": round(watched.checkpoint_mb, 2),
         "received_mbit_s": round(watched.received_mbit_s, 1),
         "plain_streams_per_core": round(per_core, 3),
         "supervision_streams_per_core": round(peer, 3),
@@ -262,23 +277,21 @@ def run(options: argparse.Namespace) -> dict[str, float]:
 
 
 @contextmanager
-def _elsewhere(folder: Path) -> Iterator[Fleet]:
-    """The server, on any core but the one that is measured."""
+def elsewhere(folder: Path) -> Iterator[Fleet]:
+    """The server, on any core but the one that is measured; ended afterwards."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if len(cores) > 1:
         os.sched_setaffinity(0, cores - {max(cores)})
-    fleet = Fleet(folder / "fleet")
-    fleet.start()
-    if cores:
-        os.sched_setaffinity(0, cores)
-    try:
+    with Fleet(folder / "fleet") as fleet:
+        if cores:
+            os.sched_setaffinity(0, cores)
         yield fleet
-    finally:
-        fleet.stop()
 
 
 def _tell(watched: Watched, per_core: float, peer: float) -> None:
     looks = max(1, watched.looks)
+    if not watched.keeps_up:
+        print("it does not keep up with so many: take fewer --streams to learn how many it can")
     print(
         f"{watched.live} of {watched.streams} streams live ({watched.received_mbit_s:.0f} Mbit/s), "
         f"{watched.share:.2f} of a core: {watched.streams / watched.share:.0f} streams per core\n"
@@ -286,6 +299,7 @@ def _tell(watched: Watched, per_core: float, peer: float) -> None:
         f"without the detector, {watched.dropped} dropped\n"
         f"capture to finding: 95 % within {watched.latency.quantile(0.95)} s, "
         f"mean {watched.latency.sum_s / looks:.2f} s\n"
-        f"memory: {watched.camera_mb:.1f} MB for each added camera, {watched.memory_mb:.0f} MB in all\n"
+        f"memory: {watched.camera_mb:.1f} MB for each added camera, {watched.memory_mb:.0f} MB in all; "
+        f"{watched.checkpoint_mb:.2f} MB for each checkpoint\n"
         f"plain OpenCV: {per_core:.2f} streams per core, supervision: {peer:.2f}"
     )

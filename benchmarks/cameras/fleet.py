@@ -148,12 +148,12 @@ class Fleet:
             if pipe is not None:
                 pipe.close()
 
-    def stop(self) -> None:
+    def hang(self) -> None:
         """The whole server hangs: connections stay, nothing is answered any more (SIGSTOP)."""
         self._running().send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Ends :meth:`stop`."""
+        """Ends :meth:`hang`."""
         self._running().send_signal(signal.SIGCONT)
 
     def add(

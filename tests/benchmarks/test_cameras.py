@@ -23,6 +23,8 @@ from benchmarks.cameras.hls import HlsServer
 from benchmarks.cameras.odd_servers import GarbageServer, SilentServer
 from tests.video.recordings import HEIGHT, WIDTH, number_of, record, times
 
+pytestmark = pytest.mark.real_time
+
 RATE = 25
 LENGTH_S = 8
 # What a busy machine and FFmpeg's parser, which waits for the next picture, may take, seconds.
@@ -307,7 +309,7 @@ class TestFaults:
 
     def test_the_whole_server_hangs(self, fleet: Fleet, footage: Footage) -> None:
         fleet.add("east", footage)
-        fleet.stop()
+        fleet.hang()
         began = time.time()
         with suppress(av.InvalidDataError):  # so FFmpeg says where it gives up waiting
             assert not _watch(fleet.url("east"), _lasts(0.5), wait_s=0.5)
