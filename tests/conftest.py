@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -19,9 +21,23 @@ settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in real time run in one process: two of them at once would wait for each other."""
+    for item in items:
+        if item.get_closest_marker("real_time") is not None:
+            item.add_marker(pytest.mark.xdist_group("real time"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of test clips, images and weights; the test is skipped where it is missing."""
     if not _SHARED.is_dir():
         pytest.skip(f"test data is not there: {_SHARED}")
     return _SHARED
+
+
+@pytest.fixture(autouse=True)
+def default_log() -> Iterator[None]:
+    """Each test begins with a log that drops nothing: commands choose levels, for the whole process."""
+    yield
+    structlog.reset_defaults()

@@ -99,13 +99,15 @@ def configured(
     *,
     sample_s: float = SAMPLE_S,
     retry_s: float = 1.0,
+    input_size: int | None = None,
 ) -> Config:
     """Settings that find the crate, and whatever goes wrong, within seconds."""
+    detector = {"backend": "onnxruntime", "precision": "fp32", "input_size": input_size}
     return Config.model_validate(
         {
             "data": data,
             "cameras": list(entries),
-            "detector": {"backend": "onnxruntime", "precision": "fp32"},
+            "detector": detector,
             "video": {"sample_s": sample_s},
             "rules": {"clutter": {"dwell_s": DWELL_S}, "parking": {"enabled": False}},
             "live": {

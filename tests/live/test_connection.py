@@ -17,6 +17,8 @@ from cv_engine.live.connection import Arrival, Connection, StreamError
 from tests.live.arriving import arrivals
 from tests.video.recordings import record, times
 
+pytestmark = pytest.mark.real_time
+
 _PASSWORD = "p@ss/w:rd?#"
 
 

@@ -27,7 +27,7 @@ from tests.live.streams import (
     street,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 _DEATHS = 50
 _WARM_UP_LOOKS = 5

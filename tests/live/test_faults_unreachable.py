@@ -22,12 +22,16 @@ from tests.live.streams import (
     folder_of_films,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 # Neither is part of anything else that is written anywhere.
 _RIGHT, _WRONG = "Ri9ht&secret/word", "wr0ng@secret:word"
 _SOUND, _SILENT = 100, 100
 _MANY_S = 2.0  # between looks, where there are many cameras
+_TINY = (
+    160,
+    120,
+)  # of their pictures, pixels; the detector needs no more to see that nothing is there
 _WATCHED_S = 10.0
 # What a stream may hold, MiB: its pictures of 20 s, a decoder, a model of the background.
 _CAMERA_MB = 2.0
@@ -133,7 +137,7 @@ def _beside_a_sound_one(fleet: Fleet, films: Path, folder: Path, url: str) -> st
 def test_a_hundred_cameras_that_never_answer_cost_a_hundred_others_nothing(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
-    tiny = empty_street(films, size=(160, 120), rate=5, key_interval_s=_MANY_S)
+    tiny = empty_street(films, size=_TINY, rate=5, key_interval_s=_MANY_S)
     sound = [f"sound-{number}" for number in range(_SOUND)]
     for number, name in enumerate(sound):
         fleet.add(name, tiny, phase_s=_MANY_S * number / _SOUND)
@@ -141,7 +145,8 @@ def test_a_hundred_cameras_that_never_answer_cost_a_hundred_others_nothing(
         silent = stack.enter_context(SilentServer())
         mute = [{"name": f"mute-{number}", "url": silent.url} for number in range(_SILENT)]
         entries = [*mute, *entries_of(fleet, sound)]
-        watching = stack.enter_context(Watching(configured(tmp_path, entries, sample_s=_MANY_S)))
+        config = configured(tmp_path, entries, sample_s=_MANY_S, input_size=_TINY[0])
+        watching = stack.enter_context(Watching(config))
         before = watching.use()
         watching.until(
             lambda: all(watching.cameras[name].looks >= _SETTLED_LOOKS for name in sound),
