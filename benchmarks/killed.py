@@ -88,13 +88,15 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks killed", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=_SEED)
+    parser.add_argument("--folder", type=Path, help="keep footage and data there; an empty one")
     options = parser.parse_args(argv)
     missing = available()
     if missing is not None:
         print(f"no RTSP server can be run here: {missing}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="killed-") as name:
-        folder = Path(name)
+        folder = options.folder or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         with Fleet(folder / "server") as fleet:
             cuts: list[Cut] = ["program"] * options.kills
             outcome = run(folder, fleet, cuts, _LONGEST_LIFE_S, options.seed)
@@ -141,7 +143,8 @@ def run(
     with Program(_config(folder, fleet, names), folder / "data") as program:
         street = _Street(fleet, full, names)
         lives, restart_s = _lives(program, street, cuts, longest_life_s, chance)
-        program.until(lambda: _are_all_filed(program.data, names), street.tend)
+        # What is not by then is missing, and told below.
+        program.comes_about(lambda: _are_all_filed(program.data, names), street.tend)
         program.until_looked_at(names, time.time() + 2 * _SAMPLE_S, street.tend)
     outcome = _judged(fleet, names, lives, program.data)
     outcome.cuts, outcome.restart_s = len(cuts), restart_s

@@ -87,13 +87,26 @@ class Program:
         Raises:
             RuntimeError: It does not come about.
         """
+        if not self.comes_about(met, meanwhile):
+            log = (self.data / "log").read_text(errors="replace")[-4000:]
+            raise RuntimeError(f"it takes too long: {log}")
+
+    def comes_about(self, met: Callable[[], object], meanwhile: Callable[[], None]) -> bool:
+        """Waits for something, not for ever; tells whether it came about.
+
+        Raises:
+            RuntimeError: The program has ended.
+        """
         deadline = time.monotonic() + _PATIENCE_S
         while not met():
-            if self._running().poll() is not None or time.monotonic() > deadline:
+            if self._running().poll() is not None:
                 log = (self.data / "log").read_text(errors="replace")[-4000:]
-                raise RuntimeError(f"it has ended, or takes too long: {log}")
+                raise RuntimeError(f"it has ended: {log}")
+            if time.monotonic() > deadline:
+                return False
             meanwhile()
             time.sleep(_POLL_S)
+        return True
 
     def wait(self, seconds: float, meanwhile: Callable[[], None]) -> None:
         """Lets it run for some time."""

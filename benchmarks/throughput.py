@@ -106,6 +106,7 @@ def main(argv: Sequence[str]) -> int:
             "supervision_video_s_per_cpu_s": round(loop.speed, 3),
             "ratio": round(engine.speed / plain.speed, 1),
             "peak_mb": round(engine.peak_mb, 1),
+            "evidence_mb": _evidence_mb(scratch / "cases"),
         }
         recording.unlink()
         if options.short_seconds:
@@ -207,6 +208,13 @@ def _engine(
         raise RuntimeError(f"{recording}: {video.status}: {video.message}")
     note = f"{video.looks} looks, {video.detections} detections, {len(summary.cases)} cases"
     return Measured(summary.media_s, cpu_s, _peak_mb(), note)
+
+
+def _evidence_mb(data: Path) -> float:
+    """Mean size of the evidence of a case, MB; 0 where there is none."""
+    packages = [path for path in (data / "evidence").glob("*") if not path.name.startswith(".")]
+    files = (path for package in packages for path in package.rglob("*") if path.is_file())
+    return round(sum(path.stat().st_size for path in files) / 1e6 / max(1, len(packages)), 2)
 
 
 def _detector() -> Detector:
