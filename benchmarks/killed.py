@@ -14,7 +14,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -121,7 +121,12 @@ def _figures(outcome: Outcome) -> dict[str, float]:
 
 
 def run(
-    folder: Path, fleet: Fleet, cuts: Sequence[Cut], longest_life_s: float, seed: int
+    folder: Path,
+    fleet: Fleet,
+    cuts: Sequence[Cut],
+    longest_life_s: float,
+    seed: int,
+    live: Mapping[str, object] | None = None,
 ) -> Outcome:
     """Lets the program watch, cuts it off again and again, and judges what it has filed.
 
@@ -131,6 +136,7 @@ def run(
         cuts: How to end it, one after the other.
         longest_life_s: How long it lives at most between them.
         seed: Of the moments.
+        live: Settings of the section ``live`` that are not as shipped.
 
     Raises:
         RuntimeError: The program does not come up, or ends by itself.
@@ -140,7 +146,7 @@ def run(
     for number, name in enumerate(names):
         fleet.add(name, empty, phase_s=number * _FILM_S / len(names))
     chance = random.Random(seed)
-    with Program(_config(folder, fleet, names), folder / "data") as program:
+    with Program(_config(folder, fleet, names, live or {}), folder / "data") as program:
         street = _Street(fleet, full, names)
         lives, restart_s = _lives(program, street, cuts, longest_life_s, chance)
         # What is not by then is missing, and told below.
@@ -215,7 +221,7 @@ def _street(folder: Path, *, crate: bool) -> Footage:
     return encoded(path, folder, size=(WIDTH, HEIGHT), rate=_RATE, key_interval_s=_SAMPLE_S)
 
 
-def _config(folder: Path, fleet: Fleet, names: Sequence[str]) -> Path:
+def _config(folder: Path, fleet: Fleet, names: Sequence[str], live: Mapping[str, object]) -> Path:
     settings = {
         "cameras": [{"name": name, "url": fleet.url(name)} for name in names],
         "detector": {"backend": "onnxruntime", "precision": "fp32"},
@@ -226,6 +232,7 @@ def _config(folder: Path, fleet: Fleet, names: Sequence[str]) -> Path:
             "calm_sample_s": _CALM_S,
             "metrics_port": None,
             "retry_s": 2.0,
+            **live,
         },
     }
     config = folder / "config.yaml"

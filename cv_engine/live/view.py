@@ -145,9 +145,10 @@ class LiveView:
         if steady_s - self._noted_s >= _STILL_THERE_S:
             self._noted_s = steady_s
             self._note_still_there()
-        since_s = steady_s - self._kept_s
         limit_s = self._means.config.live.checkpoint_s
-        if since_s >= (_CHECKPOINTS_APART_S if self._changed else limit_s):
+        if self._changed:
+            limit_s = min(limit_s, _CHECKPOINTS_APART_S)
+        if steady_s - self._kept_s >= limit_s:
             self.keep(steady_s)
 
     def _ready(self, size: tuple[int, int], steady_s: float) -> Observer:

@@ -12,15 +12,15 @@ from tests.live.streams import cameras
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
-_CUTS: tuple[Cut, ...] = ("program", "worker", "program", "stop", "program")
-_LONGEST_LIFE_S = 11.0
-# With these moments it is stopped when it has run for ten seconds, so that something is known by then.
-_SEED = 8
+_CUTS: tuple[Cut, ...] = ("program", "worker", "program")
+_LONGEST_LIFE_S = 20.0
+# With these moments it is killed when it has run for 19 seconds, so that something is known by then.
+_SEED = 27
 
 
 def test_no_stay_is_lost_and_none_is_filed_twice(tmp_path: Path) -> None:
     with cameras(tmp_path / "server") as fleet:
-        outcome = run(tmp_path, fleet, _CUTS, _LONGEST_LIFE_S, _SEED)
+        outcome = run(tmp_path, fleet, _CUTS, _LONGEST_LIFE_S, _SEED, {"checkpoint_s": 1.0})
     assert outcome.filed == {1: outcome.crates}, outcome.wrong
     assert outcome.wrong == []
     # Not all are of those that came while nobody was looking, which begin when they are seen.
