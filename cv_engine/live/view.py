@@ -164,11 +164,17 @@ class LiveView:
         return self._observer
 
     def _note_unwatched(self, from_s: float, to_s: float) -> None:
-        """Notes that nobody was looking; forgets what nothing that is still there began after."""
+        """Notes that nobody was looking; forgets what nothing that is still there began after.
+
+        Who looked for a moment only between two such times saw nothing for sure: they are one.
+        """
+        before = self._filer.unwatched
+        if before and from_s <= before[-1][1] + self._lost_s:
+            from_s = max(before.pop()[0], to_s - self._means.config.live.gap_s)
         stays = [stay.began for dwell in self._dwells for stay, _ in dwell.stays.values()]
         waiting = [violation.began for violation in self._errands.to_file]
         earliest_s = min([*stays, *waiting], default=to_s)
-        earlier = [gap for gap in self._filer.unwatched if gap[1] + self._lost_s >= earliest_s]
+        earlier = [gap for gap in before if gap[1] + self._lost_s >= earliest_s]
         self._filer.unwatched = [*earlier, (from_s, to_s)]
 
     @property

@@ -142,6 +142,24 @@ def test_a_case_filed_after_the_last_checkpoint_is_not_filed_again(
     assert camera.second(case.left_at) == pytest.approx(320.0, abs=_NEAR_S)
 
 
+def test_a_case_is_not_filed_again_after_runs_that_saw_nothing_for_sure(make: Make) -> None:
+    """Each looks once, keeps that, and is killed; what it saw once may have been passing."""
+    camera = make(_car(20.0)).until(15.0)
+    camera.view.keep(camera.clock.now())
+    old = {kept: kept.read_bytes() for kept in (camera.folder / "checkpoints").iterdir()}
+    camera.until(100.0)
+    (first,) = camera.cases()
+    for kept, content in old.items():
+        kept.write_bytes(content)
+    for _ in range(3):
+        camera.restart(60.0, killed=True)
+        camera.until(camera.now_s + 2.0)
+        camera.view.keep(camera.clock.now())
+    camera.restart(60.0, killed=True).until(camera.now_s + 120.0)
+    (case,) = camera.cases()
+    assert case.id == first.id
+
+
 @pytest.mark.parametrize("when_s", [50.0, 100.0])
 def test_a_car_stays_through_a_gap_of_three_minutes(make: Make, when_s: float) -> None:
     """Whether it was a case before the gap or becomes one after it."""
