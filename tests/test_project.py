@@ -57,7 +57,17 @@ def test_every_package_that_is_imported_is_asked_for() -> None:
         "yaml": "pyyaml",
     }
     # Of extras; zeep and aiohttp come with the ONVIF library, whose errors they raise.
-    optional = {"aiohttp", "ifaddr", "obstore", "onvif", "psycopg", "rasterio", "ray", "zeep"}
+    optional = {
+        "affine",
+        "aiohttp",
+        "contourpy",
+        "ifaddr",
+        "obstore",
+        "onvif",
+        "psycopg",
+        "pyogrio",
+    }
+    optional |= {"pystac", "rasterio", "ray", "zeep"}
     missing = {
         packages.get(name, name)
         for path in _sources()
