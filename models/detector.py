@@ -200,7 +200,7 @@ def open_detector(
     Raises:
         ModelError: Unknown, damaged or unsuitable weights, or settings that do not fit them.
     """
-    weights = fetch(model, cache=cache, family=family, classes=classes)
+    weights = fetch(model, cache=cache, family=family, classes=classes, task="detect")
     if precision == "int8":
         from models.quantise import quantised
 

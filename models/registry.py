@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import platformdirs
 from filelock import FileLock, Timeout
 
@@ -17,7 +18,7 @@ from models.decoders import FamilyName
 from models.error import ModelError
 from models.fetch import Progress, download, sha256_of, write_atomically
 from models.graph import inspect
-from models.manifest import Spec, load_manifest
+from models.manifest import Spec, Task, load_manifest
 
 __all__ = ["Spec", "Weights", "cache_folder", "fetch", "list_models", "load_manifest"]
 
@@ -25,7 +26,6 @@ _GRAPH_VERSION = (
     1  # counts changes to the graphs built here: another number, another file in the cache
 )
 _LOCK_TIMEOUT_S = 900  # longer than any download; another process that holds on for longer has hung
-_DEFAULT_INPUT_PX = 640  # of a file that leaves its input size open
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,32 +107,55 @@ def fetch(
     cache: Path | None = None,
     family: FamilyName | None = None,
     classes: Sequence[str] | None = None,
+    task: Task | None = None,
     progress: Progress | None = None,
 ) -> Weights:
     """Get a model's weights, ready to run.
 
     Args:
-        name_or_path: A name of the manifest, or the path of an ONNX file.
+        name_or_path: A name of the manifest, or the path of an ONNX file or of a checkpoint whose
+            SHA-256 is in the manifest.
         cache: Folder of the cache, if not the user's own.
         family: How a file's output is to be read; inferred by the detector if left out.
         classes: A file's class names; from its metadata if left out.
+        task: What the model has to be for; any task if left out.
         progress: Told how far a download is.
 
     Returns:
         The weights.
 
     Raises:
-        ModelError: Unknown name, no source reached, or a damaged or unsuitable file.
+        ModelError: Unknown name, a model for another task, no source reached, or a damaged or
+            unsuitable file.
     """
     spec = load_manifest().get(str(name_or_path))
     if spec is None:
-        return _from_path(name_or_path, family, classes, cache)
+        weights = _from_path(name_or_path, family, classes, task, cache)
+        _demand(weights.spec, task)
+        return weights
+    _demand(spec, task)
     folder = cache_folder(cache)
     published = _published(spec, folder)
     with locked(published):
         if not published.is_file() or sha256_of(published) != spec.sha256:
             download(spec, published, progress)
         return _prepare(spec, published, folder)
+
+
+def _demand(spec: Spec, task: Task | None) -> None:
+    """Refuse a model for another task than the one asked for."""
+    if task is None or spec.task == task:
+        return
+    known = ", ".join(_names(task))
+    if task == "detect":
+        what = "a change network, which compares two satellite images, not a detector of objects"
+    else:
+        what = "a detector of objects, not a change network, which compares two satellite images"
+    raise ModelError(f"'{spec.name}' is {what}: choose another model (known: {known})")
+
+
+def _names(task: Task | None) -> list[str]:
+    return [name for name, spec in load_manifest().items() if task in (None, spec.task)]
 
 
 def _published(spec: Spec, folder: Path) -> Path:
@@ -145,13 +168,23 @@ def _prepare(spec: Spec, published: Path, folder: Path) -> Weights:
     assert spec.sha256 is not None  # the manifest demands it
     if spec.format == "onnx":
         return Weights(spec, published, spec.sha256)
-    built = folder / f"{published.stem}-g{_GRAPH_VERSION}.onnx"
+    built = folder / f"{_published(spec, folder).stem}-g{_GRAPH_VERSION}.onnx"
     if not is_intact(built):
         from models.checkpoint import read_checkpoint
-        from models.yolov8 import build
 
-        keep(build(read_checkpoint(published, spec.sha256)).SerializeToString(), built)
+        checkpoint = read_checkpoint(published, spec.sha256)
+        keep(_built(spec, checkpoint).SerializeToString(), built)
     return Weights(spec, built, spec.sha256)
+
+
+def _built(spec: Spec, checkpoint: dict[str, Any]) -> onnx.ModelProto:
+    if spec.family == "tinycd":
+        from models import tinycd
+
+        return tinycd.build(tinycd.state_of(checkpoint), metadata=spec.metadata())
+    from models import yolov8
+
+    return yolov8.build(checkpoint)
 
 
 def keep(data: bytes, target: Path, **facts: Any) -> None:
@@ -176,11 +209,12 @@ def _from_path(
     name_or_path: str | Path,
     family: FamilyName | None,
     classes: Sequence[str] | None,
+    task: Task | None,
     cache: Path | None,
 ) -> Weights:
     path = Path(name_or_path)
     if not path.is_file():
-        raise ModelError(_unknown(str(name_or_path)))
+        raise ModelError(_unknown(str(name_or_path), task))
     digest = sha256_of(path)
     if path.suffix in (".pt", ".pth"):
         return _from_checkpoint(path, digest, cache)
@@ -188,14 +222,13 @@ def _from_path(
     for spec in load_manifest().values():
         if digest == spec.sha256:
             return Weights(replace(spec, family=family or spec.family), path, digest)
-    side = max(graph.fixed_size) if graph.fixed_size else graph.metadata_size or _DEFAULT_INPUT_PX
     spec = Spec(
         name=path.stem,
-        task="detect",
+        task=graph.task,
         family=family,
         classes=tuple(classes) if classes else graph.class_names or (),
-        input_size=side,
-        licence="unknown",
+        input_size=graph.side_px,
+        licence=graph.metadata.get("licence", "unknown"),
     )
     return Weights(spec, path, digest)
 
@@ -212,10 +245,10 @@ def _from_checkpoint(path: Path, digest: str, cache: Path | None) -> Weights:
     )
 
 
-def _unknown(text: str) -> str:
+def _unknown(text: str, task: Task | None) -> str:
     if text.endswith((".onnx", ".pt", ".pth")) or "/" in text:
         return f"{text}: there is no such file"
-    names = list(load_manifest())
+    names = _names(task)
     close = difflib.get_close_matches(text, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return f"'{text}' is no known model{hint} (known: {', '.join(names)}; or the path of a file)"

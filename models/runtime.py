@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -49,11 +50,12 @@ class Runtime(ABC):
         limit = 1 if graph.fixed_batch else min(_BATCH_LIMIT, _IMAGES_PER_THREAD * threads)
         self.batches = tuple(2**power for power in reversed(range(limit.bit_length())))
 
-    def run(self, batch: Floats) -> list[NDArray[Any]]:
+    def run(self, *images: Floats) -> list[NDArray[Any]]:
         """Run the model.
 
         Args:
-            batch: ``(n, 3, height, width)`` float32, C-contiguous, n from 1, best one of ``batches``.
+            images: For each image input of the graph, in its order, ``(n, 3, height, width)`` float32,
+                C-contiguous, n from 1, best one of ``batches``; all of one shape.
 
         Returns:
             The outputs in the model's order, each with a batch axis of n.
@@ -61,26 +63,30 @@ class Runtime(ABC):
         Raises:
             ModelError: The model fails on this input.
         """
-        if len(batch) == 1 or self.batches == (1,):
-            parts = [self._outputs(batch[i : i + 1]) for i in range(len(batch))]
+        count = len(images[0])
+        if count == 1 or self.batches == (1,):
+            parts = [self._outputs([x[i : i + 1] for x in images]) for i in range(count)]
             return [np.concatenate(values) for values in zip(*parts, strict=True)]
         with contextlib.suppress(ModelError):
-            outputs = self._outputs(batch)
-            if all(output.shape[:1] == batch.shape[:1] for output in outputs):
+            outputs = self._outputs(images)
+            if all(output.shape[:1] == images[0].shape[:1] for output in outputs):
                 return outputs
         self.batches = (1,)  # some exports leave the batch free in name and fix it within
-        return self.run(batch)
+        return self.run(*images)
 
-    def _outputs(self, batch: Floats) -> list[NDArray[Any]]:
-        feeds: dict[str, NDArray[Any]] = {self.graph.image: batch}
+    def _outputs(self, images: Sequence[Floats]) -> list[NDArray[Any]]:
+        if len(images) != len(self.graph.images):
+            wanted = " and ".join(self.graph.images)
+            raise ModelError(f"{self.graph.path}: takes {wanted}, not {len(images)} images")
+        feeds: dict[str, NDArray[Any]] = dict(zip(self.graph.images, images, strict=True))
+        count, _, height, width = images[0].shape
         if self.graph.target_sizes:
             # The input's own size: boxes then come in pixels of the input, as from other families.
-            size = [batch.shape[3], batch.shape[2]]
-            feeds[self.graph.target_sizes] = np.array([size] * len(batch), np.int64)
+            feeds[self.graph.target_sizes] = np.array([[width, height]] * count, np.int64)
         try:
             return self._infer(feeds)
         except Exception as error:  # the libraries raise a dozen unrelated types
-            shape = "x".join(map(str, batch.shape))
+            shape = "x".join(map(str, images[0].shape))
             raise self._error(f"run it on input {shape}", error) from error
 
     @abstractmethod
@@ -155,7 +161,7 @@ class OpenVinoRuntime(Runtime):
     def _compile(self, shape: tuple[int, int, int] | None) -> openvino.InferRequest:
         model = self._model.clone()
         count, height, width = shape or (1 if self.graph.fixed_batch else -1, -1, -1)
-        shapes: dict[str, list[int]] = {self.graph.image: [count, 3, height, width]}
+        shapes = {name: [count, 3, height, width] for name in self.graph.images}
         if self.graph.target_sizes:
             shapes[self.graph.target_sizes] = [count, 2]
         model.reshape(shapes)

@@ -23,7 +23,6 @@ from models.runtime import Backend, Precision, Runtime, has_bf16, has_openvino, 
 _ROUNDS = (
     5  # runs per candidate; the fastest counts, so that other work on the machine disturbs little
 )
-_TRIAL_SIDE_PX = 640
 _WIDE = (16, 9)  # the aspect ratio of most footage
 
 
@@ -115,11 +114,11 @@ def choose(
 def milliseconds(
     runtime: Runtime, height: int | None = None, width: int | None = None, rounds: int = _ROUNDS
 ) -> float:
-    """Time that a model takes for one image.
+    """Time that a model takes for one image, or one pair of them.
 
     Args:
         runtime: The model.
-        height: Height of the input, pixels; that of 16:9 footage if left out and free.
+        height: Height of the input, pixels; see :func:`input_shape` if left out and free.
         width: Width of the input, pixels.
         rounds: So many runs; the fastest counts.
 
@@ -127,12 +126,13 @@ def milliseconds(
         Milliseconds, without preparing the image and reading the output.
     """
     height, width = input_shape(runtime.graph, height, width)
-    image = np.random.default_rng(0).random((1, 3, height, width), np.float32)
-    runtime.run(image)
+    source = np.random.default_rng(0)
+    images = [source.random((1, 3, height, width), np.float32) for _ in runtime.graph.images]
+    runtime.run(*images)
     times = []
     for _ in range(rounds):
         begin = time.perf_counter()
-        runtime.run(image)
+        runtime.run(*images)
         times.append(time.perf_counter() - begin)
     return min(times) * 1e3
 
@@ -140,12 +140,17 @@ def milliseconds(
 def input_shape(
     graph: Graph, height: int | None = None, width: int | None = None
 ) -> tuple[int, int]:
-    """Height and width to time a model at: its own, those asked for, or those of 16:9 footage."""
+    """Height and width to time a model at: its own, those asked for, or those that it meets in use.
+
+    That is 16:9 footage for detectors and whole tiles for change networks.
+    """
     if graph.fixed_size:
         return graph.fixed_size
     if height is not None and width is not None:
         return height, width
-    wide = smallest_input(*_WIDE, graph.metadata_size or _TRIAL_SIDE_PX)
+    if graph.task == "change":
+        return graph.side_px, graph.side_px
+    wide = smallest_input(*_WIDE, graph.side_px)
     return wide[1], wide[0]
 
 

@@ -8,24 +8,20 @@ latter two in multiples of 32. Batch normalisation is folded into the convolutio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from models.checkpoint import Record
 from models.error import ModelError
+from models.onnx_graph import Floats, OnnxGraph
 
-_OPSET = 17
-_IR_VERSION = 8  # what goes with opset 17; newer ones are refused by older runtimes
 _REG_MAX = (
     16  # bins of the box distribution (Li et al., Generalized Focal Loss, 2020), fixed in YOLOv8
 )
-
-Floats = NDArray[np.float32]
 
 
 def build(checkpoint: dict[str, Any]) -> onnx.ModelProto:
@@ -44,7 +40,7 @@ def build(checkpoint: dict[str, Any]) -> onnx.ModelProto:
     model = checkpoint.get("ema") or checkpoint.get("model")
     if not isinstance(model, Record) or model.short_type != "DetectionModel":
         raise ModelError("the checkpoint holds no YOLOv8 detection model")
-    graph = _Graph()
+    graph = OnnxGraph()
     outputs: list[str] = []
     for index, module in enumerate(model["model"].children):
         sources = module["f"] if isinstance(module["f"], list) else [module["f"]]
@@ -52,65 +48,15 @@ def build(checkpoint: dict[str, Any]) -> onnx.ModelProto:
         outputs.append(_layer(graph, module, inputs, f"m{index}"))
     graph.node("Identity", [outputs[-1]], "output0", name="output0")
     names = {int(k): str(v) for k, v in model["names"].items()}
-    metadata = {"names": repr(names), "stride": "32", "task": "detect"}
-    return graph.model(channels=4 + len(names), metadata=metadata)
+    return graph.model(
+        "yolov8",
+        inputs={"images": ["batch", 3, "height", "width"]},
+        outputs={"output0": ["batch", 4 + len(names), "anchors"]},
+        metadata={"names": repr(names), "stride": "32", "task": "detect"},
+    )
 
 
-class _Graph:
-    """Nodes and weights of the graph that is being built."""
-
-    def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
-        self._weights: dict[str, onnx.TensorProto] = {}
-
-    def node(
-        self, kind: str, inputs: Sequence[str], output: str, *, name: str = "", **attributes: Any
-    ) -> str:
-        """Append a node of one output and return that output's name."""
-        self._nodes.append(
-            helper.make_node(kind, list(inputs), [output], name=name or output, **attributes)
-        )
-        return output
-
-    def split(self, source: str, sizes: Sequence[int], axis: int, prefix: str) -> list[str]:
-        """Split a tensor into parts of the given sizes."""
-        outputs = [f"{prefix}.{i}" for i in range(len(sizes))]
-        inputs = [source, self.ints(f"{prefix}.sizes", sizes)]
-        self._nodes.append(helper.make_node("Split", inputs, outputs, name=prefix, axis=axis))
-        return outputs
-
-    def weight(self, name: str, values: NDArray[Any]) -> str:
-        """Add a constant tensor and return its name."""
-        self._weights[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
-        return name
-
-    def ints(self, name: str, values: Sequence[int] | int) -> str:
-        """Add a constant of whole numbers and return its name."""
-        return self.weight(name, np.asarray(values, np.int64))
-
-    def model(self, channels: int, metadata: dict[str, str]) -> onnx.ModelProto:
-        """The finished model, checked."""
-        image = helper.make_tensor_value_info(
-            "images", TensorProto.FLOAT, ["batch", 3, "height", "width"]
-        )
-        output = helper.make_tensor_value_info(
-            "output0", TensorProto.FLOAT, ["batch", channels, "anchors"]
-        )
-        graph = helper.make_graph(
-            self._nodes, "yolov8", [image], [output], list(self._weights.values())
-        )
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", _OPSET)],
-            ir_version=_IR_VERSION,
-            producer_name="cv-engine",
-        )
-        helper.set_model_props(model, metadata)
-        onnx.checker.check_model(model, full_check=True)
-        return model
-
-
-def _layer(graph: _Graph, module: Record, inputs: list[str], name: str) -> str:
+def _layer(graph: OnnxGraph, module: Record, inputs: list[str], name: str) -> str:
     match module.short_type:
         case "Conv":
             return _conv(graph, module, inputs[0], name)
@@ -127,7 +73,7 @@ def _layer(graph: _Graph, module: Record, inputs: list[str], name: str) -> str:
     raise ModelError(f"the checkpoint has a layer '{module.short_type}', which YOLOv8 has not")
 
 
-def _conv(graph: _Graph, module: Record, source: str, name: str) -> str:
+def _conv(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
     """Convolution, its batch normalisation folded in, SiLU."""
     conv, norm = module["conv"], module["bn"]
     if module["act"].short_type != "SiLU":
@@ -141,7 +87,7 @@ def _conv(graph: _Graph, module: Record, source: str, name: str) -> str:
 
 
 def _conv2d(
-    graph: _Graph, conv: Record, weight: Floats, bias: Floats, source: str, name: str
+    graph: OnnxGraph, conv: Record, weight: Floats, bias: Floats, source: str, name: str
 ) -> str:
     top, left = conv["padding"]
     return graph.node(
@@ -156,7 +102,7 @@ def _conv2d(
     )
 
 
-def _c2f(graph: _Graph, module: Record, source: str, name: str) -> str:
+def _c2f(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
     """Cross-stage partial block: half of the channels pass a chain of bottlenecks, all are kept."""
     whole = _conv(graph, module["cv1"], source, f"{name}.cv1")
     half = int(module["c"])
@@ -170,7 +116,7 @@ def _c2f(graph: _Graph, module: Record, source: str, name: str) -> str:
     return _conv(graph, module["cv2"], joined, f"{name}.cv2")
 
 
-def _sppf(graph: _Graph, module: Record, source: str, name: str) -> str:
+def _sppf(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
     """Spatial pyramid pooling, as three poolings in a row."""
     parts = [_conv(graph, module["cv1"], source, f"{name}.cv1")]
     size, pad = int(module["m"]["kernel_size"]), int(module["m"]["padding"])
@@ -189,7 +135,7 @@ def _sppf(graph: _Graph, module: Record, source: str, name: str) -> str:
     return _conv(graph, module["cv2"], joined, f"{name}.cv2")
 
 
-def _upsample(graph: _Graph, module: Record, source: str, name: str) -> str:
+def _upsample(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
     if module["mode"] != "nearest":
         raise ModelError(f"the up-sampling '{module['mode']}' is not YOLOv8's")
     factor = float(module["scale_factor"])
@@ -204,7 +150,7 @@ def _upsample(graph: _Graph, module: Record, source: str, name: str) -> str:
     )
 
 
-def _detect(graph: _Graph, module: Record, inputs: list[str], name: str) -> str:
+def _detect(graph: OnnxGraph, module: Record, inputs: list[str], name: str) -> str:
     """Head: per level a box branch and a class branch, then boxes out of distances to the anchors."""
     if int(module["reg_max"]) != _REG_MAX:
         raise ModelError("the checkpoint's box distribution is not YOLOv8's")
@@ -228,18 +174,18 @@ def _detect(graph: _Graph, module: Record, inputs: list[str], name: str) -> str:
     return graph.node("Concat", [xywh, probabilities], name, axis=1)
 
 
-def _branch(graph: _Graph, module: Record, source: str, name: str) -> str:
+def _branch(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
     *convs, last = module.children
     for index, conv in enumerate(convs):
         source = _conv(graph, conv, source, f"{name}{index}")
     return _conv2d(graph, last, _floats(last["weight"]), _floats(last["bias"]), source, name)
 
 
-def _flat(graph: _Graph, source: str, channels: int, name: str) -> str:
+def _flat(graph: OnnxGraph, source: str, channels: int, name: str) -> str:
     return graph.node("Reshape", [source, graph.ints(f"{name}.shape", [0, channels, -1])], name)
 
 
-def _anchors(graph: _Graph, source: str, stride: float, name: str) -> tuple[str, str]:
+def _anchors(graph: OnnxGraph, source: str, stride: float, name: str) -> tuple[str, str]:
     """Cell centres of a feature map, row by row, as ``(1, 2, cells)`` x then y in cells; strides.
 
     Counting by running sums over ones leaves no shape arithmetic that a runtime could get wrong when
@@ -266,7 +212,7 @@ def _filled(value: float) -> onnx.TensorProto:
     return helper.make_tensor("value", TensorProto.FLOAT, [1], [value])
 
 
-def _decode(graph: _Graph, box: str, grid: str, scale: str, name: str) -> str:
+def _decode(graph: OnnxGraph, box: str, grid: str, scale: str, name: str) -> str:
     """Distances to the four sides, each the mean of a distribution over bins, as centre and size."""
     bins = graph.node(
         "Reshape", [box, graph.ints(f"{name}.bins.shape", [0, 4, _REG_MAX, -1])], f"{name}.bins"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -12,14 +12,17 @@ from models.graph import inspect
 
 
 def model(
-    dims: list[int | str], kind: int = TensorProto.FLOAT, extra: str | None = None
+    dims: list[int | str],
+    kind: int = TensorProto.FLOAT,
+    extra: str | None = None,
+    names: Sequence[str] = ("images",),
 ) -> onnx.ModelProto:
-    """A model that hands its image on."""
-    inputs = [helper.make_tensor_value_info("images", kind, dims)]
+    """A model that hands its first image on."""
+    inputs = [helper.make_tensor_value_info(name, kind, dims) for name in names]
     if extra:
         inputs.append(helper.make_tensor_value_info(extra, TensorProto.INT64, ["n", 2]))
     output = helper.make_tensor_value_info("output0", kind, dims)
-    node = helper.make_node("Identity", ["images"], ["output0"])
+    node = helper.make_node("Identity", [names[0]], ["output0"])
     graph = helper.make_graph([node], "test", inputs, [output])
     opset = [helper.make_opsetid("", 17)]
     return helper.make_model(graph, opset_imports=opset, ir_version=8)
@@ -29,6 +32,23 @@ def test_reads_what_a_real_model_takes_and_gives(yolox_nano: Path) -> None:
     graph = inspect(yolox_nano)
     assert (graph.image, graph.outputs, graph.fixed_size) == ("images", ("output",), (416, 416))
     assert graph.fixed_batch and graph.class_names is None and graph.target_sizes is None
+
+
+@pytest.mark.parametrize(
+    ("names", "images", "task"),
+    [
+        (["images"], ("images",), "detect"),
+        (["before", "after"], ("before", "after"), "change"),
+        (["after", "before"], ("before", "after"), "change"),
+    ],
+)
+def test_tells_what_a_model_is_for(
+    tmp_path: Path, names: list[str], images: tuple[str, ...], task: str
+) -> None:
+    onnx.save(model(["n", 3, "h", "w"], names=names), str(tmp_path / "a.onnx"))
+    graph = inspect(tmp_path / "a.onnx")
+    assert (graph.images, graph.task, graph.image) == (images, task, images[0])
+    assert graph.side_px == {"detect": 640, "change": 256}[task]
 
 
 def test_finds_sizes_and_names_in_the_metadata(tmp_path: Path) -> None:
@@ -49,6 +69,7 @@ def test_finds_sizes_and_names_in_the_metadata(tmp_path: Path) -> None:
         (model([1, 3, 64, "w"]), "only one of height and width"),
         (model([1, 3, 64, 64], TensorProto.UINT8), "not float32"),
         (model([1, 3, 64, 64], extra="prompt"), "not known here: prompt"),
+        (model([1, 3, 64, 64], names=("first", "second")), "nor two named before and after"),
     ],
 )
 def test_models_of_other_inputs_are_refused(

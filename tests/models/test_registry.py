@@ -40,7 +40,8 @@ def test_every_model_is_listed_with_its_licence(tmp_path: Path) -> None:
         "cached": False,
     }
     assert rows["yolox_nano"]["licence"] == "Apache-2.0"
-    assert all(len(spec.classes) == 80 and spec.sources for spec in load_manifest().values())
+    for known in load_manifest().values():
+        assert known.sources and len(known.classes) == (80 if known.task == "detect" else 0)
 
 
 @pytest.mark.parametrize(
@@ -193,10 +194,36 @@ models:
 """
 
 
+CHANGE = """
+class_lists: {}
+models:
+  m: {task: change, family: tinycd, format: onnx, input_size: 256, resolution_m: 2.1, licence: MIT,
+      calibration: {scale: 0.5, bias: 0.1}, sha256: "%s", sources: []}
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("resolution_m: 2.1, ", ""), "models.m: 'resolution_m' is missing"),
+        (("scale: 0.5", "scale: -1"), "models.m: the calibration .* has no scale above 0"),
+        (("scale: 0.5, ", ""), "models.m: the calibration"),
+        (("family: tinycd", "family: yolox"), "models.m.family: 'yolox' is none of tinycd"),
+    ],
+)
+def test_errors_of_change_networks_say_where(change: tuple[str, str], message: str) -> None:
+    text = CHANGE % ("0" * 64)
+    spec = parse_manifest(text)["m"]
+    assert spec.metadata()["resolution_m"] == "2.1" and spec.metadata()["licence"] == "MIT"
+    with pytest.raises(ModelError, match=message):
+        parse_manifest(text.replace(*change))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (("family: yolox, ", ""), "models.m: 'family' is missing"),
+        (("task: detect", "task: guess"), "models.m.task: 'guess' is none of detect, change"),
         (("family: yolox", "family: ssd"), "models.m.family: 'ssd' is none of"),
         (("format: onnx", "format: zip"), "models.m.format"),
         (("classes: two", "classes: three"), "'three' is missing or unknown"),
