@@ -91,12 +91,13 @@ class Case:
         code: The class's code in that standard.
         source: Camera, satellite area or sensor.
         zone: Name of the zone.
-        place: Where it is, as first filed.
+        place: Where it is, as first filed; of a building site, all that was found of it so far.
         began: When the violation began (UTC), the earliest of all findings joined.
         observed: When it was last seen (UTC), the latest of all findings joined.
         left_at: Since when it is known to be gone (UTC); ``None`` while it may still be there.
         confidence: 0 to 1, the highest of all findings joined.
-        attributes: The first finding's own values.
+        attributes: The first finding's own values; where a site grew, ``area_m2`` is that of its
+            place now.
         evidence: Evidence folder's name, the first that was filed.
         state: Where the case stands.
         filed_at: When the case was filed (UTC), by the clock of the machine that filed it.

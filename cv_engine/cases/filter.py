@@ -104,7 +104,7 @@ def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement
             found.append(column == value)
     found += _time_conditions(connection, wanted.since, wanted.until)
     if wanted.bbox is not None:
-        found += _box_conditions(connection, wanted.bbox)
+        found += box_conditions(connection, wanted.bbox)
     return found
 
 
@@ -131,9 +131,10 @@ def _seconds(at: datetime) -> float:
     return (at - SPANS_SINCE).total_seconds()
 
 
-def _box_conditions(
+def box_conditions(
     connection: Connection, bbox: tuple[float, float, float, float]
 ) -> list[sa.ColumnElement[bool]]:
+    """The conditions that a case touches a box: west, south, east, north in degrees."""
     west, south, east, north = bbox
 
     def touches(columns: Any) -> list[sa.ColumnElement[bool]]:

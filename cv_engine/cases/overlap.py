@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from cv_engine.cases.site import SITE_GAP_M, is_site, same_site
 from cv_engine.finding import Place
 
 if TYPE_CHECKING:
@@ -20,16 +21,18 @@ SAME_PLACE_IOU = 0.5
 _LOCATED = frozenset({"homography", "raster"})
 
 
-def same_place(one: Place, other: Place) -> float:
+def same_place(one: Place, other: Place, gap_m: float = SITE_GAP_M) -> float:
     """How surely two places of one source are of one thing.
 
-    Image boxes decide where both have one. Otherwise areas are compared by the part of their
-    union that they share, and anything else by the distance on the ground, which must lie within
-    the accuracy of both.
+    Image boxes decide where both have one. Two building sites are one where they touch or nearly
+    touch (see :func:`~cv_engine.cases.site.same_site`). Otherwise areas are compared by the part of
+    their union that they share, and anything else by the distance on the ground, which must lie
+    within the accuracy of both.
 
     Args:
         one: A place.
         other: Another place seen by the same source.
+        gap_m: How far apart two parts of one building site may lie, in metres.
 
     Returns:
         0.0 where they are not the same, else a value above 0 and up to 1, larger for closer ones.
@@ -38,6 +41,8 @@ def same_place(one: Place, other: Place) -> float:
         return _bounded(box_iou(one.image_box, other.image_box))
     if one.geometry is None or other.geometry is None:
         return 0.0
+    if is_site(one) and is_site(other):
+        return same_site(one.geometry, other.geometry, gap_m)
     if not {one.basis, other.basis} <= _LOCATED:
         return 0.0
     return _same_ground(one.geometry, other.geometry, one.accuracy_m, other.accuracy_m)

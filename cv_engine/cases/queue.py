@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases import door
-from cv_engine.cases.case import Case, Entry, Event, State, check_transition
+from cv_engine.cases.case import OPEN_STATES, Case, Entry, Event, State, check_transition
 from cv_engine.cases.error import QueueError
 from cv_engine.cases.export import export
 from cv_engine.cases.filter import Filter, count_cases, select_cases
@@ -22,12 +21,18 @@ from cv_engine.cases.rows import (
     case_of,
     entry_of,
     find_finding,
+    finding_data,
+    grow,
+    hold_place,
     lock_case,
     need_case,
     need_finding,
+    record,
     same_case,
     set_case,
+    time_text,
 )
+from cv_engine.cases.site import SITE_GAP_M
 from cv_engine.cases.store import Store
 from cv_engine.cases.tables import cases, findings, history
 from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
@@ -104,18 +109,26 @@ class Queue:
         """Let the store go."""
         self._store.close()
 
-    def file(self, finding: Finding, *, missed: timedelta = timedelta(0)) -> Filed:
+    def file(
+        self,
+        finding: Finding,
+        *,
+        missed: timedelta = timedelta(0),
+        gap_m: float = SITE_GAP_M,
+    ) -> Filed:
         """File a finding: the only way into the queue, and idempotent by the finding's key.
 
         A finding that overlaps an open case of its kind, source and zone in time (both were there
         at one moment) and in place (see :func:`~cv_engine.cases.overlap.same_place`) joins it; of
-        several the closest, then the oldest. Its key is remembered.
+        several the closest, then the oldest. Its key is remembered. A building site joins by place
+        alone, and its case grows by it (see :mod:`cv_engine.cases.site`).
 
         Args:
             finding: What was found.
             missed: How long before the finding's start nobody was looking: it stood there already
                 when the looking began, so that a case last seen up to so long before, and not known
                 to have left, is of the same thing.
+            gap_m: How far apart parts of one building site may lie, in metres.
 
         Raises:
             QueueError: The finding is unfit: its kind is not in the taxonomy, its geometry is not
@@ -123,12 +136,12 @@ class Queue:
         """
         row = door.case_row(finding, self._taxonomy)
         with self._store.writing() as connection:
-            self._hold_place(connection, finding)
+            hold_place(connection, finding)
             known = find_finding(connection, finding.key)
             if known is not None:
                 self._add_evidence(connection, known, row["evidence"])
                 return Filed(known.case_id, "known")
-            same = same_case(connection, finding, missed)
+            same = same_case(connection, finding, missed, gap_m)
             if same is None:
                 case_id = self._open_case(connection, row)
             else:
@@ -159,7 +172,7 @@ class Queue:
             if at > case.observed:
                 set_case(connection, case.id, observed=at)
 
-    def left(self, key: str, at: datetime) -> bool:
+    def left(self, key: str, at: datetime, note: str = "") -> bool:
         """Record that the thing of a finding is gone and when it was last seen; idempotent.
 
         The case's state does not change: what follows from it is the rules' business.
@@ -167,6 +180,7 @@ class Queue:
         Args:
             key: The finding's key.
             at: When it was last seen (timezone-aware); a later time replaces an earlier one.
+            note: How that is known; goes into the history.
 
         Returns:
             Whether this was news.
@@ -191,7 +205,8 @@ class Queue:
             gone = max(at, case.observed, case.left_at or at)
             set_case(connection, row.case_id, observed=gone, left_at=gone)
             connection.execute(findings.update().where(findings.c.key == key).values(left_at=at))
-            self._record(connection, row.case_id, Event.LEFT, data={"key": key, "at": _text(at)})
+            data = {"key": key, "at": time_text(at)}
+            self._record(connection, row.case_id, Event.LEFT, note=note, data=data)
             return True
 
     def remember_evidence(self, key: str, evidence: str) -> bool:
@@ -309,26 +324,44 @@ class Queue:
             raise QueueError("names and notes cannot hold a NUL character")
         with self._store.writing() as connection:
             now = State(lock_case(connection, case_id).state)
-            check_transition(case_id, now, to)
-            set_case(connection, case_id, state=to.value)
-            self._record(connection, case_id, Event.STATE, by, note, now, to)
+            self._turn(connection, case_id, now, to, by, note)
             return case_of(need_case(connection, case_id))
 
-    def _hold_place(self, connection: Connection, finding: Finding) -> None:
-        """Keep others from filing at the same place until this transaction ends.
+    def withdraw(self, case_id: int, reason: Callable[[Case], str | None]) -> bool:
+        """Withdraw an open case, if there is a reason to, without an officer.
 
-        SQLite has one writer at a time as it is; PostgreSQL takes a lock named by the place.
+        Args:
+            case_id: The case's number.
+            reason: Says why the case falls, or ``None``; asked while nobody can change the case.
+
+        Returns:
+            Whether it was withdrawn; ``False`` where it was not open, or there was no reason.
+
+        Raises:
+            QueueError: There is no such case.
         """
-        if self._store.dialect == "postgresql":
-            name = "\0".join((finding.source, finding.zone, finding.kind)).encode()
-            number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+        with self._store.writing() as connection:
+            row = lock_case(connection, case_id)
+            now = State(row.state)
+            note = reason(case_of(row)) if now in OPEN_STATES else None
+            if not note:
+                return False
+            self._turn(connection, case_id, now, State.WITHDRAWN, _ENGINE, note)
+            return True
+
+    def _turn(
+        self, connection: Connection, case_id: int, now: State, to: State, by: str, note: str
+    ) -> None:
+        check_transition(case_id, now, to)
+        set_case(connection, case_id, state=to.value)
+        states = {"from_state": now.value, "to_state": to.value}
+        self._record(connection, case_id, Event.STATE, by=by, note=note, **states)
 
     def _open_case(self, connection: Connection, row: dict[str, Any]) -> int:
         insert = cases.insert().values(filed_at=self._clock(), **row).returning(cases.c.id)
         case_id = int(connection.execute(insert).scalar_one())
-        data = _finding_data(row)
-        self._record(connection, case_id, Event.FILED, to=State.REPORTED, data=data)
+        state, data = State.REPORTED.value, finding_data(row)
+        self._record(connection, case_id, Event.FILED, to_state=state, data=data)
         return case_id
 
     def _join(self, connection: Connection, case: Row[Any], row: dict[str, Any]) -> None:
@@ -343,7 +376,8 @@ class Queue:
             confidence=max(case.confidence, row["confidence"]),
             evidence=case.evidence or row["evidence"],
         )
-        self._record(connection, case.id, Event.JOINED, data=_finding_data(row))
+        grow(connection, case, row)
+        self._record(connection, case.id, Event.JOINED, data=finding_data(row))
 
     def _add_evidence(self, connection: Connection, known: Row[Any], name: str | None) -> bool:
         if name is None or known.evidence is not None:
@@ -359,41 +393,6 @@ class Queue:
         return True
 
     def _record(
-        self,
-        connection: Connection,
-        case_id: int,
-        event: Event,
-        by: str = _ENGINE,
-        note: str = "",
-        now: State | None = None,
-        to: State | None = None,
-        data: dict[str, Any] | None = None,
+        self, connection: Connection, case_id: int, event: Event, by: str = _ENGINE, **values: Any
     ) -> None:
-        connection.execute(
-            history.insert().values(
-                case_id=case_id,
-                at=self._clock(),
-                event=event.value,
-                by=by,
-                note=note,
-                from_state=None if now is None else now.value,
-                to_state=None if to is None else to.value,
-                data=data or {},
-            )
-        )
-
-
-def _finding_data(row: dict[str, Any]) -> dict[str, Any]:
-    """What the history keeps of a finding."""
-    kept = ("key", "confidence", "evidence", "attributes", "geometry")
-    times = {name: _text(row[name]) for name in ("began", "observed")}
-    box = [row[name] for name in ("box_x1", "box_y1", "box_x2", "box_y2")]
-    return {
-        **{name: row[name] for name in kept},
-        **times,
-        "image_box": None if box[0] is None else box,
-    }
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat()
+        record(connection, case_id, event, at=self._clock(), by=by, **values)

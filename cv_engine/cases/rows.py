@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,11 +12,14 @@ from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import OPEN_STATES, Case, Entry, Event, State
 from cv_engine.cases.error import QueueError
+from cv_engine.cases.filter import box_conditions
 from cv_engine.cases.overlap import same_place
-from cv_engine.cases.tables import cases, findings
+from cv_engine.cases.site import area_m2, is_site, joined, reach
+from cv_engine.cases.tables import case_boxes, cases, findings, history
 from cv_engine.finding import Finding, Place
 
 _LARGEST_ID = 2**31 - 1  # what PostgreSQL's integer holds
+_AREA = "area_m2"  # the attribute with a site's area
 
 
 def place_of(row: Row[Any]) -> Place:
@@ -108,7 +113,51 @@ def set_case(connection: Connection, case_id: int, **values: Any) -> None:
     connection.execute(cases.update().where(cases.c.id == case_id).values(**values))
 
 
-def same_case(connection: Connection, finding: Finding, missed: timedelta) -> Row[Any] | None:
+def record(connection: Connection, case_id: int, event: Event, **values: Any) -> None:
+    """Add an entry to a case's history.
+
+    Args:
+        connection: To the store.
+        case_id: The case's number.
+        event: What happened.
+        **values: Columns of table ``history``; ``at`` and ``by`` are needed.
+    """
+    given = {"note": "", "data": {}, **values}
+    connection.execute(history.insert().values(case_id=case_id, event=event.value, **given))
+
+
+def finding_data(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the history keeps of a finding, given as a row of table ``cases``."""
+    kept = ("key", "confidence", "evidence", "attributes", "geometry")
+    times = {name: time_text(row[name]) for name in ("began", "observed")}
+    box = [row[name] for name in ("box_x1", "box_y1", "box_x2", "box_y2")]
+    return {
+        **{name: row[name] for name in kept},
+        **times,
+        "image_box": None if box[0] is None else box,
+    }
+
+
+def time_text(at: datetime) -> str:
+    """A moment as histories write it."""
+    return at.astimezone(UTC).isoformat()
+
+
+def hold_place(connection: Connection, finding: Finding) -> None:
+    """Keep others from filing at the same place until this transaction ends.
+
+    SQLite has one writer at a time as it is; PostgreSQL takes a lock named by the place.
+    """
+    if connection.dialect.name == "postgresql":
+        zone = "" if is_site(finding.place) else finding.zone
+        name = "\0".join((finding.source, zone, finding.kind)).encode()
+        number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def same_case(
+    connection: Connection, finding: Finding, missed: timedelta, gap_m: float
+) -> Row[Any] | None:
     """The open case that the finding belongs to, if there is one.
 
     Args:
@@ -116,26 +165,56 @@ def same_case(connection: Connection, finding: Finding, missed: timedelta) -> Ro
         finding: The finding.
         missed: How long before its start it may have been there without anyone looking. A case
             whose thing is not known to have left is then taken to have gone on for so long.
+        gap_m: How far from a case's site the finding may lie, in metres, where it is one itself.
     """
-    statement = (
-        cases.select()
-        .where(
-            cases.c.source == finding.source,
+    place = finding.place
+    if is_site(place):
+        conditions = box_conditions(connection, reach(place.geometry or {}, gap_m))
+    else:
+        conditions = [
             cases.c.zone == finding.zone,
-            cases.c.kind == finding.kind,
-            cases.c.state.in_(sorted(OPEN_STATES)),
             sa.or_(
                 cases.c.observed >= finding.began,
                 sa.and_(cases.c.left_at.is_(None), cases.c.observed >= finding.began - missed),
             ),
             cases.c.began <= finding.observed,
+        ]
+    statement = (
+        cases.select()
+        .where(
+            cases.c.source == finding.source,
+            cases.c.kind == finding.kind,
+            cases.c.state.in_(sorted(OPEN_STATES)),
+            *conditions,
         )
         .order_by(cases.c.id)
         .with_for_update()
     )
     scored = [
-        (same_place(place_of(row), finding.place), row) for row in connection.execute(statement)
+        (same_place(place_of(row), place, gap_m), row) for row in connection.execute(statement)
     ]
     near = [pair for pair in scored if pair[0] > 0.0]
     # The first of several equals is the oldest: the rows come by number.
     return max(near, key=lambda pair: pair[0])[1] if near else None
+
+
+def grow(connection: Connection, case: Row[Any], row: Mapping[str, Any]) -> None:
+    """Give a site's case the area of what joins it too; what it was before is in its history.
+
+    Args:
+        connection: To the store, in the transaction that holds the case.
+        case: The case; one that is no site stays as it is.
+        row: The joining finding, as a row of table ``cases``.
+    """
+    if not (is_site(place_of(case)) and is_site(Place(row["geometry"], None, row["basis"]))):
+        return
+    from shapely.geometry import shape
+
+    geometry = joined(case.geometry, row["geometry"])
+    names = ("min_lon", "min_lat", "max_lon", "max_lat")
+    bounds = dict(zip(names, shape(geometry).bounds, strict=True))
+    attributes = {**case.attributes, _AREA: round(area_m2(geometry), 1)}
+    set_case(connection, case.id, geometry=geometry, attributes=attributes, **bounds)
+    if connection.dialect.name == "sqlite":  # the trigger that fills its R*Tree sees new cases only
+        moved = sa.update(case_boxes).where(case_boxes.c.id == case.id).values(**bounds)
+        connection.execute(moved)

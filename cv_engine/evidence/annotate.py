@@ -23,15 +23,15 @@ _READABLE_PX = 640  # smaller pictures are enlarged by a whole factor, or the ca
 _TEXT_SHARE = 1 / 54  # letter size per picture width: legible in print at half a page
 _LEAST_TEXT_PX = 15
 _LONGEST_LINE = 300  # characters of one line before wrapping: no name or place needs more
-_BOX_COLOUR = sv.Color(255, 64, 48)  # red: the violation
-_ZONE_COLOUR = sv.Color(255, 200, 0)  # amber: the zone it lies in
-_STRIP_BGR = (32, 26, 22)
-_TITLE_BGR = (255, 255, 255)
+BOX_COLOUR = sv.Color(255, 64, 48)  # red: the violation
+ZONE_COLOUR = sv.Color(255, 200, 0)  # amber: the zone it lies in
+STRIP_BGR = (32, 26, 22)
+TITLE_BGR = (255, 255, 255)
 _TEXT_BGR = (214, 210, 206)
 _ZONE_FILL = 0.09  # opacity: what lies in the zone stays visible
 _ZONE_LINE = 0.75
 _WHOLE_FRAME = 0.98  # a zone that covers this share of the picture has no outline worth drawing
-_BOLD, _REGULAR = 700, 450  # weights of the variable font
+BOLD, REGULAR = 700, 450  # weights of the variable font
 
 
 def annotate(still: Still, zone: Zone | None, caption: Sequence[str]) -> Image:
@@ -57,7 +57,7 @@ def annotate(still: Still, zone: Zone | None, caption: Sequence[str]) -> Image:
         image = _draw_zone(image, scaled(zone, factor, factor, origin=(0, 0)))
     x1, y1, x2, y2 = (side * factor for side in still.box)
     image = _draw_box(image, (x1, y1, x2, y2))
-    return np.vstack([image, _strip(image.shape[1], caption)])
+    return np.vstack([image, strip(image.shape[1], caption)])
 
 
 def moved(zone: Zone | None, window: tuple[int, int, int, int]) -> Zone | None:
@@ -85,7 +85,7 @@ def _draw_box(image: Image, box: Box) -> Image:
     detection = sv.Detections(xyxy=np.array([box], dtype=np.float32), class_id=np.zeros(1, int))
     width = _line_width(image)
     dark = sv.BoxAnnotator(color=sv.Color.BLACK, thickness=width + 2)  # stands out on any ground
-    light = sv.BoxAnnotator(color=_BOX_COLOUR, thickness=width)
+    light = sv.BoxAnnotator(color=BOX_COLOUR, thickness=width)
     return np.asarray(light.annotate(dark.annotate(image, detection), detection), dtype=np.uint8)
 
 
@@ -101,7 +101,7 @@ def _draw_zone(image: Image, zone: Zone) -> Image:
         if not polygon.is_empty
         for ring in (polygon.exterior, *polygon.interiors)
     ]
-    colour = _ZONE_COLOUR.as_bgr()
+    colour = ZONE_COLOUR.as_bgr()
     filled = image.copy()
     cv2.fillPoly(filled, rings, colour)  # even-odd: holes stay clear
     tinted = cv2.addWeighted(filled, _ZONE_FILL, image, 1 - _ZONE_FILL, 0)
@@ -111,31 +111,40 @@ def _draw_zone(image: Image, zone: Zone) -> Image:
 
 
 @lru_cache(maxsize=1)
-def _font() -> cv2.FontFace:
+def font() -> cv2.FontFace:
+    """The letters of captions, the same on every machine."""
     return cv2.FontFace("sans")  # built into OpenCV 5: Rubik, with WenQuanYi Micro Hei
 
 
-def _strip(width: int, caption: Sequence[str]) -> Image:
-    """Draws the caption: white on dark, a bar in the box's colour at its left."""
+def strip(width: int, caption: Sequence[str]) -> Image:
+    """Draws a caption: white on dark, a bar in the box's colour at its left.
+
+    Args:
+        width: Of the picture it goes below, in pixels.
+        caption: Lines of text; the first is the title. Long lines are wrapped.
+
+    Returns:
+        uint8 BGR of that width, as high as the lines need.
+    """
     size = max(_LEAST_TEXT_PX, round(width * _TEXT_SHARE))
     bar, pad = max(4, size // 4), max(6, round(size * 0.7))
     lines = [
-        (line, _BOLD if number == 0 else _REGULAR)
+        (line, BOLD if number == 0 else REGULAR)
         for number, text in enumerate(caption)
         for line in _wrapped(_printable(text), size, _weight(number), width - bar - 2 * pad)
     ]
     pitch = round(size * 1.45)
-    strip = np.full((2 * pad + pitch * len(lines), width, 3), _STRIP_BGR, dtype=np.uint8)
-    strip[:, :bar] = _BOX_COLOUR.as_bgr()
+    drawn = np.full((2 * pad + pitch * len(lines), width, 3), STRIP_BGR, dtype=np.uint8)
+    drawn[:, :bar] = BOX_COLOUR.as_bgr()
     for row, (line, weight) in enumerate(lines):
-        colour = _TITLE_BGR if weight == _BOLD else _TEXT_BGR
+        colour = TITLE_BGR if weight == BOLD else _TEXT_BGR
         base = pad + row * pitch + round(size * 1.05)
-        cv2.putText(strip, line, (bar + pad, base), colour, _font(), size, weight)
-    return strip
+        cv2.putText(drawn, line, (bar + pad, base), colour, font(), size, weight)
+    return drawn
 
 
 def _weight(number: int) -> int:
-    return _BOLD if number == 0 else _REGULAR
+    return BOLD if number == 0 else REGULAR
 
 
 def _printable(text: str) -> str:
@@ -145,8 +154,9 @@ def _printable(text: str) -> str:
     return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
 
 
-def _text_width(text: str, size: int, weight: int) -> int:
-    left, _, wide, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), size, weight)
+def text_width(text: str, size: int, weight: int) -> int:
+    """Pixels that a line of text takes."""
+    left, _, wide, _ = cv2.getTextSize((0, 0), text, (0, 0), font(), size, weight)
     return int(left + wide)
 
 
@@ -156,13 +166,13 @@ def _wrapped(text: str, size: int, weight: int, room: int) -> list[str]:
     line = ""
     for word in text.split():
         joined = f"{line} {word}" if line else word
-        if _text_width(joined, size, weight) <= room:
+        if text_width(joined, size, weight) <= room:
             line = joined
             continue
         if line:
             lines.append(line)
         line = word
-        while len(line) > 1 and _text_width(line, size, weight) > room:
+        while len(line) > 1 and text_width(line, size, weight) > room:
             fits = _fitting(line, size, weight, room)
             lines.append(line[:fits])
             line = line[fits:]
@@ -173,5 +183,5 @@ def _fitting(word: str, size: int, weight: int, room: int) -> int:
     """Counts the characters of a word that fit, at least one."""
     return max(
         1,
-        bisect_right(range(len(word)), room, key=lambda n: _text_width(word[:n], size, weight)) - 1,
+        bisect_right(range(len(word)), room, key=lambda n: text_width(word[:n], size, weight)) - 1,
     )

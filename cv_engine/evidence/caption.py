@@ -22,7 +22,7 @@ def caption(finding: Finding, still: Still, timezone: tzinfo) -> list[str]:
     zone = f" · zone {finding.zone}" if finding.zone else ""
     times = [_clock(still.time, timezone)] if timezone is not UTC else []
     return [
-        f"{_title(finding.kind)} · {still.role}{_elapsed(finding.began, still.time)}",
+        f"{title(finding.kind)} · {still.role}{_elapsed(finding.began, still.time)}",
         f"{finding.source}{zone}",
         " · ".join([*times, _clock(still.time, UTC)]),
         place_line(finding.place),
@@ -31,7 +31,7 @@ def caption(finding: Finding, still: Still, timezone: tzinfo) -> list[str]:
 
 def description(finding: Finding, still: Still) -> str:
     """Writes one line for the picture's metadata."""
-    return f"{_title(finding.kind)}, {still.role}; {finding.source}; case key {finding.key}"
+    return f"{title(finding.kind)}, {still.role}; {finding.source}; case key {finding.key}"
 
 
 def position(place: Place) -> Position | None:
@@ -69,7 +69,8 @@ def place_line(place: Place) -> str:
     return f"{north}, {east}{within}" + (f" ({known})" if known else "")
 
 
-def _title(kind: str) -> str:
+def title(kind: str) -> str:
+    """Writes a kind of violation as people do."""
     return kind.replace("_", " ").capitalize()
 
 

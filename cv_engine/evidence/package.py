@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,31 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class Exhibit:
+    """One file of evidence as it is to be kept.
+
+    Attributes:
+        path: Below the package, in ``original/`` or ``shareable/``.
+        role: What it shows of the violation, such as ``"start"`` or ``"before"``.
+        view: How it shows it, such as ``"closeup"`` or ``"overlay"``.
+        time: When what it shows was taken, timezone-aware.
+        data: The file's content.
+    """
+
     path: str
     role: str
     view: str
     time: datetime
     data: bytes
+
+    def __post_init__(self) -> None:
+        folder, _, name = self.path.partition("/")
+        if folder not in (ORIGINAL, SHAREABLE, ANNOTATED) or not name or "/" in name:
+            raise EvidenceError(
+                f"the exhibit {self.path!r} must be a file in {ORIGINAL}/ or {SHAREABLE}/"
+            )
+        if self.time.tzinfo is None:
+            raise EvidenceError(f"the exhibit {self.path!r} has a time without time zone")
 
 
 def package_name(finding: Finding) -> str:
@@ -78,6 +98,7 @@ def write(
     zone: Zone | None = None,
     provenance: Mapping[str, Any] | None = None,
     style: Style | None = None,
+    exhibits: Sequence[Exhibit] = (),
 ) -> Path:
     """Writes the evidence package of a finding, whole or not at all.
 
@@ -100,13 +121,15 @@ def write(
     Args:
         root: The folder of all packages; made if missing.
         finding: What the evidence is for.
-        stills: Candidates, one or more for each role; the best of each role is kept.
+        stills: Candidates, one or more for each role; the best of each role is kept. None are
+            needed where there are exhibits.
         key: Signs the manifest.
         clips: Which parts of which recordings to keep.
         zone: The zone it lies in, in pixels of the stills.
         provenance: JSON values on where it came from: digests of model and configuration,
             software version, name and SHA-256 of the source file, basis of the frame clock.
         style: How the shareable pictures are made.
+        exhibits: Files that were made elsewhere, kept as they are.
 
     Returns:
         The package's folder.
@@ -119,9 +142,12 @@ def write(
     try:
         if target.is_dir() and not verify(target):
             return target
-        chosen = _best_of_each_role(stills)
+        chosen = _best_of_each_role(stills) if stills or not exhibits else []
+        drawing = style or Style()
         with staged(root, target.name) as folder:
-            _fill(folder, finding, chosen, key, clips, zone, provenance or {}, style or Style())
+            pictures = chain(_pictures(finding, chosen, zone, drawing), exhibits)
+            origin = {"redacted": drawing.redacted} if chosen else {}
+            _fill(folder, finding, pictures, key, clips, {**origin, **(provenance or {})})
             while not publish(folder, target):
                 if not verify(target):
                     return target  # another run was quicker
@@ -141,17 +167,15 @@ def _best_of_each_role(stills: Sequence[Still]) -> list[Still]:
 def _fill(
     folder: Path,
     finding: Finding,
-    stills: Sequence[Still],
+    pictures: Iterable[Exhibit],
     key: SigningKey,
     clips: Sequence[ClipSource],
-    zone: Zone | None,
     provenance: Mapping[str, Any],
-    style: Style,
 ) -> None:
     (folder / ORIGINAL).mkdir()
-    (folder / _drawn_folder(style)).mkdir()
     files: list[dict[str, Any]] = []
-    for picture in _pictures(finding, stills, zone, style):
+    for picture in pictures:
+        (folder / picture.path).parent.mkdir(exist_ok=True)
         write_file(folder / picture.path, picture.data)
         digest = hashlib.sha256(picture.data).hexdigest()
         entry = _entry(picture.path, len(picture.data), digest, picture.view)
@@ -163,9 +187,7 @@ def _fill(
     ]
     files += [file for file, _ in copies if file is not None]
     noted = [note for _, note in copies]
-    manifest = compose(
-        finding, files, noted, {"redacted": style.redacted, **provenance}, key.public_key
-    )
+    manifest = compose(finding, files, noted, provenance, key.public_key)
     write_file(folder / MANIFEST, manifest)
     write_file(folder / SIGNATURE, key.sign(manifest))
 
@@ -176,7 +198,7 @@ def _drawn_folder(style: Style) -> str:
 
 def _pictures(
     finding: Finding, stills: Sequence[Still], zone: Zone | None, style: Style
-) -> Iterator[_Picture]:
+) -> Iterator[Exhibit]:
     place = position(finding.place)
     for still in stills:
         lines = caption(finding, still, style.timezone)
@@ -198,7 +220,7 @@ def _pictures(
                 (ORIGINAL, plain.image, _ORIGINAL_QUALITY),
                 (_drawn_folder(style), drawn, style.quality),
             ):
-                yield _Picture(
+                yield Exhibit(
                     path=f"{folder}/{view}-{still.role}.jpg",
                     role=still.role,
                     view=view,

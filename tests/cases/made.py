@@ -48,3 +48,22 @@ def located(
     point = {"type": "Point", "coordinates": [lon, lat]}
     given = {"accuracy_m": 3.0, "basis": "homography", **more}
     return finding(began, observed, box=None, geometry=point, **given)
+
+
+_METRE = 1 / 111_320  # degrees of latitude, and of longitude at the equator
+
+
+def ground(
+    east_m: float, north_m: float, width_m: float, height_m: float, lat: float = 0.0
+) -> dict[str, Any]:
+    """A rectangle on the ground, from its south-western corner; metres from (121 E, ``lat``)."""
+    west, across = 121.0 + east_m * _METRE, width_m * _METRE
+    south, up = lat + north_m * _METRE, height_m * _METRE
+    ring = [[west, south], [west + across, south], [west + across, south + up], [west, south + up]]
+    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+
+
+def site(geometry: dict[str, Any], began: float = 0, **more: Any) -> Finding:
+    """A building found in images from above."""
+    given = {"kind": "building_without_permit", "accuracy_m": 2.0, "zone": "west", **more}
+    return finding(began, began, box=None, geometry=geometry, basis="raster", **given)

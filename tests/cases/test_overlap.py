@@ -60,13 +60,37 @@ _POINT = Place(_point(0), 5.0, "homography")
             id="the camera's own place is no place of the thing",
         ),
         pytest.param(
-            Place(_square(1e-3), 5.0, "raster"), Place(_square(0.9e-3), 5.0, "raster"), True
+            Place(_square(1e-3), 5.0, "homography"), Place(_square(0.9e-3), 5.0, "raster"), True
+        ),
+        pytest.param(
+            Place(_square(1e-3), 5.0, "homography"),
+            Place(_square(0.5e-3), 5.0, "homography"),
+            False,
+            id="a quarter of it is not it",
+        ),
+        pytest.param(
+            Place(_square(1e-3), 500.0, "homography"),
+            Place(_square(1e-3, 121.001), 500.0, "homography"),
+            False,
+            id="side by side before a camera",
+        ),
+        pytest.param(
+            Place(_square(1e-3), 5.0, "raster"),
+            Place(_square(1e-3, 121.001), 5.0, "raster"),
+            True,
+            id="buildings wall to wall are one site",
         ),
         pytest.param(
             Place(_square(1e-3), 500.0, "raster"),
-            Place(_square(1e-3, 121.001), 500.0, "raster"),
+            Place(_square(1e-3, 121.0012), 500.0, "raster"),
             False,
-            id="buildings wall to wall",
+            id="buildings across a street are not, however exact the image",
+        ),
+        pytest.param(
+            Place(_square(1e-3), 5.0, "raster"),
+            Place({"type": "Point", "coordinates": [121.0, 30.0]}, 5.0, "raster"),
+            False,
+            id="a point is no site",
         ),
     ],
 )

@@ -24,7 +24,7 @@ from shapely.geometry import Polygon
 from cv_engine.evidence.caption import caption, place_line
 from cv_engine.evidence.clip import ClipSource
 from cv_engine.evidence.errors import EvidenceError
-from cv_engine.evidence.package import Style, package_name, write
+from cv_engine.evidence.package import Exhibit, Style, package_name, write
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import STAGING, staged
 from cv_engine.evidence.still import Still
@@ -282,3 +282,38 @@ def test_caption_gives_local_and_universal_time(stills: list[Still]) -> None:
         "市场街-03 · zone pavement",
         "2026-05-01 09:05:10.120 +08:00 · 2026-05-01 01:05:10.120 UTC",
     ]
+
+
+def _exhibit(path: str = "shareable/overlay.jpg", data: bytes = b"picture") -> Exhibit:
+    return Exhibit(path, "after", "overlay", BEGAN, data)
+
+
+def test_ready_made_files_are_kept_as_they_are(tmp_path: Path, key: SigningKey) -> None:
+    exhibits = [_exhibit(), _exhibit("original/before.tif", b"window")]
+    package = write(tmp_path, parked(), [], key=key, exhibits=exhibits)
+    assert verify(package, key.fingerprint) == []
+    assert (package / "original" / "before.tif").read_bytes() == b"window"
+    manifest = json.loads((package / "manifest.json").read_bytes())
+    assert [file["path"] for file in manifest["files"]] == [
+        *("original/before.tif", "shareable/overlay.jpg"),
+    ]
+    assert manifest["files"][1]["role"] == "after"
+    assert "redacted" not in manifest["provenance"], "nothing was looked at for hiding"
+    (package / "shareable" / "overlay.jpg").write_bytes(b"another")
+    assert [problem.where for problem in verify(package)] == ["shareable/overlay.jpg"]
+
+
+def test_ready_made_files_beside_stills(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    package = write(tmp_path, parked(), stills, key=key, exhibits=[_exhibit()])
+    assert {path.name for path in (package / "shareable").iterdir()} == {*VIEWS, "overlay.jpg"}
+    assert verify(package) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["overlay.jpg", "elsewhere/a.jpg", "original/", "original/a/b.jpg", "../original/a.jpg"]
+)
+def test_a_ready_made_file_has_its_place(path: str) -> None:
+    with pytest.raises(EvidenceError, match="must be a file in original/ or shareable/"):
+        _exhibit(path)
