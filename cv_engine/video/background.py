@@ -12,6 +12,7 @@ that it works at any interval between looks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -306,16 +307,17 @@ def _gain(background: FloatImage, picture: GrayImage) -> np.float32:
     return np.float32(np.clip(np.median(was[usable] / is_[usable]), *_GAIN_LIMITS))
 
 
-def _cells(picture: GrayImage | FloatImage) -> GrayImage | FloatImage:
+def _cells(picture: GrayImage | FloatImage) -> FloatImage:
     """Means of a picture's cells; an odd row or column at the border is left out.
 
     Halving is vectorised in OpenCV, and takes a tenth of the time of averaging at one go.
     """
+    cells: NDArray[Any] = picture
     for _ in range(_GAIN_HALVINGS):
-        height, width = (max(1, side // 2) for side in picture.shape)
-        even = picture[: 2 * height, : 2 * width]
-        picture = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
-    return picture
+        height, width = (max(1, side // 2) for side in cells.shape)
+        even = cells[: 2 * height, : 2 * width]
+        cells = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
+    return cells.astype(np.float32, copy=False)
 
 
 def _light_change(was: FloatImage, now: FloatImage) -> FloatImage:
