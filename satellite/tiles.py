@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -259,11 +260,17 @@ def _report_missing(parts: Sequence[Part], grid: Grid, label: str) -> None:
     missing = int(((across | down) & ~there).sum())
     if missing:
         area_km2 = missing * (step * grid.resolution_m / 1000) ** 2
-        structlog.get_logger(__name__).warning(
-            "tiles are missing: what they would show cannot be compared",
-            image=label,
-            missing_km2=float(f"{area_km2:.3g}"),
-        )
+        _warn_missing(label, float(f"{area_km2:.3g}"))
+
+
+@cache
+def _warn_missing(label: str, area_km2: float) -> None:
+    """Warns once, however often an image is opened."""
+    structlog.get_logger(__name__).warning(
+        "tiles are missing: what they would show cannot be compared",
+        image=label,
+        missing_km2=area_km2,
+    )
 
 
 def _text(
