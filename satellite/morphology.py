@@ -1,0 +1,68 @@
+"""Sets of pixels grown, shrunk and smoothed by radii."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+Mask = NDArray[np.uint8]  # 0 or 1
+
+
+def spread(plane: Plane, length: float) -> Plane:
+    """Standard deviation within squares of a side, pixels."""
+    mean = cv2.blur(plane, side(length))
+    variance = cv2.blur(plane * plane, side(length)) - mean * mean
+    return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float32)
+
+
+def side(length: float) -> tuple[int, int]:
+    """Odd side of a square of about a length, pixels, twice."""
+    odd = 2 * max(1, round(length / 2)) + 1
+    return odd, odd
+
+
+def holds(mask: Mask, radius: float) -> bool:
+    """Whether a mask has as many pixels as a disc."""
+    return int(cv2.countNonZero(mask)) >= np.pi * radius**2
+
+
+def dilated(mask: Mask, radius: float) -> Mask:
+    """Grown by a radius in pixels, by distance: its cost does not grow with the radius."""
+    if not mask.any():
+        return mask
+    away = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
+    return np.asarray(away <= radius, np.uint8)
+
+
+def eroded(mask: Mask, radius: float) -> Mask:
+    """Shrunk by a radius in pixels."""
+    if mask.all() or not mask.any():
+        return mask
+    return np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, 3) > radius, np.uint8)
+
+
+def opened(mask: Mask, radius: float) -> Mask:
+    """Without what holds no disc of a radius in pixels."""
+    return dilated(eroded(mask, radius), radius)
+
+
+def closed(mask: Mask, radius: float) -> Mask:
+    """With gaps that hold no disc of a radius in pixels filled."""
+    return 1 - dilated(1 - dilated(mask, radius), radius)
+
+
+def filled(mask: Mask) -> Mask:
+    """With all holes filled."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(mask.copy(), outlines, -1, [1], cv2.FILLED), np.uint8)
+
+
+def touching(mask: Mask, seeds: Mask) -> Mask:
+    """Those blobs of a mask that hold some of the seeds."""
+    count, labels = cv2.connectedComponents(mask, connectivity=8)
+    keep = np.zeros(count, bool)
+    keep[np.unique(labels[seeds > 0])] = True
+    keep[0] = False
+    return np.asarray(keep[labels], np.uint8)

@@ -1,0 +1,51 @@
+"""The classical detector's numbers are those that the tiles give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.change_classical import left_out, main
+from benchmarks.change_fit import Lesson, fitted_odds, lessons
+from benchmarks.change_tiles import Sample, load
+from satellite.classical import APPEARED
+from satellite.roofs import BUILDING
+
+
+@pytest.fixture(scope="module")
+def tiles(shared_data: Path) -> list[Sample]:
+    return load(shared_data / "satellite/levir")
+
+
+@pytest.fixture(scope="module")
+def taught(tiles: list[Sample]) -> list[list[Lesson]]:
+    return [lessons(tile) for tile in tiles]
+
+
+def test_the_program_has_the_numbers_that_are_fitted(taught: list[list[Lesson]]) -> None:
+    fitted = fitted_odds([lesson for of_one in taught for lesson in of_one])
+    for found, has in zip(fitted, (BUILDING, APPEARED), strict=True):
+        assert found.constant == pytest.approx(has.constant, abs=0.02)
+        assert dict(found.weights) == pytest.approx(dict(has.weights), abs=0.02, rel=0.005)
+
+
+def test_tiles_left_out_are_judged_by_what_the_others_teach(
+    tiles: list[Sample], taught: list[list[Lesson]]
+) -> None:
+    fine, coarse, swapped = left_out(tiles[3:6], taught[3:6])
+    assert fine.hit + fine.missed == sum(int(tile.truth.sum()) for tile in tiles[3:6])
+    assert fine.f1 > coarse.f1 > swapped.f1 > 0.25
+
+
+@pytest.mark.parametrize("kind", ["missing", "one tile"])
+def test_bad_input_is_told(
+    kind: str, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if kind == "one tile":
+        for date in ("A", "B", "label"):
+            (tmp_path / date).mkdir()
+            picture = shared_data / "satellite/levir" / date / "saras_1.png"
+            (tmp_path / date / picture.name).write_bytes(picture.read_bytes())
+    assert main(["--data", str(tmp_path)]) == 2
+    assert "change-classical: " in capsys.readouterr().err
