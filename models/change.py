@@ -22,7 +22,7 @@ from models.trial import choose
 Floats = NDArray[np.float32]
 
 _APPEARED, _GONE = "appeared", "gone"
-_STRIDE_PX = 8  # the decoder doubles the size three times
+STRIDE_PX = 8  # the decoder doubles the size three times
 
 
 class ChangeNetwork:
@@ -162,10 +162,10 @@ def _check(before: NDArray[Any], after: NDArray[Any]) -> None:
             f"the pictures are {before.dtype} of shape {before.shape} and {after.dtype} of shape "
             f"{after.shape}; wanted are two alike, RGB (n, height, width, 3), uint8 or float32"
         )
-    if before.shape[1] % _STRIDE_PX or before.shape[2] % _STRIDE_PX:
+    if before.shape[1] % STRIDE_PX or before.shape[2] % STRIDE_PX:
         raise ModelError(
             f"the pictures are {before.shape[2]}x{before.shape[1]} pixels; both must be multiples of "
-            f"{_STRIDE_PX}"
+            f"{STRIDE_PX}"
         )
 
 

@@ -1,0 +1,89 @@
+"""How good a network is on places that it did not learn from: each is left out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from satellite.error import SatelliteError
+from satellite.training.batches import Course
+from satellite.training.fit import Network, fit, judge, open_network
+from satellite.training.samples import Sample
+from satellite.training.scores import Counts
+from satellite.training.sensor import Sensor
+from satellite.training.settings import Settings
+from satellite.training.validation import Validation, validate
+from satellite.views import Probability
+
+FoldReport = Callable[[int, int, float], None]
+"""Called after each epoch with the fold's number from 1, the epoch's, and the mean loss."""
+
+
+def leave_out(
+    samples: Sequence[Sample],
+    settings: Settings,
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    folds: int | None = None,
+    others: Sequence[Sample] = (),
+    land: Sequence[Sample] = (),
+    report: FoldReport | None = None,
+) -> Validation:
+    """Trains once for each fold without it, and judges it.
+
+    Args:
+        samples: Labelled places, sorted by name.
+        settings: How each network is trained.
+        folder: Where each fold's state and result are kept; what is done already is not done again.
+        weights: What each training begins with.
+        folds: Number of groups; neighbours in the list stay together, since tiles of one scene have
+            similar names. By default each place is a fold of its own.
+        others: Places that are only learned from.
+        land: Places without labels.
+        report: Told how far it is.
+
+    Returns:
+        The figures.
+
+    Raises:
+        SatelliteError: There are fewer than two folds.
+    """
+    count = len(samples) if folds is None else min(folds, len(samples))
+    if count < 2:
+        raise SatelliteError(
+            f"{count} fold of {len(samples)} labelled tiles: give two tiles or more, or 0 folds to "
+            "train without figures"
+        )
+    groups = [[int(i) for i in part] for part in np.array_split(np.arange(len(samples)), count)]
+    poor = Sensor(settings.resolution_m).poor()
+    first: dict[str, Probability] = {}
+    last: dict[str, Probability] = {}
+    poor_first: dict[str, Counts] = {}
+    poor_last: dict[str, Counts] = {}
+    for number, group in enumerate(groups, 1):
+        held = [samples[i] for i in group]
+        rest = [sample for i, sample in enumerate(samples) if i not in group]
+        network = open_network(settings, weights)
+        if weights is not None:
+            first |= {sample.name: judge(network, sample, settings) for sample in held}
+            poor_first |= _counted(network, held, settings, poor)
+        course = Course([*rest, *others], settings, land)
+        kept = folder / f"fold-{number:03d}"
+        told = None if report is None else partial(report, number)
+        fit(network, course, frozen=weights is not None, folder=kept, report=told)
+        last |= {sample.name: judge(network, sample, settings) for sample in held}
+        poor_last |= _counted(network, held, settings, poor)
+    found = validate([[samples[i] for i in group] for group in groups], first, last)
+    return replace(found, poor_before=poor_first, poor_after=poor_last)
+
+
+def _counted(
+    network: Network, samples: Sequence[Sample], settings: Settings, sensor: Sensor
+) -> dict[str, Counts]:
+    found = {sample.name: judge(network, sample, settings, sensor) for sample in samples}
+    return {s.name: Counts.of(found[s.name], s.appeared, s.known) for s in samples}

@@ -1,0 +1,73 @@
+"""Counts of pixels by truth and judgement, and the figures that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from satellite.training.samples import Mask
+from satellite.views import Probability
+
+THRESHOLD = 0.5  # probability from which a pixel counts as changed
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Pixels by truth and judgement; figures of a class that is nowhere are 0.
+
+    Attributes:
+        true: Changed, and found.
+        false: Found, and not changed.
+        missed: Changed, and not found.
+    """
+
+    true: int = 0
+    false: int = 0
+    missed: int = 0
+
+    @classmethod
+    def of(cls, found: Probability, truth: Mask, known: Mask) -> Counts:
+        """Counts one picture.
+
+        Args:
+            found: ``(height, width)`` probability of change.
+            truth: 1 where there is change.
+            known: 1 where the truth says something; other pixels do not count.
+
+        Returns:
+            The counts at :data:`THRESHOLD`.
+        """
+        yes, changed, counts = found >= THRESHOLD, truth > 0, known > 0
+        return cls(
+            int(np.count_nonzero(yes & changed & counts)),
+            int(np.count_nonzero(yes & ~changed & counts)),
+            int(np.count_nonzero(~yes & changed & counts)),
+        )
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.true + other.true, self.false + other.false, self.missed + other.missed)
+
+    @property
+    def precision(self) -> float:
+        """Share of what was found that is changed."""
+        return _share(self.true, self.true + self.false)
+
+    @property
+    def recall(self) -> float:
+        """Share of what is changed that was found."""
+        return _share(self.true, self.true + self.missed)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        return _share(2 * self.true, 2 * self.true + self.false + self.missed)
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union of found and changed."""
+        return _share(self.true, self.true + self.false + self.missed)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from satellite.training.batches import Batch, Course, to_input
+from satellite.training.settings import Settings
+from tests.satellite.training.places import place
+
+SETTINGS = Settings(side_px=64, batch=3, draws=2, resolution_m=1.0, grid_m=0.5)
+PLACES = [place(seed=i, name=str(i)) for i in range(4)]
+
+
+def _same(one: list[Batch], other: list[Batch]) -> bool:
+    return all(
+        np.array_equal(getattr(a, part), getattr(b, part))
+        for a, b in zip(one, other, strict=True)
+        for part in ("before", "after", "appeared", "known")
+    )
+
+
+def test_an_epoch_shows_every_place_as_often_as_asked() -> None:
+    course = Course(PLACES, SETTINGS)
+    batches = list(course.epoch(0))
+    assert [len(batch.before) for batch in batches] == [3, 3, 2]
+    assert course.steps == 3
+    assert batches[0].before.shape == (3, 3, 64, 64)
+    assert batches[0].appeared.shape == batches[0].known.shape == (3, 1, 64, 64)
+    assert all(b.before.dtype == b.appeared.dtype == np.float32 for b in batches)
+
+
+def test_land_is_shown_as_well() -> None:
+    land = [place(seed=9, name="land", houses=0)]
+    assert Course(PLACES, SETTINGS, land).steps == 4  # 5 places twice, 3 at a time
+
+
+def test_an_epoch_can_be_had_again_and_differs_from_the_others() -> None:
+    first = list(Course(PLACES, SETTINGS).epoch(3))
+    assert _same(first, list(Course(PLACES, SETTINGS).epoch(3)))
+    assert not _same(first, list(Course(PLACES, SETTINGS).epoch(4)))
+    assert not _same(first, list(Course(PLACES, replace(SETTINGS, seed=1)).epoch(3)))
+
+
+def test_new_buildings_look_other_than_their_surroundings_at_the_later_date() -> None:
+    inside, outside = [], []
+    for epoch in range(6):
+        for batch in Course(PLACES, replace(SETTINGS, insertions=0.0)).epoch(epoch):
+            change = batch.after[:, 0] - batch.after[:, 1] - batch.before[:, 0] + batch.before[:, 1]
+            inside.append(change[batch.appeared[:, 0] == 1])
+            outside.append(change[batch.appeared[:, 0] == 0])
+    assert np.concatenate(inside).mean() > np.concatenate(outside).mean() + 1
+
+
+def test_what_is_unknown_stays_unknown() -> None:
+    nowhere = [replace(p, known=np.zeros_like(p.known)) for p in PLACES]
+    course = Course(nowhere, replace(SETTINGS, insertions=0.0))
+    batches = [batch for epoch in range(10) for batch in course.epoch(epoch)]
+    shares = np.array([share for b in batches for share in b.known.mean(axis=(1, 2, 3))])
+    # Only where one date is shown twice is anything known.
+    assert set(np.unique(shares)) == {0.0, 1.0}
+    assert 0.05 < np.mean(shares) < 0.35
+
+
+@pytest.mark.parametrize("pixel_m", [0.3, 0.5, 2.1])
+def test_tiles_of_any_pixel_fill_the_crop(pixel_m: float) -> None:
+    course = Course([replace(p, pixel_m=pixel_m) for p in PLACES], SETTINGS)
+    assert next(course.epoch(0)).before.shape == (3, 3, 64, 64)
+
+
+def test_input_is_normalised() -> None:
+    picture = np.zeros((2, 4, 3), np.uint8)
+    picture[..., 0] = 255
+    found = to_input(picture)
+    assert found.shape == (3, 2, 4)
+    assert found[:, 0, 0] == pytest.approx([(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225])

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from satellite.error import SatelliteError
+from satellite.training.batches import Course
+from satellite.training.settings import Settings
+from tests.satellite.training.places import place
+
+torch = pytest.importorskip("torch", reason="training is an extra; torch is not installed")
+
+from satellite.training.fit import fit, judge, loss_of, open_network  # noqa: E402
+
+SETTINGS = Settings(
+    network="small", resolution_m=0.5, grid_m=0.5, side_px=64, epochs=4, batch=4, draws=2, rate=0.01
+)
+PLACES = [place(seed=i, name=str(i)) for i in range(4)]
+
+
+def _weights(network: object) -> dict[str, np.ndarray]:
+    return {name: values.numpy().copy() for name, values in network.state_dict().items()}  # type: ignore[attr-defined]
+
+
+def test_a_network_learns_what_new_houses_look_like() -> None:
+    settings = replace(SETTINGS, epochs=10, insertions=0.0)
+    network = open_network(settings)
+    losses: list[float] = []
+    fit(network, Course(PLACES, settings), frozen=False, report=lambda _, loss: losses.append(loss))
+    assert losses[-1] < losses[0]
+    unseen = place(seed=99)
+    found = judge(network, unseen, settings)
+    assert found.shape == unseen.appeared.shape
+    assert found[unseen.appeared > 0].mean() > found[unseen.appeared == 0].mean() + 0.1
+
+
+class _Cut(Exception):
+    """Ends a training as a power cut would."""
+
+
+def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole = open_network(SETTINGS)
+    fit(whole, Course(PLACES, SETTINGS), frozen=False)
+
+    def cut(epoch: int, _: float) -> None:
+        if epoch == 2:
+            raise _Cut
+
+    begun = open_network(SETTINGS)
+    with pytest.raises(_Cut):
+        fit(begun, Course(PLACES, SETTINGS), frozen=False, folder=tmp_path, report=cut)
+    epochs: list[int] = []
+    resumed = open_network(SETTINGS)
+    course = Course(PLACES, SETTINGS)
+    fit(resumed, course, frozen=False, folder=tmp_path, report=lambda e, _: epochs.append(e))
+    assert epochs == [3, 4]
+    wanted = _weights(whole)
+    assert all(np.array_equal(values, wanted[name]) for name, values in _weights(resumed).items())
+
+
+@pytest.mark.parametrize("change", ["settings", "samples", "damaged"])
+def test_what_was_begun_otherwise_is_begun_anew(tmp_path: Path, change: str) -> None:
+    settings = replace(SETTINGS, epochs=1, draws=1)
+    fit(open_network(settings), Course(PLACES, settings), frozen=False, folder=tmp_path)
+    places = PLACES
+    if change == "settings":
+        settings = replace(settings, rate=0.02)
+    elif change == "samples":
+        places = PLACES[1:]
+    else:
+        (tmp_path / "checkpoint.pt").write_bytes(b"cut short")
+    epochs: list[int] = []
+    course = Course(places, settings)
+    report = lambda e, _: epochs.append(e)  # noqa: E731
+    fit(open_network(settings), course, frozen=False, folder=tmp_path, report=report)
+    assert epochs == [1]
+
+
+def test_frozen_statistics_stay_what_they_were() -> None:
+    settings = replace(SETTINGS, epochs=1)
+    network = open_network(settings)
+    first = _weights(network)
+    fit(network, Course(PLACES, replace(settings, tuned="all")), frozen=True)
+    last = _weights(network)
+    assert np.array_equal(first["encoder.0.0.1.running_mean"], last["encoder.0.0.1.running_mean"])
+    assert not np.array_equal(first["encoder.0.0.0.weight"], last["encoder.0.0.0.weight"])
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_features_that_learned_from_many_pictures_are_kept(frozen: bool) -> None:
+    network = open_network(SETTINGS)
+    first = _weights(network)
+    fit(network, Course(PLACES, replace(SETTINGS, epochs=1)), frozen=frozen)
+    changed = {n for n, values in _weights(network).items() if not np.array_equal(values, first[n])}
+    assert "head.weight" in changed
+    assert any(name.startswith("encoder.") for name in changed) is not frozen
+
+
+def test_what_began_with_weights_ends_between_these_and_the_trained_ones() -> None:
+    found = []
+    for share in (1.0, 0.5):
+        settings = replace(SETTINGS, epochs=1, share=share)
+        network = open_network(settings)
+        first = _weights(network)["head.weight"]
+        fit(network, Course(PLACES, settings), frozen=True)
+        found.append(_weights(network)["head.weight"])
+    assert np.allclose(found[1], (first + found[0]) / 2, atol=1e-6)
+    assert not np.allclose(found[1], found[0], atol=1e-6)
+
+
+def test_pixels_that_are_not_known_cost_nothing() -> None:
+    logits = torch.randn(2, 1, 8, 8, requires_grad=True)
+    truth, known = torch.ones(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
+    known[0] = 1
+    loss_of(logits, truth, known).backward()
+    assert logits.grad[0].abs().min() > 0
+    assert logits.grad[1].abs().max() == 0
+
+
+def test_better_answers_cost_less() -> None:
+    truth = (torch.rand(1, 1, 16, 16) > 0.8).float()
+    known = torch.ones_like(truth)
+    losses = [float(loss_of(k * (2 * truth - 1), truth, known)) for k in (-3.0, 0.0, 3.0, 9.0)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.01
+
+
+def test_any_size_is_judged_on_its_own_pixels() -> None:
+    network = open_network(SETTINGS)
+    for side in (50, 64, 75):
+        sample = place(side=side, houses=0)
+        assert judge(network, sample, replace(SETTINGS, resolution_m=2.0)).shape == (side, side)
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save(open_network(SETTINGS).state_dict(), path)
+    assert open_network(SETTINGS, path) is not None
+    with pytest.raises(SatelliteError, match="not weights of the network 'tinycd'"):
+        open_network(Settings(), path)
+    path.write_bytes(b"PK nothing")
+    with pytest.raises(SatelliteError, match="not a readable PyTorch file"):
+        open_network(SETTINGS, path)
+    with pytest.raises(SatelliteError, match="cannot be read"):
+        open_network(SETTINGS, tmp_path / "none.pt")
