@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from cv_engine.config_errors import describe
+from cv_engine.config_satellite import SatelliteConfig
 from cv_engine.config_section import (
     Count,
     FilePath,
@@ -268,6 +269,7 @@ class Config(Section):
     rules: RulesConfig = RulesConfig()
     evidence: EvidenceConfig = EvidenceConfig()
     live: LiveConfig = LiveConfig()
+    satellite: SatelliteConfig = SatelliteConfig()
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("cameras")
@@ -310,10 +312,10 @@ class Config(Section):
         """SHA-256 (hex) of every value that can change a result.
 
         Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
-        live streams are reached and received. A zones file enters with its content, so that moving
+        live streams are reached and received, and what is seen from above. A zones file enters with its content, so that moving
         it changes nothing and editing it does.
         """
-        values = self.model_dump(mode="json", exclude={"data", "store", "live"})
+        values = self.model_dump(mode="json", exclude={"data", "store", "live", "satellite"})
         del values["evidence"]["store"]
         for camera, entry in zip(self.cameras, values["cameras"], strict=True):
             for key in STREAM_KEYS:
@@ -384,4 +386,6 @@ def _with_absolute_paths(config: Config, base: Path) -> Config:
     if store is not None and "://" not in store:
         store = str(base / Path(store).expanduser())
     data = base / config.data.expanduser()
-    return config.model_copy(update={"cameras": cameras, "store": store, "data": data})
+    satellite = config.satellite.based(base)
+    values = {"cameras": cameras, "satellite": satellite, "store": store, "data": data}
+    return config.model_copy(update=values)

@@ -10,6 +10,9 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+# As the command line does, before NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # Derandomised, and without a deadline: a busy machine or another seed must not fail a sound change.

@@ -71,7 +71,7 @@ def connected(address: str, *, verbose: bool) -> Iterator[None]:
         import ray
     except ModuleNotFoundError as error:
         raise ClusterError(
-            "watching with a cluster needs Ray: install cv-engine with its extra `cluster` "
+            "a cluster needs Ray: install cv-engine with its extra `cluster` "
             "(pip install 'cv-engine[cluster]') on every machine"
         ) from error
     try:

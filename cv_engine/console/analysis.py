@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -113,7 +113,7 @@ def tell(session: Session, summary: Summary) -> None:
             f"; {summary.media_s:.0f} s of video in {summary.cpu_s:.1f} s of CPU time "
             f"({summary.media_s / summary.cpu_s:.0f} times real time)"
         )
-    _tell_unsent(session, summary)
+    tell_unsent(session, summary.unsent)
     noun = "case" if summary.cases_new == 1 else "cases"
     session.err.print(f"{summary.cases_new} new {noun}{known}{speed}")
 
@@ -159,8 +159,9 @@ def _tell_video(session: Session, video: VideoReport) -> None:
         session.err.print(f"  [yellow]{escaped(str(line))}[/]")
 
 
-def _tell_unsent(session: Session, summary: Summary) -> None:
-    for reason, count in Counter(summary.unsent.values()).items():
+def tell_unsent(session: Session, unsent: Mapping[str, str]) -> None:
+    """Say on stderr which evidence packages wait for the store, by name, and why."""
+    for reason, count in Counter(unsent.values()).items():
         which = "1 evidence package waits" if count == 1 else f"{count} evidence packages wait"
         session.err.print(
             f"[yellow]{which} in {escaped(str(session.evidence_root))} to be sent; the next run "

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from cv_engine.console.session import Session
     from cv_engine.finding import Place
 
+# Hours from which a duration is told in days: buildings stay for months.
+_DAYS_FROM_H = 72
+
 
 def build_filter(
     *,
@@ -143,7 +146,7 @@ def sheet(case: Case, history: Iterable[Entry], folders: Iterable[str], config: 
     facts: dict[str, RenderableType] = {
         "case": f"{case.id} ({case.state.value})",
         "kind": f"{case.kind} ({case.standard} {case.code})",
-        "camera": escaped(case.source),
+        "area" if case.place.basis == "raster" else "camera": escaped(case.source),
         "zone": escaped(case.zone),
         "began": local_time(case.began, zone),
         "last seen": f"{local_time(case.left_at or case.observed, zone)}, after {dwell(case)}",
@@ -200,6 +203,9 @@ def duration(seconds: float) -> str:
     """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= _DAYS_FROM_H:
+        days, hours = divmod(hours, 24)
+        return f"{days} d {hours} h" if hours else f"{days} d"
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
@@ -219,7 +225,11 @@ def place(where: Place) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
+    return ", ".join(
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in sorted(values.items())
+        if value is not None and value != []
+    )
 
 
 def _entry(entry: Entry, zone: tzinfo) -> str:
