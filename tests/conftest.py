@@ -24,11 +24,21 @@ settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests in real time mostly wait."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in real time run in one process: two of them at once would wait for each other."""
+    """Tests in real time run in two processes: more of them at once would wait for each other.
+
+    They begin first, since nothing makes them shorter.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("real_time") is None)
     for item in items:
         if item.get_closest_marker("real_time") is not None:
-            item.add_marker(pytest.mark.xdist_group("real time"))
+            place = "live" if item.path.parent.name == "live" else "elsewhere"
+            item.add_marker(pytest.mark.xdist_group(f"real time, {place}"))
 
 
 @pytest.fixture(scope="session")
