@@ -28,6 +28,7 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
+from benchmarks.alone import alone
 from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
 from benchmarks.recording import HEIGHT, KEY_INTERVAL_S, RATE, WIDTH, clips_in
@@ -241,9 +242,6 @@ def run(options: argparse.Namespace) -> dict[str, float]:
     missing = available()
     if missing is not None:
         raise RuntimeError(f"no RTSP server can be run here: {missing}")
-    # Not with the module: it imports this one.
-    from benchmarks.throughput import alone
-
     shown = footage(clips_in(options.data), options.cache)
     chance = random.Random(_SEED)
     with tempfile.TemporaryDirectory(prefix="live-") as folder, elsewhere(Path(folder)) as fleet:

@@ -18,24 +18,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
-import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import platformdirs
 import supervision as sv
 
-from benchmarks.log import warnings_to_stderr
+from benchmarks.alone import alone, peak_mb
 from benchmarks.recording import HEIGHT, RATE, WIDTH, clips_in, make, repeat
 from cv_engine.cases import Filter, open_queue
 from cv_engine.config import Config, load_config
@@ -43,12 +39,9 @@ from cv_engine.engine import analyze
 from cv_engine.video.source import open_video
 from models.detector import Detector, open_detector
 
-Result = TypeVar("Result")
-
 _START = datetime(2026, 5, 1, tzinfo=UTC)
 _SAMPLE_S = 2.0
 _SAME_IOU = 0.5
-_MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,24 +156,6 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def alone(way: Callable[..., Result], *args: object) -> Result:
-    """Runs ``way`` in a fresh process that is bound to one core, for its own CPU and memory."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1, initializer=_bind) as pool:
-        return pool.apply(way, args)
-
-
-def _bind() -> None:
-    warnings_to_stderr()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
-
-def _peak_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (_MEGABYTE if sys.platform == "darwin" else 1024)
-
-
 def _config(data: Path, dwell_s: float | None = None, decode: str = "auto") -> Config:
     """The shipped settings, at the benchmark's interval of looks, with another dwell if given."""
     config = load_config(None)
@@ -207,7 +182,7 @@ def _engine(
     if video.status != "done":
         raise RuntimeError(f"{recording}: {video.status}: {video.message}")
     note = f"{video.looks} looks, {video.detections} detections, {len(summary.cases)} cases"
-    return Measured(summary.media_s, cpu_s, _peak_mb(), note)
+    return Measured(summary.media_s, cpu_s, peak_mb(), note)
 
 
 def _evidence_mb(data: Path) -> float:
@@ -246,7 +221,7 @@ def _plain(recording: Path, seconds: float) -> Measured:
         pictures += 1
     cpu_s = time.process_time() - began
     capture.release()
-    return Measured(pictures / RATE, cpu_s, _peak_mb(), f"{pictures} pictures, {found} boxes")
+    return Measured(pictures / RATE, cpu_s, peak_mb(), f"{pictures} pictures, {found} boxes")
 
 
 def _supervision(recording: Path, seconds: float) -> Measured:
@@ -262,7 +237,7 @@ def _supervision(recording: Path, seconds: float) -> Measured:
         inside += int(zone.trigger(detector([image])[0]).sum())
         pictures += 1
     cpu_s = time.process_time() - began
-    return Measured(pictures / RATE, cpu_s, _peak_mb(), f"{pictures} pictures, {inside} in zone")
+    return Measured(pictures / RATE, cpu_s, peak_mb(), f"{pictures} pictures, {inside} in zone")
 
 
 def _middle(recording: Path) -> int:

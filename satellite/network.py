@@ -120,12 +120,26 @@ class NetworkDetector:
             ModelError: The network fails.
         """
         _check(views, wanted)
-        factor, how = self._enlarged(views.resolution_m)
+        asked = wanted & (views.quality == Quality.CLEAR)
+        change = Change(*(np.zeros(wanted.shape, np.float32) for _ in range(2)))
+        if asked.any():
+            # Where the images end the window does, too: with black in a tile the network finds less.
+            there = _extent(views.quality != Quality.NODATA)
+            before, after = (image[there] for image in _filled(views))
+            found = self._judge(before, after, asked[there], views.resolution_m)
+            change.appeared[there], change.gone[there] = _stronger(*found)
+        return change
+
+    def _judge(
+        self, before: Picture, after: Picture, asked: Mask, resolution_m: float
+    ) -> tuple[Probability, Probability]:
+        """Both probabilities where they are asked for, else 0; blended from tiles."""
+        factor, how = self._enlarged(resolution_m)
         sides = {round(side / factor): side for side in self._sides}
         usual = round(self.network.side_px / factor)
         edge = max(1, round(_EDGE_PX / factor))
-        asked = _grown(wanted & (views.quality == Quality.CLEAR), usual)
-        before, after = (_grown(image, usual) for image in _filled(views))
+        height, width = asked.shape
+        asked, before, after = (_grown(part, usual) for part in (asked, before, after))
         sums = np.zeros((3, *asked.shape), np.float32)  # appeared, gone, weight
         weights = {side: _weight(side, 2 * edge) for side in sides}
         for square in cover(asked, sorted(sides), edge):
@@ -134,12 +148,11 @@ class NetworkDetector:
             for given, found in zip(sums[:2], pair, strict=True):
                 given[part] += weight * found
             sums[2][part] += weight
-        height, width = wanted.shape
         appeared, gone = (
             np.divide(given, sums[2], out=np.zeros_like(given), where=asked)[:height, :width]
             for given in sums[:2]
         )
-        return Change(*_stronger(appeared, gone))
+        return appeared, gone
 
     def _run(
         self, before: Picture, after: Picture, wanted: int, how: int
@@ -209,6 +222,12 @@ def _filled(views: Views) -> tuple[Picture, Picture]:
         there = np.maximum(before, after)  # missing pixels are 0
         before, after = (np.where(missing, there, image) for image in (before, after))
     return before, after
+
+
+def _extent(mask: Mask) -> tuple[slice, slice]:
+    """The rows and columns between the first and the last of a mask's pixels."""
+    rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
 def _stronger(appeared: Probability, gone: Probability) -> tuple[Probability, Probability]:

@@ -1,0 +1,261 @@
+"""How well changed buildings are found, on labelled pairs of tiles (LEVIR-CD's form).
+
+A pixel is marked where either probability (appeared, gone) is 0.5 or more. An object is a connected
+group of at least 50 pixels; a labelled one is found where at least half of it is marked, and a
+marked one is false where less than half of it is labelled. The network, the cascade (screen, then
+network) and the classical detector are scored beside the plain way: histogram matching, change
+vectors, Otsu's threshold.
+
+Then: the same with the borders of a scene's tiles running through the samples (tiled), and with the
+samples side by side as one scene (mosaic); the same at 2 m (means over 4 x 4 pixels, probabilities
+brought back to the fine grid); what the screen keeps and discards; the
+cascade's time on a scene of which at least 95 % is unchanged, made by scattering the tiles among
+relit copies of their two dates; and scenes on disk that are shifted, warped, relit and clouded,
+with each step that undoes it left out in turn, scored where no cloud or shadow lies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.change_figures import (
+    Figures,
+    at_2_m,
+    cut_through,
+    of_plain_way,
+    of_screen,
+    on_mosaic,
+    on_scenes,
+    on_tiles,
+    race,
+)
+from benchmarks.change_steps import Outcome
+from benchmarks.change_tiles import RESOLUTION_M, Sample, load
+from models.change import open_change_network
+from satellite.cascade import CascadeDetector
+from satellite.classical import ClassicalDetector
+from satellite.network import NetworkDetector
+from satellite.screen import Screen
+from satellite.views import Detector
+
+_SHARED = Path("../shared/data/satellite")
+_WEIGHTS = "tinycd_levir.pth"
+
+Values = dict[str, float]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the benchmark; the last line of stdout is one JSON object.
+
+    Returns:
+        0, or 2 for bad input.
+    """
+    options = _options(argv)
+    try:
+        result = _run(options)
+    except ValueError as error:  # SatelliteError and ModelError are such
+        print(f"change: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps({name: _rounded(value) for name, value in result.items()}))
+    return 0
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks change", description=__doc__)
+    parser.add_argument(
+        "--data", type=Path, default=_SHARED / "levir", help="the tiles, or a folder that has them"
+    )
+    parser.add_argument("--weights", help=f"name or path of the network (default: {_WEIGHTS})")
+    parser.add_argument("--coarse-weights", help="another network for 2 m")
+    parser.add_argument("--backend", default="auto", choices=("auto", "openvino", "onnxruntime"))
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "int8"))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--scenes",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also scenes on disk (default)",
+    )
+    return parser.parse_args(argv)
+
+
+def _run(options: argparse.Namespace) -> Values:
+    samples = load(tiles_in(options.data))
+    detectors = _detectors(options.weights or weights_beside(options.data), options)
+    console = Console(width=120)
+    figures = {name: on_tiles(detector, samples) for name, detector in detectors.items()}
+    figures["plain"] = of_plain_way(samples)
+    _print_figures(console, figures, f"{len(samples)} tiles at {RESOLUTION_M} m")
+    result = _flat(figures)
+    coarse = detectors
+    if options.coarse_weights:
+        coarse = _detectors(options.coarse_weights, options)
+    for title, values in (
+        ("judged in tiles, and at 2 m", _at_other_scales(detectors, coarse, samples)),
+        ("the screen; a scene 95 % unchanged (city)", _speed(detectors["network"], samples)),
+    ):
+        _print_values(console, values, title)
+        result |= values
+    if options.scenes:
+        outcomes = on_scenes(detectors, samples)
+        _print_outcomes(console, outcomes)
+        result |= _flat_outcomes(outcomes)
+    return result
+
+
+def tiles_in(data: Path) -> Path:
+    """The folder with the tiles: the one named, or the one in it."""
+    for folder in (data, data / "levir", data / "satellite" / "levir"):
+        if (folder / "label").is_dir():
+            return folder
+    return data
+
+
+def weights_beside(data: Path) -> str:
+    """The weights beside the tiles, or those of the shared data, or the manifest's."""
+    for folder in (tiles_in(data).parent, _SHARED):
+        if (path := folder / "weights" / _WEIGHTS).is_file():
+            return str(path)
+    return "tinycd"
+
+
+def _detectors(weights: str, options: argparse.Namespace) -> dict[str, Detector]:
+    """The detectors by the names that their figures have."""
+    model = open_change_network(
+        Path(weights) if Path(weights).is_file() else weights,
+        backend=options.backend,
+        precision=options.precision,
+        threads=options.threads,
+    )
+    network = NetworkDetector(model)
+    cascade = CascadeDetector(Screen(), network)
+    return {"network": network, "cascade": cascade, "classical": ClassicalDetector()}
+
+
+def _flat(figures: Mapping[str, Figures]) -> Values:
+    """The figures by key; those of the network have no prefix."""
+    flat: Values = {}
+    for name, one in figures.items():
+        prefix = "" if name == "network" else f"{name}_"
+        flat |= {
+            f"{prefix}f1": one.pixels.f1,
+            f"{prefix}precision": one.pixels.precision,
+            f"{prefix}recall": one.pixels.recall,
+            f"{prefix}iou": one.pixels.iou,
+            f"{prefix}object_recall": one.objects.recall,
+            f"{prefix}false_per_km2": one.objects.false_per_km2,
+        }
+        if not math.isnan(one.ece):
+            flat[f"{prefix}ece"] = one.ece
+    return flat
+
+
+def _at_other_scales(
+    detectors: Mapping[str, Detector], coarse: Mapping[str, Detector], samples: Sequence[Sample]
+) -> Values:
+    values: Values = {}
+    for name, detector in detectors.items():
+        prefix = "" if name == "network" else f"{name}_"
+        values[f"{prefix}tiled_f1"] = cut_through(detector, samples).f1
+        values[f"{prefix}mosaic_f1"] = on_mosaic(detector, samples).f1
+        values[f"{prefix}f1_2m"] = at_2_m(coarse[name], samples).f1
+    return values
+
+
+def _speed(network: Detector, samples: Sequence[Sample]) -> Values:
+    screened, raced = of_screen(samples), race(network, samples)
+    return {
+        "screen_kept": screened.kept,
+        "screen_kept_single_houses": screened.single,
+        "screen_discarded_unchanged": screened.discarded,
+        "cascade_share": raced.share,
+        "cascade_speedup": raced.alone_s / max(1e-9, raced.behind_s),
+        "network_mpix_s": raced.mpix / max(1e-9, raced.alone_s),
+        "cascade_mpix_s": raced.mpix / max(1e-9, raced.behind_s),
+        "network_city_f1": raced.alone.f1,
+        "cascade_city_f1": raced.behind.f1,
+    }
+
+
+def _flat_outcomes(outcomes: Mapping[str, Outcome]) -> Values:
+    """By key, such as ``scenes.no_masks.network_f1``."""
+    flat: Values = {}
+    for name, one in outcomes.items():
+        prefix = f"scenes.{name.replace(' ', '_')}."
+        flat |= {f"{prefix}{detector}_f1": f1 for detector, f1 in one.f1.items()}
+        flat |= {f"{prefix}{detector}_offset_m": away for detector, away in one.offset_m.items()}
+        flat |= {
+            f"{prefix}residual_px": one.residual_px,
+            f"{prefix}masked": one.masked,
+            f"{prefix}unmasked": one.unmasked,
+        }
+    return flat
+
+
+def _print_figures(console: Console, figures: Mapping[str, Figures], title: str) -> None:
+    table = Table(title=title)
+    columns = (
+        "precision",
+        "recall",
+        "F1",
+        "IoU",
+        "objects found",
+        "false/km2",
+        "calibration error",
+    )
+    table.add_column("detector")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, one in figures.items():
+        pixels, objects = one.pixels, one.objects
+        shares = (f"{v:.3f}" for v in (pixels.precision, pixels.recall, pixels.f1, pixels.iou))
+        found = f"{objects.found} of {objects.labelled}"
+        table.add_row(name, *shares, found, f"{objects.false_per_km2:.0f}", _text(one.ece, 4))
+    console.print(table)
+
+
+def _print_values(console: Console, values: Values, title: str) -> None:
+    table = Table(title=title)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in values.items():
+        table.add_row(name, _text(value, 3))
+    console.print(table)
+
+
+def _print_outcomes(console: Console, outcomes: Mapping[str, Outcome]) -> None:
+    table = Table(title="scenes on disk, where no cloud or shadow lies")
+    table.add_column("steps")
+    detectors = list(next(iter(outcomes.values())).f1)
+    for column in (
+        *(f"{name} F1" for name in detectors),
+        *(f"{name} off, m" for name in detectors),
+    ):
+        table.add_column(column, justify="right")
+    for column in ("residual, px", "clear but masked", "covered, not masked"):
+        table.add_column(column, justify="right")
+    for name, one in outcomes.items():
+        table.add_row(
+            name,
+            *(_text(one.f1[detector], 3) for detector in detectors),
+            *(_text(one.offset_m[detector], 2) for detector in detectors),
+            _text(one.residual_px, 2),
+            *(f"{share:.1%}" for share in (one.masked, one.unmasked)),
+        )
+    console.print(table)
+
+
+def _text(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)

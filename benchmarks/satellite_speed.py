@@ -1,0 +1,250 @@
+"""How fast scenes are compared on one core, in how much memory, and how long a city takes.
+
+A scene is made of the labelled tiles of ``--data`` among relit copies of their two dates, so that 95 % of
+it is unchanged, and is repeated up to the size that is asked for, each repetition a file of its own.
+Each step is timed by itself, by the CPU time of a process that is bound to one core, on land that is
+counted once, not with what is read around it: reading (both images, aligned, in one light, masked), the
+screen, the network, the cascade (the screen, then the network on what is left) and vectorising, at 0.5 m
+and at 2 m. Then whole comparisons run, from files to polygons, each in a process of its own whose peak memory
+is taken: it must be the same whatever the size. The hours for a city follow from the whole comparison,
+or, where that has not run at a resolution, from the steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.alone import alone, peak_mb
+from benchmarks.change import tiles_in, weights_beside
+from benchmarks.change_tiles import RESOLUTION_M, load
+from benchmarks.repeated_scene import Ground, repeated, write_ground
+from models.change import open_change_network
+from satellite.buildings import outline
+from satellite.cascade import CascadeDetector
+from satellite.comparison import TILE_PX, compare
+from satellite.gaps import gaps
+from satellite.layers import Layers
+from satellite.network import NetworkDetector
+from satellite.order import Order, Source
+from satellite.screen import Screen
+
+_SHARED = Path("../shared/data/satellite")
+_COARSE_M = 2.0
+_CITY_KM2 = 9816.0
+_HOUR_S = 3600.0
+# Steps that a comparison is made of; the cascade contains the screen and what the network does there.
+_STEPS = ("preparation", "read", "cascade", "layers", "vectorise")
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The speed of each step.
+
+    Attributes:
+        mpix_s: Megapixels of land per CPU second, by step.
+        share: Share of the pixels that the screen let through.
+    """
+
+    mpix_s: dict[str, float]
+    share: float
+
+    @property
+    def whole(self) -> float:
+        """Megapixels per CPU second of all steps of a comparison, one after the other."""
+        return 1 / sum(1 / self.mpix_s[step] for step in _STEPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One comparison from files to polygons.
+
+    Attributes:
+        side: Of its scene, pixels.
+        cpu_s: CPU seconds it took.
+        peak_mb: Most memory its process held, MiB.
+        sites: Changed buildings that it found.
+    """
+
+    side: int
+    cpu_s: float
+    peak_mb: float
+    sites: int
+
+    @property
+    def mpix_s(self) -> float:
+        """Megapixels per CPU second."""
+        return self.side**2 / 1e6 / self.cpu_s
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the benchmark; the last line of stdout is one JSON object.
+
+    Returns:
+        0, or 2 for bad input.
+    """
+    options = _options(argv)
+    try:
+        result = _run(options)
+    except ValueError as error:  # SatelliteError and ModelError are such
+        print(f"satellite-speed: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps({name: round(value, 3) for name, value in result.items()}))
+    return 0
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks satellite-speed", description=__doc__)
+    parser.add_argument(
+        "--data", type=Path, default=_SHARED / "levir", help="the tiles, or a folder that has them"
+    )
+    parser.add_argument("--weights", help="name or path of the network (default: TinyCD's)")
+    parser.add_argument("--coarse-weights", help="another network for 2 m")
+    parser.add_argument(
+        "--steps-side", type=int, default=4096, help="of the scene of the steps, px"
+    )
+    parser.add_argument(
+        "--side",
+        type=int,
+        nargs="*",
+        default=[10_000, 40_000],
+        help="of the scenes that are compared as a whole, px; 40,000 take some minutes",
+    )
+    return parser.parse_args(argv)
+
+
+def _run(options: argparse.Namespace) -> dict[str, float]:
+    weights = options.weights or weights_beside(options.data)
+    coarse = options.coarse_weights or weights
+    console = Console(width=120)
+    with TemporaryDirectory(prefix="cv-engine-bench-") as scratch:
+        folder = Path(scratch)
+        fine = alone(_ground, options.data, folder / "fine", RESOLUTION_M)
+        blurred = alone(_ground, options.data, folder / "coarse", _COARSE_M)
+        steps = {
+            RESOLUTION_M: alone(_steps, fine, weights, options.steps_side, folder / "steps"),
+            _COARSE_M: alone(_steps, blurred, coarse, options.steps_side // 4, folder / "steps 2"),
+        }
+        _print_steps(console, steps)
+        wholes = []
+        for side in options.side:
+            wholes.append(alone(_whole, fine, weights, side, folder / f"whole {side}"))
+            _print_whole(console, wholes[-1])
+    return _flat(steps, wholes)
+
+
+def _ground(data: Path, folder: Path, resolution_m: float) -> Ground:
+    return write_ground(load(tiles_in(data)), folder, resolution_m)
+
+
+def _steps(ground: Ground, weights: str, side: int, folder: Path) -> Steps:
+    """Takes a comparison apart."""
+    cv2.setNumThreads(1)
+    before, after = repeated(ground, folder, side)
+    clock: Counter[str] = Counter()
+
+    @contextmanager
+    def timed(step: str) -> Iterator[None]:
+        began = time.process_time()
+        yield
+        clock[step] += time.process_time() - began
+
+    with Order(Source(str(before)), Source(str(after))).pair() as pair:
+        grid = pair.grid
+        network = NetworkDetector(open_change_network(weights), views_m=grid.resolution_m)
+        screen = Screen()
+        cascade = CascadeDetector(screen, network)
+        layers = Layers.create(folder / "layers", grid, TILE_PX)
+        tiles = list(grid.tiles(TILE_PX, network.margin_px))
+        with timed("preparation"):
+            pair.prepare()
+        CascadeDetector(screen, network)(
+            pair.read(tiles[0].padded)
+        )  # a runtime makes ready at its first call
+        for tile in tiles:
+            with timed("read"):
+                views = pair.read(tile.padded)
+            with timed("screen"):
+                screen(views)
+            with timed("cascade"):
+                change = cascade(views)
+            with timed("layers"):
+                layers.write(tile, change, views.quality)
+        with timed("network"):
+            network(pair.read(tiles[0].padded))
+        with timed("layers"):
+            layers.finish()
+        with timed("vectorise"):
+            outline(layers, grid)
+            gaps(layers, grid)
+    land = dict.fromkeys(clock, grid.width * grid.height / 1e6)
+    land["network"] = tiles[0].core.width * tiles[0].core.height / 1e6
+    return Steps({step: land[step] / clock[step] for step in clock}, cascade.share.wanted)
+
+
+def _whole(ground: Ground, weights: str, side: int, folder: Path) -> Whole:
+    """Compares two scenes as the program does."""
+    cv2.setNumThreads(1)
+    before, after = repeated(ground, folder, side)
+    order = Order(Source(str(before)), Source(str(after)), model=weights)
+    began = time.process_time()
+    comparison = compare(order, folder / "comparison")
+    cpu_s = time.process_time() - began
+    return Whole(side, cpu_s, peak_mb(), len(comparison.sites))
+
+
+def hours(mpix_s: float, resolution_m: float, km2: float = _CITY_KM2) -> float:
+    """Hours that one core takes for land of so many square kilometres."""
+    return km2 / resolution_m**2 / mpix_s / _HOUR_S  # 1 km2 at 1 m is a megapixel
+
+
+def _flat(steps: dict[float, Steps], wholes: Sequence[Whole]) -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for resolution_m, one in steps.items():
+        suffix = "" if resolution_m == RESOLUTION_M else f"_{resolution_m:g}m"
+        flat |= {f"{step}_mpix_s{suffix}": rate for step, rate in one.mpix_s.items()}
+        flat[f"cascade_share{suffix}"] = one.share
+        flat[f"hours_{resolution_m:g}m"] = hours(one.whole, resolution_m)
+    for whole in wholes:
+        flat[f"peak_mb_{whole.side}"] = whole.peak_mb
+        flat[f"whole_mpix_s_{whole.side}"] = whole.mpix_s
+    if wholes:
+        last = wholes[-1]
+        flat["peak_mb"] = max(whole.peak_mb for whole in wholes)
+        flat["peak_growth"] = last.peak_mb / wholes[0].peak_mb - 1
+        flat[f"hours_{RESOLUTION_M:g}m"] = hours(last.mpix_s, RESOLUTION_M)
+    return flat
+
+
+def _print_steps(console: Console, steps: dict[float, Steps]) -> None:
+    table = Table(title="megapixels of land per CPU second, one core")
+    table.add_column("step")
+    for resolution_m in steps:
+        table.add_column(f"at {resolution_m:g} m", justify="right")
+    for name in next(iter(steps.values())).mpix_s:
+        table.add_row(name, *(f"{one.mpix_s[name]:.2f}" for one in steps.values()))
+    table.add_row("all of a comparison", *(f"{one.whole:.2f}" for one in steps.values()))
+    table.add_row("left by the screen", *(f"{one.share:.1%}" for one in steps.values()))
+    times = (f"{hours(one.whole, at):.2f} h" for at, one in steps.items())
+    table.add_row(f"{_CITY_KM2:,.0f} km2", *times)
+    console.print(table)
+
+
+def _print_whole(console: Console, whole: Whole) -> None:
+    console.print(
+        f"{whole.side:,} x {whole.side:,} px: {whole.cpu_s:.0f} CPU s, {whole.mpix_s:.2f} MPix/s, peak "
+        f"{whole.peak_mb:.0f} MiB, {whole.sites} buildings; {_CITY_KM2:,.0f} km2 at {RESOLUTION_M:g} m: "
+        f"{hours(whole.mpix_s, RESOLUTION_M):.2f} h"
+    )

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasterio.windows import Window
+
+from benchmarks.change_figures import cut_through, of_plain_way, of_screen, on_tiles, race
+from benchmarks.change_scenes import (
+    clouds,
+    displaced,
+    misregistration,
+    sensed,
+    write_scenes,
+)
+from benchmarks.change_score import (
+    Objects,
+    Pixels,
+    calibration_error,
+    score_objects,
+    score_pixels,
+)
+from benchmarks.change_steps import ALL, Steps, judge
+from benchmarks.change_tiles import (
+    SAME_LIGHT,
+    Sample,
+    city,
+    cut,
+    degraded,
+    inserted,
+    load,
+    mosaic,
+    tiled,
+    unchanged,
+)
+from satellite.error import SatelliteError
+from satellite.views import Change, Quality, Views
+
+
+def mask(
+    *boxes: tuple[slice, slice], side: int = 64
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    found = np.zeros((side, side), np.bool_)
+    for box in boxes:
+        found[box] = True
+    return found
+
+
+HOUSE = (slice(8, 18), slice(8, 18))  # 100 pixels
+OTHER = (slice(40, 50), slice(40, 50))
+SHED = (slice(30, 36), slice(2, 8))  # 36 pixels: too small for an object
+HALF = (slice(8, 18), slice(8, 13))
+LESS = (slice(8, 18), slice(8, 12))
+
+
+@dataclass
+class Truthful:
+    """Marks what got brighter by more than ``step`` grey levels."""
+
+    step: int = 40
+    name: str = "truthful"
+    margin_px: int = 16
+
+    def __call__(self, views: Views) -> Change:
+        before, after = (p.astype(np.float32).mean(2) for p in (views.before, views.after))
+        clear = views.quality == Quality.CLEAR
+        appeared = ((after - before > self.step) & clear).astype(np.float32)
+        return Change(appeared, np.zeros_like(appeared))
+
+
+def sample(truth: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], seed: int = 0) -> Sample:
+    """Ground with soft spots, and white roofs where the truth is."""
+    rng = np.random.default_rng(seed)
+    spots = np.kron(
+        rng.integers(60, 120, (truth.shape[0] // 4, truth.shape[1] // 4)), np.ones((4, 4))
+    )
+    before = np.repeat(spots[..., None], 3, axis=2).astype(np.uint8)
+    after = before.copy()
+    after[truth] = 240
+    return Sample("made", before, after, truth)
+
+
+@pytest.mark.parametrize(
+    ("marked", "truth", "precision", "recall", "f1", "iou"),
+    [
+        pytest.param(mask(HOUSE), mask(HOUSE), 1, 1, 1, 1, id="same"),
+        pytest.param(mask(HALF), mask(HOUSE), 1, 0.5, 2 / 3, 0.5, id="half"),
+        pytest.param(mask(HOUSE, OTHER), mask(HOUSE), 0.5, 1, 2 / 3, 0.5, id="one-too-many"),
+        pytest.param(mask(), mask(HOUSE), 0, 0, 0, 0, id="nothing-marked"),
+        pytest.param(mask(HOUSE), mask(), 0, 0, 0, 0, id="nothing-there"),
+    ],
+)
+def test_pixels_are_scored(
+    marked: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    truth: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    precision: float,
+    recall: float,
+    f1: float,
+    iou: float,
+) -> None:
+    score = score_pixels(marked, truth)
+    assert (score.precision, score.recall) == (precision, recall)
+    assert (score.f1, score.iou) == pytest.approx((f1, iou))
+
+
+def test_what_is_not_judged_does_not_count() -> None:
+    judged = ~mask(OTHER)
+    assert score_pixels(mask(HOUSE, OTHER), mask(HOUSE), judged) == Pixels(100, 0, 0)
+    assert score_pixels(mask(HOUSE), mask(HOUSE, OTHER), judged) == Pixels(100, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("marked", "truth", "expected"),
+    [
+        pytest.param(mask(HOUSE), mask(HOUSE), (1, 1, 1, 0), id="found"),
+        pytest.param(mask(HALF), mask(HOUSE), (1, 1, 1, 0), id="half-of-it-will-do"),
+        pytest.param(mask(LESS), mask(HOUSE), (1, 0, 0, 0), id="less-will-not"),
+        pytest.param(mask(HOUSE, OTHER), mask(HOUSE), (1, 1, 2, 1), id="one-is-false"),
+        pytest.param(mask(SHED), mask(SHED), (0, 0, 0, 0), id="too-small"),
+        pytest.param(mask(), mask(HOUSE, OTHER), (2, 0, 0, 0), id="both-missed"),
+    ],
+)
+def test_objects_are_scored(
+    marked: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    truth: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    expected: tuple[int, int, int, int],
+) -> None:
+    score = score_objects(marked, truth, 0.5)
+    assert (score.labelled, score.found, score.marked, score.false) == expected
+    assert score.area_km2 == pytest.approx(64 * 64 * 0.25e-6)
+
+
+def test_scores_add_up() -> None:
+    assert Pixels(1, 2, 3) + Pixels(4, 5, 6) == Pixels(5, 7, 9)
+    both = Objects(2, 1, 3, 1, 0.5) + Objects(2, 2, 2, 0, 0.5)
+    assert (both.recall, both.false_per_km2) == (0.75, 1.0)
+
+
+@given(share=st.floats(0, 1), said=st.floats(0, 1))
+def test_calibration_error_is_how_far_what_is_said_lies_from_what_is(
+    share: float, said: float
+) -> None:
+    truth = np.arange(1000) < round(1000 * share)
+    error = calibration_error(np.full(1000, said, np.float32), truth)
+    assert error == pytest.approx(abs(said - truth.mean()), abs=1e-6)
+
+
+@settings(max_examples=20)
+@given(side=st.integers(20, 200), margin=st.integers(0, 40))
+def test_judging_in_tiles_changes_nothing_for_a_detector_of_pixels(side: int, margin: int) -> None:
+    scene = mosaic([sample(mask(HOUSE)), sample(mask(OTHER))] * 2, 2)
+    detector = Truthful(margin_px=margin)
+    whole = detector(scene.views())
+    assert np.array_equal(tiled(detector, scene.views(), side).appeared, whole.appeared)
+
+
+def test_beyond_the_border_there_is_no_data() -> None:
+    views = sample(mask(HOUSE)).views()
+    part = cut(views, Window(-3, 60, 10, 10))
+    assert part.before.shape == (10, 10, 3)
+    assert (part.quality[:4, 3:] == Quality.CLEAR).all()
+    assert (part.quality[4:] == Quality.NODATA).all()
+    assert (part.quality[:, :3] == Quality.NODATA).all()
+    assert np.array_equal(part.after[:4, 3:], views.after[60:, :7])
+
+
+def test_a_perfect_detector_scores_1_on_tiles_and_across_their_borders() -> None:
+    samples = [sample(mask(HOUSE, OTHER), seed) for seed in range(3)]
+    figures = on_tiles(Truthful(), samples)
+    assert figures.pixels == Pixels(600, 0, 0)
+    assert (figures.objects.found, figures.ece) == (6, 0)
+    assert cut_through(Truthful(), samples).f1 == 1
+
+
+def test_a_city_is_mostly_unchanged() -> None:
+    samples = [sample(mask(HOUSE)), sample(mask())]
+    scene = city(samples, 0.05, 1)
+    blocks = scene.truth.reshape(scene.truth.shape[0] // 64, 64, -1, 64).any((1, 3))
+    assert blocks.sum() == 1
+    assert blocks.mean() <= 0.05
+
+
+def test_an_unchanged_pair_shows_the_same_ground_in_another_light() -> None:
+    pair = unchanged(sample(mask(HOUSE)), 3, 0)
+    assert not pair.truth.any()
+    assert not np.array_equal(pair.before, pair.after)
+    ground = [picture[8:-8, 8:-8].mean(2).ravel() for picture in (pair.before, pair.after)]
+    assert np.corrcoef(*ground)[0, 1] > 0.8
+
+
+def test_an_inserted_house_is_all_that_differs_but_light(shared_data: Path) -> None:
+    tiles = load(shared_data / "satellite" / "levir")
+    pairs = list(inserted(tiles, 6, 0))
+    assert len(pairs) == 6
+    for pair in pairs:
+        assert 60 <= pair.truth.sum() <= 1200
+
+
+def test_degrading_keeps_the_mean_and_the_truth() -> None:
+    fine = sample(mask(HOUSE))
+    coarse = degraded(fine, 4)
+    assert coarse.before.shape == (16, 16, 3)
+    assert coarse.before.mean() == pytest.approx(fine.before.mean(), abs=0.5)
+    assert np.array_equal(coarse.truth, fine.truth)
+
+
+def test_misregistration_is_what_was_moved() -> None:
+    rng = np.random.default_rng(0)
+    noise = np.asarray(cv2.GaussianBlur(rng.integers(0, 255, (384, 384), np.uint8), (0, 0), 1.5))
+    ground = np.repeat(noise[..., None], 3, axis=2).astype(np.uint8)
+    everywhere = np.ones((384, 384), np.bool_)
+    assert misregistration(ground, ground, everywhere).max() < 0.05
+    off = misregistration(np.roll(ground, (2, -3), (0, 1)), ground, everywhere)
+    assert off == pytest.approx(np.hypot(2, 3), abs=0.05)
+    moved = misregistration(displaced(ground), ground, everywhere)
+    assert np.median(moved) == pytest.approx(np.hypot(3.3, 2.7), abs=1.5)
+    assert len(misregistration(ground, ground, ~everywhere)) == 0
+
+
+def test_clouds_cover_their_share_and_hide_the_ground(tmp_path: Path) -> None:
+    opacity = clouds((512, 512), 3)
+    assert 0.02 < (opacity > 0.1).mean() < 0.1
+    scene = mosaic([sample(mask(HOUSE, side=256), seed) for seed in range(4)], 2)
+    scenes = write_scenes(scene, tmp_path, seed=3)
+    assert 0.02 < scenes.covered.mean() < 0.25
+    with rasterio.open(scenes.after) as file:
+        assert (file.crs.to_epsg(), file.res) == (32650, (0.5, 0.5))
+        after = np.moveaxis(file.read(), 0, 2)
+    with rasterio.open(scenes.before) as file:
+        assert np.array_equal(np.moveaxis(file.read(), 0, 2), scene.before)
+    lit = sensed(scene.after)
+    assert not np.array_equal(after, lit)
+    assert after[scenes.covered].astype(float).std() > 0
+
+
+def test_steps_left_out_show(shared_data: Path, tmp_path: Path) -> None:
+    tile = load(shared_data / "satellite" / "levir")[4]
+    scenes = write_scenes(city([tile], 0.25, 1, SAME_LIGHT), tmp_path, seed=1)
+    detectors = {"bright": Truthful()}
+    done = judge(scenes, ALL, detectors)
+    skipped = judge(scenes, Steps("none", align=False, normalise=False, masks=False), detectors)
+    assert done.residual_px < 1
+    assert skipped.residual_px > 3
+    assert (skipped.masked, skipped.unmasked) == (0, 1)
+    assert done.f1["bright"] > skipped.f1["bright"] + 0.05
+
+
+def test_the_screen_and_the_plain_way_on_real_tiles(shared_data: Path) -> None:
+    tiles = load(shared_data / "satellite" / "levir")[2:5]
+    screened = of_screen(tiles, houses=40)
+    assert screened.kept >= 0.99
+    assert screened.single >= 0.95
+    assert screened.discarded >= 0.9
+    assert 0.05 < of_plain_way(tiles).pixels.f1 < 0.5
+
+
+def test_a_race_is_won_by_the_screen() -> None:
+    samples = [sample(mask(HOUSE, side=256)), sample(mask(side=256))]
+    result = race(Truthful(), samples)
+    assert result.share < 0.2
+    assert result.behind.f1 >= result.alone.f1
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("label", "there are no labels"), ("A", "must be in A, B and label")],
+)
+def test_folders_that_are_not_such_are_refused(
+    shared_data: Path, tmp_path: Path, missing: str, message: str
+) -> None:
+    for part in {"A", "B", "label"} - {missing}:
+        (tmp_path / part).mkdir()
+        name = "train_386_0512_0768.png"
+        source = shared_data / "satellite" / "levir" / part / name
+        (tmp_path / part / name).write_bytes(source.read_bytes())
+    with pytest.raises(SatelliteError, match=message):
+        load(tmp_path)
