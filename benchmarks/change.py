@@ -191,6 +191,8 @@ def _flat_outcomes(outcomes: Mapping[str, Outcome]) -> Values:
     for name, one in outcomes.items():
         prefix = f"scenes.{name.replace(' ', '_')}."
         flat |= {f"{prefix}{detector}_f1": f1 for detector, f1 in one.f1.items()}
+        compared = one.f1_compared.items()
+        flat |= {f"{prefix}{detector}_f1_compared": f1 for detector, f1 in compared}
         flat |= {f"{prefix}{detector}_offset_m": away for detector, away in one.offset_m.items()}
         flat |= {
             f"{prefix}residual_px": one.residual_px,
@@ -237,6 +239,7 @@ def _print_outcomes(console: Console, outcomes: Mapping[str, Outcome]) -> None:
     detectors = list(next(iter(outcomes.values())).f1)
     for column in (
         *(f"{name} F1" for name in detectors),
+        *(f"{name} F1, compared" for name in detectors),
         *(f"{name} off, m" for name in detectors),
     ):
         table.add_column(column, justify="right")
@@ -246,6 +249,7 @@ def _print_outcomes(console: Console, outcomes: Mapping[str, Outcome]) -> None:
         table.add_row(
             name,
             *(_text(one.f1[detector], 3) for detector in detectors),
+            *(_text(one.f1_compared[detector], 3) for detector in detectors),
             *(_text(one.offset_m[detector], 2) for detector in detectors),
             _text(one.residual_px, 2),
             *(f"{share:.1%}" for share in (one.masked, one.unmasked)),

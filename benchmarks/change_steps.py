@@ -12,12 +12,12 @@ from benchmarks.change_scenes import Scenes, misregistration
 from benchmarks.change_score import MARKED, OBJECT_PX, Mask, score_pixels
 from benchmarks.change_tiles import RESOLUTION_M
 from satellite.buildings import Building, outline
+from satellite.comparison import TILE_PX
 from satellite.layers import Rasters
 from satellite.pair import Pair
 from satellite.scene import open_scene
 from satellite.views import Change, Detector, Picture, Quality
 
-_CORE_PX = 512
 # A labelled building and a polygon whose middles are this far apart are two different ones, metres.
 _SAME_M = 6.0
 
@@ -53,7 +53,9 @@ class Outcome:
     """What came of a pair of scenes.
 
     Attributes:
-        f1: Of each detector, over the pixels that no cloud or shadow covers.
+        f1: Of each detector, over the pixels that no cloud or shadow covers; what is masked there by
+            mistake is missed.
+        f1_compared: The same without what is masked, which the program reports as not compared.
         offset_m: Median distance of each detector's polygons from the labelled buildings' middles.
         residual_px: 95th percentile of the shift that is left, over windows with texture.
         masked: Share of the clear pixels that was not compared.
@@ -61,6 +63,7 @@ class Outcome:
     """
 
     f1: Mapping[str, float]
+    f1_compared: Mapping[str, float]
     offset_m: Mapping[str, float]
     residual_px: float
     masked: float
@@ -94,17 +97,19 @@ def judge(
         )
         seen, quality, changes = _compared(pair, detectors)
         clear = ~(scenes.covered if covered is None else covered)
-        f1, offset = {}, {}
+        usable = clear & (quality == Quality.CLEAR)
+        f1, f1_compared, offset = {}, {}, {}
         for name, change in changes.items():
             marked = np.maximum(change.appeared, change.gone) >= MARKED
             f1[name] = score_pixels(marked, scenes.truth.truth, clear).f1
+            f1_compared[name] = score_pixels(marked, scenes.truth.truth, usable).f1
             polygons = outline(Rasters.of(change, quality), pair.grid)
             offset[name] = _offset_m(polygons, scenes.truth.truth & clear, pair)
-        usable = clear & (quality == Quality.CLEAR)
         shifts = misregistration(seen, scenes.truth.after, usable)
         masked = quality != Quality.CLEAR
         return Outcome(
             f1=f1,
+            f1_compared=f1_compared,
             offset_m=offset,
             residual_px=float(np.quantile(shifts, 0.95)) if len(shifts) else float("nan"),
             masked=float(masked[clear].mean()),
@@ -122,7 +127,7 @@ def _compared(
         name: Change(np.zeros(shape, np.float32), np.zeros(shape, np.float32)) for name in detectors
     }
     margin = max(detector.margin_px for detector in detectors.values())
-    for tile in pair.grid.tiles(_CORE_PX, margin):
+    for tile in pair.grid.tiles(TILE_PX, margin):
         views = pair.read(tile.padded)
         core = tile.core.toslices()
         seen[core] = views.after[tile.inner][..., :3]

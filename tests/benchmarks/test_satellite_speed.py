@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +7,10 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from benchmarks.change_tiles import Sample
+from benchmarks.change import weights_beside
+from benchmarks.change_tiles import Sample, load
 from benchmarks.repeated_scene import repeated, write_ground
-from benchmarks.satellite_speed import hours, main
+from benchmarks.satellite_speed import Steps, main, measure_steps, measure_whole
 from satellite.scene import open_scene
 
 
@@ -37,26 +37,23 @@ def test_a_scene_of_any_size_repeats_its_ground(tmp_path: Path, resolution_m: fl
         assert scene.read(window=Window(3 * size, 0, 5, 5)).any()
 
 
-@pytest.mark.parametrize(
-    ("mpix_s", "resolution_m", "expected"),
-    [(10.0, 0.5, 9816 * 4 / 10 / 3600), (1.0, 2.0, 9816 / 4 / 3600)],
-)
-def test_hours_follow_from_the_speed(mpix_s: float, resolution_m: float, expected: float) -> None:
-    assert hours(mpix_s, resolution_m) == pytest.approx(expected)
+def test_hours_follow_from_the_speed_and_what_is_done_once() -> None:
+    rates = {"read": 40.0, "cascade": 40.0, "layers": 40.0, "vectorise": 40.0, "network": 1.0}
+    steps = Steps(rates, share=0.05, once_s=62.5)
+    assert steps.whole == pytest.approx(10)
+    assert steps.hours(0.5, km2=100) == pytest.approx(400 * (0.1 + 0.1) / 3600)
 
 
-def test_each_step_and_a_whole_comparison_are_measured(
-    shared_data: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    data = shared_data / "satellite" / "levir"
-    assert main(["--data", str(data), "--steps-side", "1024", "--side", "1024"]) == 0
-    result = json.loads(capfd.readouterr().out.splitlines()[-1])
-    steps = ("read", "screen", "network", "cascade", "vectorise")
-    assert all(result[f"{step}_mpix_s"] > 0 for step in steps)
-    assert all(result[f"{step}_mpix_s_2m"] > 0 for step in steps)
-    assert result["cascade_mpix_s"] > result["network_mpix_s"]
-    assert 100 < result["peak_mb"] == result["peak_mb_1024"] < 4000
-    assert result["hours_0.5m"] > 0 and result["hours_2m"] > 0
+def test_each_step_and_a_whole_comparison_are_measured(shared_data: Path, tmp_path: Path) -> None:
+    tiles = load(shared_data / "satellite" / "levir")[2:3]
+    weights = weights_beside(shared_data / "satellite" / "levir")
+    ground = write_ground(tiles, tmp_path / "ground", 2.0)
+    steps = measure_steps(ground, weights, 160, tmp_path / "steps")
+    assert set(steps.mpix_s) == {"read", "screen", "network", "cascade", "layers", "vectorise"}
+    assert steps.mpix_s["cascade"] > steps.mpix_s["network"] > 0
+    assert 0 <= steps.share < 1 and steps.once_s > 0
+    whole = measure_whole(ground, weights, 160, tmp_path / "whole")
+    assert whole.side == 160 and whole.cpu_s > 0 and 100 < whole.peak_mb < 8000
 
 
 def test_data_that_are_none_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

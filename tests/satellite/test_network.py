@@ -197,6 +197,13 @@ def test_missing_data_do_not_hide_what_is_beside(
     assert not found[:, :128].any()
 
 
+def test_a_window_ends_where_the_images_do(flat: NetworkDetector) -> None:
+    after, quality = np.zeros((160, 160, 3), np.uint8), np.full((160, 160), Quality.NODATA)
+    after[20:, 30:], quality[20:, 30:] = 204, Quality.CLEAR
+    found = flat(views(np.zeros_like(after), after, quality=quality)).appeared
+    np.testing.assert_allclose(found, 0.8 * (quality == Quality.CLEAR), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("side", "least"),
     [(512, 0.9), (256, 0.9), (232, 0.9), (128, 0.9), (100, 0.88), (64, 0.85), (43, 0.65)],
