@@ -12,7 +12,8 @@ Mask = NDArray[np.bool_]
 
 # Cells along the smallest square: the cover is found on a grid as fine as this, not pixel by pixel.
 _CELLS = 16
-# Share of the area of larger squares that smaller ones may have in their place: those see more around.
+# Share of the area of larger squares that smaller ones may have in their place: for less gain they are not
+# worth that they see less around, and are more.
 _WORTH = 0.75
 
 
