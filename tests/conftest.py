@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # As the command line does, before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-_SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+_ROOT = Path(__file__).resolve().parents[1]
+_SHARED = _ROOT.parent / "shared" / "data"
 
 # Derandomised, and without a deadline: a busy machine or another seed must not fail a sound change.
 # `HYPOTHESIS_PROFILE=search pytest` looks for new counterexamples.
@@ -29,17 +33,27 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in real time run in two processes: more of them at once would wait for each other.
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Files of tests in real time run in two processes: more of them at once would wait for each other.
 
-    They begin first, since nothing makes them shorter.
+    The largest groups begin first, and these are. (Groups by mark, `--dist loadgroup`, do nothing with pytest 9.2.)
     """
-    items.sort(key=lambda item: item.get_closest_marker("real_time") is None)
-    for item in items:
-        if item.get_closest_marker("real_time") is not None:
-            place = "live" if item.path.parent.name == "live" else "elsewhere"
-            item.add_marker(pytest.mark.xdist_group(f"real time, {place}"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if not _in_real_time(path):
+            return nodeid
+        return "live" if path.startswith("tests/live/") else "elsewhere"
+
+
+@cache
+def _in_real_time(path: str) -> bool:
+    return "mark.real_time" in (_ROOT / path).read_text(encoding="utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Tests are given out one by one, but for those in real time."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
