@@ -56,6 +56,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
 
 
+_LATER = 10  # nice
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A process whose tests in real time are done, or that has none, gives way to those of the others."""
+    priority = os.getpriority(os.PRIO_PROCESS, 0)
+    if (
+        "PYTEST_XDIST_WORKER" in os.environ
+        and not _in_real_time(item.nodeid.partition("::")[0])
+        and priority < _LATER
+    ):
+        os.nice(_LATER - priority)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of test clips, images and weights; the test is skipped where it is missing."""
