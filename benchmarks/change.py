@@ -38,16 +38,21 @@ from benchmarks.change_figures import (
     race,
 )
 from benchmarks.change_steps import Outcome
-from benchmarks.change_tiles import RESOLUTION_M, Sample, load
+from benchmarks.change_tiles import (
+    RESOLUTION_M,
+    SHARED,
+    WEIGHTS,
+    Sample,
+    load,
+    tiles_in,
+    weights_beside,
+)
 from models.change import open_change_network
 from satellite.cascade import CascadeDetector
 from satellite.classical import ClassicalDetector
 from satellite.network import NetworkDetector
 from satellite.screen import Screen
 from satellite.views import Detector
-
-_SHARED = Path("../shared/data/satellite")
-_WEIGHTS = "tinycd_levir.pth"
 
 Values = dict[str, float]
 
@@ -71,9 +76,9 @@ def main(argv: Sequence[str]) -> int:
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks change", description=__doc__)
     parser.add_argument(
-        "--data", type=Path, default=_SHARED / "levir", help="the tiles, or a folder that has them"
+        "--data", type=Path, default=SHARED / "levir", help="the tiles, or a folder that has them"
     )
-    parser.add_argument("--weights", help=f"name or path of the network (default: {_WEIGHTS})")
+    parser.add_argument("--weights", help=f"name or path of the network (default: {WEIGHTS})")
     parser.add_argument("--coarse-weights", help="another network for 2 m")
     parser.add_argument("--backend", default="auto", choices=("auto", "openvino", "onnxruntime"))
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "int8"))
@@ -109,22 +114,6 @@ def _run(options: argparse.Namespace) -> Values:
         _print_outcomes(console, outcomes)
         result |= _flat_outcomes(outcomes)
     return result
-
-
-def tiles_in(data: Path) -> Path:
-    """The folder with the tiles: the one named, or the one in it."""
-    for folder in (data, data / "levir", data / "satellite" / "levir"):
-        if (folder / "label").is_dir():
-            return folder
-    return data
-
-
-def weights_beside(data: Path) -> str:
-    """The weights beside the tiles, or those of the shared data, or the manifest's."""
-    for folder in (tiles_in(data).parent, _SHARED):
-        if (path := folder / "weights" / _WEIGHTS).is_file():
-            return str(path)
-    return "tinycd"
 
 
 def _detectors(weights: str, options: argparse.Namespace) -> dict[str, Detector]:

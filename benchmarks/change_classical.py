@@ -18,11 +18,9 @@ from rich.table import Table
 from benchmarks.change_figures import at_2_m, on_tiles
 from benchmarks.change_fit import Lesson, fitted_odds, lessons
 from benchmarks.change_score import Pixels
-from benchmarks.change_tiles import Sample, load
+from benchmarks.change_tiles import SHARED, Sample, load
 from satellite.classical import APPEARED, ClassicalDetector
 from satellite.roofs import BUILDING, Odds
-
-_LEVIR = Path("../shared/data/satellite/levir")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,7 +30,9 @@ def main(argv: Sequence[str]) -> int:
         0, or 2 for bad input.
     """
     parser = argparse.ArgumentParser(prog="benchmarks change-classical", description=__doc__)
-    parser.add_argument("--data", type=Path, default=_LEVIR, help="the tiles (A, B, label)")
+    parser.add_argument(
+        "--data", type=Path, default=SHARED / "levir", help="the tiles (A, B, label)"
+    )
     options = parser.parse_args(argv)
     try:
         samples = load(options.data)

@@ -18,6 +18,9 @@ from satellite.error import SatelliteError
 from satellite.grid import Grid
 from satellite.views import Change, Detector, Picture, Quality, Views
 
+#: Where the tiles (`levir`) and weights of the shared data lie, from the repository's root.
+SHARED = Path("../shared/data/satellite")
+WEIGHTS = "tinycd_levir.pth"
 RESOLUTION_M = 0.5  # of LEVIR-CD
 # A zone of UTM for mosaics that are nowhere: metres, like the tiles themselves.
 _CRS = CRS.from_epsg(32650)
@@ -75,6 +78,22 @@ class Sample:
         """As a detector sees it: all of it can be compared."""
         clear = np.zeros(self.before.shape[:2], np.uint8)
         return Views(self.before, self.after, clear, resolution_m)
+
+
+def tiles_in(data: Path) -> Path:
+    """The folder with the tiles: the one named, or the one in it."""
+    for folder in (data, data / "levir", data / "satellite" / "levir"):
+        if (folder / "label").is_dir():
+            return folder
+    return data
+
+
+def weights_beside(data: Path) -> str:
+    """The weights beside the tiles, or those of the shared data, or the manifest's."""
+    for folder in (tiles_in(data).parent, SHARED):
+        if (path := folder / "weights" / WEIGHTS).is_file():
+            return str(path)
+    return "tinycd"
 
 
 def load(folder: Path) -> list[Sample]:

@@ -18,10 +18,10 @@ from typing import Any, get_args
 
 from rich.console import Console
 
+from benchmarks.change_tiles import SHARED, WEIGHTS
 from satellite.training.settings import Architecture, Settings
 from satellite.training.validation import Validation, pooled
 
-_SHARED = Path("../shared/data/satellite")
 _WANTED_F1 = 0.72  # what fine-tuning must reach on the tiles left out at 2 m
 _NETWORKS = get_args(Architecture)
 
@@ -47,8 +47,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks change-training", description=__doc__)
-    parser.add_argument("--data", type=Path, default=_SHARED / "levir")
-    parser.add_argument("--weights", type=Path, default=_SHARED / "weights" / "tinycd_levir.pth")
+    parser.add_argument("--data", type=Path, default=SHARED / "levir")
+    parser.add_argument("--weights", type=Path, default=SHARED / "weights" / WEIGHTS)
     parser.add_argument("--networks", nargs="+", choices=_NETWORKS, default=_NETWORKS)
     parser.add_argument("--resolution-m", type=float, default=2.0)
     parser.add_argument(

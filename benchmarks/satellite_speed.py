@@ -30,8 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.alone import alone, peak_mb
-from benchmarks.change import tiles_in, weights_beside
-from benchmarks.change_tiles import RESOLUTION_M, load
+from benchmarks.change_tiles import RESOLUTION_M, SHARED, load, tiles_in, weights_beside
 from benchmarks.repeated_scene import Ground, repeated, write_ground
 from models.change import open_change_network
 from satellite.buildings import outline
@@ -43,7 +42,6 @@ from satellite.network import NetworkDetector
 from satellite.order import Order, Source
 from satellite.screen import Screen
 
-_SHARED = Path("../shared/data/satellite")
 _COARSE_M = 2.0
 _CITY_KM2 = 9816.0
 _HOUR_S = 3600.0
@@ -119,7 +117,7 @@ def main(argv: Sequence[str]) -> int:
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks satellite-speed", description=__doc__)
     parser.add_argument(
-        "--data", type=Path, default=_SHARED / "levir", help="the tiles, or a folder that has them"
+        "--data", type=Path, default=SHARED / "levir", help="the tiles, or a folder that has them"
     )
     parser.add_argument("--weights", help="name or path of the network (default: TinyCD's)")
     parser.add_argument("--coarse-weights", help="another network for 2 m")

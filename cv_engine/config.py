@@ -312,8 +312,8 @@ class Config(Section):
         """SHA-256 (hex) of every value that can change a result.
 
         Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
-        live streams are reached and received, and what is seen from above. A zones file enters with its content, so that moving
-        it changes nothing and editing it does.
+        live streams are reached and received, and what is seen from above. A zones file enters with
+        its content, so that moving it changes nothing and editing it does.
         """
         values = self.model_dump(mode="json", exclude={"data", "store", "live", "satellite"})
         del values["evidence"]["store"]

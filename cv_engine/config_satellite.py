@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from cv_engine.config_section import (
     Count,
     FilePath,
     Fraction,
     Metres,
+    MetresOrZero,
+    PixelValue,
     Section,
+    SquareMetres,
     Switch,
     Text,
-    Unit,
 )
-
-SquareMetres = Annotated[
-    float,
-    Field(ge=0, allow_inf_nan=False, strict=True),
-    Unit("a number of square metres, 0 or more", "20"),
-]
-MetresOrZero = Annotated[
-    float,
-    Field(ge=0, allow_inf_nan=False, strict=True),
-    Unit("a number of metres, 0 or more", "5"),
-]
-PixelValue = Annotated[
-    float,
-    Field(allow_inf_nan=True, strict=True),
-    Unit("a pixel's value", "0"),
-]
 
 
 class RolesConfig(Section):

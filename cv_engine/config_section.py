@@ -45,6 +45,21 @@ Metres = Annotated[
     Field(gt=0, allow_inf_nan=False, strict=True),
     Unit("a number of metres above 0", "2"),
 ]
+MetresOrZero = Annotated[
+    float,
+    Field(ge=0, allow_inf_nan=False, strict=True),
+    Unit("a number of metres, 0 or more", "5"),
+]
+SquareMetres = Annotated[
+    float,
+    Field(ge=0, allow_inf_nan=False, strict=True),
+    Unit("a number of square metres, 0 or more", "20"),
+]
+PixelValue = Annotated[
+    float,
+    Field(allow_inf_nan=True, strict=True),
+    Unit("a pixel's value", "0"),
+]
 Fraction = Annotated[
     float,
     Field(ge=0, le=1, allow_inf_nan=False, strict=True),

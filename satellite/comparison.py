@@ -23,7 +23,7 @@ from satellite.exhibits import Acquisition
 from satellite.gaps import gaps
 from satellite.layers import Layers
 from satellite.order import Order
-from satellite.output import Feature, Value, write_geojson, write_geopackage
+from satellite.output import Feature, Value, write_geojson, write_geopackage, write_whole
 from satellite.pair import Pair, Preparation
 from satellite.result import Comparison, Found, Site
 from satellite.scene import Scene
@@ -80,8 +80,9 @@ def compare(
         pair.use(preparation)
         found = _found(pair, state, settings or OutlineSettings(), progress)
         comparison = Comparison(folder, pair.grid, before, after, preparation, found)
-    if state.known.get("summary") != comparison.summary:
-        state.add(summary=comparison.summary)
+    summary = comparison.summary
+    if state.known.get("summary") != summary:
+        state.add(summary=summary)
     return comparison
 
 
@@ -184,7 +185,13 @@ def _found(pair: Pair, state: _State, settings: OutlineSettings, progress: Progr
 def _write(found: Found, pair: Pair, folder: Path) -> None:
     """Writes the files for people and other programs."""
     crs = pair.grid.crs
-    changes = [Feature(s.building.polygon, _properties(s, found, pair)) for s in found.sites]
+    common: dict[str, Value] = {
+        "before": _acquisition(pair.before).time.astimezone(UTC).isoformat(),
+        "after": _acquisition(pair.after).time.astimezone(UTC).isoformat(),
+        "detector": found.detector,
+        "detector_f1": found.detector_f1,
+    }
+    changes = [Feature(s.building.polygon, _properties(s) | common) for s in found.sites]
     missing = [
         Feature(gap.polygon, {"reason": gap.reason.name.lower(), "area_m2": round(gap.area_m2, 1)})
         for gap in found.gaps
@@ -194,7 +201,7 @@ def _write(found: Found, pair: Pair, folder: Path) -> None:
     write_geopackage(folder / "changes.gpkg", changes, missing, crs)
 
 
-def _properties(site: Site, found: Found, pair: Pair) -> dict[str, Value]:
+def _properties(site: Site) -> dict[str, Value]:
     building = site.building
     return {
         "sort": site.sort,
@@ -202,10 +209,6 @@ def _properties(site: Site, found: Found, pair: Pair) -> dict[str, Value]:
         "width_m": round(building.width_m, 1),
         "confidence": round(building.confidence, 3),
         "uncertain_share": round(building.uncertain_share, 3),
-        "before": _acquisition(pair.before).time.astimezone(UTC).isoformat(),
-        "after": _acquisition(pair.after).time.astimezone(UTC).isoformat(),
-        "detector": found.detector,
-        "detector_f1": found.detector_f1,
     }
 
 
@@ -221,10 +224,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _store(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a JSON file, whole or not at all."""
-    part = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise SatelliteError(f"{path}: cannot be written ({error.strerror})") from error
+    text = json.dumps(content, indent=1)
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))

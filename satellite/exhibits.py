@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,16 +20,10 @@ from cv_engine.finding import Finding
 from satellite.chips import Chips, draw, geotiff
 from satellite.error import SatelliteError
 from satellite.judge import Verdict
-from satellite.sorts import Sort
+from satellite.sorts import SORT_NAMES
 
 _ORIGINAL_QUALITY = 97  # of JPEG, with full colour: differs from the image by rounding only
 _QUALITY = 92
-_SORTS: Mapping[Sort, str] = {
-    "new": "new building",
-    "extension": "extension",
-    "demolition": "demolition",
-    "bare_ground": "bare ground",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +102,7 @@ def _caption(
     forbidden = " (building forbidden)" if verdict.building == "forbidden" else ""
     f1 = "" if given["detector_f1"] is None else f" (F1 {given['detector_f1']:.2f} where measured)"
     return [
-        f"{title(finding.kind)} · {_SORTS[given['sort']]} · {given['area_m2']:,.0f} m²",
+        f"{title(finding.kind)} · {SORT_NAMES[given['sort']]} · {given['area_m2']:,.0f} m²",
         f"Area {finding.source}{zone}{forbidden}",
         f"Images of {when(before.time)} and {when(after.time)}",
         place_line(finding.place),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 import shapely
 from shapely import STRtree
@@ -39,7 +39,6 @@ MOST = 0.8
 _OWN = 0.05
 _BARE_GROUND: Sort = "bare_ground"
 _DEMOLITION: Sort = "demolition"
-_ALL_SORTS: tuple[Sort, ...] = ("new", "extension", "demolition", "bare_ground")
 
 
 class _Ground(Protocol):
@@ -230,9 +229,9 @@ class _Layer(Generic[_Area]):
 
 
 def _check_sort(sort: str) -> None:
-    if sort not in _ALL_SORTS:
+    if sort not in get_args(Sort):
         raise SatelliteError(
-            f"{sort!r} is no sort of change: known are {', '.join(_ALL_SORTS)}; cases are filed of "
+            f"{sort!r} is no sort of change: known are {', '.join(get_args(Sort))}; cases are filed of "
             f"{' and '.join(FILED_SORTS)} where nothing else is asked for"
         )
     if sort == _BARE_GROUND:

@@ -61,7 +61,7 @@ def write_geojson(path: Path, features: Iterable[Feature], crs: CRS) -> None:
             file.flush()
             os.fsync(file.fileno())
 
-    _replace(path, write)
+    write_whole(path, write)
 
 
 def write_geopackage(
@@ -107,7 +107,7 @@ def write_geopackage(
                 # SQLite repeats its whole statement before it says what went wrong.
                 raise OSError(str(error).rsplit(" failed: ", 1)[-1][:200]) from error
 
-    _replace(path, write)
+    write_whole(path, write)
 
 
 def _geojson(feature: Feature, crs: CRS) -> dict[str, object]:
@@ -142,8 +142,16 @@ def _column(values: list[Value]) -> tuple[NDArray[np.generic], NDArray[np.bool_]
     return np.array([None if v is None else str(v) for v in values], dtype=object), missing
 
 
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    """Has a file written beside its place and moves it there once it is whole."""
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Has a file written beside its place and moves it there once it is whole.
+
+    Args:
+        path: The file; its folder is made if missing.
+        write: Writes to the path that it is given.
+
+    Raises:
+        SatelliteError: It cannot be written.
+    """
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,8 +26,9 @@ from satellite.exhibits import when
 from satellite.furniture import GroundScale, header
 from satellite.grid import Grid
 from satellite.judge import Verdict
+from satellite.output import write_whole
 from satellite.pair import Pair
-from satellite.sorts import Sort
+from satellite.sorts import SORT_NAMES, Sort
 from satellite.views import Quality
 
 # Longer side of a map, pixels, and how many times larger than the image it may be to reach that.
@@ -45,12 +46,6 @@ _COLOURS: Mapping[Sort, tuple[int, int, int]] = {  # BGR, told apart by the colo
     "extension": (0, 140, 255),
     "demolition": (230, 120, 0),
     "bare_ground": (0, 220, 220),
-}
-_NAMES: Mapping[Sort, str] = {
-    "new": "new building",
-    "extension": "extension",
-    "demolition": "demolition",
-    "bare_ground": "bare ground",
 }
 _REASONS: Mapping[Quality, str] = {
     Quality.NODATA: "no data",
@@ -153,13 +148,7 @@ def write_report(path: Path, title: str, chapters: Sequence[Chapter], at: dateti
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style><body>{''.join(body)}</body></html>"
     )
-    part = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise SatelliteError(f"{path}: cannot be written ({error.strerror})") from error
+    write_whole(path, lambda part: part.write_text(page, encoding="utf-8"))
     return path
 
 
@@ -206,7 +195,7 @@ def _chapter(chapter: Chapter, root: Path) -> Iterator[str]:
     )
     for sort, colour in _COLOURS.items():
         if sort in summary["sites"]:
-            yield f'<span><i style="background:rgb{colour[::-1]}"></i>{_NAMES[sort]}: '
+            yield f'<span><i style="background:rgb{colour[::-1]}"></i>{SORT_NAMES[sort]}: '
             yield f"{summary['sites'][sort]}</span>"
     if comparison.gaps:
         yield f'<span><i style="background:rgb{_GAP_COLOUR[::-1]}"></i>not compared</span>'
@@ -217,7 +206,7 @@ def _chapter(chapter: Chapter, root: Path) -> Iterator[str]:
         link, said = _link(_site_path(chapter, number, entry), root), _said(entry)
         yield f'<figure id="site-{number}"><a href="{link}"><img loading="lazy" src="{link}" '
         yield f'alt="Site {number} before and after"></a><figcaption>Site {number}: '
-        yield f"{_NAMES[entry.site.sort]}, {entry.site.building.area_m2:,.0f} m²"
+        yield f"{SORT_NAMES[entry.site.sort]}, {entry.site.building.area_m2:,.0f} m²"
         yield f"{said and ', '}{said}</figcaption></figure>"
 
 
@@ -239,7 +228,7 @@ def _table(chapter: Chapter) -> Iterator[str]:
     for number, entry in enumerate(chapter.entries, 1):
         building = entry.site.building
         point = building.lonlat(chapter.comparison.grid.crs).representative_point()
-        yield f'<tr><td class="n"><a href="#site-{number}">{number}</a><td>{_NAMES[entry.site.sort]}'
+        yield f'<tr><td class="n"><a href="#site-{number}">{number}</a><td>{SORT_NAMES[entry.site.sort]}'
         yield f'<td class="n">{building.area_m2:,.0f} m²<td class="n">{building.confidence:.0%}'
         yield f"<td>{point.y:.5f}, {point.x:.5f}"
         yield f'<td class="said">{_said(entry)}' if judged else ""

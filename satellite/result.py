@@ -15,6 +15,7 @@ from satellite.exhibits import Acquisition
 from satellite.gaps import Gap
 from satellite.geodesy import area_m2
 from satellite.grid import Grid
+from satellite.judge import Judge, Verdict
 from satellite.pair import Preparation
 from satellite.sorts import Sort
 from satellite.views import Quality
@@ -119,6 +120,17 @@ class Comparison:
         """What is left of the shift between the two, pixels; ``None``: it was not estimated."""
         shift = self.preparation.shift
         return None if shift is None else shift.residual_px
+
+    def verdict(self, site: Site, judge: Judge) -> Verdict:
+        """What a city's records say of one of the sites."""
+        return judge.judge(
+            site.building.lonlat(self.grid.crs),
+            site.sort,
+            self.before.time,
+            self.after.time,
+            area_m2=site.building.area_m2,
+            confidence=site.building.confidence,
+        )
 
     @property
     def summary(self) -> dict[str, Any]:

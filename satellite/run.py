@@ -140,14 +140,7 @@ def _file(
         pair.use(comparison.preparation)
         for number, site in enumerate(comparison.sites, 1):
             building = site.building
-            verdict = judge.judge(
-                building.lonlat(comparison.grid.crs),
-                site.sort,
-                before.time,
-                after.time,
-                area_m2=building.area_m2,
-                confidence=building.confidence,
-            )
+            verdict = comparison.verdict(site, judge)
             chips = partial(read_chips, pair, building.polygon, before.time, after.time)
             filed = filer.file(building, site.sort, verdict, before, after, chips)
             if filed is not None:

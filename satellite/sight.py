@@ -10,15 +10,13 @@ from shapely import STRtree
 from shapely.geometry import MultiPolygon, Polygon
 
 from zones.camera import Camera
-from zones.plane import LocalPlane
+from zones.plane import LocalPlane, widened
 
 # Ground that fills less than this of a picture, along its longer side, shows nothing of a building.
 _LEAST_SEEN_PX = 16.0
 # Metres; a building of 15 m is smaller than that in the picture of a usual street camera (focal
 # length 900 px) from 850 m on, and houses stand in between long before.
 _FARTHEST_M = 1000.0
-_DEGREE_M = 110_500.0  # metres; the shortest degree of latitude
-_LEAST_COSINE = 0.01  # of the latitude, near a pole
 # Frames that cameras send; the smallest that holds all of a camera's control points stands in where
 # nobody says how large its frame is.
 _FRAMES = ((640, 360), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160), (7680, 4320))
@@ -57,10 +55,7 @@ class Sight:
         Args:
             polygon: WGS 84, longitude first.
         """
-        west, south, east, north = polygon.bounds
-        up = _FARTHEST_M / _DEGREE_M
-        across = up / max(math.cos(math.radians(max(abs(south), abs(north)))), _LEAST_COSINE)
-        near = shapely.box(west - across, south - up, east + across, north + up)
+        near = shapely.box(*widened(polygon.bounds, _FARTHEST_M))
         seen, perhaps = [], []
         for camera in (self._cameras[index] for index in sorted(self._tree.query(near))):
             if camera.ground_control_points:

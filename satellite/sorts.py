@@ -6,6 +6,7 @@ with half of each standing before, 49 are told to be extended.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil, floor
 from typing import Final, Literal
 
@@ -30,6 +31,13 @@ from satellite.views import Change, Quality, Views
 
 #: A building where none stood; one that was added to; one that is gone; ground made ready to build on.
 Sort = Literal["new", "extension", "demolition", "bare_ground"]
+#: What people call them.
+SORT_NAMES: Final[Mapping[Sort, str]] = {
+    "new": "new building",
+    "extension": "extension",
+    "demolition": "demolition",
+    "bare_ground": "bare ground",
+}
 
 # What is looked at around a changed building, metres: its neighbours, and enough ground to tell them
 # from it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,25 @@ if TYPE_CHECKING:
     from pyproj import Transformer
 
 Array = npt.NDArray[np.float64]
+
+_DEGREE_M = 110_500.0  # metres; the shortest degree of latitude: no margin is ever too small
+_LEAST_COSINE = 0.01  # of the latitude: a degree of longitude, up to half a degree from a pole
+
+
+def widened(
+    bounds: tuple[float, float, float, float], margin_m: float
+) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees of all that lies within a margin of a box, or a little more.
+
+    Args:
+        bounds: West, south, east, north of the box, degrees.
+        margin_m: In metres.
+    """
+    west, south, east, north = bounds
+    up = margin_m / _DEGREE_M
+    cosine = math.cos(math.radians(min(90.0, max(abs(south), abs(north)) + up)))
+    across = up / max(cosine, _LEAST_COSINE)
+    return west - across, south - up, east + across, north + up
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ site are one case as long as it is open. The case's polygon is everything that w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +18,6 @@ SITE_GAP_M = 5.0
 
 _BASIS = "raster"
 _AREAS = frozenset({"Polygon", "MultiPolygon"})
-_DEGREE_M = 110_500.0  # metres; the shortest degree of latitude: no margin is ever too small
-_LEAST_COSINE = 0.01  # of the latitude: a degree of longitude, up to half a degree from a pole
 _DECIMALS = 7  # of a degree: a centimetre
 
 
@@ -64,11 +61,9 @@ def reach(geometry: Mapping[str, Any], gap_m: float) -> tuple[float, float, floa
     """West, south, east, north in degrees of all that may be part of an area's site."""
     from shapely.geometry import shape
 
-    west, south, east, north = shape(dict(geometry)).bounds
-    up = gap_m / _DEGREE_M
-    cosine = math.cos(math.radians(min(90.0, max(abs(south), abs(north)) + up)))
-    across = up / max(cosine, _LEAST_COSINE)
-    return west - across, south - up, east + across, north + up
+    from zones.plane import widened
+
+    return widened(shape(dict(geometry)).bounds, gap_m)
 
 
 def area_m2(geometry: Mapping[str, Any]) -> float:
@@ -89,17 +84,12 @@ def joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
         other: Another.
     """
     import shapely
-    from shapely.geometry import MultiPolygon, Polygon, mapping, shape
+    from shapely.geometry import mapping, shape
+
+    from zones.camera import only_areas
 
     union = shapely.union_all([shapely.make_valid(shape(dict(each))) for each in (one, other)])
-    # Without the points and lines that touching leaves; twice, as a collection may hold another.
-    parts = [
-        part
-        for part in shapely.get_parts(shapely.get_parts([union]))
-        if isinstance(part, Polygon) and part.area > 0
-    ]
-    turned = shapely.orient_polygons(parts[0] if len(parts) == 1 else MultiPolygon(parts))
-    return {**_plain(mapping(turned))}
+    return {**_plain(mapping(shapely.orient_polygons(only_areas(union))))}
 
 
 def _plain(value: Any) -> Any:

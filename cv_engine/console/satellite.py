@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
+from cv_engine.config_satellite import RolesConfig
 from cv_engine.console.options import Format, InputError
 from cv_engine.console.run import ExitCode, describe, escaped
 
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
     from cv_engine.config import Config
     from cv_engine.config_satellite import AreaConfig, SatelliteConfig
     from cv_engine.console.session import Session
+    from satellite.bands import Role
     from satellite.comparison import Comparison, Progress
     from satellite.crew import Crew
     from satellite.judge import Judge
     from satellite.order import DetectorName
     from satellite.report import Chapter
     from satellite.run import AreaRun, Office
-
-Role = Literal["red", "green", "blue", "nir", "swir"]
-_SORTS = ("new", "extension", "demolition", "bare_ground")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,13 @@ def read_roles(text: str | None) -> tuple[tuple[Role, int], ...]:
     Raises:
         InputError: They are none.
     """
+    known = tuple(RolesConfig.model_fields)
     pairs = [part.strip().partition("=") for part in (text or "").split(",") if part.strip()]
     for role, _, band in pairs:
-        if role not in get_args(Role) or not band.isdecimal() or int(band) < 1:
+        if role not in known or not band.isdecimal() or int(band) < 1:
             raise InputError(
                 f"--roles {text}: wanted are bands, counted from 1, such as red=3,green=2,blue=1,nir=4 "
-                f"(known: {', '.join(get_args(Role))})"
+                f"(known: {', '.join(known)})"
             )
     return tuple((cast("Role", role), int(band)) for role, _, band in pairs)
 
@@ -276,16 +276,7 @@ def _judged(comparison: Comparison, judge: Judge | None) -> Chapter:
 
     entries = []
     for site in comparison.sites:
-        building, verdict = site.building, None
-        if judge is not None:
-            verdict = judge.judge(
-                building.lonlat(comparison.grid.crs),
-                site.sort,
-                comparison.before.time,
-                comparison.after.time,
-                area_m2=building.area_m2,
-                confidence=building.confidence,
-            )
+        verdict = None if judge is None else comparison.verdict(site, judge)
         entries.append(Entry(site, verdict))
     return Chapter(comparison, tuple(entries))
 
@@ -331,10 +322,12 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _tell(session: Session, comparison: Comparison, report: Path) -> None:
     """Say on stderr what was compared, how far it can be trusted, and where it lies."""
+    from satellite.sorts import Sort
+
     summary = comparison.summary
     sites = summary["sites"]
     counted = ", ".join(
-        f"{sites[sort]} {sort.replace('_', ' ')}" for sort in _SORTS if sort in sites
+        f"{sites[sort]} {sort.replace('_', ' ')}" for sort in get_args(Sort) if sort in sites
     )
     lost = sum(summary["not_compared_km2"].values())
     f1 = comparison.detector_f1

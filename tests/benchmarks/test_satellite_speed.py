@@ -7,8 +7,7 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from benchmarks.change import weights_beside
-from benchmarks.change_tiles import Sample, load
+from benchmarks.change_tiles import Sample, load, weights_beside
 from benchmarks.repeated_scene import repeated, write_ground
 from benchmarks.satellite_speed import Steps, main, measure_steps, measure_whole
 from satellite.scene import open_scene
