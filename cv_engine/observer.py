@@ -33,7 +33,7 @@ EXPLAINING_CONFIDENCE = 0.1
 
 # What is doubtful is put to the detector again after this many seconds, or this often in the shortest
 # dwell where that is sooner: what matters lasts minutes, what passes by need not be named.
-ASK_AGAIN_S = 15.0
+ASK_AGAIN_S = 30.0
 ASKED_PER_DWELL = 6
 
 # Looks in a row in which passers-by may hide a thing, however far apart the looks are, before it

@@ -227,15 +227,30 @@ class SettledKeeper:
 
     def _explain(self, background: Background, detections: sv.Detections) -> None:
         shape = background.is_background.shape
-        named = self._covered(detections.xyxy.astype(np.float32), shape)
-        self._named = named
+        boxes = detections.xyxy.astype(np.float32)
+        self._named = self._covered(boxes, shape)
         if self._at_first is None:
-            self._at_first = named
+            self._at_first = self._named
+        since = [background.still_since(box) for box in boxes * self.scale]
+        standing = self._covered(boxes[np.array(since) < background.time_s], shape)
+        explained = standing | (self._named & ~self._known_well(background))
         self._explained_s = background.time_s
-        self._explained = np.where(named & background.settled, background.candidate_since, np.nan)
+        self._explained = np.where(
+            explained & background.settled, background.candidate_since, np.nan
+        )
         assert self._open is not None
         # Anew, since the last word, that hid a part of the picture so far, was about another moment.
-        self._regions = self._fresh(background, self._open & ~named)
+        self._regions = self._fresh(background, self._open & ~explained)
+
+    def _known_well(self, background: Background) -> Mask:
+        """Pixels of things that the detector did not name several times: who passes explains none."""
+        pixels = np.zeros(background.candidate_since.shape, np.bool_)
+        for thing in self._things:
+            if thing.asked >= _ASKED_ENOUGH:
+                x1, y1, x2, y2 = (thing.box * self.scale).round().astype(int).tolist()
+                window = (slice(max(0, y1), y2), slice(max(0, x1), x2))
+                pixels[window] |= background.candidate_since[window] <= thing.seen
+        return pixels
 
     def _follow(
         self, background: Background, region: Region, detections: sv.Detections | None

@@ -231,8 +231,10 @@ class StillTracker:
         if track.unwatched_s > 0 and not self._recognised(track, view):
             return False  # came while nobody was looking
         box = detections.xyxy[index].astype(np.float32)
-        weight = max(1.0 / (track.hits + 1), (time_s - track.seen) / _BOX_SETTLES_S)
-        settled = track.box + np.float32(min(weight, 0.5)) * (box - track.box)
+        weight = min(max(1.0 / (track.hits + 1), (time_s - track.seen) / _BOX_SETTLES_S), 0.5)
+        if track.confirmed and track.patch is not None and track.seen < time_s:
+            weight = 0.0  # not recognised now: the box may be that of who passes before it
+        settled = track.box + np.float32(weight) * (box - track.box)
         if overlap_of(settled, track.origin) < self.tolerance.creep_iou:
             # It has crept away from where it stood: the same thing, but its stay begins anew.
             # (Unless only the detector's idea of it has moved: the pixels know.)

@@ -232,6 +232,16 @@ class TestWithPixels:
         assert seen.tracks[1].began == max(0.0, np.ceil(first_s))
         assert np.abs(seen.tracks[1].box - np.array(CAR)).max() < 4.0
 
+    def test_the_box_of_who_passes_before_it_is_not_its_own(self) -> None:
+        """One that stops right before it, a little lower, and is all that the detector sees."""
+        x1, y1, x2, y2 = CAR
+        lower = (x1, y1 + 12, x2, y2 + 12)
+        before = Thing("", (x1, y1 + 30, x2, y2 + 12), 9, first_s=20.0, last_s=21.0)
+        scene = Scene([Thing("car", CAR, 7), before])
+        seen = _watch(scene, _looks(60), said=lambda t: _car(t, box=lower if t == 20 else CAR))
+        assert np.abs(seen.tracks[1].box - np.array(CAR)).max() < 0.1
+        assert not seen.left
+
     @pytest.mark.parametrize(
         "light",
         [

@@ -175,6 +175,32 @@ def test_slow_light_on_a_part_is_followed() -> None:
     assert background.changed_share < 0.02
 
 
+def test_what_is_hidden_is_in_the_light_of_what_hides_it() -> None:
+    """A shadow comes over one half of the street while something stands there."""
+    bare = ground()
+
+    def drawn(n: int) -> Gray:
+        light = bare.copy()
+        if 3 <= n < 200:
+            put(light, BOX, 7)
+        light[:, 80:230] *= 1.0 - 0.4 * min(n, 200) / 200
+        return shot(light, n)
+
+    background = _watch((float(n), drawn(n)) for n in range(200))
+    assert _iou(_regions(background)[0], BOX) > 0.8
+    for n in (200, 201):
+        background.look(drawn(n), float(n))
+    assert background.bare_share(BOX) > 0.9
+
+
+def test_a_picture_that_stays_leaves_the_model_as_it_is() -> None:
+    """Half a day of looks; what each look adds must not add up."""
+    bare = ground()
+    looks = [shot(bare, n) for n in range(16)]
+    background = _watch((float(n), looks[n % 16]) for n in range(4000))
+    assert background.background.mean() == pytest.approx(bare.mean(), abs=2.0)
+
+
 def test_absorbed_it_is_background() -> None:
     scene = Scene([Thing("", BOX, 7, first_s=10.0)])
     background = _watch((float(n), scene.picture(n)) for n in range(16))
