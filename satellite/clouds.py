@@ -45,16 +45,18 @@ _SHARP = 0.8
 _LEAST_STEP = 20.0
 # How much finer than the rest a core's edge is looked at.
 _FINER = 2
-# How far around a core its fringe may reach, and what is still fringe: lift in grey levels.
+# How far around a core its fringe may reach, what is still fringe, and by how much it may get stronger from
+# one pixel to the next one outwards: lift in grey levels.
 _FRINGE_M = 40.0
 _FRINGE_LIFT = 12.0
+_FRINGE_RISE = 2.0
 # What is added around clouds and shadows.
 _AROUND_M = 6.0
 
 # Shadow: brightness in shares of the other date's, in its middle and at its edge, and the edge's reach;
 # how far it lies from its cloud; how much of the moved outline of all clouds must be dark, by how much more
-# than the rest of the window, and the area of it that must be in sight. The search is at pixels of so
-# many metres.
+# than the rest of the window, the area of it that must be in sight, and how much of what lies around it,
+# so many metres wide, may be as dark. The search is at pixels of so many metres.
 _SHADE = 0.8
 _SHADE_FRINGE = 0.87
 _SHADE_REACH_M = 15.0
@@ -62,6 +64,9 @@ _SHADE_FAR_M = 400.0
 _SHADE_SHARE = 0.6
 _SHADE_CONTRAST = 0.3
 _SHADE_M2 = 700.0
+_SHADE_RIM = 0.35
+_SHADE_RIM_M = 20.0
+_HALF = 0.5
 _SHADE_PX_M = 8.0
 
 
@@ -82,11 +87,27 @@ def cloud_core(look: Look, other: Look, held: Mask) -> Mask:
 def cloud_around(look: Look, other: Look, core: Mask) -> Mask:
     """A cloud from its core outwards: the fringe lifts the ground, and pales it."""
     near = side(_SMOOTH_M * look.metre)
-    lift = cv2.blur(look.least - other.least, near)
-    fringe = (lift > _FRINGE_LIFT) & (dilated(core, _FRINGE_M * look.metre) > 0)
-    fringe &= cv2.blur(look.tint, near) < 2 * _WHITE * look.most
-    cloud = touching(core | fringe.astype(np.uint8), core)
+    lift = np.asarray(cv2.blur(look.least - other.least, near), np.float32)
+    fringe = (lift > _FRINGE_LIFT) & (cv2.blur(look.tint, near) < 2 * _WHITE * look.most)
+    cloud = _fading(core, lift, fringe.astype(np.uint8), _FRINGE_M * look.metre)
     return dilated(closed(cloud, _AROUND_M * look.metre), _AROUND_M * look.metre)
+
+
+def _fading(core: Mask, lift: Plane, fringe: Mask, reach: float) -> Mask:
+    """A core and what fades around it: from pixel to pixel outwards, the lift gets no stronger.
+
+    A new roof beside a cloud lifts the ground, too, but does not fade.
+    """
+    cloud, level = core.copy(), np.where(core > 0, np.float32(255), np.float32(-255))
+    step = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+    for _ in range(ceil(reach)):
+        beside = cv2.dilate(level, step)
+        fresh = (cloud == 0) & (fringe > 0) & (lift <= beside + _FRINGE_RISE)
+        if not fresh.any():
+            break
+        np.copyto(level, lift, where=fresh)
+        cloud[fresh] = 1
+    return cloud
 
 
 def _soft(core: Mask, look: Look) -> Mask:
@@ -172,10 +193,21 @@ def _moved(core: Mask, dark: Mask, clear: Mask, metre: float) -> Mask | None:
     enough = float(tried[row, col]) > _SHADE_M2 * (metre * ratio) ** 2
     if not enough or share < max(_SHADE_SHARE, usual + _SHADE_CONTRAST):
         return None
+    rim = _rim(shape, metre * ratio)
+    around = float(_slide(rim, seen, reach)[row, col])
+    if float(_slide(rim, ground, reach)[row, col]) > _SHADE_RIM * around:
+        return None  # only a part of ground that is darker as a whole
     dx, dy = (col - reach) * width / size[0], (row - reach) * height / size[1]
     step = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
     moved = cv2.warpAffine(core, step, (width, height), flags=cv2.INTER_NEAREST)
     return np.asarray(moved, np.uint8) & clear
+
+
+def _rim(shape: Plane, metre: float) -> Plane:
+    """What lies around an outline, its fringe left out."""
+    outline = np.asarray(shape > _HALF, np.uint8)
+    wide, narrow = (_SHADE_RIM_M + _SHADE_REACH_M) * metre, _SHADE_REACH_M * metre
+    return np.asarray(dilated(outline, wide) - dilated(outline, narrow), np.float32)
 
 
 def _slide(shape: Plane, ground: Plane, reach: int) -> Plane:
