@@ -96,25 +96,61 @@ def test_a_stream_brings_the_cases_that_its_footage_brings(
     shared_data: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     shown = _footage(shared_data / "video", folder_of_films(tmp_path_factory))
-    recordings = [_recording(footage, tmp_path / f"{name}.mkv") for name, footage in shown.items()]
-    live, analysed = tmp_path / "live", tmp_path / "analysed"
-    with cameras(tmp_path / "server") as fleet:
+    expected = _analysed(shown, tmp_path / "analysed")
+    seen = _watched(shown, tmp_path / "live")
+    differences = _differing(shown, expected, seen)
+    if differences and any(seen.dropped.values()):  # the machine was too busy to look at all of it
+        seen = _watched(shown, tmp_path / "again")
+        differences = _differing(shown, expected, seen)
+    assert not differences, "\n".join(differences)
+    assert sum(map(len, seen.found.values())) >= _ENOUGH
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of watching.
+
+    Attributes:
+        found: Cases of each camera.
+        dropped: Looks of each camera that were not taken.
+    """
+
+    found: dict[str, list[Found]]
+    dropped: dict[str, int]
+
+
+def _analysed(shown: Mapping[str, Footage], folder: Path) -> dict[str, list[Found]]:
+    """What is found on recordings of it."""
+    folder.mkdir()
+    recordings = [_recording(footage, folder / f"{name}.mkv") for name, footage in shown.items()]
+    config = _config(folder, dict.fromkeys(shown, "rtsp://localhost/"))
+    command = [*_PROGRAM, "analyze", *map(str, recordings)]
+    command += ["--start", START.isoformat(), *_to(config, folder / "data")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return _cases(folder / "data", dict.fromkeys(shown, START.timestamp()))
+
+
+def _watched(shown: Mapping[str, Footage], folder: Path) -> Seen:
+    """What is found while it is shown, once and to its end."""
+    with cameras(folder / "server") as fleet:
         for name, footage in shown.items():
             fleet.add(name, footage, mode="once")
-        config = _config(tmp_path, fleet, shown)
-        with _watching(config, live):
-            _analyse(recordings, config, analysed)
-            dropped = _seen_to_the_end(fleet, live, shown)
+        config = _config(folder, {name: fleet.url(name) for name in shown})
+        with _watching(config, folder / "data"):
+            dropped = _seen_to_the_end(fleet, folder / "data", shown)
         zeros = {name: fleet.began(name) for name in shown}
-    expected = _cases(analysed, dict.fromkeys(shown, START.timestamp()))
-    found = _cases(live, zeros)
-    differences = [
+    return Seen(_cases(folder / "data", zeros), dropped)
+
+
+def _differing(
+    shown: Mapping[str, Footage], expected: Mapping[str, Sequence[Found]], seen: Seen
+) -> list[str]:
+    return [
         difference
         for name, footage in shown.items()
-        for difference in _told(name, footage, expected[name], found[name], dropped[name])
+        for difference in _told(name, footage, expected[name], seen.found[name], seen.dropped[name])
     ]
-    assert not differences, "\n".join(differences)
-    assert sum(map(len, found.values())) >= _ENOUGH
 
 
 def _footage(clips: Path, folder: Path) -> dict[str, Footage]:
@@ -142,9 +178,9 @@ def _recording(footage: Footage, path: Path) -> Path:
     return path
 
 
-def _config(folder: Path, fleet: Fleet, names: Mapping[str, Footage]) -> Path:
+def _config(folder: Path, urls: Mapping[str, str]) -> Path:
     settings: dict[str, Any] = {
-        "cameras": [{"name": name, "url": fleet.url(name)} for name in names],
+        "cameras": [{"name": name, "url": url} for name, url in urls.items()],
         "detector": {"backend": "onnxruntime", "precision": "fp32"},
         "video": {"sample_s": SAMPLE_S},
         "rules": {
@@ -163,21 +199,16 @@ def _to(config: Path, data: Path) -> list[str]:
     return ["--config", str(config), "--data", str(data)]
 
 
-def _analyse(recordings: Sequence[Path], config: Path, data: Path) -> None:
-    """Analyses recordings, with what the watching beside it leaves of the processors."""
-    command = ["nice", "-n", "19", *_PROGRAM, "analyze", *map(str, recordings)]
-    command += ["--start", START.isoformat(), *_to(config, data)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 @contextmanager
 def _watching(config: Path, data: Path) -> Iterator[None]:
     """The program watches meanwhile."""
     data.mkdir()
     with (data / "log").open("wb") as log:
         command = [*_PROGRAM, "watch", *_to(config, data)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        # In a session of its own the scheduler gives it its share, whatever other tests do meanwhile.
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             yield
         finally:
