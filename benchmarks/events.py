@@ -82,6 +82,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--sample-s", type=float, help="interval of looks (default dwell / 6)")
     parser.add_argument("--only", help="analyse only clips whose name contains this")
     options = parser.parse_args(argv)
+    for name in ("clips.csv", "events.csv"):
+        if not (options.data / name).is_file():
+            parser.error(
+                f"{options.data}: there is no {name}; --data is a folder of labelled clips"
+            )
     score = Score()
     with tempfile.TemporaryDirectory() as scratch:
         for video, exhaustive in _clips(options.data):

@@ -99,7 +99,6 @@ def main(argv: Sequence[str]) -> int:
             "supervision_video_s_per_cpu_s": round(loop.speed, 3),
             "ratio": round(engine.speed / plain.speed, 1),
             "peak_mb": round(engine.peak_mb, 1),
-            "evidence_mb": _evidence_mb(scratch / "cases"),
         }
         recording.unlink()
         if options.short_seconds:
@@ -275,7 +274,12 @@ def _same_cases(once: Path, dwell_s: float, scratch: Path) -> dict[str, float]:
     extra = sum(not any(_same(case, other) for other in cases["all"]) for case in cases["auto"])
     print(f"cases with every picture decoded: {len(cases['all'])}, also with key frames: {same}")
     print(f"cases with key frames only: {extra}")
-    return {"cases_all": len(cases["all"]), "cases_same": same, "cases_extra": extra}
+    return {
+        "cases_all": len(cases["all"]),
+        "cases_same": same,
+        "cases_extra": extra,
+        "evidence_mb": _evidence_mb(scratch / "auto"),
+    }
 
 
 def _cases(config: Config) -> list[Seen]:

@@ -77,6 +77,26 @@ def test_a_white_roof_is_no_cloud_and_a_cloud_of_its_size_is(shared_data: Path) 
     assert (judged(ground, cloud.picture) == Quality.CLOUD).mean() > 0.05
 
 
+def test_a_new_roof_beside_a_cloud_is_compared(shared_data: Path) -> None:
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    sky = overcast(ground, 0.5, [(150.0, 60.0, 60.0)], seed=1)
+    roof = np.zeros(ground.shape[:2], bool)
+    roof[80:160, 164:224] = True  # 40 by 30 metres; three metres from where the cloud fades out
+    sky.picture[roof] = 225
+    quality = judged(ground, sky.picture)
+    assert share(quality, VEILS, roof) < 0.1
+    assert share(quality, (Quality.CLOUD,), sky.cloud > 0.5) > 0.9
+
+
+def test_ground_that_is_darker_as_a_whole_is_no_shadow(shared_data: Path) -> None:
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    sky = overcast(ground, 0.5, [(60.0, 60.0, 60.0)], sun_m=(900.0, 0.0), seed=1)
+    sky.picture[200:, 200:] = (sky.picture[200:, 200:] * 0.65).astype(np.uint8)  # ploughed
+    quality = judged(ground, sky.picture)
+    assert not (quality == Quality.SHADOW).any()
+    assert share(quality, (Quality.CLOUD,), sky.cloud > 0.5) > 0.9
+
+
 def test_a_cloud_stays_white_in_another_light(shared_data: Path) -> None:
     # Clouds are cut off at white in their own light, and so are coloured in the other's.
     ground = mosaic(shared_data, "B", SOME, side=2)
