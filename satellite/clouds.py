@@ -55,8 +55,8 @@ _AROUND_M = 6.0
 
 # Shadow: brightness in shares of the other date's, in its middle and at its edge, and the edge's reach;
 # how far it lies from its cloud; how much of the moved outline of all clouds must be dark, by how much more
-# than the rest of the window, the area of it that must be in sight, and how much of what lies around it,
-# so many metres wide, may be as dark. The search is at pixels of so many metres.
+# than the rest of the window, the area of it that must be in sight, and how much more than there may be as dark
+# around it, over so many metres. The search is at pixels of so many metres.
 _SHADE = 0.8
 _SHADE_FRINGE = 0.87
 _SHADE_REACH_M = 15.0
@@ -64,7 +64,7 @@ _SHADE_FAR_M = 400.0
 _SHADE_SHARE = 0.6
 _SHADE_CONTRAST = 0.3
 _SHADE_M2 = 700.0
-_SHADE_RIM = 0.35
+_SHADE_RIM = 0.18
 _SHADE_RIM_M = 20.0
 _HALF = 0.5
 _SHADE_PX_M = 8.0
@@ -195,7 +195,7 @@ def _moved(core: Mask, dark: Mask, clear: Mask, metre: float) -> Mask | None:
         return None
     rim = _rim(shape, metre * ratio)
     around = float(_slide(rim, seen, reach)[row, col])
-    if float(_slide(rim, ground, reach)[row, col]) > _SHADE_RIM * around:
+    if float(_slide(rim, ground, reach)[row, col]) > (usual + _SHADE_RIM) * around:
         return None  # only a part of ground that is darker as a whole
     dx, dy = (col - reach) * width / size[0], (row - reach) * height / size[1]
     step = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
