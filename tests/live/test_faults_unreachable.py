@@ -129,7 +129,8 @@ def _beside_a_sound_one(fleet: Fleet, films: Path, folder: Path, url: str) -> st
         watching.until(lambda: watching.cameras["odd"].reconnects >= 2, "two attempts")
         watching.until_looked("sound", 2)
         due = (time.monotonic() - began) / SAMPLE_S
-        assert watching.cameras["sound"].looks - before >= 0.9 * due - 1
+        # One may be under way at either end.
+        assert watching.cameras["sound"].looks - before >= 0.9 * due - 2
         assert watching.cameras["odd"].looks == 0
         return watching.cameras["odd"].message
 
