@@ -52,7 +52,8 @@ class Scenes:
         before: The earlier image, as it is.
         after: The later one, disturbed.
         truth: The mosaic without any disturbance, on the grid of ``before``.
-        covered: ``(h, w)``: where a cloud or its shadow lies, on the same grid.
+        covered: ``(h, w)``: where a cloud or its shadow lies, or what the later image does not reach, on
+            the same grid.
     """
 
     before: Path
@@ -80,7 +81,7 @@ def write_scenes(sample: Sample, folder: Path, *, seed: int, disturbed: bool = T
     if disturbed:
         opacity = clouds(sample.truth.shape, seed)
         shade = _moved(opacity, _SHADOW_OFFSET_PX)
-        covered = (opacity > _COVERED) | (shade > _COVERED)
+        covered = (opacity > _COVERED) | (shade > _COVERED) | moved_out(sample.truth.shape)
         picture = clouded(sensed(displaced(picture)), displaced(opacity), displaced(shade))
     write(before, sample.before)
     write(after, picture)
@@ -107,14 +108,33 @@ def write(path: Path, picture: Picture, resolution_m: float = RESOLUTION_M) -> N
 
 def displaced(picture: NDArray[_Value]) -> NDArray[_Value]:
     """Moves the content by the shift and the warp, as a poor georeference does."""
-    height, width = picture.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    wave = np.float32(2 * np.pi / _WARP_WAVE_PX)
-    from_x = x - _SHIFT_PX[0] - _WARP_PX * np.sin(wave * y)
-    from_y = y - _SHIFT_PX[1] - _WARP_PX * np.cos(wave * x)
+    x, y = _places(picture.shape)
+    dx, dy = _displacement(x, y)
     edge = cv2.BORDER_REFLECT_101
-    moved = cv2.remap(picture, from_x, from_y, cv2.INTER_LANCZOS4, borderMode=edge)
+    moved = cv2.remap(picture, x - dx, y - dy, cv2.INTER_LANCZOS4, borderMode=edge)
     return np.asarray(moved, picture.dtype)
+
+
+def moved_out(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """What lies beyond the picture once it is displaced, bool ``(h, w)``: nobody sees it there."""
+    height, width = shape[0], shape[1]
+    x, y = _places(shape)
+    dx, dy = _displacement(x, y)
+    inside = (x + dx >= 0) & (x + dx <= width - 1) & (y + dy >= 0) & (y + dy <= height - 1)
+    return np.asarray(~inside, np.bool_)
+
+
+def _places(shape: tuple[int, ...]) -> tuple[_Raster, _Raster]:
+    x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in (shape[1], shape[0])))
+    return x, y
+
+
+def _displacement(x: _Raster, y: _Raster) -> tuple[_Raster, _Raster]:
+    """How far right and down the content moves, pixels; so slowly varying that either end will do."""
+    wave = np.float32(2 * np.pi / _WARP_WAVE_PX)
+    right, down = np.float32(_SHIFT_PX[0]), np.float32(_SHIFT_PX[1])
+    warp = np.float32(_WARP_PX)
+    return right + warp * np.sin(wave * y), down + warp * np.cos(wave * x)
 
 
 def clouds(shape: tuple[int, ...], seed: int) -> _Raster:

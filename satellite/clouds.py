@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil
 
 import cv2
@@ -51,7 +52,7 @@ _FRINGE_M = 40.0
 _FRINGE_LIFT = 12.0
 _FRINGE_RISE = 2.0
 # What is added around clouds and shadows.
-_AROUND_M = 6.0
+_AROUND_M = 3.0
 
 # Shadow: brightness in shares of the other date's, in its middle and at its edge, and the edge's reach;
 # how far it lies from its cloud; how much of the moved outline of all clouds must be dark, by how much more
@@ -67,6 +68,9 @@ _SHADE_M2 = 700.0
 _SHADE_RIM = 0.18
 _SHADE_RIM_M = 20.0
 _HALF = 0.5
+# Directions that are told apart, and how far from the one away from the sun a shadow may lie, radians.
+DIRECTIONS = 24
+_SHADE_APART = 0.4
 _SHADE_PX_M = 8.0
 
 
@@ -160,54 +164,140 @@ def _gradient(light: Plane) -> Plane:
     return np.asarray(cv2.magnitude(across, down), np.float32)
 
 
-def cloud_shadow(look: Look, other: Look, core: Mask, clear: Mask) -> Mask:
-    """What is darker than at the other date and has the shape of the clouds, moved."""
-    near = side(_SMOOTH_M * look.metre)
-    ratio = cv2.blur(look.light, near) / np.maximum(cv2.blur(other.light, near), 1.0)
-    moved = _moved(core, (ratio < _SHADE).astype(np.uint8) & clear, clear, look.metre)
-    if moved is None:
+def cloud_shadow(look: Look, other: Look, core: Mask, clear: Mask, away: float | None) -> Mask:
+    """What is darker than at the other date and has the shape of the clouds, moved.
+
+    Args:
+        look: The date with the clouds.
+        other: The other one.
+        core: The clouds' cores.
+        clear: Where neither date has a cloud.
+        away: Direction away from the sun, radians from the right downwards; ``None``: any.
+    """
+    ratio = _darkness(look, other)
+    slid = _Slid.of(core, (ratio < _SHADE).astype(np.uint8) & clear, clear, look.metre)
+    offset = slid.offset(away)
+    if offset is None:
         return np.zeros_like(core)
+    height, width = core.shape
+    step = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
+    shifted = cv2.warpAffine(core, step, (width, height), flags=cv2.INTER_NEAREST)
+    moved = np.asarray(shifted, np.uint8) & clear
     fringe = (ratio < _SHADE_FRINGE).astype(np.uint8) & dilated(moved, _SHADE_REACH_M * look.metre)
     shadow = moved | touching(fringe & clear, moved)
     around = max(_AROUND_M * look.metre, 1.5)
     return dilated(closed(shadow, around), around)
 
 
-def _moved(core: Mask, dark: Mask, clear: Mask, metre: float) -> Mask | None:
-    """The clouds moved to where they cast their shadow; ``None`` if they cast none in sight."""
-    ratio = min(1.0, 1.0 / (_SHADE_PX_M * metre))
-    height, width = core.shape
-    size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
-    shape, ground, seen = (
-        np.asarray(
-            cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32
-        )
-        for mask in (core, dark, clear)
-    )
-    reach = int(min(_SHADE_FAR_M * metre * ratio, max(size) / 2))
-    hits, tried = _slide(shape, ground, reach), _slide(shape, seen, reach)
-    usual = float(ground.sum()) / max(float(seen.sum()), 1e-6)
-    beyond = (hits - usual * tried) / np.sqrt(np.maximum(tried, 1.0))
-    row, col = divmod(int(beyond.argmax()), beyond.shape[1])
-    share = float(hits[row, col]) / max(float(tried[row, col]), 1e-6)
-    enough = float(tried[row, col]) > _SHADE_M2 * (metre * ratio) ** 2
-    if not enough or share < max(_SHADE_SHARE, usual + _SHADE_CONTRAST):
+def shadow_votes(look: Look, other: Look, core: Mask, clear: Mask) -> Plane:
+    """How well the clouds' outlines fit dark ground in each of `DIRECTIONS` directions, 0 where not at all.
+
+    One window can mislead, since any dark field fits some outline; in all windows of a scene the right
+    direction is the same.
+    """
+    dark = (_darkness(look, other) < _SHADE).astype(np.uint8) & clear
+    return _Slid.of(core, dark, clear, look.metre).votes()
+
+
+def away_from_sun(votes: Plane) -> float | None:
+    """The direction for which most votes were given, radians from the right downwards; ``None``: no votes."""
+    if not votes.any():
         return None
-    rim = _rim(shape, metre * ratio)
-    around = float(_slide(rim, seen, reach)[row, col])
-    if float(_slide(rim, ground, reach)[row, col]) > (usual + _SHADE_RIM) * around:
-        return None  # only a part of ground that is darker as a whole
-    dx, dy = (col - reach) * width / size[0], (row - reach) * height / size[1]
-    step = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-    moved = cv2.warpAffine(core, step, (width, height), flags=cv2.INTER_NEAREST)
-    return np.asarray(moved, np.uint8) & clear
+    beside = np.roll(votes, 1) + np.roll(votes, -1)
+    return float(int((votes + beside / 2).argmax()) * 2 * np.pi / DIRECTIONS)
 
 
-def _rim(shape: Plane, metre: float) -> Plane:
-    """What lies around an outline, its fringe left out."""
-    outline = np.asarray(shape > _HALF, np.uint8)
-    wide, narrow = (_SHADE_RIM_M + _SHADE_REACH_M) * metre, _SHADE_REACH_M * metre
-    return np.asarray(dilated(outline, wide) - dilated(outline, narrow), np.float32)
+def _darkness(look: Look, other: Look) -> Plane:
+    """Brightness in shares of the other date's."""
+    near = side(_SMOOTH_M * look.metre)
+    ratio = cv2.blur(look.light, near) / np.maximum(cv2.blur(other.light, near), 1.0)
+    return np.asarray(ratio, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slid:
+    """The outline of all clouds, slid over dark ground.
+
+    Attributes:
+        shape: The outline, 0 to 1, on coarser pixels.
+        ground: What is dark.
+        seen: What is clear.
+        reach: Farthest offset, coarser pixels.
+        scale: Pixels for each coarser one, across and down.
+        metre: Coarser pixels in a metre.
+        hits: Dark ground under the outline, for each offset.
+        tried: Clear ground under it.
+        usual: Share of the clear ground that is dark.
+    """
+
+    shape: Plane
+    ground: Plane
+    seen: Plane
+    reach: int
+    scale: tuple[float, float]
+    metre: float
+    hits: Plane
+    tried: Plane
+    usual: float
+
+    @classmethod
+    def of(cls, core: Mask, dark: Mask, clear: Mask, metre: float) -> _Slid:
+        ratio = min(1.0, 1.0 / (_SHADE_PX_M * metre))
+        height, width = core.shape
+        size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
+        shape, ground, seen = (
+            np.asarray(
+                cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32
+            )
+            for mask in (core, dark, clear)
+        )
+        reach = int(min(_SHADE_FAR_M * metre * ratio, max(size) / 2))
+        hits, tried = _slide(shape, ground, reach), _slide(shape, seen, reach)
+        usual = float(ground.sum()) / max(float(seen.sum()), 1e-6)
+        scale = (width / size[0], height / size[1])
+        return cls(shape, ground, seen, reach, scale, metre * ratio, hits, tried, usual)
+
+    def offset(self, away: float | None) -> tuple[float, float] | None:
+        """Where the clouds cast their shadow, pixels right and down; ``None`` if they cast none in sight."""
+        strength = self._strength()
+        if away is not None:
+            apart = np.abs((self._directions() - away + np.pi) % (2 * np.pi) - np.pi)
+            strength = np.where(apart <= _SHADE_APART, strength, np.float32(0))
+        row, col = divmod(int(strength.argmax()), strength.shape[1])
+        if strength[row, col] <= 0 or self._goes_on_around(row, col):
+            return None
+        return (col - self.reach) * self.scale[0], (row - self.reach) * self.scale[1]
+
+    def votes(self) -> Plane:
+        """The greatest strength in each direction."""
+        strength = self._strength()
+        sector = np.rint(self._directions() * DIRECTIONS / (2 * np.pi)).astype(np.intp) % DIRECTIONS
+        votes = np.zeros(DIRECTIONS, np.float32)
+        np.maximum.at(votes, sector.ravel(), strength.ravel())
+        return votes
+
+    def _strength(self) -> Plane:
+        """By how much more is dark than elsewhere, in each offset, in deviations; 0 where it is no shadow."""
+        share = self.hits / np.maximum(self.tried, 1e-6)
+        fits = self.tried > _SHADE_M2 * self.metre**2
+        fits &= share >= max(_SHADE_SHARE, self.usual + _SHADE_CONTRAST)
+        beyond = (self.hits - self.usual * self.tried) / np.sqrt(np.maximum(self.tried, 1.0))
+        return np.asarray(np.where(fits, beyond, 0), np.float32)
+
+    def _directions(self) -> Plane:
+        """Direction of each offset, radians from the right downwards."""
+        steps = np.arange(-self.reach, self.reach + 1, dtype=np.float32)
+        return np.asarray(np.arctan2(steps[:, None], steps[None, :]), np.float32)
+
+    def _goes_on_around(self, row: int, col: int) -> bool:
+        """Whether it is only a part of ground that is darker as a whole."""
+        outline = np.asarray(self.shape > _HALF, np.uint8)
+        wide, narrow = (_SHADE_RIM_M + _SHADE_REACH_M) * self.metre, _SHADE_REACH_M * self.metre
+        rim = np.asarray(dilated(outline, wide) - dilated(outline, narrow), np.float32)
+        dark, seen = (
+            float(_slide(rim, plane, self.reach)[row, col]) for plane in (self.ground, self.seen)
+        )
+        return dark > (self.usual + _SHADE_RIM) * seen
 
 
 def _slide(shape: Plane, ground: Plane, reach: int) -> Plane:

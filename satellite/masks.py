@@ -21,15 +21,28 @@ and more; and dark fields as the shadows of these.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from satellite.clouds import cloud_around, cloud_core, cloud_shadow
+from satellite.clouds import (
+    DIRECTIONS,
+    away_from_sun,
+    cloud_around,
+    cloud_core,
+    cloud_shadow,
+    shadow_votes,
+)
 from satellite.look import Look
 from satellite.morphology import Mask, closed, dilated, holds, opened, side, spread
-from satellite.normalise import Gains
+from satellite.normalise import Gains, Sample
 from satellite.views import Picture, Quality
+
+#: Directions in which clouds cast shadows at the earlier and the later date, radians; ``None``: not known.
+Away = tuple[float | None, float | None]
+UNKNOWN: Away = (None, None)
 
 # What should be read around a window for its masks to be those of a larger one, metres: half a cloud,
 # enough to see its soft edge.
@@ -73,6 +86,7 @@ def quality_of(
     resolution_m: float,
     *,
     gains: Gains | None = None,
+    away: Away = UNKNOWN,
 ) -> Picture:
     """Tells where a window cannot be compared, and why.
 
@@ -83,20 +97,14 @@ def quality_of(
         valid_after: Which pixels of ``after`` hold data.
         resolution_m: Side of a pixel on the ground, metres.
         gains: What brings ``after`` to the light of ``before``, where they differ.
+        away: Where clouds cast their shadows at either date, see :func:`shadow_directions`.
 
     Returns:
         uint8 ``(height, width)`` of :class:`~satellite.views.Quality`.
     """
     height, width = valid_before.shape
     valid = valid_before & valid_after
-    factor = int(np.clip(_COARSEST_M / resolution_m, 1, _COARSER))
-    size = (max(1, width // factor), max(1, height // factor))
-    metre = 1.0 / (resolution_m * factor)
-    first, second = Look.of(before, size, metre, None), Look.of(after, size, metre, gains)
-    held: Mask = np.asarray(
-        cv2.resize(valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.uint8
-    )
-    coarse = _judge(first, second, held)
+    coarse = _judge(*_looks(before, after, valid, resolution_m, gains), away)
     quality: Picture
     if coarse.any():
         quality = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST))
@@ -107,16 +115,59 @@ def quality_of(
     return quality
 
 
-def _judge(first: Look, second: Look, held: Mask) -> Mask:
+def shadow_directions(samples: Iterable[Sample], resolution_m: float, gains: Gains | None) -> Away:
+    """Where clouds cast their shadows, which is the same all over an image.
+
+    Args:
+        samples: Windows of the two dates, some hundred metres wide, and where they hold data.
+        resolution_m: Side of their pixels on the ground, metres.
+        gains: What brings the later date to the light of the earlier one, where they differ.
+
+    Returns:
+        Directions at the earlier and the later date, radians from the right downwards; ``None`` where no
+        cloud casts a shadow in sight.
+    """
+    votes = np.zeros((2, DIRECTIONS), np.float32)
+    for before, after, valid in samples:
+        first, second, held = _looks(before, after, valid, resolution_m, gains)
+        for date, (look, other) in enumerate(((first, second), (second, first))):
+            core = cloud_core(look, other, held)
+            if core.any():
+                clear = held & (1 - cloud_around(look, other, core))
+                votes[date] += shadow_votes(look, other, core, clear)
+    return away_from_sun(votes[0]), away_from_sun(votes[1])
+
+
+def _looks(
+    before: Picture,
+    after: Picture,
+    valid: NDArray[np.bool_],
+    resolution_m: float,
+    gains: Gains | None,
+) -> tuple[Look, Look, Mask]:
+    """Both dates, coarser, and where they hold data."""
+    height, width = valid.shape
+    factor = int(np.clip(_COARSEST_M / resolution_m, 1, _COARSER))
+    size = (max(1, width // factor), max(1, height // factor))
+    metre = 1.0 / (resolution_m * factor)
+    held = cv2.resize(valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    return (
+        Look.of(before, size, metre, None),
+        Look.of(after, size, metre, gains),
+        np.asarray(held, np.uint8),
+    )
+
+
+def _judge(first: Look, second: Look, held: Mask, away: Away) -> Mask:
     """Quality at the coarser resolution."""
     quality = np.zeros(held.shape, np.uint8)
     quality[_water(first, second) > 0] = Quality.WATER
     clear = held
-    for look, other in ((first, second), (second, first)):
+    for look, other, direction in ((first, second, away[0]), (second, first, away[1])):
         core = cloud_core(look, other, held)
         if core.any():
             cloud = cloud_around(look, other, core)
-            shadow = cloud_shadow(look, other, core, held & (1 - cloud))
+            shadow = cloud_shadow(look, other, core, held & (1 - cloud), direction)
             quality[shadow > 0] = Quality.SHADOW
             quality[cloud > 0] = Quality.CLOUD
             clear = clear & (1 - cloud)

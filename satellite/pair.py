@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from satellite.align import estimate_shift
 from satellite.error import SatelliteError
 from satellite.grid import Grid
-from satellite.masks import quality_of
+from satellite.masks import UNKNOWN, Away, quality_of, shadow_directions
 from satellite.normalise import Gains, Sample, estimate_gains
 from satellite.overlap import common_grid
 from satellite.scene import Scene
@@ -37,6 +37,9 @@ _STRIP_PX = 128
 # Windows from which the gains are estimated, and their side: 4 million pixels of a scene of any size.
 _SAMPLES = 64
 _SAMPLE_PX = 256
+# Those in which clouds and their shadows are looked for: they lie some hundred metres apart.
+_SKIES = 16
+_SKY_PX = 1024
 # Share of the preparation's time that the alignment takes.
 _ALIGN_SHARE = 0.8
 
@@ -51,6 +54,7 @@ class Preparation:
         size: Width and height of the grid.
         shift: Where the later image shows each pixel; ``None``: as it is georeferenced.
         gains: What brings the later image to the light of the earlier one.
+        away: Where clouds cast their shadows in either image.
     """
 
     before: str
@@ -58,6 +62,7 @@ class Preparation:
     size: tuple[int, int]
     shift: ShiftField | None
     gains: Gains
+    away: Away = UNKNOWN
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it; :meth:`from_dict` brings it back."""
@@ -67,6 +72,7 @@ class Preparation:
             "size": list(self.size),
             "shift": None if self.shift is None else self.shift.to_dict(),
             "gains": self.gains.to_dict(),
+            "away": list(self.away),
         }
 
     @classmethod
@@ -80,10 +86,11 @@ class Preparation:
             width, height = map(int, stored["size"])
             shift, gains = stored["shift"], stored["gains"]
             before, after = str(stored["before"]), str(stored["after"])
+            first, second = (None if one is None else float(one) for one in stored["away"])
         except (KeyError, TypeError, ValueError) as error:
             raise SatelliteError(f"a stored preparation cannot be read: {error!r}") from error
         field = None if shift is None else ShiftField.from_dict(shift)
-        return cls(before, after, (width, height), field, Gains.from_dict(gains))
+        return cls(before, after, (width, height), field, Gains.from_dict(gains), (first, second))
 
 
 class Pair:
@@ -173,7 +180,15 @@ class Pair:
             valid_before = valid_before & inside
         gains, resolution_m = preparation.gains, self.grid.resolution_m
         if self._masks:
-            quality = quality_of(before, raw, valid_before, valid_after, resolution_m, gains=gains)
+            quality = quality_of(
+                before,
+                raw,
+                valid_before,
+                valid_after,
+                resolution_m,
+                gains=gains,
+                away=preparation.away,
+            )
         else:
             quality = np.where(valid_before & valid_after, 0, Quality.NODATA).astype(np.uint8)
         return Views(before, gains.apply(raw), quality, resolution_m)
@@ -262,23 +277,28 @@ class Pair:
                 raise SatelliteError(f"{self.before.name}, {self.after.name}: {error}") from error
         gains = Gains.none(self.bands)
         if self._normalise:
-            gains = estimate_gains(self._samples(shift), self.bands)
+            gains = estimate_gains(self._samples(shift, _SAMPLES, _SAMPLE_PX), self.bands)
+        away = UNKNOWN
+        if self._masks:
+            skies = self._samples(shift, _SKIES, _SKY_PX)
+            away = shadow_directions(skies, self.grid.resolution_m, gains)
         progress(1.0)
         size = (self.grid.width, self.grid.height)
-        return Preparation(self.before.fingerprint(), self.after.fingerprint(), size, shift, gains)
+        fingerprints = self.before.fingerprint(), self.after.fingerprint()
+        return Preparation(*fingerprints, size, shift, gains, away)
 
-    def _samples(self, shift: ShiftField | None) -> Iterator[Sample]:
+    def _samples(self, shift: ShiftField | None, number: int, side_px: int) -> Iterator[Sample]:
         """Aligned windows, evenly over the grid."""
-        per_side = int(sqrt(_SAMPLES))
+        per_side = int(sqrt(number))
         lengths = (self.grid.height, self.grid.width)
-        counts = [min(per_side, ceil(length / _SAMPLE_PX)) for length in lengths]
+        counts = [min(per_side, ceil(length / side_px)) for length in lengths]
         tops, lefts = (
-            np.linspace(0, max(0, length - _SAMPLE_PX), count).astype(int)
+            np.linspace(0, max(0, length - side_px), count).astype(int)
             for length, count in zip(lengths, counts, strict=True)
         )
         for top in tops:
             for left in lefts:
-                window = Window(int(left), int(top), _SAMPLE_PX, _SAMPLE_PX)
+                window = Window(int(left), int(top), side_px, side_px)
                 before, valid_before = self._picture(self.before, window)
                 after, valid_after = self._aligned(window, shift)
                 yield before, after, valid_before & valid_after
