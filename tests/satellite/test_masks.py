@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from satellite.masks import quality_of
+from satellite.masks import quality_of, shadow_directions
 from satellite.normalise import Gains
 from satellite.views import Picture, Quality
 from tests.satellite.clouds import overcast, veiled
@@ -95,6 +95,34 @@ def test_ground_that_is_darker_as_a_whole_is_no_shadow(shared_data: Path) -> Non
     quality = judged(ground, sky.picture)
     assert not (quality == Quality.SHADOW).any()
     assert share(quality, (Quality.CLOUD,), sky.cloud > 0.5) > 0.9
+
+
+def test_shadows_fall_to_one_side_all_over_an_image(shared_data: Path) -> None:
+    """One window with a dark field of a cloud's shape tells another direction than all together."""
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    valid = np.ones(ground.shape[:2], bool)
+    skies = [
+        overcast(ground, 0.5, [(60.0 + 15 * n, 55.0, 50.0 + 5 * n)], seed=n).picture
+        for n in range(4)
+    ]
+    odd = overcast(ground, 0.5, [(180.0, 60.0, 60.0)], sun_m=(-110.0, 90.0)).picture
+    samples = [(ground, picture, valid) for picture in (odd, *skies)]
+    before, after = shadow_directions(samples, 0.5, None)
+    assert before is None
+    assert after is not None
+    assert abs(after - np.arctan2(60, 70)) < 0.3
+    assert shadow_directions(samples[:1], 0.5, None)[1] != after
+    there = quality_of(ground, odd, valid, valid, 0.5)
+    assert (there == Quality.SHADOW).any()
+    known = quality_of(ground, odd, valid, valid, 0.5, away=(None, after))
+    assert not (known == Quality.SHADOW).any()
+    assert ((known == Quality.CLOUD) == (there == Quality.CLOUD)).all()
+
+
+def test_without_clouds_there_is_no_direction(shared_data: Path) -> None:
+    before, after = (mosaic(shared_data, date, SOME, side=2) for date in ("A", "B"))
+    valid = np.ones(before.shape[:2], bool)
+    assert shadow_directions([(before, after, valid)], 0.5, None) == (None, None)
 
 
 def test_a_cloud_stays_white_in_another_light(shared_data: Path) -> None:
