@@ -46,11 +46,10 @@ _SHARP = 0.8
 _LEAST_STEP = 20.0
 # How much finer than the rest a core's edge is looked at.
 _FINER = 2
-# How far around a core its fringe may reach, what is still fringe, and by how much it may get stronger from
-# one pixel to the next one outwards: lift in grey levels.
+# How far around a core its fringe may reach, and what is still fringe: lift in grey levels, about a tenth of
+# what a cloud lifts the ground.
 _FRINGE_M = 40.0
-_FRINGE_LIFT = 12.0
-_FRINGE_RISE = 2.0
+_FRINGE_LIFT = 16.0
 # What is added around clouds and shadows.
 _AROUND_M = 3.0
 
@@ -106,7 +105,7 @@ def _fading(core: Mask, lift: Plane, fringe: Mask, reach: float) -> Mask:
     step = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
     for _ in range(ceil(reach)):
         beside = cv2.dilate(level, step)
-        fresh = (cloud == 0) & (fringe > 0) & (lift <= beside + _FRINGE_RISE)
+        fresh = (cloud == 0) & (fringe > 0) & (lift <= beside)
         if not fresh.any():
             break
         np.copyto(level, lift, where=fresh)
