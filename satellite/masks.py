@@ -27,14 +27,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from satellite.clouds import (
-    DIRECTIONS,
-    away_from_sun,
-    cloud_around,
-    cloud_core,
-    cloud_shadow,
-    shadow_votes,
-)
+from satellite.cloud_shadows import DIRECTIONS, away_from_sun, cloud_shadow, shadow_votes
+from satellite.clouds import cloud_around, cloud_core
 from satellite.look import Look
 from satellite.morphology import Mask, closed, dilated, holds, opened, side, spread
 from satellite.normalise import Gains, Sample
