@@ -11,7 +11,7 @@ samples side by side as one scene (mosaic); the same at 2 m (means over 4 x 4 pi
 brought back to the fine grid); what the screen keeps and discards; the
 cascade's time on a scene of which at least 95 % is unchanged, made by scattering the tiles among
 relit copies of their two dates; and scenes on disk that are shifted, warped, relit and clouded,
-with each step that undoes it left out in turn, scored where no cloud or shadow lies.
+with each step that undoes it left out in turn, scored where no cloud or shadow lies, means of three.
 """
 
 from __future__ import annotations
