@@ -20,6 +20,9 @@ def sample() -> Sample:
     return Sample("made", before, before.copy(), truth)
 
 
+STEPS = {"read", "screen", "network", "cascade", "layers", "vectorise", "sorts"}
+
+
 @pytest.mark.parametrize("resolution_m", [0.5, 2.0])
 def test_a_scene_of_any_size_repeats_its_ground(tmp_path: Path, resolution_m: float) -> None:
     ground = write_ground([sample()] * 4, tmp_path / "ground", resolution_m)
@@ -37,7 +40,8 @@ def test_a_scene_of_any_size_repeats_its_ground(tmp_path: Path, resolution_m: fl
 
 
 def test_hours_follow_from_the_speed_and_what_is_done_once() -> None:
-    rates = {"read": 40.0, "cascade": 40.0, "layers": 40.0, "vectorise": 40.0, "network": 1.0}
+    steps_of_one = ("read", "cascade", "layers", "vectorise", "sorts")
+    rates = dict.fromkeys(steps_of_one, 50.0) | {"network": 1.0}
     steps = Steps(rates, share=0.05, once_s=62.5)
     assert steps.whole == pytest.approx(10)
     assert steps.hours(0.5, km2=100) == pytest.approx(400 * (0.1 + 0.1) / 3600)
@@ -48,7 +52,8 @@ def test_each_step_and_a_whole_comparison_are_measured(shared_data: Path, tmp_pa
     weights = weights_beside(shared_data / "satellite" / "levir")
     ground = write_ground(tiles, tmp_path / "ground", 2.0)
     steps = measure_steps(ground, weights, 160, tmp_path / "steps")
-    assert set(steps.mpix_s) == {"read", "screen", "network", "cascade", "layers", "vectorise"}
+    assert set(steps.mpix_s) == STEPS
+    assert steps.mpix_s["sorts"] > 0
     assert steps.mpix_s["cascade"] > steps.mpix_s["network"] > 0
     assert 0 <= steps.share < 1 and steps.once_s > 0
     whole = measure_whole(ground, weights, 160, tmp_path / "whole")
