@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from scipy import ndimage
@@ -73,19 +74,16 @@ class Outcome:
 def mean_of(outcomes: Sequence[Outcome]) -> Outcome:
     """The means of what came of several pairs of scenes."""
 
-    def mean(values: Sequence[float]) -> float:
-        return sum(values) / len(values)
-
     def means(maps: Sequence[Mapping[str, float]]) -> dict[str, float]:
-        return {name: mean([one[name] for one in maps]) for name in maps[0]}
+        return {name: fmean([one[name] for one in maps]) for name in maps[0]}
 
     return Outcome(
         f1=means([one.f1 for one in outcomes]),
         f1_compared=means([one.f1_compared for one in outcomes]),
         offset_m=means([one.offset_m for one in outcomes]),
-        residual_px=mean([one.residual_px for one in outcomes]),
-        masked=mean([one.masked for one in outcomes]),
-        unmasked=mean([one.unmasked for one in outcomes]),
+        residual_px=fmean([one.residual_px for one in outcomes]),
+        masked=fmean([one.masked for one in outcomes]),
+        unmasked=fmean([one.unmasked for one in outcomes]),
     )
 
 

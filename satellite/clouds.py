@@ -71,25 +71,23 @@ def cloud_around(look: Look, other: Look, core: Mask) -> Mask:
     near = side(SMOOTH_M * look.metre)
     lift = np.asarray(cv2.blur(look.least - other.least, near), np.float32)
     fringe = (lift > _FRINGE_LIFT) & (cv2.blur(look.tint, near) < 2 * _WHITE * look.most)
-    cloud = _fading(core, lift, fringe.astype(np.uint8), _FRINGE_M * look.metre)
+    cloud = _fading(core, lift, fringe, _FRINGE_M * look.metre)
     return dilated(closed(cloud, AROUND_M * look.metre), AROUND_M * look.metre)
 
 
-def _fading(core: Mask, lift: Plane, fringe: Mask, reach: float) -> Mask:
+def _fading(core: Mask, lift: Plane, fringe: NDArray[np.bool_], reach: float) -> Mask:
     """A core and what fades around it: from pixel to pixel outwards, the lift gets no stronger.
 
     A new roof beside a cloud lifts the ground, too, but does not fade.
     """
-    cloud, level = core.copy(), np.where(core > 0, np.float32(255), np.float32(-255))
+    level = np.where(core > 0, np.float32(255), np.float32(0))  # 0: not reached
     step = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
     for _ in range(ceil(reach)):
-        beside = cv2.dilate(level, step)
-        fresh = (cloud == 0) & (fringe > 0) & (lift <= beside)
+        fresh = (level == 0) & fringe & (lift <= cv2.dilate(level, step))
         if not fresh.any():
             break
         np.copyto(level, lift, where=fresh)
-        cloud[fresh] = 1
-    return cloud
+    return np.asarray(level > 0, np.uint8)
 
 
 def _soft(core: Mask, look: Look) -> Mask:
