@@ -140,7 +140,6 @@ class LiveConfig(Section):
     retry_s: Seconds = 60.0
     gap_s: Seconds = 1800.0
     blind_s: Seconds = 600.0
-    batch: Count = 8
     batch_wait_s: SecondsOrZero = 0.2
     ring_s: Seconds = 20.0
     ring_mb: Megabytes = 8.0

@@ -262,18 +262,11 @@ class Observer:
     def busy(self) -> bool:
         """Whether something goes on that is worth a closer look, with looks soon after each other.
 
-        A stay that has begun or is about to reach its limit, something about which the detector may
-        be asked and has not had its say, something that is to be recognised after a gap; not what
-        passes, what has been reported, or what stands where or when it may.
+        A stay that is about to reach its limit; not what passes, what has been reported, or what
+        stands where or when it may.
         """
         now_s = 0.0 if self._background is None else self._background.time_s
-        return any(dwell.is_pressing(now_s) for dwell in self.zone_dwells) or (
-            not self._asked_lately(now_s)
-            and (
-                any(tracker.in_doubt for tracker in self._trackers.values())
-                or self._keeper.in_doubt
-            )
-        )
+        return any(dwell.is_pressing(now_s) for dwell in self.zone_dwells)
 
     def _is_new_view(self, event: ViewEvent | None) -> bool:
         return event is not None and event.state is ViewState.MOVED and not self._drawn

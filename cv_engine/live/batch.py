@@ -13,24 +13,24 @@ class Batch(Generic[Camera]):
     """Gathers looks until there are enough, or the first has waited long enough.
 
     Args:
-        most: Looks that are enough.
+        most: Looks that are enough, and that are handed out at once.
         wait_s: Longest wait of the first, seconds.
     """
 
     def __init__(self, most: int, wait_s: float) -> None:
         self._most = most
         self._wait_s = wait_s
-        self._looks: dict[Camera, Look] = {}
-        self._deadline_s = float("inf")
+        self._looks: dict[Camera, tuple[Look, float]] = {}
 
     def __contains__(self, camera: object) -> bool:
         return camera in self._looks
 
+    def __len__(self) -> int:
+        return len(self._looks)
+
     def add(self, camera: Camera, look: Look, now_s: float) -> None:
         """Adds the look of a camera that has none here."""
-        if not self._looks:
-            self._deadline_s = now_s + self._wait_s
-        self._looks[camera] = look
+        self._looks[camera] = (look, now_s)
 
     def remove(self, camera: Camera) -> None:
         """Takes a camera's look out."""
@@ -47,7 +47,12 @@ class Batch(Generic[Camera]):
         full = len(self._looks) >= self._most
         return bool(self._looks) and (full or now_s >= self._deadline_s)
 
-    def empty(self) -> list[tuple[Camera, Look]]:
-        """Hands out the looks, and begins anew."""
-        looks, self._looks = list(self._looks.items()), {}
-        return looks
+    def take(self) -> list[tuple[Camera, Look]]:
+        """Hands out the looks that have waited longest."""
+        cameras = list(self._looks)[: self._most]
+        return [(camera, self._looks.pop(camera)[0]) for camera in cameras]
+
+    @property
+    def _deadline_s(self) -> float:
+        _, added_s = next(iter(self._looks.values()))
+        return added_s + self._wait_s

@@ -8,8 +8,9 @@ from threading import Event, Lock, Thread
 import structlog
 
 from cv_engine.live.address import Address, AddressError
+from cv_engine.live.arrival import Arrival, StreamError
 from cv_engine.live.capture import CaptureClock
-from cv_engine.live.connection import Arrival, Connection, StreamError
+from cv_engine.live.connection import Connection
 from cv_engine.live.life import Backoff, Life, State
 from cv_engine.live.reel import Reel
 from cv_engine.live.sampler import Due, LiveSampler

@@ -6,7 +6,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from cv_engine.live.connection import Arrival, Format
+from cv_engine.live.arrival import Arrival, Format
 from cv_engine.live.sampler import Due
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.frame import Look, Scaler, Turn

@@ -17,8 +17,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from cv_engine.footage import Footage, Recording
+from cv_engine.live.arrival import Arrival
 from cv_engine.live.capture import CaptureClock
-from cv_engine.live.connection import Arrival
 from cv_engine.video.clock import Clock
 
 _SUFFIX = ".mkv"
@@ -52,6 +52,7 @@ class Reel:
         self._ring: deque[_Kept] = deque()
         self._bytes = 0
         self._lock = Lock()
+        self._written: tuple[Path, tuple[float, float]] | None = None
 
     @property
     def bytes(self) -> int:
@@ -95,16 +96,21 @@ class Reel:
         length_s = max(0.001, stretch[-1].steady_s - first_s)
         self._folder.mkdir(parents=True, exist_ok=True)
         target = self._folder / f"{_digest(tag)}@{first_s:.3f}+{length_s:.3f}{_SUFFIX}"
-        part = target.with_name(target.name + _PART)
+        # Many stays may begin at once, as when the program starts: they show the same.
+        ends = (first_s, stretch[-1].steady_s)
+        if not self._linked(target, ends):
+            _store(target, [kept.arrival for kept in stretch])
+            self._written = (target, ends)
+        return True
+
+    def _linked(self, target: Path, ends: tuple[float, float]) -> bool:
+        """Whether the file that was written last holds the same, and is now this one, too."""
+        if self._written is None or self._written[1] != ends:
+            return False
         try:
-            _write(part, [kept.arrival for kept in stretch])
-            part.replace(target)
-        except av.FFmpegError as error:
-            if isinstance(error, OSError):
-                raise
-            raise OSError(errno.EIO, f"the stream cannot be stored: {error}") from error
-        finally:
-            part.unlink(missing_ok=True)
+            target.hardlink_to(self._written[0])
+        except OSError:
+            return False  # it is gone, or the disk knows no links
         return True
 
     def footage(self, tag: str, clock: CaptureClock) -> Footage:
@@ -164,8 +170,25 @@ def _from(ring: Sequence[_Kept], from_s: float, *, exactly: bool = False) -> lis
     return list(ring[start:])
 
 
+def _store(path: Path, arrivals: Sequence[Arrival]) -> None:
+    """Writes compressed pictures to a file as they are, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    part = path.with_name(path.name + _PART)
+    try:
+        _write(part, arrivals)
+        part.replace(path)
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        raise OSError(errno.EIO, f"the stream cannot be stored: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _write(path: Path, arrivals: Sequence[Arrival]) -> None:
-    """Writes compressed pictures to a file as they are."""
     form = arrivals[0].format
     with av.open(str(path), "w", format="matroska") as out:
         stream = out.add_mux_stream(form.codec, width=form.width, height=form.height)

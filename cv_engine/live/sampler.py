@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cv_engine.live.connection import Arrival
+from cv_engine.live.arrival import Arrival
 from cv_engine.video.sampler import KEY_SPACING_TOLERANCE
 
 # Part of the interval after which a key frame may be looked at where others have to be decoded, too:

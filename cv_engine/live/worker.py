@@ -82,7 +82,7 @@ class Worker:
         self._watched: dict[str, _Watched] = {}
         self._idle: dict[str, CameraStatus] = {}
         self._desk: Desk[str] = Desk()
-        self._batch = Batch[str](config.live.batch, config.live.batch_wait_s)
+        self._batch: Batch[str]
         self._stopping = Event()
         self._lock = Lock()
         self._means: Means
@@ -115,6 +115,8 @@ class Worker:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         key = SigningKey.load_or_create(config.data / "signing-key.pem")
         detector = detector_of(config)
+        # As many as run best at once: more would only keep all other cameras waiting.
+        self._batch = Batch[str](detector.runtime.batches[0], config.live.batch_wait_s)
         self._queue = open_queue(config.queue)
         checkpoints = self._saver = Saver(folder / "checkpoints")
         self._mirror = Mirror(checkpoints, config.evidence.store, config.live.checkpoint_s)
@@ -170,7 +172,8 @@ class Worker:
                 if time.monotonic() - ticked >= _TICK_S:
                     ticked = time.monotonic()
                     self._tick()
-            self._ask_detector()
+            while self._batch:
+                self._ask_detector()
             for name in list(self._watched):
                 self._let_go(name)
         except BaseException as error:
@@ -208,10 +211,8 @@ class Worker:
         watched.status.work_s += time.thread_time() - began
 
     def _ask_detector(self) -> None:
-        """The detector's word on all looks that wait for it."""
-        waiting = self._batch.empty()
-        if not waiting:
-            return
+        """The detector's word on the looks that have waited longest for it."""
+        waiting = self._batch.take()
         began = time.thread_time()
         found = detect(self._means.detector, [look for _, look in waiting])
         share_s = (time.thread_time() - began) / len(waiting)

@@ -17,8 +17,7 @@ from zones.zone import Zone
 Box = NDArray[np.float32]
 
 _MINUTE = timedelta(minutes=1)
-# A stay is looked at closely in its first seconds, in which most end again, and in the last ones.
-_FRESH_S = 10.0
+# A stay is looked at closely in its last seconds before the limit.
 _CLOSE_S = 10.0
 
 
@@ -140,16 +139,13 @@ class ZoneDwell:
             self.stays[thing] = (stay.skip(gap_s), candidate)
 
     def is_pressing(self, time_s: float) -> bool:
-        """Whether a stay has just begun or is about to reach its limit.
+        """Whether a stay is about to reach its limit.
 
-        In between nothing more is learned by looking twice as often.
+        Before, nothing more is learned by looking twice as often: when it began is told by the
+        pixels, and the detector's word comes with any look.
         """
         return any(
-            stay.phase is Phase.IN
-            and (
-                time_s - stay.began < _FRESH_S
-                or time_s - stay.began > self.limits.dwell_s - _CLOSE_S
-            )
+            stay.phase is Phase.IN and time_s - stay.began > self.limits.dwell_s - _CLOSE_S
             for stay, _ in self.stays.values()
         )
 

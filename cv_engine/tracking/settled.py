@@ -116,11 +116,6 @@ class SettledKeeper:
         for thing in self._things:
             thing.unwatched_s += gap_s
 
-    @property
-    def in_doubt(self) -> bool:
-        """Whether the detector has not had its say about something, or a gap is to be bridged."""
-        return any(thing.asked < _ASKED_ENOUGH or thing.unwatched_s > 0 for thing in self._things)
-
     def look(self, background: Background, standing: NDArray[np.float32]) -> bool:
         """Takes in a look's pixels.
 

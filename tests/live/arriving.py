@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cv_engine.live.address import Address
+from cv_engine.live.arrival import Arrival, StreamError
 from cv_engine.live.capture import CaptureClock
-from cv_engine.live.connection import Arrival, Connection, StreamError
+from cv_engine.live.connection import Connection
 from tests.video.recordings import record, times
 
 # When the tests' cameras are switched on: 2026-05-01 08:00 UTC, a Friday.

@@ -27,7 +27,7 @@ def test_enough_looks_are_not_kept_waiting(looks: list[Look]) -> None:
         batch.add(name, look, now_s)
         assert name in batch
     assert batch.is_due(0.15)
-    assert batch.empty() == list(zip("abc", looks, strict=False))
+    assert batch.take() == list(zip("abc", looks, strict=False))
     assert "a" not in batch
     assert not batch.is_due(99.0)
 
@@ -43,7 +43,7 @@ def test_the_first_waits_no_longer_than_it_should(looks: list[Look]) -> None:
     assert not batch.is_due(10.19)
     assert batch.is_due(10.21)
     assert batch.patience_s(11.0, 0.25) == 0.0
-    batch.empty()
+    batch.take()
     batch.add("c", looks[2], 20.0)
     assert not batch.is_due(20.1), "the next one waits anew"
 
@@ -55,4 +55,4 @@ def test_a_camera_that_is_let_go_is_not_asked_about(looks: list[Look]) -> None:
     batch.remove("z")
     assert not batch.is_due(5.0)
     assert batch.patience_s(5.0, 0.25) == 0.25
-    assert batch.empty() == []
+    assert batch.take() == []

@@ -13,7 +13,8 @@ import pytest
 from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
 from cv_engine.live.address import Address
-from cv_engine.live.connection import Arrival, Connection, StreamError
+from cv_engine.live.arrival import Arrival, StreamError
+from cv_engine.live.connection import Connection
 from tests.live.arriving import arrivals
 from tests.video.recordings import record, times
 
@@ -169,3 +170,15 @@ def test_a_camera_that_falls_silent_is_given_up(fleet: Fleet, footage: Footage) 
         assert time.monotonic() - began_s < 10.0
     finally:
         connection.close()
+
+
+def test_over_tls_and_with_a_plain_password(footage: Footage, tmp_path: Path, fleet: Fleet) -> None:
+    with Fleet(tmp_path / "fleet", tls=True, scheme="basic") as secure:
+        secure.add("locked", footage, user="viewer", password=_PASSWORD)
+        url = Address.of(secure.url("locked", tls=True)).url
+        assert url.startswith("rtsps://")
+        found = _first(Connection(Address.of(url, "viewer", _PASSWORD), stall_s=10.0), 20)
+        assert found[-1].media_s - found[0].media_s == pytest.approx(1.9, abs=0.2)
+        assert any(each.key for each in found)
+        with pytest.raises(StreamError, match="refuses user or password"):
+            Connection(Address.of(url, "viewer", "hunter2"), stall_s=10.0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.connection import Arrival
+from cv_engine.live.arrival import Arrival
 from cv_engine.live.desk import Desk
 from cv_engine.live.sampler import Due
 from tests.live.arriving import numbered

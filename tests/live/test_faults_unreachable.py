@@ -104,7 +104,7 @@ def test_garbage_is_given_up(
 ) -> None:
     with GarbageServer(opening) as garbage:
         message = _beside_a_sound_one(fleet, films, tmp_path, garbage.url)
-    assert message == "no answer in time"
+    assert message == "what it sends is no stream"
 
 
 def test_a_server_that_says_nothing_is_given_up(

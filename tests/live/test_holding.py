@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cv_engine.filing import CAMERA_BLIND
+from cv_engine.live.arrival import Arrival
 from cv_engine.live.capture import CaptureClock
-from cv_engine.live.connection import Arrival
 from cv_engine.live.holding import Holding
 from cv_engine.live.reel import Reel
 from cv_engine.rules.dwell import Dwell, Limits, Phase

@@ -11,7 +11,7 @@ import pytest
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from cv_engine.live.connection import Arrival
+from cv_engine.live.arrival import Arrival
 from cv_engine.live.pictures import Pictures
 from cv_engine.live.sampler import Due, LiveSampler
 from cv_engine.video.frame import Look, Scaler

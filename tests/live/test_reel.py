@@ -15,8 +15,8 @@ from av.video.stream import VideoStream
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cv_engine.live.arrival import Arrival
 from cv_engine.live.capture import CaptureClock
-from cv_engine.live.connection import Arrival
 from cv_engine.live.reel import Reel
 from cv_engine.video.source import open_video
 from tests.live.arriving import BEGAN_S, HandClock, arrivals, numbered
@@ -111,6 +111,26 @@ def test_what_is_kept_plays_and_is_the_cameras_bit_for_bit(
     # Each picture is shown at the time at which it was taken.
     wanted = [round(last_key_s * _RATE), 30, 41, 55]
     assert _shown(path, [number / _RATE - first_s for number in wanted]) == wanted
+
+
+def test_what_two_stays_show_is_written_once(
+    made: list[Arrival], tmp_path: Path, clock: CaptureClock
+) -> None:
+    """Where all begins at once, a busy street has twenty of them."""
+    reel = Reel(tmp_path / "kept", 20.0, _MUCH)
+    _fill(reel, made[:-1])
+    for tag in ("car", "van"):
+        assert reel.keep(tag, BEGAN_S + 2.5)
+    car, van = _kept(tmp_path / "kept")
+    assert car.samefile(van)
+    reel.release("car")
+    (recording,) = reel.footage("van", clock).recordings
+    assert len(_packets(recording.path)) == len(made[:-1]) - 20
+    # What is kept a look later shows more, and is another file.
+    reel.add(BEGAN_S + made[-1].media_s, made[-1])
+    assert reel.keep("car", BEGAN_S + 2.5)
+    car, van = _kept(tmp_path / "kept")
+    assert not car.samefile(van)
 
 
 def _units(data: bytes) -> list[bytes]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.connection import Arrival
+from cv_engine.live.arrival import Arrival
 from cv_engine.live.sampler import Due, LiveSampler
 from cv_engine.video.sampler import KEY_SPACING_TOLERANCE
 from tests.live.arriving import BEGAN_S, numbered

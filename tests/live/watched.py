@@ -19,8 +19,8 @@ from cv_engine.cases import Case, Queue, open_queue
 from cv_engine.checkpoint import Checkpoints
 from cv_engine.config import Config
 from cv_engine.evidence.signing import SigningKey
+from cv_engine.live.arrival import Arrival
 from cv_engine.live.capture import CaptureClock
-from cv_engine.live.connection import Arrival
 from cv_engine.live.pictures import Pictures
 from cv_engine.live.reel import Reel
 from cv_engine.live.sampler import LiveSampler

@@ -1,0 +1,130 @@
+"""The description of a stream (SDP, RFC 8866): where its pictures are and how they are coded."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+_CODECS = {"H264": "h264", "H265": "hevc"}
+# Where each codec's parameter sets stand (RFC 6184, 8.1; RFC 7798, 7.1), in the order decoders take.
+_HEADERS = {
+    "h264": ("sprop-parameter-sets",),
+    "hevc": ("sprop-vps", "sprop-sps", "sprop-pps"),
+}
+_START = b"\0\0\0\1"
+
+
+class UnknownFormatError(Exception):
+    """A stream is in a form that is not read here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A stream's pictures.
+
+    Attributes:
+        codec: FFmpeg's name of it.
+        header: Parameter sets, each after a start code; empty where none are told.
+        payload_type: What RTP calls it.
+        clock_rate: Ticks of RTP's timestamps in a second.
+        rate: Pictures per second; ``None`` where not told.
+        control: Where they are asked for, relative to the stream's address.
+        session_control: Where all of the stream is asked for, likewise; empty where not told.
+    """
+
+    codec: str
+    header: bytes
+    payload_type: int
+    clock_rate: int
+    rate: Fraction | None
+    control: str
+    session_control: str
+
+
+@dataclass(slots=True)
+class _Section:
+    formats: tuple[str, ...] = ()
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+
+    def get(self, name: str, of: str = "") -> str | None:
+        """An attribute's value, that of one format where ``of`` names it."""
+        for known, value in self.attributes:
+            if known == name and of:
+                form, _, rest = value.partition(" ")
+                if form == of:
+                    return rest.strip()
+            elif known == name:
+                return value.strip()
+        return None
+
+
+def video_of(text: str) -> Media:
+    """The first pictures that a description tells of.
+
+    Raises:
+        UnknownFormatError: There are none, or none in H.264 or H.265.
+    """
+    session, *parts = _sections(text)
+    for part in parts:
+        for form in part.formats:
+            name, _, clock_rate = (part.get("rtpmap", form) or "").partition("/")
+            codec = _CODECS.get(name.strip().upper())
+            if codec is not None and clock_rate.isdecimal() and int(clock_rate):
+                return Media(
+                    codec,
+                    _header(codec, part.get("fmtp", form) or ""),
+                    int(form),
+                    int(clock_rate),
+                    _rate(part.get("framerate")),
+                    part.get("control") or "",
+                    session.get("control") or "",
+                )
+    raise UnknownFormatError
+
+
+def _sections(text: str) -> list[_Section]:
+    """The session's own lines, then those of each part with pictures."""
+    sections = [_Section()]
+    section = sections[0]
+    for line in text.splitlines():
+        kind, _, value = line.strip().partition("=")
+        if kind == "m":
+            media, *_, forms = value.split(" ", 3) if value.count(" ") >= 3 else (value, "")
+            section = _Section(tuple(form for form in forms.split() if form.isdecimal()))
+            if media == "video":
+                sections.append(section)
+        elif kind == "a":
+            name, _, rest = value.partition(":")
+            section.attributes.append((name.strip().lower(), rest))
+    return sections
+
+
+def _header(codec: str, settings: str) -> bytes:
+    given = {}
+    for setting in settings.split(";"):
+        name, _, value = setting.strip().partition("=")
+        given[name.lower()] = value
+    return b"".join(
+        _START + unit for name in _HEADERS[codec] for unit in _units(given.get(name, ""))
+    )
+
+
+def _units(text: str) -> Iterator[bytes]:
+    for part in text.split(","):
+        try:
+            unit = base64.b64decode(part, validate=True)
+        except (binascii.Error, ValueError):
+            continue  # the pictures may bring their own
+        if unit:
+            yield unit
+
+
+def _rate(text: str | None) -> Fraction | None:
+    try:
+        rate = Fraction(text or "0")
+    except (ValueError, ZeroDivisionError):
+        return None
+    return rate if rate > 0 else None
