@@ -289,10 +289,12 @@ class Observer:
         view = View(self._background, self._scale)
         standing = self._standing_boxes()
         wanted = [tracker.look(time_s, view) for tracker in self._trackers.values()]
-        wanted.append(self._keeper.look(self._background, standing))
+        self._keeper.look(self._background, standing)
+        if self._asked_lately(time_s):
+            return False
         refresh_s = self._config.change.refresh_s
-        wanted.append(self._asked_at is None or time_s - self._asked_at >= refresh_s)
-        return any(wanted) and not self._asked_lately(time_s)
+        stale = self._asked_at is None or time_s - self._asked_at >= refresh_s
+        return stale or any(wanted) or self._keeper.asks(self._background)
 
     def _asked_lately(self, time_s: float) -> bool:
         # Looks come at sample_s or a little sooner: half of one must not cost a whole one.

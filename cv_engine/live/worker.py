@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import socket
@@ -126,6 +127,8 @@ class Worker:
         self._saver.start()
         self._mirror.start()
         self._uploader.start()
+        # Libraries stay: the garbage collector need not go through them again and again.
+        gc.freeze()
         self._thread.start()
 
     def status(self) -> WorkerStatus:

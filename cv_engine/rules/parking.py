@@ -71,4 +71,7 @@ def stands_in(box: Box, polygon: BaseGeometry) -> bool:
     strip = shapely.box(x1 + inset, y2 - _CONTACT_HEIGHT * (y2 - y1), x2 - inset, y2)
     if strip.area <= 0:
         return False
+    # Most stand well inside, which takes a tenth of the time to see.
+    if polygon.covers(strip):
+        return True
     return bool(polygon.intersection(strip).area >= _CONTACT_SHARE * strip.area)

@@ -116,15 +116,12 @@ class SettledKeeper:
         for thing in self._things:
             thing.unwatched_s += gap_s
 
-    def look(self, background: Background, standing: NDArray[np.float32]) -> bool:
+    def look(self, background: Background, standing: NDArray[np.float32]) -> None:
         """Takes in a look's pixels.
 
         Args:
             background: The model after it took in the look.
             standing: Boxes of what is known to stand there, (n, 4), pixels of the frame.
-
-        Returns:
-            Whether the detector must name something that has come to rest.
         """
         mask = background.settled & self.watched
         mask &= ~self._covered(standing, mask.shape)
@@ -133,8 +130,12 @@ class SettledKeeper:
         if self._explained is not None:
             mask = mask & (background.candidate_since != self._explained)
         self._regions = self._fresh(background, mask)
-        asks = [self._asks(background, region) for region in self._regions]
-        return any(asks) or self._explanation_is_old(background)
+
+    def asks(self, background: Background) -> bool:
+        """Whether the detector must name something that has come to rest, after `look`."""
+        return any(
+            self._asks(background, region) for region in self._regions
+        ) or self._explanation_is_old(background)
 
     def _fresh(self, background: Background, mask: Mask) -> list[Region]:
         """The regions of a mask that may be things; the rest is taken into the background."""
@@ -333,11 +334,15 @@ class SettledKeeper:
 
 
 def _common(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
-    corner = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    if np.any(corner <= 0):
+    """Whether two boxes have most of the smaller one in common."""
+    # In plain numbers: of four values, arrays take ten times as long.
+    x1, y1, x2, y2 = first.tolist()
+    u1, v1, u2, v2 = second.tolist()
+    width, height = min(x2, u2) - max(x1, u1), min(y2, v2) - max(y1, v1)
+    if width <= 0 or height <= 0:
         return False
-    areas = [float(np.prod(box[2:] - box[:2])) for box in (first, second)]
-    return float(np.prod(corner)) >= _SAME_PLACE * min(areas)
+    smaller = min((x2 - x1) * (y2 - y1), (u2 - u1) * (v2 - v1))
+    return bool(width * height >= _SAME_PLACE * smaller)
 
 
 def _attended(box: NDArray[np.float32], detections: sv.Detections) -> bool:

@@ -130,27 +130,29 @@ def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> floa
     looks like another view.
     """
     known = np.asarray(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA), np.float32)
-    was, now = _gradient(known), _gradient(small)
-    # At dusk every edge is fainter.
-    now *= np.float32(np.clip(np.median(known) / max(1.0, np.median(small)), 1.0, _DUSK))
-    strength = np.sum(was * was, axis=0)
+    (was_x, was_y), (now_x, now_y) = _gradient(known), _gradient(small)
+    strength = was_x * was_x + was_y * was_y
     strong = strength > _EDGE_LEVELS * _EDGE_LEVELS
     had = _per_cell(strong)
     telling = had >= _CELL_EDGES
     if np.count_nonzero(telling) < _ENOUGH_CELLS:
         return 1.0
-    left = strong & (np.sum(was * now, axis=0) >= _EDGE_LEFT * strength)
+    # At dusk every edge is fainter.
+    dusk = np.float32(np.clip(np.median(known) / max(1.0, np.median(small)), 1.0, _DUSK))
+    left = strong & ((was_x * now_x + was_y * now_y) * dusk >= _EDGE_LEFT * strength)
     return float(np.mean(_per_cell(left)[telling] >= _SAME_CELL * had[telling]))
 
 
-def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Number of points in each cell."""
-    rows, columns = points.shape[0] // _CELL_PX, points.shape[1] // _CELL_PX
-    cells = points.reshape(rows, _CELL_PX, columns, _CELL_PX)
-    return np.asarray(cells.sum(axis=(1, 3)), np.int64)
+    size = (points.shape[1] // _CELL_PX, points.shape[0] // _CELL_PX)
+    share = cv2.resize(points.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(share * _CELL_PX**2, np.float32)
 
 
-def _gradient(small: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sobel gradient, across and down, shape (2, 96, 160)."""
+def _gradient(
+    small: NDArray[np.uint8] | NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Sobel gradient, across and down, each of shape (96, 160)."""
     across, down = (cv2.Sobel(small, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
-    return np.stack([across, down]).astype(np.float32)
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)

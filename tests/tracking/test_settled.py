@@ -53,7 +53,8 @@ class Street:
                 background = Background(picture, time_s, occlusion_s=LOST_S)
             else:
                 background.look(picture, time_s)
-            needed = keeper.look(background, boxes)
+            keeper.look(background, boxes)
+            needed = keeper.asks(background)
             asked = needed or time_s in self.also_asked or time_s == 0
             word = self._word(time_s) if asked else None
             kept.asks += [time_s] if needed else []
