@@ -29,7 +29,9 @@ _CAPACITY = 1 << 17
 _LONGEST_HEAD = 1 << 14
 _INTERLEAVED = 0x24  # "$": channel, size, packet
 _TIMEOUT_S = 60.0  # after which a server forgets a session, where it does not say
+_SEND_S = 1.0  # longest wait for room for a request
 _NO_STREAM = "what it sends is no stream"
+_MAY_FAIL = ("OPTIONS", "GET_PARAMETER")  # a camera that does not know them still plays
 _STATUS = re.compile(rb"RTSP/\d\.\d (\d{3})[^\r\n]*")
 _REQUEST = re.compile(rb"[A-Z_]+ \S+ RTSP/\d\.\d")
 
@@ -159,14 +161,14 @@ class Session:
         """
         if now_s >= self._alive_at_s:
             self._alive_at_s = now_s + self._alive_every_s
+            self._asked.clear()  # what has not been answered by now will not be
             self._ask(self._alive_by, self._whole, {})
 
     def close(self) -> None:
         """Ends the session."""
         try:
-            self._socket.settimeout(0.0)
             if "Session" in self._headers:
-                self._ask("TEARDOWN", self._whole, {})
+                self._ask("TEARDOWN", self._whole, {}, wait_s=0.0)
         except OSError:
             pass  # it is gone already
         finally:
@@ -174,7 +176,7 @@ class Session:
 
     def _set_up(self, until_s: float) -> Media:
         url = self._address.url
-        known = self._request(until_s, "OPTIONS", url, {}, may_fail=True)
+        known = self._request(until_s, "OPTIONS", url, {})
         methods = known.headers.get("Public", "")
         self._alive_by = "GET_PARAMETER" if "GET_PARAMETER" in methods else "OPTIONS"
         told = self._request(until_s, "DESCRIBE", url, {"Accept": "application/sdp"})
@@ -195,39 +197,33 @@ class Session:
         return media
 
     def _request(
-        self,
-        until_s: float,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        *,
-        may_fail: bool = False,
+        self, until_s: float, method: str, url: str, headers: Mapping[str, str]
     ) -> _Answer:
         """Asks, and waits for the answer."""
         self._ask(method, url, headers, until_s - time.monotonic())
         while True:
-            answer = self._next_message(may_fail=may_fail)
+            answer = self._next_message()
             if answer is None:
                 self.fill(until_s - time.monotonic())
             elif not self._asked:
                 return answer
 
-    def _next_message(self, *, may_fail: bool) -> _Answer | None:
-        """The next answer in the buffer, past pictures that come too early; ``None`` where there is none yet."""
+    def _next_message(self) -> _Answer | None:
+        """The next answer, past pictures that come too early; ``None`` where there is none yet."""
         while self._end > self._start and self.buffer[self._start] == _INTERLEAVED:
             head = self.buffer[self._start : min(self._end, self._start + 4)]
             stop = self._start + 4 + (head[2] << 8 | head[3]) if len(head) == 4 else inf
             if stop > self._end:
                 return None
             self._start = int(stop)
-        return self._message(may_fail=may_fail) if self._end > self._start else None
+        return self._message() if self._end > self._start else None
 
     def _ask(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str],
-        wait_s: float | None = None,
+        wait_s: float = _SEND_S,
         *,
         again: bool = False,
     ) -> None:
@@ -238,11 +234,10 @@ class Session:
             user, password = self._address.user, self._address.password
             lines["Authorization"] = self._challenge.answer(method, url, user, password)
         text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        if wait_s is not None:
-            self._socket.settimeout(max(0.001, wait_s))
+        self._socket.settimeout(max(0.001, wait_s))
         self._socket.sendall(f"{method} {url} RTSP/1.0\r\n{text}\r\n".encode())
 
-    def _message(self, *, may_fail: bool = False) -> _Answer | None:
+    def _message(self) -> _Answer | None:
         """Takes in the answer at the beginning of the buffer; ``None`` where it is not whole yet.
 
         Raises:
@@ -270,17 +265,19 @@ class Session:
         status = _STATUS.match(line)
         answer = _Answer(int(status[1]) if status else 0, line.decode("latin-1"), headers, body)
         if status:
-            self._judge(answer, may_fail=may_fail)
+            self._judge(answer)
         return answer
 
-    def _judge(self, answer: _Answer, *, may_fail: bool) -> None:
+    def _judge(self, answer: _Answer) -> None:
         """Acts on an answer that says no.
 
         Raises:
             StreamError: Nothing can be done.
         """
         number = answer.headers.get("CSeq", "").strip()
-        asked = self._asked.pop(int(number), None) if number.isdecimal() else None
+        # Where it does not say what it answers, it is what was asked first.
+        key = int(number) if number.isdecimal() else next(iter(self._asked), 0)
+        asked = self._asked.pop(key, None)
         if asked is None or answer.status == 200:
             return
         if answer.status == 401:
@@ -290,7 +287,7 @@ class Session:
             self._ask(asked.method, asked.url, asked.headers, again=True)
         elif 300 <= answer.status < 400 and asked.method != "PLAY":
             raise UnknownFormatError  # it is elsewhere
-        elif not may_fail and asked.method not in ("GET_PARAMETER", "OPTIONS"):
+        elif asked.method not in _MAY_FAIL:
             told = answer.line.partition(" ")[2]
             raise StreamError(self._address.hide(f"the camera answers: {told}"))
 

@@ -38,10 +38,12 @@ class _Camera:
     Attributes:
         line: The connection.
         asked: Requests so far, whole.
+        numbers: Whether it says which request it answers.
     """
 
     line: socket.socket
     asked: list[str] = field(default_factory=list)
+    numbers: bool = True
     _rest: bytes = b""
 
     def request(self) -> str:
@@ -61,9 +63,11 @@ class _Camera:
     def answer(self, status: bytes = b"200 OK", headers: bytes = b"", body: bytes = b"") -> None:
         number = re.search(r"CSeq: (\d+)", self.asked[-1])
         assert number is not None
-        length = b"Content-Length: %d\r\n" % len(body) if body else b""
-        head = b"RTSP/1.0 %s\r\nCSeq: %s\r\n" % (status, number[1].encode())
-        self.line.sendall(head + headers + length + b"\r\n" + body)
+        if self.numbers:
+            headers += b"CSeq: %s\r\n" % number[1].encode()
+        if body:
+            headers += b"Content-Length: %d\r\n" % len(body)
+        self.line.sendall(b"RTSP/1.0 %s\r\n" % status + headers + b"\r\n" + body)
 
     def set_up(self) -> None:
         """Goes along up to the request to play, which is not answered yet."""
@@ -249,6 +253,24 @@ def test_pictures_may_come_before_the_answer_and_on_other_channels() -> None:
     assert [bytes(each.packet) for each in found] == [b"".join(_START + u for u in _units())] * 3
     assert (found[0].format.width, found[0].format.height) == (192, 96)
     assert cameras[0].asked[-1].startswith("TEARDOWN")
+
+
+def test_answers_without_a_number_and_unknown_requests_are_borne_with() -> None:
+    def script(camera: _Camera) -> None:
+        camera.numbers = False
+        assert camera.request() == "OPTIONS"
+        camera.answer(b"501 Not Implemented")
+        camera.set_up()
+        camera.answer()
+        camera.send(4, *_picture(0))
+        _until_closed(camera)
+
+    with _playing(script) as (address, _):
+        stream = DirectStream(address, _PATIENCE_S, _PATIENCE_S)
+        try:
+            assert next(iter(stream)).key
+        finally:
+            stream.close()
 
 
 def test_reports_alone_are_silence() -> None:
