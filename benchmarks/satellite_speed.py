@@ -22,7 +22,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,7 +41,7 @@ from satellite.layers import Layers
 from satellite.network import NetworkDetector
 from satellite.order import Order, Source
 from satellite.screen import Screen
-from satellite.sorts import sort_of_building
+from satellite.sorts import sorts_of
 
 _COARSE_M = 2.0
 _CITY_KM2 = 9816.0
@@ -51,8 +50,6 @@ _HOUR_S = 3600.0
 _SCENE_MPIX = 625.0
 # Steps that a comparison is made of; the cascade contains the screen and what the network does there.
 _STEPS = ("read", "cascade", "layers", "vectorise", "sorts")
-# Buildings whose sorts are told, of all that are found.
-_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +199,11 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
         with timed("vectorise"):
             buildings = outline(layers, grid)
             gaps(layers, grid)
-        told = buildings[:: ceil(len(buildings) / _TOLD) or 1]
         with timed("sorts"):
-            for building in told:
-                sort_of_building(building, pair, layers)
+            sorts_of(buildings, pair, layers)
     once_s = clock.pop("once")
     land = dict.fromkeys(clock, grid.width * grid.height / 1e6)
     land["network"] = tiles[0].core.width * tiles[0].core.height / 1e6
-    land["sorts"] *= len(told) / len(buildings) if buildings else 1
     rates = {step: land[step] / max(clock[step], 1e-9) for step in clock}
     return Steps(rates, cascade.share.wanted, once_s)
 

@@ -27,7 +27,7 @@ from satellite.output import Feature, Value, write_geojson, write_geopackage, wr
 from satellite.pair import Pair, Preparation
 from satellite.result import Comparison, Found, Site
 from satellite.scene import Scene
-from satellite.sorts import sort_of_building
+from satellite.sorts import sorts_of
 
 __all__ = ["Comparison", "Progress", "Site", "compare"]
 
@@ -169,10 +169,8 @@ def _found(pair: Pair, state: _State, settings: OutlineSettings, progress: Progr
             pass  # what a version before this one wrote is outlined anew
     layers = Layers.open(state.folder)
     buildings = outline(layers, pair.grid, settings, lambda share: progress("outlines", share))
-    sites = []
-    for number, building in enumerate(buildings, 1):
-        sites.append(Site(building, sort_of_building(building, pair, layers)))
-        progress("sorts", number / len(buildings))
+    sorts = sorts_of(buildings, pair, layers, lambda share: progress("sorts", share))
+    sites = [Site(building, sort) for building, sort in zip(buildings, sorts, strict=True)]
     known = state.known
     found = Found(
         tuple(sites), tuple(gaps(layers, pair.grid)), known["detector"], known["detector_f1"]

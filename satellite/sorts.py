@@ -6,12 +6,15 @@ with half of each standing before, 49 are told to be extended.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, floor
 from typing import Final, Literal
 
 import cv2
 import numpy as np
+import rasterio.windows
 import shapely
 from numpy.typing import NDArray
 from rasterio.features import rasterize
@@ -44,6 +47,11 @@ SORT_NAMES: Final[Mapping[Sort, str]] = {
 _AROUND_M: Final = 60.0
 # Of a changed building no more is looked at than that many metres each way, so memory is bounded.
 _FAR_M: Final = 250.0
+# Side of the squares in which buildings are looked at together, metres: twice as much is no window larger,
+# but for a single building's.
+_TOGETHER_M: Final = 250.0
+# Around a building, what may touch it, metres.
+_NEAR_M: Final = 6.0
 # Share of the ground that buildings cover. Each date is one witness of what stands at both, so two
 # that are half sure agree on more than either knows.
 _COVERED: Final = 0.1
@@ -85,80 +93,176 @@ _SITE_M2: Final = 300.0
 _PLACE_M: Final = 120.0
 
 
-def sort_of_building(building: Building, pair: Pair, layers: Reader) -> Sort:
-    """Says what sort of change a polygon is; see :func:`sort_of`.
+class Ground:
+    """A window in which buildings changed, and what stands and is bare in it: worked out once for all.
 
     Args:
-        building: A changed building of the pair.
+        views: The window, with some tens of metres around its changed buildings.
+        change: What the detector said of it.
+
+    Raises:
+        SatelliteError: The two are of different sizes.
+    """
+
+    def __init__(self, views: Views, change: Change) -> None:
+        if change.appeared.shape != views.quality.shape:
+            raise SatelliteError("what the detector said is of another window than the pictures")
+        self._views = views
+        self._change = change
+
+    @cached_property
+    def _dates(self) -> tuple[Roofs, Roofs]:
+        clear = self._views.quality == Quality.CLEAR
+        before, after = (
+            roofs(picture, self._views.resolution_m, clear)
+            for picture in (self._views.before, self._views.after)
+        )
+        return before, after
+
+    @cached_property
+    def _bare(self) -> NDArray[np.bool_]:
+        return bare_ground(self._views, self._dates[1])
+
+    @cached_property
+    def _old(self) -> NDArray[np.bool_]:
+        """What stands at both dates."""
+        return standing(self._views, *self._dates) & (self._change.appeared < _APPEARED)
+
+    def sort_of(self, region: NDArray[np.bool_]) -> Sort:
+        """Says what sort of change a changed building is.
+
+        Args:
+            region: bool ``(height, width)``: where it is.
+
+        Returns:
+            ``demolition`` where more is gone than appeared; ``bare_ground`` where half of it or more is
+            ground made ready to build on, not a building; ``extension`` where it touches, along a good
+            part of its outline, a building that stands at both dates; ``new`` otherwise.
+
+        Raises:
+            SatelliteError: The region has no pixels, or another size than the window.
+        """
+        if region.shape != self._views.quality.shape or not region.any():
+            raise SatelliteError(
+                f"a region of {int(region.sum())} pixels on {region.shape} for a window of "
+                f"{self._views.quality.shape}: give the building's pixels on the window's grid"
+            )
+        change = self._change
+        if change.gone[region].mean() > change.appeared[region].mean():
+            return "demolition"
+        if self._bare[region].mean() >= _BARE_SHARE:
+            return "bare_ground"
+        near = _box(region, ceil(_NEAR_M / self._views.resolution_m))
+        share = touching_share(region[near], self._old[near], self._views.resolution_m)
+        return "extension" if share >= _TOUCHING_SHARE else "new"
+
+
+def sorts_of(
+    buildings: Sequence[Building],
+    pair: Pair,
+    layers: Reader,
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[Sort]:
+    """Says what sort of change each of a pair's changed buildings is; see `Ground.sort_of`.
+
+    Buildings that stand together are looked at together: a new estate costs little more than a house.
+
+    Args:
+        buildings: The changed buildings.
         pair: The two images.
         layers: What the detector said of them.
+        progress: Told the share that is done, 0 to 1.
 
     Raises:
         SatelliteError: An image or a layer cannot be read.
     """
-    if not building.appeared:
-        return "demolition"
-    window, region = _looked_at(building.polygon, pair.grid)
-    said = layers.read(window)
-    change = Change(
-        *((one / np.float32(255)).astype(np.float32) for one in (said.appeared, said.gone))
-    )
-    return sort_of(pair.read(window), region, change)
-
-
-def _looked_at(polygon: shapely.Polygon, grid: Grid) -> tuple[Window, NDArray[np.bool_]]:
-    """A building's window with what is around it, and the pixels of it that are the building."""
-    a, b, c, d, e, f = tuple(~grid.transform)[:6]
-    outline = affine_transform(polygon, [a, b, d, e, c, f])
-    middle = outline.representative_point()  # within it, so there is always a pixel
-    around_it = outline.buffer(_AROUND_M / grid.resolution_m).bounds
-    near = middle.buffer((_FAR_M + _AROUND_M) / grid.resolution_m).bounds
-    left, top = (floor(max(around_it[i], near[i])) for i in (0, 1))
-    right, bottom = (ceil(min(around_it[i], near[i])) for i in (2, 3))
-    window = Window(left, top, right - left, bottom - top)
-    moved = translate(outline, -left, -top)
-    region = rasterize([moved], out_shape=(window.height, window.width), dtype="uint8") > 0
-    region[floor(middle.y) - top, floor(middle.x) - left] = True
-    return window, np.asarray(region, np.bool_)
-
-
-def sort_of(views: Views, region: NDArray[np.bool_], change: Change) -> Sort:
-    """Says what sort of change a changed building is.
-
-    Args:
-        views: The window it lies in, with some tens of metres around it.
-        region: bool ``(height, width)``: where it is.
-        change: What the detector said of the window.
-
-    Returns:
-        ``demolition`` where more is gone than appeared; ``bare_ground`` where half of it or more is
-        ground made ready to build on, not a building; ``extension`` where it touches, along a good
-        part of its outline, a building that stands at both dates; ``new`` otherwise.
-
-    Raises:
-        SatelliteError: The region has no pixels, or another size than the window.
-    """
-    if region.shape != views.quality.shape or not region.any():
-        raise SatelliteError(
-            f"a region of {int(region.sum())} pixels on {region.shape} for a window of "
-            f"{views.quality.shape}: give the building's pixels on the window's grid"
+    sorts: list[Sort] = ["demolition"] * len(buildings)
+    looked_at = {
+        number: _Outline.of(building.polygon, pair.grid)
+        for number, building in enumerate(buildings)
+        if building.appeared
+    }
+    done = 0
+    for window, numbers in _together(looked_at, _TOGETHER_M / pair.grid.resolution_m):
+        said = layers.read(window)
+        change = Change(
+            *((one / np.float32(255)).astype(np.float32) for one in (said.appeared, said.gone))
         )
-    if change.gone[region].mean() > change.appeared[region].mean():
-        return "demolition"
-    place = _box(region, round(_AROUND_M / views.resolution_m))
-    near = Views(
-        np.ascontiguousarray(views.before[place]),
-        np.ascontiguousarray(views.after[place]),
-        views.quality[place],
-        views.resolution_m,
-    )
-    clear = near.quality == Quality.CLEAR
-    before, after = (roofs(one, near.resolution_m, clear) for one in (near.before, near.after))
-    if bare_ground(near, after)[region[place]].mean() >= _BARE_SHARE:
-        return "bare_ground"
-    old = standing(near, before, after) & (change.appeared[place] < _APPEARED)
-    share = touching_share(region[place], old, near.resolution_m)
-    return "extension" if share >= _TOUCHING_SHARE else "new"
+        ground = Ground(pair.read(window), change)
+        for number in numbers:
+            sorts[number] = ground.sort_of(looked_at[number].region(window))
+        done += len(numbers)
+        progress(done / len(looked_at))
+    return sorts
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """A building on the grid.
+
+    Attributes:
+        polygon: Its outline, pixels.
+        middle: A place within it, so that there is always a pixel.
+        window: What is looked at of it and around it.
+    """
+
+    polygon: shapely.Polygon
+    middle: shapely.Point
+    window: Window
+
+    @classmethod
+    def of(cls, polygon: shapely.Polygon, grid: Grid) -> _Outline:
+        a, b, c, d, e, f = tuple(~grid.transform)[:6]
+        outline = affine_transform(polygon, [a, b, d, e, c, f])
+        middle = outline.representative_point()
+        around_it = outline.buffer(_AROUND_M / grid.resolution_m).bounds
+        near = middle.buffer((_FAR_M + _AROUND_M) / grid.resolution_m).bounds
+        left, top = (floor(max(around_it[i], near[i])) for i in (0, 1))
+        right, bottom = (ceil(min(around_it[i], near[i])) for i in (2, 3))
+        return cls(outline, middle, Window(left, top, right - left, bottom - top))
+
+    def region(self, window: Window) -> NDArray[np.bool_]:
+        """Its pixels in a window that holds its own."""
+        left, top = window.col_off, window.row_off
+        shape = (window.height, window.width)
+        region = (
+            rasterize([translate(self.polygon, -left, -top)], out_shape=shape, dtype="uint8") > 0
+        )
+        region[floor(self.middle.y) - top, floor(self.middle.x) - left] = True
+        mine = np.zeros(shape, np.bool_)
+        own = self.window
+        mine[
+            own.row_off - top : own.row_off - top + own.height,
+            own.col_off - left : own.col_off - left + own.width,
+        ] = True
+        return np.asarray(region & mine, np.bool_)
+
+
+def _together(
+    outlines: Mapping[int, _Outline], farthest_px: float
+) -> Iterator[tuple[Window, list[int]]]:
+    """Buildings whose common window is no larger than their own ones together, with that window."""
+
+    def place(number: int) -> tuple[float, float]:
+        middle = outlines[number].middle
+        return middle.y // farthest_px, middle.x
+
+    numbers: list[int] = []
+    window = Window(0, 0, 0, 0)
+    apart = 0
+    for number in sorted(outlines, key=place):
+        own = outlines[number].window
+        both = rasterio.windows.union(window, own) if numbers else own
+        apart += own.width * own.height
+        if numbers and (
+            both.width * both.height > apart or max(both.width, both.height) > 2 * farthest_px
+        ):
+            yield window, numbers
+            numbers, both, apart = [], own, own.width * own.height
+        numbers.append(number)
+        window = both
+    if numbers:
+        yield window, numbers
 
 
 def standing(views: Views, before: Roofs, after: Roofs) -> NDArray[np.bool_]:

@@ -11,14 +11,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
+from rasterio.windows import Window
 
 from benchmarks.change_tiles import Sample, load
 from satellite.classical import MEASURED_F1, ClassicalDetector
 from satellite.comparison import compare
 from satellite.error import SatelliteError
 from satellite.order import Order, Source
-from satellite.sorts import Sort, sort_of
+from satellite.sorts import Ground, Sort, _Outline, _together
 from satellite.views import Change, Picture, Quality, Views
 from tests.satellite.levir import Tiles, image
 from tests.satellite.village import GRASS, SAND, Village, views, within
@@ -77,20 +81,20 @@ def test_what_appears_is_told_apart(
     whole = within((60, 75, 82, 87), pair.before, resolution_m)
     region = within(box, pair.before, resolution_m)
     appeared = region | whole if sort == "new" and box == ANNEX else region
-    assert sort_of(pair, region, said(appeared)) == sort
+    assert Ground(pair, said(appeared)).sort_of(region) == sort
 
 
 @pytest.mark.parametrize("resolution_m", RESOLUTIONS)
 def test_a_house_that_the_detector_says_is_gone_is_a_demolition(resolution_m: float) -> None:
     pair = views(built(HOUSE).seen(resolution_m), village().seen(resolution_m, 1), resolution_m)
     change = ClassicalDetector()(pair)
-    assert sort_of(pair, within(HOUSE, pair.before, resolution_m), change) == "demolition"
+    assert Ground(pair, change).sort_of(within(HOUSE, pair.before, resolution_m)) == "demolition"
 
 
 def test_a_house_that_becomes_a_sandy_plot_is_a_demolition() -> None:
     pair = views(built(HOUSE).seen(), cleared((40, 66, 90, 120)).seen(seed=1))
     house = within(HOUSE, pair.before)
-    assert sort_of(pair, house, said(house, gone=True)) == "demolition"
+    assert Ground(pair, said(house, gone=True)).sort_of(house) == "demolition"
 
 
 def test_what_lies_under_clouds_extends_nothing() -> None:
@@ -98,8 +102,8 @@ def test_what_lies_under_clouds_extends_nothing() -> None:
     annex = within(ANNEX, pair.before)
     hidden = np.where(annex, Quality.CLEAR, Quality.CLOUD).astype(np.uint8)
     clouded = Views(pair.before, pair.after, hidden, pair.resolution_m)
-    assert sort_of(pair, annex, said(annex)) == "extension"
-    assert sort_of(clouded, annex, said(annex)) == "new"
+    assert Ground(pair, said(annex)).sort_of(annex) == "extension"
+    assert Ground(clouded, said(annex)).sort_of(annex) == "new"
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (255, 256)])
@@ -108,7 +112,38 @@ def test_a_region_must_fit_its_window(shape: tuple[int, int]) -> None:
     nothing = np.zeros(shape, np.bool_)
     nothing[:, :200] = shape != (256, 256)
     with pytest.raises(SatelliteError, match="give the building's pixels on the window's grid"):
-        sort_of(pair, nothing, said(np.zeros((256, 256), np.bool_)))
+        Ground(pair, said(np.zeros((256, 256), np.bool_))).sort_of(nothing)
+
+
+def test_what_was_said_must_fit_the_pictures() -> None:
+    pair = views(village().seen(), village().seen(seed=1))
+    with pytest.raises(SatelliteError, match="another window"):
+        Ground(pair, said(np.zeros((255, 256), np.bool_)))
+
+
+_places = st.tuples(st.integers(0, 3000), st.integers(0, 3000), st.integers(40, 900))
+
+
+@given(places=st.lists(_places, max_size=40))
+def test_buildings_that_stand_together_are_looked_at_together(
+    places: list[tuple[int, int, int]],
+) -> None:
+    outlines = {}
+    for number, (x, y, side) in enumerate(places):
+        polygon = shapely.box(x + side * 0.4, y + side * 0.4, x + side * 0.6, y + side * 0.6)
+        window = Window(x, y, side, side)
+        outlines[number] = _Outline(polygon, polygon.representative_point(), window)
+    found = list(_together(outlines, 500.0))
+    assert sorted(number for _, numbers in found for number in numbers) == sorted(outlines)
+    for whole, numbers in found:
+        windows = [outlines[number].window for number in numbers]
+        assert whole.width * whole.height <= sum(each.width * each.height for each in windows)
+        assert max(whole.width, whole.height) <= 1000
+        for number in numbers:
+            own = outlines[number]
+            alone = own.region(own.window)
+            assert alone.any()
+            assert own.region(whole).sum() == alone.sum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +188,7 @@ def real(shared_data: Path) -> list[House]:
 
 
 def test_real_new_houses_are_new(real: list[House]) -> None:
-    found = Counter(sort_of(house.pair, house.region, house.change) for house in real)
+    found = Counter(Ground(house.pair, house.change).sort_of(house.region) for house in real)
     assert found["new"] >= 0.95 * len(real)
 
 
@@ -161,7 +196,7 @@ def test_the_other_half_of_a_real_house_extends_it(real: list[House]) -> None:
     found: Counter[str] = Counter()
     for house in real:
         pair = Views(house.half_before, house.pair.after, house.pair.quality, 0.5)
-        found[sort_of(pair, house.half, said(house.half))] += 1
+        found[Ground(pair, said(house.half)).sort_of(house.half)] += 1
     assert found["extension"] >= 0.75 * len(real)
 
 
