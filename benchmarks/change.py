@@ -36,6 +36,7 @@ from benchmarks.change_figures import (
     on_scenes,
     on_tiles,
     race,
+    torn_down,
 )
 from benchmarks.change_steps import Outcome
 from benchmarks.change_tiles import (
@@ -104,7 +105,10 @@ def _run(options: argparse.Namespace) -> Values:
     if options.coarse_weights:
         coarse = _detectors(options.coarse_weights, options)
     for title, values in (
-        ("judged in tiles, and at 2 m", _at_other_scales(detectors, coarse, samples)),
+        (
+            "judged in tiles, at 2 m, and torn down (dates swapped)",
+            _at_other_scales(detectors, coarse, samples),
+        ),
         ("the screen; a scene 95 % unchanged (city)", _speed(detectors["network"], samples)),
     ):
         _print_values(console, values, title)
@@ -156,6 +160,9 @@ def _at_other_scales(
         values[f"{prefix}tiled_f1"] = cut_through(detector, samples).f1
         values[f"{prefix}mosaic_f1"] = on_mosaic(detector, samples).f1
         values[f"{prefix}f1_2m"] = at_2_m(coarse[name], samples).f1
+        gone = torn_down(detector, samples)
+        values[f"{prefix}demolition_f1"] = gone.f1
+        values[f"{prefix}demolition_recall"] = gone.recall
     return values
 
 

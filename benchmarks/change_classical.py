@@ -77,10 +77,9 @@ def left_out(
     for number, sample in enumerate(samples):
         others = [one for i, of_one in enumerate(taught) if i != number for one in of_one]
         detector = ClassicalDetector(*fitted_odds(others))
-        back = Sample(sample.name, sample.after, sample.before, sample.truth)
         fine += on_tiles(detector, [sample]).pixels
         coarse += at_2_m(detector, [sample])
-        swapped += on_tiles(detector, [back]).pixels
+        swapped += on_tiles(detector, [sample.swapped()]).pixels
     return fine, coarse, swapped
 
 

@@ -141,6 +141,15 @@ def at_2_m(detector: Detector, samples: Sequence[Sample]) -> Pixels:
     return pixels
 
 
+def torn_down(detector: Detector, samples: Sequence[Sample]) -> Pixels:
+    """Scores what a detector says is gone, where the dates are swapped."""
+    pixels = Pixels()
+    for sample in samples:
+        said = detector(sample.swapped().views())
+        pixels += score_pixels(said.gone >= MARKED, sample.truth)
+    return pixels
+
+
 def on_mosaic(detector: Detector, samples: Sequence[Sample]) -> Pixels:
     """Scores a detector on the samples as one mosaic that is judged tile by tile.
 

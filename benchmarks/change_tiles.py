@@ -79,6 +79,10 @@ class Sample:
         clear = np.zeros(self.before.shape[:2], np.uint8)
         return Views(self.before, self.after, clear, resolution_m)
 
+    def swapped(self) -> Sample:
+        """The same with the dates exchanged: what was built is torn down."""
+        return Sample(self.name, self.after, self.before, self.truth)
+
 
 def tiles_in(data: Path) -> Path:
     """The folder with the tiles: the one named, or the one in it."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
-from benchmarks.change_figures import cut_through, of_plain_way, of_screen, on_tiles, race
+from benchmarks.change_figures import (
+    cut_through,
+    of_plain_way,
+    of_screen,
+    on_tiles,
+    race,
+    torn_down,
+)
 from benchmarks.change_scenes import (
     clouds,
     displaced,
@@ -72,6 +80,18 @@ class Truthful:
         clear = views.quality == Quality.CLEAR
         appeared = ((after - before > self.step) & clear).astype(np.float32)
         return Change(appeared, np.zeros_like(appeared))
+
+
+@dataclass
+class Named:
+    """A detector that is a function."""
+
+    judge: Callable[[Views], Change]
+    name: str = "named"
+    margin_px: int = 16
+
+    def __call__(self, views: Views) -> Change:
+        return self.judge(views)
 
 
 def sample(truth: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], seed: int = 0) -> Sample:
@@ -176,6 +196,18 @@ def test_a_perfect_detector_scores_1_on_tiles_and_across_their_borders() -> None
     assert figures.pixels == Pixels(600, 0, 0)
     assert (figures.objects.found, figures.ece) == (6, 0)
     assert cut_through(Truthful(), samples).f1 == 1
+
+
+def test_where_dates_are_swapped_only_what_is_said_to_be_gone_counts() -> None:
+    made = sample(mask(HOUSE, OTHER))
+
+    def gone(views: Views) -> Change:
+        back = Views(views.after, views.before, views.quality, views.resolution_m)
+        said = Truthful()(back)
+        return Change(said.gone, said.appeared)
+
+    assert torn_down(Named(gone), [made]).f1 == 1.0
+    assert torn_down(Truthful(), [made]).recall == 0.0
 
 
 def test_a_city_is_mostly_unchanged() -> None:
