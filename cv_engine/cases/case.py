@@ -97,7 +97,7 @@ class Case:
         left_at: Since when it is known to be gone (UTC); ``None`` while it may still be there.
         confidence: 0 to 1, the highest of all findings joined.
         attributes: The first finding's own values; where a site grew, ``area_m2`` is that of its
-            place now.
+            place now, and ``outside_permit_m2`` what no permit covers of all that was found.
         evidence: Evidence folder's name, the first that was filed.
         state: Where the case stands.
         filed_at: When the case was filed (UTC), by the clock of the machine that filed it.

@@ -20,6 +20,7 @@ from cv_engine.finding import Finding, Place
 
 _LARGEST_ID = 2**31 - 1  # what PostgreSQL's integer holds
 _AREA = "area_m2"  # the attribute with a site's area
+_OUTSIDE = "outside_permit_m2"  # and that of what no permit covers of it
 
 
 def place_of(row: Row[Any]) -> Place:
@@ -213,7 +214,13 @@ def grow(connection: Connection, case: Row[Any], row: Mapping[str, Any]) -> None
     geometry = joined(case.geometry, row["geometry"])
     names = ("min_lon", "min_lat", "max_lon", "max_lat")
     bounds = dict(zip(names, shape(geometry).bounds, strict=True))
-    attributes = {**case.attributes, _AREA: round(area_m2(geometry), 1)}
+    total_m2 = area_m2(geometry)
+    attributes = {**case.attributes, _AREA: round(total_m2, 1)}
+    outside, more = (of.get(_OUTSIDE) for of in (case.attributes, row["attributes"]))
+    if outside is not None and more is not None:
+        # Of what was known before, it was told before.
+        new_share = (total_m2 - area_m2(case.geometry)) / max(area_m2(row["geometry"]), 1e-9)
+        attributes[_OUTSIDE] = round(outside + more * min(max(new_share, 0.0), 1.0), 1)
     set_case(connection, case.id, geometry=geometry, attributes=attributes, **bounds)
     if connection.dialect.name == "sqlite":  # the trigger that fills its R*Tree sees new cases only
         moved = sa.update(case_boxes).where(case_boxes.c.id == case.id).values(**bounds)

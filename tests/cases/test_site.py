@@ -75,6 +75,18 @@ def test_a_site_that_grows_is_one_case_with_all_of_its_ground(queue: Queue) -> N
     assert history[2].data["attributes"]["area_m2"] == pytest.approx(200, rel=0.01)
 
 
+def test_what_no_permit_covers_grows_by_what_is_new(queue: Queue) -> None:
+    """Half of the wing has a permit; a tenth of it was known before."""
+    queue.file(site(_HALL, attributes={"outside_permit_m2": 200.0}))
+    wing = ground(18, 0, 20, 10)
+    queue.file(site(wing, _MONTH_S, attributes={"outside_permit_m2": 100.0}))
+    assert queue.get(1).attributes["outside_permit_m2"] == pytest.approx(290, rel=0.01)
+    queue.file(site(wing, 2 * _MONTH_S, attributes={"outside_permit_m2": 100.0}))
+    assert queue.get(1).attributes["outside_permit_m2"] == pytest.approx(290, rel=0.01)
+    queue.file(site(ground(38, 0, 20, 10), 3 * _MONTH_S))
+    assert queue.get(1).attributes["outside_permit_m2"] == pytest.approx(290, rel=0.01)
+
+
 def test_a_box_finds_what_a_site_has_grown_to(queue: Queue) -> None:
     queue.file(site(_HALL))
     annexe = ground(22, 0, 50, 10)

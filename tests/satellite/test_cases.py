@@ -185,6 +185,7 @@ def test_two_runs_over_a_growing_site_are_one_case_that_grows(
     assert _file(sites, annexe, "extension", month(2)) == Filed(1, "known")
     (case,) = queue.cases()
     assert case.attributes["area_m2"] == pytest.approx(350, rel=5e-3)
+    assert case.attributes["outside_permit_m2"] == case.attributes["area_m2"]
     assert (case.began, case.observed) == (month(2).time, month(3).time)
     filed, joined = queue.history(1)
     assert (filed.event, joined.event) == (Event.FILED, Event.JOINED)
