@@ -206,11 +206,6 @@ class Background:
         self.bare_looks.ravel()[some] = bare_looks
 
     @property
-    def changed_share(self) -> float:
-        """Share of the pixels that do not show the background now."""
-        return 1.0 - float(np.count_nonzero(self.is_background)) / self.is_background.size
-
-    @property
     def settled(self) -> Mask:
         """Pixels where something other than the background was seen in two looks or more."""
         return self.is_candidate & (self.candidate_since < self.time_s)

@@ -126,14 +126,20 @@ def _beside_a_sound_one(fleet: Fleet, films: Path, folder: Path, url: str) -> st
     entries = [{"name": "odd", "url": url}, *entries_of(fleet, ["sound"])]
     with Watching(configured(folder, entries)) as watching:
         watching.until_looked("sound")
-        before, began = watching.cameras["sound"].looks, time.monotonic()
-        watching.until(lambda: watching.cameras["odd"].reconnects >= 2, "two attempts")
-        watching.until_looked("sound", 2)
-        due = (time.monotonic() - began) / SAMPLE_S
-        # One may be under way at either end.
-        assert watching.cameras["sound"].looks - before >= 0.9 * due - 2
+        # Other programs may take the machine away for a while; what the odd one costs would show in each.
+        assert any(_keeps_its_rate(watching, attempt) for attempt in range(4))
         assert watching.cameras["odd"].looks == 0
         return watching.cameras["odd"].message
+
+
+def _keeps_its_rate(watching: Watching, attempt: int) -> bool:
+    """Whether the sound camera is looked at as often as it should while the odd one is tried twice."""
+    before, began = watching.cameras["sound"].looks, time.monotonic()
+    watching.until(lambda: watching.cameras["odd"].reconnects >= 2 * attempt + 2, "two attempts")
+    watching.until_looked("sound", 2)
+    due = (time.monotonic() - began) / SAMPLE_S
+    # One may be under way at either end.
+    return watching.cameras["sound"].looks - before >= 0.9 * due - 2
 
 
 def test_a_hundred_cameras_that_never_answer_cost_a_hundred_others_nothing(
