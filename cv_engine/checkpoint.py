@@ -209,14 +209,14 @@ def _unpacked(forms: list[Any], blocks: memoryview) -> list[NDArray[Any]]:
             at += length
         values = np.frombuffer(parts[0], kind)
         if len(parts) == 2:
-            ends = [*np.frombuffer(parts[1], _BEGIN)[1:], math.prod(shape)]
-            values = np.repeat(values, np.diff(ends, prepend=0))
+            begins = np.frombuffer(parts[1], _BEGIN).astype(np.int64)
+            values = np.repeat(values, np.diff(begins, append=math.prod(shape)))
         arrays.append(values.reshape(shape).copy())
     return arrays
 
 
 class _Encoder:
-    """Turns values into JSON and named arrays; an array met twice is one array."""
+    """Turns values into JSON and numbered arrays; an array met twice is one array."""
 
     def __init__(self) -> None:
         self.arrays: list[NDArray[Any]] = []

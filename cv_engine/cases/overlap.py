@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +48,7 @@ def same_place(one: Place, other: Place, gap_m: float = SITE_GAP_M) -> float:
     return _same_ground(one.geometry, other.geometry, one.accuracy_m, other.accuracy_m)
 
 
-def box_iou(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> float:
+def box_iou(one: Sequence[float], other: Sequence[float]) -> float:
     """Intersection over union of two xyxy boxes; 0.0 where both are empty."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])

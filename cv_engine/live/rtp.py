@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-_START = b"\0\0\0\1"
+from cv_engine.live.sdp import START
+
 _HEAD_BYTES = 12
 _VERSION = 2
 _PLAIN = _VERSION << 6  # a header's first byte where nothing is added to it
@@ -104,10 +105,6 @@ class Depacketizer:
                 self._parts.append(buffer[begin:stop])
                 self._bytes += stop - begin
                 return
-        self._feed_any(buffer, start, stop)
-
-    def _feed_any(self, buffer: bytearray, start: int, stop: int) -> None:
-        flags, kind, sequence, stamp = _head(buffer, start)
         if kind & 0x7F != self._payload_type or flags >> 6 != _VERSION:
             return
         at = start + _HEAD_BYTES + 4 * (flags & 15)
@@ -115,6 +112,14 @@ class Depacketizer:
             at += 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3])
         if flags & _PADDED:
             stop -= buffer[stop - 1]
+        self._follow(sequence, stamp)
+        if at < stop:
+            self._add(buffer, at, stop)
+        if kind & _LAST:
+            self._end()
+
+    def _follow(self, sequence: int, stamp: int) -> None:
+        """Takes note of what is missing before a packet, and of the picture that it begins."""
         follows = self._next in (None, sequence)
         self._next = sequence + 1 & 0xFFFF
         if not follows:
@@ -123,10 +128,6 @@ class Depacketizer:
             self._end()
             self._ticks, self._stamp = self.ticks_at(stamp), stamp
             self._follows = follows
-        if at < stop:
-            self._add(buffer, at, stop)
-        if kind & _LAST:
-            self._end()
 
     def ticks_at(self, stamp: int) -> int:
         """What an RTP timestamp near the latest one is, gone on where RTP's begins anew."""
@@ -172,7 +173,7 @@ class Depacketizer:
             first = buffer[at] & ~(form.mask << form.shift) | kind << form.shift
             self._key |= kind in form.keys
             self._in_unit = True
-            self._put(_START + bytes((first,)) + buffer[at + 1 : at + form.header])
+            self._put(START + bytes((first,)) + buffer[at + 1 : at + form.header])
         if self._in_unit:
             self._put(buffer[begin:stop])
         else:
@@ -196,7 +197,7 @@ class Depacketizer:
         self._key |= kind in form.keys
         if kind == form.information:
             self._key |= _is_recovery_point(unit)
-        self._put(_START + unit)
+        self._put(START + unit)
 
     def _put(self, part: bytes | bytearray) -> None:
         self._parts.append(part)

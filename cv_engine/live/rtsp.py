@@ -145,13 +145,21 @@ class Session:
                 if answer is None:
                     return
                 continue
-            stop = start + 4 + (buffer[start + 2] << 8 | buffer[start + 3])
-            if stop > self._end:
+            stop = self._packet_end()
+            if stop is None:
                 return
             self._start = stop
             channel = buffer[start + 1]
             if channel in (pictures, reports):
                 yield channel == pictures, start + 4, stop
+
+    def _packet_end(self) -> int | None:
+        """Where the packet at the beginning of the buffer ends; ``None`` where it is not whole yet."""
+        begin = self._start + 4
+        if begin > self._end:
+            return None
+        stop = begin + (self.buffer[begin - 2] << 8 | self.buffer[begin - 1])
+        return stop if stop <= self._end else None
 
     def keep_alive(self, now_s: float) -> None:
         """Tells the camera, now and then, that somebody is still there.
@@ -211,11 +219,10 @@ class Session:
     def _next_message(self) -> _Answer | None:
         """The next answer, past pictures that come too early; ``None`` where there is none yet."""
         while self._end > self._start and self.buffer[self._start] == _INTERLEAVED:
-            head = self.buffer[self._start : min(self._end, self._start + 4)]
-            stop = self._start + 4 + (head[2] << 8 | head[3]) if len(head) == 4 else inf
-            if stop > self._end:
+            stop = self._packet_end()
+            if stop is None:
                 return None
-            self._start = int(stop)
+            self._start = stop
         return self._message() if self._end > self._start else None
 
     def _ask(

@@ -14,7 +14,8 @@ _HEADERS = {
     "h264": ("sprop-parameter-sets",),
     "hevc": ("sprop-vps", "sprop-sps", "sprop-pps"),
 }
-_START = b"\0\0\0\1"
+#: Stands before each unit of H.264 and H.265 where units follow one another (Annex B).
+START = b"\0\0\0\1"
 
 
 class UnknownFormatError(Exception):
@@ -108,7 +109,7 @@ def _header(codec: str, settings: str) -> bytes:
         name, _, value = setting.strip().partition("=")
         given[name.lower()] = value
     return b"".join(
-        _START + unit for name in _HEADERS[codec] for unit in _units(given.get(name, ""))
+        START + unit for name in _HEADERS[codec] for unit in _units(given.get(name, ""))
     )
 
 

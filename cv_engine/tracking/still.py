@@ -16,6 +16,7 @@ import supervision as sv
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from cv_engine.cases.overlap import box_iou
 from cv_engine.video.background import Background
 
 Box = NDArray[np.float32]
@@ -383,11 +384,7 @@ def pad(boxes: Box) -> Box:
 def overlap_of(first: Box, second: Box) -> float:
     """Intersection over union of two boxes, jitter allowed for."""
     # In plain numbers: of four values, arrays take ten times as long.
-    x1, y1, x2, y2 = pad(first).tolist()
-    u1, v1, u2, v2 = pad(second).tolist()
-    common = max(0.0, min(x2, u2) - max(x1, u1)) * max(0.0, min(y2, v2) - max(y1, v1))
-    both = (x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1) - common
-    return float(common / both) if both > 0 else 0.0
+    return box_iou(pad(first).tolist(), pad(second).tolist())
 
 
 def _word(detections: sv.Detections, index: int) -> tuple[float, str]:

@@ -73,3 +73,9 @@ class HandClock:
     def capture(self) -> CaptureClock:
         """A camera's clock on this machine."""
         return CaptureClock(wall=lambda: self.wall, monotonic=lambda: self.monotonic)
+
+
+def units_of(data: bytes) -> tuple[bytes, ...]:
+    """What a picture of H.264 or H.265 consists of, from between its start codes."""
+    parts = data.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
+    return tuple(part for part in parts if part)

@@ -19,7 +19,7 @@ from cv_engine.live.arrival import Arrival
 from cv_engine.live.capture import CaptureClock
 from cv_engine.live.reel import Reel
 from cv_engine.video.source import open_video
-from tests.live.arriving import BEGAN_S, HandClock, arrivals, numbered
+from tests.live.arriving import BEGAN_S, HandClock, arrivals, numbered, units_of
 from tests.video.recordings import number_of
 
 _RATE = 10.0
@@ -136,8 +136,7 @@ def test_what_two_stays_show_is_written_once(
 def _units(data: bytes) -> list[bytes]:
     """What a picture consists of: Matroska has lengths where H.264 and H.265 have start codes."""
     if data.startswith((b"\0\0\0\1", b"\0\0\1")):
-        parts = data.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
-        return [part for part in parts if part]
+        return list(units_of(data))
     if data[0] != 0:
         return [data]
     units, place = [], 0

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cv_engine.live.rtp import Depacketizer, Picture, SenderReport
+from tests.live.arriving import units_of
 from tests.video.recordings import record, times
 
 _TYPE = 96
@@ -46,7 +47,7 @@ def _sent(codec: str, size: int) -> _Sent:
             copy = out.add_stream_from_template(stream)
             for packet in source.demux(stream):
                 if packet.size:
-                    given_.append(_units(bytes(packet)))
+                    given_.append(units_of(bytes(packet)))
                     keys.append(packet.is_keyframe)
                     packet.stream = copy
                     out.mux(packet)
@@ -59,10 +60,6 @@ def _sent(codec: str, size: int) -> _Sent:
     media = tuple(each for each in packets if not 200 <= each[1] <= 204)
     reports = tuple(each for each in packets if each[1] == 200)
     return _Sent(media, reports, tuple(given_), tuple(keys))
-
-
-def _units(data: bytes) -> tuple[bytes, ...]:
-    return tuple(part for part in data.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1") if part)
 
 
 def _pictures(codec: str, packets: Sequence[bytes]) -> list[Picture]:
@@ -81,7 +78,7 @@ def test_what_was_sent_comes_out(codec: str, size: int) -> None:
     sent = _sent(codec, size)
     assert size > 200 or len(sent.packets) > _COUNT, "some are sent in fragments"
     found = _pictures(codec, sent.packets)
-    assert [_units(each.data) for each in found] == list(sent.units)
+    assert [units_of(each.data) for each in found] == list(sent.units)
     assert [each.key for each in found] == list(sent.keys)
     assert all(each.whole for each in found)
     ticks = [each.ticks - found[0].ticks for each in found]
@@ -100,7 +97,7 @@ def test_of_what_is_lost_nothing_passes_for_whole(codec: str, data: st.DataObjec
     spoiled = {pictures[stamps[number]] for number in lost}
     for picture in _pictures(codec, arrived):
         index = pictures[picture.ticks % (1 << 32)]
-        units = _units(picture.data)
+        units = units_of(picture.data)
         if picture.whole:
             assert units == sent.units[index] or picture.key
         if picture.whole and picture.key:
@@ -137,7 +134,7 @@ def test_time_goes_on_where_timestamps_begin_anew() -> None:
 
 def test_pictures_end_where_the_next_begins_if_nothing_says_so() -> None:
     sent = [_unit(n, 3600 * (n // 2), b"\x41" + bytes([n]), last=False) for n in range(6)]
-    assert [_units(each.data) for each in _pictures("h264", sent)] == [
+    assert [units_of(each.data) for each in _pictures("h264", sent)] == [
         (b"\x41\x00", b"\x41\x01"),
         (b"\x41\x02", b"\x41\x03"),
     ]

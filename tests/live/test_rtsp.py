@@ -20,12 +20,11 @@ from cv_engine.live.address import Address
 from cv_engine.live.arrival import StreamError
 from cv_engine.live.direct import DirectStream
 from cv_engine.live.rtsp import Session
-from cv_engine.live.sdp import UnknownFormatError
-from tests.live.arriving import arrivals
+from cv_engine.live.sdp import START, UnknownFormatError
+from tests.live.arriving import arrivals, units_of
 from tests.video.recordings import record, times
 
 _PATIENCE_S = 10.0
-_START = b"\0\0\0\1"
 _SDP = b"v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\n"
 _KINDS = {"DESCRIBE": b"Content-Type: application/sdp\r\n"}
 _SESSION = b"Session: 12345678;timeout=2\r\nTransport: RTP/AVP/TCP;unicast;interleaved=4-5\r\n"
@@ -216,9 +215,7 @@ def _units() -> tuple[bytes, ...]:
     """Of a real picture, with its parameter sets."""
     with TemporaryDirectory() as folder:
         (first, *_) = arrivals(record(Path(folder) / "a.ts", times(2), gop=1))
-    return tuple(
-        unit for unit in bytes(first.packet).replace(_START, _START[1:]).split(_START[1:]) if unit
-    )
+    return units_of(bytes(first.packet))
 
 
 def _picture(number: int) -> list[bytes]:
@@ -250,7 +247,7 @@ def test_pictures_may_come_before_the_answer_and_on_other_channels() -> None:
         finally:
             stream.close()
     assert [round(each.media_s, 2) for each in found] == [0.0, 0.04, 0.08]
-    assert [bytes(each.packet) for each in found] == [b"".join(_START + u for u in _units())] * 3
+    assert [bytes(each.packet) for each in found] == [b"".join(START + u for u in _units())] * 3
     assert (found[0].format.width, found[0].format.height) == (192, 96)
     assert cameras[0].asked[-1].startswith("TEARDOWN")
 
