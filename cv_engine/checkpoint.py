@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from cv_engine.ledger import replace
 from cv_engine.rules.dwell import Dwell, Phase
 from cv_engine.rules.rule import Candidate, Violation
-from cv_engine.tracking.settled import Settled, SettledKeeper
+from cv_engine.tracking.settled import SettledKeeper
 from cv_engine.tracking.still import Still, StillTracker, Tolerance
+from cv_engine.tracking.thing import Settled
 from cv_engine.video.background import Background, Region
 from cv_engine.video.health import ViewHealth, ViewState
 

@@ -74,7 +74,7 @@ class VideoConfig(Section):
 class ChangeConfig(Section):
     """When the detector is asked although nothing has come to rest or gone."""
 
-    refresh_s: Seconds = 60.0
+    refresh_s: Seconds = 120.0
 
 
 class TrackingConfig(Section):

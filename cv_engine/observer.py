@@ -31,9 +31,8 @@ EXPLAINED_CLASSES = ("person", *MOTOR_CLASSES, *NON_MOTOR_CLASSES)
 # enough not to call it goods.
 EXPLAINING_CONFIDENCE = 0.1
 
-# What is doubtful is put to the detector again after this many seconds, or this often in the shortest
-# dwell where that is sooner: what matters lasts minutes, what passes by need not be named.
-ASK_AGAIN_S = 30.0
+# What is doubtful is put to the detector so often in the shortest dwell: what matters lasts, what passes
+# by need not be named.
 ASKED_PER_DWELL = 6
 
 # Looks in a row in which passers-by may hide a thing, however far apart the looks are, before it
@@ -124,8 +123,9 @@ class Observer:
     def _restart(self) -> None:
         """Forgets the view: nothing seen so far tells anything about the next look."""
         lost_s = self._lost_s
-        shortest_s = min((dwell.limits.dwell_s for dwell in self.zone_dwells), default=lost_s)
-        self._ask_again_s = min(ASK_AGAIN_S, shortest_s / ASKED_PER_DWELL)
+        self._refresh_s = self._config.change.refresh_s
+        dwells_s = [dwell.limits.dwell_s for dwell in self.zone_dwells]
+        self._ask_again_s = min([self._refresh_s, *(each / ASKED_PER_DWELL for each in dwells_s)])
         self._background = None
         self._health = ViewHealth()
         self._trackers = {
@@ -292,8 +292,7 @@ class Observer:
         self._keeper.look(self._background, standing)
         if self._asked_lately(time_s):
             return False
-        refresh_s = self._config.change.refresh_s
-        stale = self._asked_at is None or time_s - self._asked_at >= refresh_s
+        stale = self._asked_at is None or time_s - self._asked_at >= self._refresh_s
         return stale or any(wanted) or self._keeper.asks(self._background)
 
     def _asked_lately(self, time_s: float) -> bool:

@@ -180,7 +180,7 @@ def test_an_observer_goes_on_from_it_as_if_nothing_had_been(stop: int, tmp_path:
 def test_an_observer_keeps_all_that_changes() -> None:
     fixed = {
         *("small_size", "_scale", "_zones", "_config", "_sample_s", "_drawn", "_watched"),
-        *("_ask_again_s", "_lost_s"),
+        *("_ask_again_s", "_lost_s", "_refresh_s"),
     }
     between_looks = {"_question"}  # there is none, or nothing may be kept
     kept = {"_background", "_health", "_trackers", "_keeper", "_asked_at"}

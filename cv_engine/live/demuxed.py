@@ -15,7 +15,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from cv_engine.live.address import Address
-from cv_engine.live.arrival import NAP_S, Arrival, Format, StreamError
+from cv_engine.live.arrival import Arrival, Format, StreamError, nap
 from cv_engine.video.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class DemuxedStream:
                 yield Arrival(picture, media_s, key, arrived_s, sent_at, self._format)
             # It has taken all there is where it had to wait for the last picture.
             if naps and arrived_s - asked_s > _WAITED_S:
-                time.sleep(NAP_S)
+                nap()
             asked_s = time.monotonic()
         # A camera that falls silent ends like one that says so.
         silent_s = time.monotonic() - asked_s

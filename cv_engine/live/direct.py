@@ -13,7 +13,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from cv_engine.live.address import Address
-from cv_engine.live.arrival import NAP_S, Arrival, Format
+from cv_engine.live.arrival import Arrival, Format, nap
 from cv_engine.live.rtp import Depacketizer, Picture, SenderReport
 from cv_engine.live.rtsp import Session
 from cv_engine.video.timeline import USUAL_RATE, Timeline
@@ -64,20 +64,18 @@ class DirectStream:
                     yield self._arrival(picture, timeline, arrived_s, form)
             self._session.keep_alive(arrived_s)
             if all_of_it:
-                time.sleep(NAP_S)
+                nap()
 
     def close(self) -> None:
         """Lets the connection go."""
         self._session.close()
 
     def _received(self) -> list[Picture]:
-        buffer, depacketizer = self._session.buffer, self._depacketizer
-        for is_picture, start, stop in self._session.packets():
-            if is_picture:
-                depacketizer.feed(buffer, start, stop)
-            else:
-                self._report = SenderReport.of(buffer, start, stop) or self._report
-        return depacketizer.take()
+        buffer = self._session.buffer
+        pictures, reports = self._session.packets()
+        for start, stop in reports:
+            self._report = SenderReport.of(buffer, start, stop) or self._report
+        return self._depacketizer.feed(buffer, pictures)
 
     def _form_of(self, picture: Picture) -> Format | None:
         """The stream's format, ``None`` where it does not show in this picture."""

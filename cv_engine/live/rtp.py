@@ -7,13 +7,13 @@ sent in the order in which it is decoded, as every camera does.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cv_engine.live.sdp import START
 
 _HEAD_BYTES = 12
 _VERSION = 2
-_PLAIN = _VERSION << 6  # a header's first byte where nothing is added to it
 _PADDED, _EXTENDED = 0x20, 0x10
 _LAST = 0x80  # of a picture
 _head = struct.Struct(">BBHI").unpack_from
@@ -46,6 +46,10 @@ _FORMS = {
 }
 
 
+Span = tuple[int, int]
+"""Where a packet begins and ends in a buffer."""
+
+
 class Picture(NamedTuple):
     """A compressed picture.
 
@@ -73,7 +77,8 @@ class Depacketizer:
     def __init__(self, codec: str, payload_type: int) -> None:
         self._payload_type = payload_type
         self._form = _FORMS[codec]
-        self._fragment_begins = _HEAD_BYTES + self._form.header + 1  # in a plain packet
+        self._plain = _VERSION << 14 | payload_type  # how a header begins that has no additions
+        self._fragment = struct.Struct(f">HHI4x{self._form.header}xB")  # with such a header
         self._ready: list[Picture] = []
         self._parts: list[bytes | bytearray] = []
         self._bytes = 0
@@ -85,26 +90,40 @@ class Depacketizer:
         self._stamp: int | None = None
         self._ticks = 0
 
-    def take(self) -> list[Picture]:
-        """The pictures that are complete, in decoding order."""
+    def feed(self, buffer: bytearray, packets: Iterable[Span]) -> list[Picture]:
+        """Takes in RTP packets.
+
+        Args:
+            buffer: Where they lie.
+            packets: Where each begins and ends, in the order in which they came.
+
+        Returns:
+            The pictures that are complete now, in decoding order.
+        """
+        fragment, least = self._fragment.unpack_from, self._fragment.size
+        for start, stop in packets:
+            # Nine in ten go on with a unit that is sent in fragments, and there are hundreds a second.
+            if self._in_unit and stop - start > least:
+                kind, sequence, stamp, about = fragment(buffer, start)
+                if (
+                    sequence == self._next
+                    and kind == self._plain
+                    and stamp == self._stamp
+                    and not about & (_BEGINS | _ENDS)
+                    and self._bytes < _MOST_BYTES
+                ):
+                    self._next = sequence + 1 & 0xFFFF
+                    self._put(buffer[start + least : stop])
+                    continue
+            self._take(buffer, start, stop)
         ready, self._ready = self._ready, []
         return ready
 
-    def feed(self, buffer: bytearray, start: int, stop: int) -> None:
-        """Takes in an RTP packet, which lies in ``buffer`` from ``start`` to ``stop``."""
+    def _take(self, buffer: bytearray, start: int, stop: int) -> None:
+        """Takes in any packet."""
         if stop - start <= _HEAD_BYTES:
             return
         flags, kind, sequence, stamp = _head(buffer, start)
-        if self._in_unit and flags == _PLAIN and kind == self._payload_type:
-            # Nine in ten are of this kind, and there are hundreds in a second.
-            begin = start + self._fragment_begins
-            in_order = sequence == self._next and stamp == self._stamp
-            room = begin < stop and self._bytes < _MOST_BYTES
-            if in_order and room and not buffer[begin - 1] & (_BEGINS | _ENDS):
-                self._next = sequence + 1 & 0xFFFF
-                self._parts.append(buffer[begin:stop])
-                self._bytes += stop - begin
-                return
         if kind & 0x7F != self._payload_type or flags >> 6 != _VERSION:
             return
         at = start + _HEAD_BYTES + 4 * (flags & 15)

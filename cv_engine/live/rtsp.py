@@ -11,8 +11,9 @@ import io
 import re
 import socket
 import ssl
+import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage, parse_headers
 from math import inf
@@ -21,13 +22,16 @@ from urllib.parse import urlsplit
 from cv_engine.live.address import Address
 from cv_engine.live.arrival import StreamError
 from cv_engine.live.challenge import Challenge
+from cv_engine.live.rtp import Span
 from cv_engine.live.sdp import Media, UnknownFormatError, video_of
 
 _PORT, _SECURE_PORT = 554, 322
 # Above the largest interleaved packet, 64 KiB, and above the longest answer that is taken.
 _CAPACITY = 1 << 17
 _LONGEST_HEAD = 1 << 14
-_INTERLEAVED = 0x24  # "$": channel, size, packet
+_INTERLEAVED = 0x24  # "$", and the channel and size of the packet that follows
+_FRAME_BYTES = 4
+_frame = struct.Struct(">BBH").unpack_from
 _TIMEOUT_S = 60.0  # after which a server forgets a session, where it does not say
 _SEND_S = 1.0  # longest wait for room for a request
 _NO_STREAM = "what it sends is no stream"
@@ -127,39 +131,36 @@ class Session:
         self._end += received
         return received
 
-    def packets(self) -> Iterator[tuple[bool, int, int]]:
-        """The packets that have been received whole.
+    def packets(self) -> tuple[list[Span], list[Span]]:
+        """What has been received whole since the last call: RTP and RTCP packets.
 
-        Yields:
-            Whether it is RTP (else RTCP), and where it begins and ends in ``buffer``, which holds
-            until the next one is asked for.
+        Returns:
+            Where each packet begins and ends in ``buffer``, which holds until the next `fill`: those
+            of the pictures, and those of the reports.
 
         Raises:
             StreamError: The camera refuses or talks nonsense.
         """
-        buffer, (pictures, reports) = self.buffer, self._channels
-        while self._end - self._start >= 4:
-            start = self._start
-            if buffer[start] != _INTERLEAVED:
-                answer = self._message()
-                if answer is None:
-                    return
+        buffer, end = self.buffer, self._end
+        found: dict[int, list[Span]] = {channel: [] for channel in self._channels}
+        start = self._start
+        while end - start >= _FRAME_BYTES:
+            mark, channel, size = _frame(buffer, start)
+            if mark == _INTERLEAVED:
+                stop = start + _FRAME_BYTES + size
+                if stop > end:
+                    break
+                if channel in found:
+                    found[channel].append((start + _FRAME_BYTES, stop))
+                start = stop
                 continue
-            stop = self._packet_end()
-            if stop is None:
-                return
-            self._start = stop
-            channel = buffer[start + 1]
-            if channel in (pictures, reports):
-                yield channel == pictures, start + 4, stop
-
-    def _packet_end(self) -> int | None:
-        """Where the packet at the beginning of the buffer ends; ``None`` where it is not whole yet."""
-        begin = self._start + 4
-        if begin > self._end:
-            return None
-        stop = begin + (self.buffer[begin - 2] << 8 | self.buffer[begin - 1])
-        return stop if stop <= self._end else None
+            self._start = start
+            if self._message() is None:
+                break
+            start = self._start
+        self._start = start
+        pictures, reports = self._channels
+        return found[pictures], found[reports]
 
     def keep_alive(self, now_s: float) -> None:
         """Tells the camera, now and then, that somebody is still there.
@@ -219,8 +220,10 @@ class Session:
     def _next_message(self) -> _Answer | None:
         """The next answer, past pictures that come too early; ``None`` where there is none yet."""
         while self._end > self._start and self.buffer[self._start] == _INTERLEAVED:
-            stop = self._packet_end()
-            if stop is None:
+            if self._end - self._start < _FRAME_BYTES:
+                return None
+            stop = self._start + _FRAME_BYTES + _frame(self.buffer, self._start)[2]
+            if stop > self._end:
                 return None
             self._start = stop
         return self._message() if self._end > self._start else None

@@ -14,7 +14,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from cv_engine.rules.rule import Box, Candidate, Stays, zone_dwells
-from cv_engine.tracking.settled import Settled
+from cv_engine.tracking.thing import Settled
 from zones.zone import Zone
 
 CLUTTER = "clutter"

@@ -15,12 +15,11 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.tracking.appearance import Verdict, judge
-from cv_engine.video.background import Background, Mask, Region
+from cv_engine.tracking.thing import Settled, is_attended
+from cv_engine.video.background import Background, Box, Mask, Region
 
 # Part of a box's size by which it is grown before it explains pixels: feet, mirrors, shadows.
 _EXPLAINS_MARGIN = 0.12
-# How often the detector is asked about a new thing, look by look, before that becomes seldom.
-_ASKED_ENOUGH = 3
 # How long a region found to be light or ground is not looked at again, seconds.
 _WORD_HOLDS_S = 5.0
 # Regions at once beyond which the picture has changed as a whole: light, or another view.
@@ -32,47 +31,8 @@ _AT_ONCE_S = 1.5
 # Part of a region inside something that stood in the very first look, from which it is the ground
 # behind it.
 _BEHIND_SHARE = 0.6
-# Share of the smaller of two regions that must be common for them to be one thing.
-_SAME_PLACE = 0.5
-# Distance from a person, in heights of that person, within which a thing is attended.
-_ATTENDED_HEIGHTS = 0.75
-
-
-@dataclass(slots=True)
-class Settled:
-    """An unexplained thing at rest.
-
-    Attributes:
-        id: Number, unique within its keeper.
-        box: ``(x1, y1, x2, y2)`` in pixels of the frame, as last seen whole.
-        began: When it came to rest, seconds.
-        seen: When it was last seen.
-        attended: When a person was last near it; ``None`` if nobody ever was.
-        looks: Looks since it was found.
-        hits: Looks in which it was there to be seen.
-        whole: Whether nobody stands before a part of it.
-        asked: Looks in which the detector was asked and knew nothing of it.
-        asked_s: When it was asked last, seconds.
-        unwatched_s: Time since it was last seen in which nobody was looking; while it is more than
-            0, the thing has not been recognised since.
-    """
-
-    id: int
-    box: NDArray[np.float32]
-    began: float
-    seen: float
-    attended: float | None = None
-    looks: int = 0
-    hits: int = 0
-    whole: bool = True
-    asked: int = 0
-    asked_s: float = 0.0
-    unwatched_s: float = 0.0
-
-    @property
-    def share(self) -> float:
-        """Share of the looks since it was found in which it was seen."""
-        return self.hits / max(1, self.looks)
+# Part of a box from which it shows the ground, and nobody who stands on it.
+_BARE = 0.5
 
 
 @dataclass(slots=True)
@@ -152,7 +112,7 @@ class SettledKeeper:
     def _asks(self, background: Background, region: Region) -> bool:
         """Whether a region needs a name: it is new, or was asked about some time ago."""
         known = next(iter(self._known(region)), None)
-        last_s = region.since if known is None or known.asked < _ASKED_ENOUGH else known.asked_s
+        last_s = known.asked_s if known is not None and known.is_well_known else region.since
         if background.time_s - last_s < self.ask_again_s:
             return False
         return judge(background, region) is Verdict.THING
@@ -166,7 +126,7 @@ class SettledKeeper:
         return [
             thing
             for thing in self._things
-            if _common(thing.box, box) and (thing.unwatched_s == 0 or region.since <= thing.seen)
+            if thing.is_at(box) and (thing.unwatched_s == 0 or region.since <= thing.seen)
         ]
 
     def _dismissed_now(self, background: Background) -> Mask:
@@ -212,6 +172,8 @@ class SettledKeeper:
                 self._dismiss(background, region, verdict)
         self._lights = [light for light in self._lights if time_s - light.since < _WORD_HOLDS_S]
         for thing in self._things:
+            if thing.is_well_known and thing.seen < time_s:
+                thing.look(background, self._shown(background, thing.pixels.window))
             thing.looks += 1
             thing.hits += thing.seen == time_s
         self._things = [
@@ -227,8 +189,8 @@ class SettledKeeper:
         self._named = self._covered(boxes, shape)
         if self._at_first is None:
             self._at_first = self._named
-        since = [background.still_since(box) for box in boxes * self.scale]
-        standing = self._covered(boxes[np.array(since) < background.time_s], shape)
+        stands = [_stands(background, tuple(box)) for box in (boxes * self.scale).tolist()]
+        standing = self._covered(boxes[np.array(stands, np.bool_)], shape)
         explained = standing | (self._named & ~self._known_well(background))
         self._explained_s = background.time_s
         self._explained = np.where(
@@ -242,7 +204,7 @@ class SettledKeeper:
         """Pixels of things that the detector did not name several times: who passes explains none."""
         pixels = np.zeros(background.candidate_since.shape, np.bool_)
         for thing in self._things:
-            if thing.asked >= _ASKED_ENOUGH:
+            if thing.is_well_known:
                 x1, y1, x2, y2 = (thing.box * self.scale).round().astype(int).tolist()
                 window = (slice(max(0, y1), y2), slice(max(0, x1), x2))
                 pixels[window] |= background.candidate_since[window] <= thing.seen
@@ -254,24 +216,26 @@ class SettledKeeper:
         time_s = background.time_s
         box = np.array(region.box, np.float32) / np.float32(self.scale)
         known = self._known(region)
-        thing = known[0] if known else Settled(self._next_id, box, region.since, time_s)
+        thing = known[0] if known else Settled(self._next_id, box, region, region.since, time_s)
         if not known:
             self._next_id += 1
             self._things.append(thing)
         self._things = [
             other for other in self._things if all(other is not piece for piece in known[1:])
         ]
-        # What was seen of it while it was partly hidden may have been its bringer's.
-        earliest = thing.began if thing.whole else math.inf
-        if detections is not None:
-            thing.whole = self._is_whole(background, region)
-            thing.asked, thing.asked_s = thing.asked + 1, time_s
-            if _attended(box, detections):
-                thing.attended = time_s
-        if thing.whole:
-            thing.box = box  # and while a part of it is hidden, the box that it had before
-        thing.seen, thing.unwatched_s = time_s, 0.0
-        thing.began = min(earliest, region.since)
+        whole = None if detections is None else self._is_whole(background, region)
+        if detections is not None and is_attended(box, detections):
+            thing.attended = time_s
+        thing.see(background, region, box, self._shown(background, thing.pixels.window), whole)
+
+    def _shown(self, background: Background, window: tuple[slice, slice]) -> Mask:
+        """Pixels in a window that nobody and nothing has explained."""
+        since = background.candidate_since[window]
+        assert self._open is not None and self._dismissed is not None
+        shown: Mask = self._open[window] & (since != self._dismissed[window])
+        if self._explained is not None:
+            shown &= since != self._explained[window]
+        return shown
 
     def _is_whole(self, background: Background, region: Region) -> bool:
         """Whether nobody stands before a part of it, and nothing beside it is in doubt."""
@@ -333,24 +297,10 @@ class SettledKeeper:
         return covered
 
 
-def _common(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
-    """Whether two boxes have most of the smaller one in common."""
-    # In plain numbers: of four values, arrays take ten times as long.
-    x1, y1, x2, y2 = first.tolist()
-    u1, v1, u2, v2 = second.tolist()
-    width, height = min(x2, u2) - max(x1, u1), min(y2, v2) - max(y1, v1)
-    if width <= 0 or height <= 0:
-        return False
-    smaller = min((x2 - x1) * (y2 - y1), (u2 - u1) * (v2 - v1))
-    return bool(width * height >= _SAME_PLACE * smaller)
+def _stands(background: Background, box: Box) -> bool:
+    """Whether what fills a box of the small picture came to rest there before this look.
 
-
-def _attended(box: NDArray[np.float32], detections: sv.Detections) -> bool:
-    names = detections.data.get("class_name")
-    if names is None or not len(detections):
-        return False
-    people = detections.xyxy[np.asarray(names) == "person"]
-    reach = _ATTENDED_HEIGHTS * (people[:, 3] - people[:, 1])
-    gap_x = np.maximum(people[:, 0] - box[2], box[0] - people[:, 2])
-    gap_y = np.maximum(people[:, 1] - box[3], box[1] - people[:, 3])
-    return bool(np.any(np.maximum(np.maximum(gap_x, gap_y), 0) <= reach))
+    In the dark, who only passes may look like the ground, which has always been there.
+    """
+    is_still = background.still_since(box) < background.time_s
+    return is_still and background.bare_share(box) < _BARE

@@ -67,8 +67,7 @@ def _pictures(codec: str, packets: Sequence[bytes]) -> list[Picture]:
     found = []
     for packet in packets:
         buffer = bytearray(b"####" + packet + b"####")
-        depacketizer.feed(buffer, 4, len(buffer) - 4)
-        found += depacketizer.take()
+        found += depacketizer.feed(buffer, [(4, len(buffer) - 4)])
     return found
 
 
@@ -169,13 +168,11 @@ def test_added_headers_and_padding_are_taken_off() -> None:
 
 def test_a_picture_without_end_is_given_up() -> None:
     depacketizer = Depacketizer("h264", _TYPE)
-    buffer = bytearray(_unit(0, 0, b"\x7c\x85" + b"x" * 60_000, last=False))
-    depacketizer.feed(buffer, 0, len(buffer))
-    for number in range(1, 2000):
-        buffer = bytearray(_unit(number, 0, b"\x7c\x05" + b"x" * 60_000, last=False))
-        depacketizer.feed(buffer, 0, len(buffer))
+    for number in range(2000):
+        payload = (b"\x7c\x05" if number else b"\x7c\x85") + b"x" * 60_000
+        buffer = bytearray(_unit(number, 0, payload, last=False))
+        assert not depacketizer.feed(buffer, [(0, len(buffer))])
         assert depacketizer._bytes <= 17 << 20
-    assert not depacketizer.take()
 
 
 def test_a_report_tells_the_cameras_time() -> None:

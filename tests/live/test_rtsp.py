@@ -313,10 +313,9 @@ def test_a_session_is_kept_alive_also_with_a_new_nonce() -> None:
         session.keep_alive(now_s - 0.01)
         session.keep_alive(now_s)
         session.keep_alive(now_s + 0.5)  # half of what the camera said has not passed again
-        found: list[tuple[bool, int, int]] = []
-        while not found:
+        session.fill(_PATIENCE_S)
+        while session.packets() == ([], []):
             session.fill(_PATIENCE_S)
-            found += session.packets()
         session.close()
     kept = [request for request in cameras[0].asked if request.startswith("GET_PARAMETER")]
     assert len(kept) == 2

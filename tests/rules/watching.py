@@ -10,8 +10,9 @@ import numpy as np
 import shapely
 
 from cv_engine.rules.rule import Stays, Violation
-from cv_engine.tracking.settled import Settled
 from cv_engine.tracking.still import Still
+from cv_engine.tracking.thing import Settled
+from cv_engine.video.background import Region
 from zones.schedule import Schedule
 from zones.zone import Zone
 
@@ -67,7 +68,8 @@ def settled(
 ) -> Settled:
     """A thing at rest as the keeper reports it."""
     known: dict[str, Any] = {"looks": 10, "hits": 10, "asked": 3}
-    return Settled(number, np.array(box, np.float32), began, seen, **(known | values))
+    pixels = Region((0, 0, 8, 8), began, 64, np.ones((8, 8), np.bool_))
+    return Settled(number, np.array(box, np.float32), pixels, began, seen, **(known | values))
 
 
 def watch(

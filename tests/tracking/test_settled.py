@@ -8,9 +8,10 @@ import pytest
 import supervision as sv
 from numpy.typing import NDArray
 
-from cv_engine.tracking.settled import Settled, SettledKeeper
+from cv_engine.tracking.settled import SettledKeeper
+from cv_engine.tracking.thing import Settled
 from cv_engine.video.background import Background
-from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Scene, Thing
+from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Scene, Thing, detections
 
 BAG: Corners = (150, 120, 180, 150)
 LOST_S = 10.0
@@ -209,6 +210,49 @@ def test_who_passes_before_it_does_not_explain_it() -> None:
     street = Street(Scene([Thing("", BAG, 7, first_s=10.0), lorry]), also_asked=(40.0,))
     kept = street.watch(45)
     for time_s in np.arange(38.0, 46.0):
+        assert [thing.seen for thing in kept.things[time_s]] == [time_s]
+
+
+def test_who_passes_unnamed_is_no_part_of_it() -> None:
+    """Stands right behind it just when the detector is asked, which takes no notice."""
+    passer = Thing("", (150, 70, 180, 120), 30, first_s=40.0, last_s=43.5)
+    street = Street(Scene([Thing("", BAG, 7, first_s=10.0), passer]), also_asked=(42.0,))
+    kept = street.watch(50)
+    for time_s in np.arange(20.0, 51.0):
+        (thing,) = [thing for thing in kept.things[time_s] if thing.id == 1]
+        assert thing.seen == time_s
+        assert np.abs(thing.box - np.array(BAG)).max() <= 2
+
+
+def test_what_looks_like_the_ground_in_places_is_still_there() -> None:
+    """From 40 s on, a stripe of it does, and the rest is in pieces too small for a region."""
+    parcel: Corners = (150, 120, 180, 140)
+
+    class Striped(Scene):
+        def picture(
+            self, time_s: float, gain: float = 1.0, offset: float = 0.0
+        ) -> NDArray[np.uint8]:
+            drawn = super().picture(time_s)
+            if time_s >= 40:
+                drawn[127:133] = Scene().picture(time_s)[127:133]
+            return drawn
+
+    kept = Street(Striped([Thing("", parcel, 7, first_s=10.0)])).watch(80)
+    (thing,) = kept.last
+    assert (thing.id, thing.began, thing.seen) == (1, 10.0, 80.0)
+    assert np.abs(thing.box - np.array(parcel)).max() <= 2
+
+
+def test_nobody_who_cannot_be_told_from_the_ground_explains_it() -> None:
+    """A person in the dark, whom the detector sees and the pixels do not, passes before the bag."""
+
+    class Dark(Scene):
+        def detections(self, time_s: float) -> sv.Detections:
+            person: Corners = (145, 60, 185, 160)
+            return detections([("person", person)] if time_s == 40 else [])
+
+    kept = Street(Dark([Thing("", BAG, 7, first_s=10.0)]), also_asked=(40.0,)).watch(45)
+    for time_s in np.arange(40.0, 46.0):
         assert [thing.seen for thing in kept.things[time_s]] == [time_s]
 
 
