@@ -129,7 +129,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         "--streams", type=int, default=100, help="with --live: so many at once, on one core"
     )
     parser.add_argument(
-        "--seconds", type=float, help="length of the recording (3600), or of watching live (120)"
+        "--seconds", type=float, help="length of the recording (3600), or of watching live (240)"
     )
     parser.add_argument(
         "--plain-seconds", type=float, default=8.0, help="stretch that the plain ways go through"
@@ -151,7 +151,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(argv)
     if options.seconds is None:
-        options.seconds = 120.0 if options.live else 3600.0
+        options.seconds = 240.0 if options.live else 3600.0
     return options
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 import cv2
@@ -30,7 +31,7 @@ _CANDIDATES = 30_000  # boxes per image that enter suppression, the most confide
 
 
 class Detector:
-    """A detector of one model, ready to run; not to be shared between threads.
+    """A detector of one model, ready to run; threads that call it take turns.
 
     Example:
         >>> detector = open_detector("yolov8n")  # doctest: +SKIP
@@ -76,6 +77,7 @@ class Detector:
         self.iou = iou if iou is not None else self._family.nms_iou
         self.class_names = _class_names(weights, nature.classes)
         self._name_of = np.array(self.class_names)
+        self._turn = Lock()
 
     @property
     def digest(self) -> str:
@@ -101,7 +103,8 @@ class Detector:
         found = [sv.Detections.empty()] * len(images)
         for part in batches(shapes, self.runtime.batches):
             placed = [boxes[index].place(images[index]) for index in part]
-            outputs = self._run(placed)
+            with self._turn:
+                outputs = self._run(placed)
             for row, index in enumerate(part):
                 single = {name: values[row] for name, values in outputs.items()}
                 found[index] = self._finish(self._decode(single, boxes[index]), boxes[index])

@@ -29,8 +29,8 @@ _LONG_CELLS = 10  # along its longer side at most: a wide region must not be fin
 def redact(image: Image, box: Box, others: sv.Detections, faces: Faces | None = None) -> Image:
     """Copies a picture with bystanders' heads and other vehicles' plates made unreadable.
 
-    The pixels of a region are averaged to at most `_CELLS` cells along its shorter side and then
-    blurred, so that nothing is left to recover, unlike after a plain blur, which can be undone.
+    The pixels of a region are averaged to at most `_CELLS` cells along its shorter side, and only
+    these are enlarged, so that nothing is left to recover, unlike after a blur, which can be undone.
     The vehicle that the case is about stays readable: where another stands behind it, its own
     box is left alone. What the detector did not find cannot be hidden.
 
@@ -107,6 +107,5 @@ def _coarse(part: Image) -> Image:
     per_cell = max(1.0, min(height, width) / _CELLS, max(height, width) / _LONG_CELLS)
     cells = (max(1, round(width / per_cell)), max(1, round(height / per_cell)))
     small = cv2.resize(np.ascontiguousarray(part), cells, interpolation=cv2.INTER_AREA)
-    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
-    blurred = cv2.GaussianBlur(large, (0, 0), sigmaX=max(1.0, per_cell / 3))
-    return np.asarray(blurred, dtype=np.uint8)
+    smooth = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth, dtype=np.uint8)

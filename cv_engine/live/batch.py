@@ -8,6 +8,9 @@ from cv_engine.video.frame import Look
 
 Camera = TypeVar("Camera")
 
+# So many times as many looks as are handed out at once may wait.
+_PORTIONS = 2
+
 
 class Batch(Generic[Camera]):
     """Gathers looks until there are enough, or the first has waited long enough.
@@ -27,6 +30,11 @@ class Batch(Generic[Camera]):
 
     def __len__(self) -> int:
         return len(self._looks)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another look would wait for long."""
+        return len(self._looks) >= _PORTIONS * self._most
 
     def add(self, camera: Camera, look: Look, now_s: float) -> None:
         """Adds the look of a camera that has none here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import structlog
@@ -13,20 +13,23 @@ from cv_engine.rules.rule import Violation
 from cv_engine.video.faults import VideoError
 
 Errand = Literal["file", "leave", "forget"]
+Entry = tuple[Errand, Violation]
 
+# What may go wrong with an errand and be over when it is tried again.
+PASSING = (QueueError, EvidenceError, VideoError, OSError)
 # Pause before anything is tried again after a failure, seconds: a database or disk that is away
 # comes back in minutes, not in seconds.
 _AGAIN_S = 5.0
 
 
 class Errands:
-    """The errands of one camera.
+    """The errands of one camera, of which one at a time is done.
 
     Args:
         waiting: Those that an earlier run left.
     """
 
-    def __init__(self, waiting: Sequence[tuple[Errand, Violation]] = ()) -> None:
+    def __init__(self, waiting: Sequence[Entry] = ()) -> None:
         self._waiting = list(waiting)
         self._next_s = float("-inf")
 
@@ -34,8 +37,8 @@ class Errands:
         return len(self._waiting)
 
     @property
-    def waiting(self) -> list[tuple[Errand, Violation]]:
-        """Those that are still to be done, in order."""
+    def waiting(self) -> list[Entry]:
+        """Those that are not done yet, in order."""
         return list(self._waiting)
 
     @property
@@ -47,34 +50,30 @@ class Errands:
         """Adds one to the end."""
         self._waiting.append((errand, violation))
 
-    def run(self, now_s: float, do: Callable[[Errand, Violation], None]) -> bool:
-        """Does the first one, unless one has failed a moment ago.
-
-        What fails goes to the end, and with it whatever else concerns the same thing: it cannot
-        leave before it was filed.
+    def next(self, now_s: float) -> Entry | None:
+        """The first one, unless one has failed a moment ago; call `done` or `failed` for it.
 
         Args:
             now_s: The present time, seconds.
-            do: Does one errand; it has failed if this raises one of the expected errors.
-
-        Returns:
-            Whether one was done.
         """
-        if not self._waiting or now_s < self._next_s:
-            return False
-        errand, violation = self._waiting[0]
-        try:
-            do(errand, violation)
-        except (QueueError, EvidenceError, VideoError, OSError) as error:
-            structlog.get_logger(__name__).warning(
-                "not filed yet, will be tried again", kind=violation.kind, reason=str(error)
-            )
-            same = [entry for entry in self._waiting if thing_of(entry[1]) == thing_of(violation)]
-            self._waiting = [entry for entry in self._waiting if entry not in same] + same
-            self._next_s = now_s + _AGAIN_S
-            return False
-        del self._waiting[0]
-        return True
+        return self._waiting[0] if self._waiting and now_s >= self._next_s else None
+
+    def done(self, entry: Entry) -> None:
+        """Takes one off."""
+        self._waiting.remove(entry)
+
+    def failed(self, entry: Entry, now_s: float, reason: str) -> None:
+        """Puts one off, and with it whatever else concerns the same thing.
+
+        It cannot leave before it was filed; others need not wait for it.
+        """
+        structlog.get_logger(__name__).warning(
+            "not filed yet, will be tried again", kind=entry[1].kind, reason=reason
+        )
+        thing = thing_of(entry[1])
+        same = [other for other in self._waiting if thing_of(other[1]) == thing]
+        self._waiting = [other for other in self._waiting if other not in same] + same
+        self._next_s = now_s + _AGAIN_S
 
 
 def thing_of(violation: Violation) -> tuple[str, str, int]:

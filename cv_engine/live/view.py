@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 import supervision as sv
@@ -19,7 +21,7 @@ from cv_engine.footage import Footage
 from cv_engine.ledger import key_of
 from cv_engine.live.blindness import Blindness
 from cv_engine.live.capture import CaptureClock
-from cv_engine.live.errands import Errands, thing_of
+from cv_engine.live.errands import PASSING, Entry, Errands, thing_of
 from cv_engine.live.holding import Holding
 from cv_engine.live.life import State
 from cv_engine.live.reel import Reel
@@ -45,6 +47,19 @@ _CHECKPOINTS_APART_S = 30.0
 _KEY = "live"
 # What is told of a view that shows none of the zones.
 _NO_ZONE = "no zone in sight"
+
+
+Settle = Callable[[], None]
+Task = Callable[[], Settle]
+
+
+class Sighting(NamedTuple):
+    """Something that stands on: see `Filer.seen`."""
+
+    kind: str
+    zone: str
+    thing: int
+    seen_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +111,7 @@ class LiveView:
         )
         self._blindness = Blindness(means.config.live.blind_s)
         self._errands = Errands()
+        self._sightings: list[Sighting] = []
         self._last_s = float("-inf")
         self._changed = False
         self._restore()
@@ -134,9 +150,9 @@ class LiveView:
         return False
 
     def conclude(self, detections: sv.Detections | None) -> None:
-        """Completes a look that waited for the detector."""
+        """Completes a look that waited for the detector; ``None`` if that could not be asked now."""
         assert self._observer is not None
-        self._status.asked += 1
+        self._status.asked += detections is not None
         self._take(self._observer.conclude(detections))
 
     def tick(self, steady_s: float) -> None:
@@ -144,7 +160,11 @@ class LiveView:
         self._judge_camera(steady_s)
         if steady_s - self._noted_s >= _STILL_THERE_S:
             self._noted_s = steady_s
-            self._note_still_there()
+            self._sightings = [
+                Sighting(dwell.kind, dwell.zone.name, thing, stay.seen)
+                for dwell in self._dwells
+                for thing, (stay, _) in dwell.stays.items()
+            ]
         limit_s = self._means.config.live.checkpoint_s
         if self._changed:
             limit_s = min(limit_s, _CHECKPOINTS_APART_S)
@@ -235,44 +255,72 @@ class LiveView:
         self._changed |= bool(stays.due or stays.ended or before != self._holding.tags)
         self._status.waiting = len(self._errands)
 
-    def run_errand(self, steady_s: float) -> bool:
-        """Does one thing that can wait, such as filing a case; tells whether there was one."""
-        done = self._errands.run(steady_s, self._do)
-        self._status.waiting = len(self._errands)
-        return done
+    def next_task(self, steady_s: float) -> Task | None:
+        """What is to be done next of what can wait, such as filing a case.
 
-    def _do(self, errand: str, violation: Violation) -> None:
-        """Does one errand.
-
-        Raises:
-            QueueError, EvidenceError, VideoError, OSError: Not now.
+        Returns:
+            What another thread may do while looks go on, and what is then to be called by theirs;
+            ``None`` where there is nothing.
         """
-        if errand == "leave":
-            self._filer.left(violation)
-        elif errand == "forget":
-            self._filer.forget(violation)
-        else:
-            filed = self._file(violation)
-            self._status.cases += 1
-            self._holding.release(violation)
-            structlog.get_logger(__name__).info(
-                "case filed",
-                camera=self._post.name,
-                case=filed.case_id,
-                outcome=filed.outcome,
-                kind=violation.kind,
-            )
-        self._changed = True
+        entry = self._errands.next(steady_s)
+        sightings, self._sightings = self._sightings, [] if entry is None else self._sightings
+        if entry is None and not sightings:
+            return None
+        # As it is now: what it knows changes with the looks.
+        keys, unwatched = dict(self._filer.keys), list(self._filer.unwatched)
+        filer = replace(self._filer, keys=keys, unwatched=unwatched)
+        return (
+            partial(_note, sightings, filer) if entry is None else partial(self._do, entry, filer)
+        )
 
-    def _file(self, violation: Violation) -> Filed:
+    def _do(self, entry: Entry, filer: Filer) -> Settle:
+        """Does an errand beside the looks: nothing of this view may change here."""
+        errand, violation = entry
         try:
-            return self._filer.file(violation, self._holding.footage(violation, self._clock))
+            if errand == "file":
+                filed = self._file(violation, filer)
+                return partial(self._filed, entry, filed, filer.keys[thing_of(violation)])
+            if errand == "leave":
+                filer.left(violation)
+        except PASSING as error:
+            return partial(self._failed, entry, str(error))
+        return partial(self._gone, entry)
+
+    def _file(self, violation: Violation, filer: Filer) -> Filed:
+        try:
+            return filer.file(violation, self._holding.footage(violation, self._clock))
         except VideoError as error:
             # It is damaged and stays so: a case without pictures is better than none.
             structlog.get_logger(__name__).warning(
                 "what was kept cannot be read", camera=self._post.name, reason=str(error)
             )
-            return self._filer.file(violation, Footage(stream=True))
+            return filer.file(violation, Footage(stream=True))
+
+    def _filed(self, entry: Entry, filed: Filed, key: str) -> None:
+        _, violation = entry
+        self._filer.keys[thing_of(violation)] = key
+        self._status.cases += 1
+        self._holding.release(violation)
+        structlog.get_logger(__name__).info(
+            "case filed",
+            camera=self._post.name,
+            case=filed.case_id,
+            outcome=filed.outcome,
+            kind=violation.kind,
+        )
+        self._done(entry)
+
+    def _gone(self, entry: Entry) -> None:
+        self._filer.forget(entry[1])
+        self._done(entry)
+
+    def _done(self, entry: Entry) -> None:
+        self._errands.done(entry)
+        self._status.waiting = len(self._errands)
+        self._changed = True
+
+    def _failed(self, entry: Entry, reason: str) -> None:
+        self._errands.failed(entry, self._clock.now(), reason)
 
     def _judge_camera(self, steady_s: float) -> None:
         """Files a case about the camera itself, where it has shown nothing useful for long."""
@@ -287,15 +335,6 @@ class LiveView:
             self._errands.add(errand, violation)
             self._status.waiting = len(self._errands)
             self._changed = True
-
-    def _note_still_there(self) -> None:
-        """Tells the queue what has been reported and stands on."""
-        try:
-            for dwell in self._dwells:
-                for thing, (stay, _) in dwell.stays.items():
-                    self._filer.seen(dwell.kind, dwell.zone.name, thing, stay.seen)
-        except QueueError as error:
-            structlog.get_logger(__name__).warning("the queue does not answer", reason=str(error))
 
     def keep(self, steady_s: float) -> None:
         """Keeps where everything stands, for a run that goes on from here."""
@@ -332,3 +371,17 @@ class LiveView:
         self._errands = Errands(state["errands"])
         self._status.view = state["view"]
         self._blindness.restore(state["blind"])
+
+
+def _note(sightings: Sequence[Sighting], filer: Filer) -> Settle:
+    """Tells the queue what has been reported and stands on."""
+    try:
+        for sighting in sightings:
+            filer.seen(*sighting)
+    except QueueError as error:
+        structlog.get_logger(__name__).warning("the queue does not answer", reason=str(error))
+    return _nothing
+
+
+def _nothing() -> None:
+    """There is nothing to be settled."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -37,17 +38,19 @@ from cv_engine.live.reel import Reel
 from cv_engine.live.sampler import Due, LiveSampler
 from cv_engine.live.saver import Saver
 from cv_engine.live.status import CameraStatus, WorkerStatus
-from cv_engine.live.view import LiveView, Means
+from cv_engine.live.view import LiveView, Means, Settle
 from cv_engine.post import Post, detect, detector_of
 from cv_engine.video.frame import Look, Scaler
 from zones.problem import ZoneError
 
 # How often streams are asked how they are, and views what else is to be done.
 _TICK_S = 1.0
-# While looks are waiting, what can wait is done no more often than this.
-_ERRAND_EVERY_S = 1.0
-# Longest wait for a camera's last checkpoint to be on disk, seconds.
+# How much further back than the looks' thread stands the one that files cases, Linux's steps.
+_NICE = 15
+# Longest wait for a camera's last errand to be done, and for its last checkpoint to be on disk, seconds.
 _SAVED_S = 5.0
+# Part of the time that the detector gets while looks wait: what it is asked can mostly wait, too.
+_DETECTOR_SHARE = 0.25
 _MEBIBYTE = 1 << 20
 # glibc's name of the number of heaps, in mallopt: one per thread would hold memory that others need.
 _M_ARENA_MAX = -8
@@ -92,7 +95,9 @@ class Worker:
         self._uploader: Uploader
         self._queue: Queue
         self._scaler = Scaler()
-        self._errand_at = 0.0
+        # Evidence takes seconds, and a database may take minutes: no look waits for them.
+        self._clerk = ThreadPoolExecutor(1, "clerk", _step_back)
+        self._errand: tuple[str, Future[Settle]] | None = None
         self._rested_at = 0.0
         self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="looks")
@@ -156,6 +161,7 @@ class Worker:
         self._stopping.set()
         until = time.monotonic() + timeout_s
         self._thread.join(timeout_s)
+        self._clerk.shutdown(wait=False, cancel_futures=True)
         for sender in (self._saver, self._mirror, self._uploader):
             sender.stop(max(0.0, until - time.monotonic()))
         self._queue.close()
@@ -192,14 +198,14 @@ class Worker:
             watched = self._watched.get(name)
             if watched is not None:
                 self._look(name, watched, due)
-        # While looks wait, it gets half of the time: one that everybody asks must not hold up all looks,
+        # While looks wait, it gets a part of the time: one that everybody asks must not hold up all looks,
         # or there are gaps between them, after which everybody asks it again.
         now = time.monotonic()
         if self._batch.is_due(now) and (taken is None or now >= self._rested_at):
             self._ask_detector()
             asked_s = time.monotonic() - now
-            self._rested_at = now + 2 * asked_s
-        self._run_errand(idle=taken is None)
+            self._rested_at = now + asked_s / _DETECTOR_SHARE
+        self._see_to_errands()
 
     def _look(self, name: str, watched: _Watched, due: Due) -> None:
         began = time.thread_time()
@@ -207,10 +213,15 @@ class Worker:
         if look is None:
             watched.status.damaged += 1
             watched.feed.lost()
-        elif watched.view.look(look):
-            self._batch.add(name, look, time.monotonic())
-        else:
+        elif not watched.view.look(look):
             self._looked(watched, look)
+        elif watched.status.asked and self._batch.is_full:
+            # All ask at once where the program has begun with all at once, and when its word is old. It can
+            # wait for the next look, but for the first word: that tells who was there to begin with.
+            watched.view.conclude(None)
+            self._looked(watched, look)
+        else:
+            self._batch.add(name, look, time.monotonic())
         watched.status.work_s += time.thread_time() - began
 
     def _ask_detector(self) -> None:
@@ -235,18 +246,26 @@ class Worker:
         status.interval_s = video.sample_s if watched.view.busy else calm_s
         watched.sampler.interval_s = status.interval_s
 
-    def _run_errand(self, *, idle: bool) -> None:
-        """One thing that can wait: when there is nothing to look at, or has not been for long."""
-        now = time.monotonic()
-        if not idle and now - self._errand_at < _ERRAND_EVERY_S:
+    def _see_to_errands(self) -> None:
+        """Has the next thing that can wait done beside the looks, where nothing else is under way."""
+        if self._errand is not None:
+            self._settle()
+        if self._errand is not None:
             return
         for name, watched in self._watched.items():
-            if watched.status.waiting and watched.view.run_errand(watched.clock.now()):
-                self._errand_at = now
-                self._uploader.soon()
+            task = watched.view.next_task(watched.clock.now())
+            if task is not None:
+                self._errand = name, self._clerk.submit(task)
                 # The next one is another camera's.
                 self._watched[name] = self._watched.pop(name)
                 return
+
+    def _settle(self) -> None:
+        """Takes in what was done beside the looks, if it is done."""
+        if self._errand is not None and self._errand[1].done():
+            done, self._errand = self._errand[1], None
+            done.result()()
+            self._uploader.soon()
 
     def _tick(self) -> None:
         with self._lock:
@@ -321,6 +340,9 @@ class Worker:
         if name in self._batch:
             self._batch.remove(name)
             watched.view.conclude(None)
+        if self._errand is not None and self._errand[0] == name:
+            wait([self._errand[1]], _SAVED_S)
+            self._settle()
         watched.view.keep(watched.clock.now())
         self._saver.flush(name, _SAVED_S)
         self._mirror.release(name)
@@ -338,6 +360,12 @@ def _address(settings: CameraConfig) -> Address:
         settings.password_env,
         settings.transport,
     )
+
+
+def _step_back() -> None:
+    """Lets all other threads go first; elsewhere than on Linux they have one priority."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _bound_heaps() -> None:

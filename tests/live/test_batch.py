@@ -56,3 +56,13 @@ def test_a_camera_that_is_let_go_is_not_asked_about(looks: list[Look]) -> None:
     assert not batch.is_due(5.0)
     assert batch.patience_s(5.0, 0.25) == 0.25
     assert batch.take() == []
+
+
+def test_no_more_wait_than_two_calls_take(looks: list[Look]) -> None:
+    batch: Batch[str] = Batch(2, 0.2)
+    for name, look in zip("abcd", looks, strict=True):
+        assert not batch.is_full
+        batch.add(name, look, 0.0)
+    assert batch.is_full
+    batch.take()
+    assert not batch.is_full

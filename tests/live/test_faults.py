@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -104,6 +106,29 @@ def test_a_frozen_stream_is_opened_anew_and_costs_the_others_nothing(
         for name in ("north", "south"):
             assert after[name].looks - before[name].looks >= 0.9 * due - 1
             assert after[name].reconnects == 0
+
+
+def test_a_queue_that_does_not_answer_holds_up_no_look(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
+    fleet.add("market", street(films))
+    config = configured(tmp_path, entries_of(fleet, ["market"]))
+    with Watching(config) as watching:
+        watching.until_looked("market", 2)
+        with closing(sqlite3.connect(config.queue, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # nobody else can write until it is over
+            watching.until(
+                lambda: watching.cameras["market"].waiting, "the crate waits to be filed"
+            )
+            watching.until_looked("market", 1)
+            before, began = watching.cameras["market"], time.monotonic()
+            watching.until_looked("market", 5)
+            took_s = time.monotonic() - began
+            assert watching.cameras["market"].dropped == before.dropped
+            assert watching.cases("market") == []
+            other.execute("ROLLBACK")
+        assert took_s <= 7 * SAMPLE_S
+        watching.until_filed("market")
 
 
 def test_a_stream_that_changes_its_size_is_watched_on(

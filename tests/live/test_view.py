@@ -76,6 +76,16 @@ def test_a_car_that_stays_is_a_case_with_evidence(make: Make) -> None:
     assert list((camera.folder / "kept").iterdir()) == [], "nothing is held any more"
 
 
+def test_who_gets_no_word_of_the_detector_asks_again(make: Make) -> None:
+    """It has no time when the car comes, nor for half a minute after."""
+    camera = make(_car(20.0))
+    camera.detector_busy_s = range(21, 55)
+    camera.until(54.0)
+    assert (camera.status.asked, camera.status.looks) == (1, 27)
+    (case,) = camera.until(160.0).cases()
+    assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
+
+
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("set_s", [0.0, -300.0])
 def test_a_stay_goes_on_over_a_restart(make: Make, killed: bool, set_s: float) -> None:
@@ -265,7 +275,8 @@ def test_what_waits_when_the_view_changes_is_of_the_view_before(
     camera.until(110.0)
     away.clear()
     camera.until(150.0)
-    camera.view._note_still_there()  # which comes round each five minutes
+    camera.view._noted_s -= 300.0
+    camera.work()  # what stands on is noted each five minutes
     (case,) = camera.cases()
     assert "since_before_recording" not in case.attributes
     assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)

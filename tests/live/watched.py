@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -91,6 +91,7 @@ class Watched:
         machine: The machine's clocks.
         size: Of its pictures, pixels.
         runs_errands: Whether there is time for what can wait.
+        detector_busy_s: When there is none for the detector, seconds.
     """
 
     folder: Path
@@ -100,6 +101,7 @@ class Watched:
     machine: HandClock = field(default_factory=HandClock)
     size: tuple[int, int] = (WIDTH, HEIGHT)
     runs_errands: bool = True
+    detector_busy_s: Container[float] = ()
     connections: int = 0
 
     def __post_init__(self) -> None:
@@ -153,7 +155,8 @@ class Watched:
             look = self.pictures.decode(due)
             assert look is not None
             if self.view.look(look):
-                self.view.conclude(self._detections(time_s))
+                is_busy = time_s in self.detector_busy_s
+                self.view.conclude(None if is_busy else self._detections(time_s))
         self.work()
 
     def _detections(self, time_s: float) -> sv.Detections:
@@ -164,8 +167,8 @@ class Watched:
     def work(self) -> None:
         """What is done between looks."""
         self.view.tick(self.clock.now())
-        while self.runs_errands and self.view.run_errand(self.clock.now()):
-            pass
+        while self.runs_errands and (task := self.view.next_task(self.clock.now())) is not None:
+            task()()
 
     def away(self, seconds: float) -> Watched:
         """The stream is away for a time."""
