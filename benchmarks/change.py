@@ -192,6 +192,7 @@ def _flat_outcomes(outcomes: Mapping[str, Outcome]) -> Values:
         flat |= {f"{prefix}{detector}_offset_m": away for detector, away in one.offset_m.items()}
         flat |= {
             f"{prefix}residual_px": one.residual_px,
+            f"{prefix}residual_same_px": one.residual_same_px,
             f"{prefix}masked": one.masked,
             f"{prefix}unmasked": one.unmasked,
         }
@@ -239,7 +240,7 @@ def _print_outcomes(console: Console, outcomes: Mapping[str, Outcome]) -> None:
         *(f"{name} off, m" for name in detectors),
     ):
         table.add_column(column, justify="right")
-    for column in ("residual, px", "clear but masked", "covered, not masked"):
+    for column in ("residual, px", "same ground", "clear but masked", "covered, not masked"):
         table.add_column(column, justify="right")
     for name, one in outcomes.items():
         table.add_row(
@@ -248,6 +249,7 @@ def _print_outcomes(console: Console, outcomes: Mapping[str, Outcome]) -> None:
             *(_text(one.f1_compared[detector], 3) for detector in detectors),
             *(_text(one.offset_m[detector], 2) for detector in detectors),
             _text(one.residual_px, 2),
+            _text(one.residual_same_px, 2),
             *(f"{share:.1%}" for share in (one.masked, one.unmasked)),
         )
     console.print(table)

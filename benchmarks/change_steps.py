@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.change_scenes import Scenes, misregistration
@@ -59,6 +60,8 @@ class Outcome:
         f1_compared: The same without what is masked, which the program reports as not compared.
         offset_m: Median distance of each detector's polygons from the labelled buildings' middles.
         residual_px: 95th percentile of the shift that is left, over windows with texture.
+        residual_same_px: The same of windows of which less than a tenth changed: elsewhere the later
+            image has texture, but not that of the earlier one, and the shift is guessed from around.
         masked: Share of the clear pixels that was not compared.
         unmasked: Share of the covered pixels that was.
     """
@@ -67,6 +70,7 @@ class Outcome:
     f1_compared: Mapping[str, float]
     offset_m: Mapping[str, float]
     residual_px: float
+    residual_same_px: float
     masked: float
     unmasked: float
 
@@ -82,6 +86,7 @@ def mean_of(outcomes: Sequence[Outcome]) -> Outcome:
         f1_compared=means([one.f1_compared for one in outcomes]),
         offset_m=means([one.offset_m for one in outcomes]),
         residual_px=fmean([one.residual_px for one in outcomes]),
+        residual_same_px=fmean([one.residual_same_px for one in outcomes]),
         masked=fmean([one.masked for one in outcomes]),
         unmasked=fmean([one.unmasked for one in outcomes]),
     )
@@ -122,16 +127,24 @@ def judge(
             f1_compared[name] = score_pixels(marked, scenes.truth.truth, usable).f1
             polygons = outline(Rasters.of(change, quality), pair.grid)
             offset[name] = _offset_m(polygons, scenes.truth.truth & clear, pair)
-        shifts = misregistration(seen, scenes.truth.after, usable)
+        same = usable & ~scenes.truth.truth
+        residuals = [
+            _nearly_all(misregistration(seen, scenes.truth.after, part)) for part in (usable, same)
+        ]
         masked = quality != Quality.CLEAR
         return Outcome(
             f1=f1,
             f1_compared=f1_compared,
             offset_m=offset,
-            residual_px=float(np.quantile(shifts, 0.95)) if len(shifts) else float("nan"),
+            residual_px=residuals[0],
+            residual_same_px=residuals[1],
             masked=float(masked[clear].mean()),
             unmasked=float((~masked)[~clear].mean()) if scenes.covered.any() else 0.0,
         )
+
+
+def _nearly_all(shifts: NDArray[np.float64]) -> float:
+    return float(np.quantile(shifts, 0.95)) if len(shifts) else float("nan")
 
 
 def _compared(
@@ -162,7 +175,7 @@ def _offset_m(buildings: Sequence[Building], truth: Mask, pair: Pair) -> float:
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     wanted = [label for label in range(1, count + 1) if sizes[label] >= OBJECT_PX]
     middles = np.array(ndimage.center_of_mass(truth, labels, wanted)).reshape(-1, 2)
-    places = [~pair.grid.transform * building.polygon.centroid.coords[0] for building in buildings]
+    places = [~pair.grid.transform @ building.polygon.centroid.coords[0] for building in buildings]
     found = np.array(places).reshape(-1, 2)[:, ::-1]  # rows and columns, corners of pixels
     if not len(middles) or not len(found):
         return float("nan")

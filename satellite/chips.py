@@ -122,9 +122,9 @@ def window_around(grid: Grid, polygon: Polygon | MultiPolygon) -> Window:
         polygon: The site, in the grid's coordinates.
     """
     west, south, east, north = polygon.bounds
-    left, top = ~grid.transform * (west, north)
-    right, bottom = ~grid.transform * (east, south)
-    here = grid.transform * Affine.translation(left, top)
+    left, top = ~grid.transform @ (west, north)
+    right, bottom = ~grid.transform @ (east, south)
+    here = grid.transform @ Affine.translation(left, top)
     ground = GroundScale.of(
         here, grid.crs, max(1, round(right - left)), max(1, round(bottom - top))
     )
@@ -259,7 +259,7 @@ def _canvas(chips: Chips, picture: Picture) -> Image:
 
 def _rings(chips: Chips, polygon: BaseGeometry, canvas: tuple[float, float]) -> list[Ring]:
     """A polygon's rings in whole pixels of a canvas that is so many times as wide and as high."""
-    to_canvas = Affine.translation(-0.5, -0.5) * Affine.scale(*canvas) * ~chips.transform
+    to_canvas = Affine.translation(-0.5, -0.5) @ Affine.scale(*canvas) @ ~chips.transform
     rings = []
     for part in shapely.get_parts(polygon):
         for ring in (part.exterior, *part.interiors):

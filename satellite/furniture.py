@@ -49,7 +49,7 @@ class GroundScale:
             height: Pixels.
         """
         x, y = width / 2, height / 2
-        points = [transform * at for at in ((0, y), (width, y), (x, 0), (x, height))]
+        points = [transform @ at for at in ((0, y), (width, y), (x, 0), (x, height))]
         lon, lat = transform_points(crs, CRS.from_epsg(4326), *zip(*points, strict=True))
         across = _GEOD.inv(lon[0], lat[0], lon[1], lat[1])[2] / width
         azimuth, _, down = _GEOD.inv(lon[3], lat[3], lon[2], lat[2])  # of the way up the picture

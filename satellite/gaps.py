@@ -97,7 +97,7 @@ def _placed(pieces: list[shapely.Polygon], grid: Grid, cell: int) -> list[shapel
     """Joins what blocks cut apart and brings it to the grid's coordinates."""
     within = shapely.box(0, 0, grid.width / cell, grid.height / cell)
     joined = shapely.union_all(pieces).intersection(within).simplify(0)
-    matrix = (grid.transform * Affine.scale(cell)).to_shapely()
+    matrix = (grid.transform @ Affine.scale(cell)).to_shapely()
     return [
         affine_transform(shape, matrix)
         for shape in shapely.get_parts(joined)

@@ -69,7 +69,7 @@ def aspect(grid: Grid) -> float:
     It is 1 in projections that keep angles, and less where pixels are degrees.
     """
     x, y = grid.width / 2, grid.height / 2
-    corners = [grid.transform * (x + dx, y + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
+    corners = [grid.transform @ (x + dx, y + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
     lon, lat = _degrees(np.array(corners, dtype=np.float64), grid.crs).T
     across, down = (float(_GEOD.inv(lon[0], lat[0], lon[i], lat[i])[2]) for i in (1, 2))
     return across / down

@@ -66,7 +66,7 @@ class Grid:
     def resolution_m(self) -> float:
         """Side of a pixel on the ground at the middle of the grid, metres on the ellipsoid."""
         x, y = self.width / 2, self.height / 2
-        corners = [self.transform * (x + dx, y + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
+        corners = [self.transform @ (x + dx, y + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
         lon, lat = transform_points(self.crs, CRS.from_epsg(4326), *zip(*corners, strict=True))
         across = _GEOD.inv(lon[0], lat[0], lon[1], lat[1])[2]
         down = _GEOD.inv(lon[0], lat[0], lon[2], lat[2])[2]
@@ -89,7 +89,7 @@ class Grid:
 
     def transform_of(self, window: Window) -> Affine:
         """From pixels of a window to coordinates of ``crs``."""
-        return self.transform * Affine.translation(window.col_off, window.row_off)
+        return self.transform @ Affine.translation(window.col_off, window.row_off)
 
     def tiles(self, side: int, margin: int) -> Iterator[Tile]:
         """Divides the grid.

@@ -180,7 +180,7 @@ def shared_offset(image: Grid, grid: Grid) -> tuple[int, int] | None:
     Returns:
         ``None`` unless every pixel of the grid is one of the image's (or would be, beyond its edges).
     """
-    step = ~image.transform * grid.transform
+    step = ~image.transform @ grid.transform
     col, row = round(step.c), round(step.f)
     for x, y in ((0, 0), (grid.width, 0), (0, grid.height)):
         there = step * (x, y)

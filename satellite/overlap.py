@@ -76,7 +76,7 @@ def common_grid(before: Placed, after: Placed, *, resolution_m: float | None = N
             f"{before.name} and {after.name} have less than a pixel of {wanted:.3g} m in common; "
             f"check that they are images of the same area"
         )
-    return Grid(crs, anchor * Affine.translation(left, top), width, height)
+    return Grid(crs, anchor @ Affine.translation(left, top), width, height)
 
 
 def _resolution(before: Placed, after: Placed, given: float | None) -> float:

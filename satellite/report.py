@@ -270,7 +270,7 @@ def _map(chapter: Chapter, pair: Pair) -> NDArray[np.uint8]:
     shrink = max(1.0, 1 / scale)
     small = Grid(
         grid.crs,
-        grid.transform * Affine.scale(shrink),
+        grid.transform @ Affine.scale(shrink),
         max(1, int(grid.width / shrink)),
         max(1, int(grid.height / shrink)),
     )
@@ -278,7 +278,7 @@ def _map(chapter: Chapter, pair: Pair) -> NDArray[np.uint8]:
     size = (round(small.width * scale * shrink), round(small.height * scale * shrink))
     colours = np.ascontiguousarray(picture[:, :, 2::-1])
     image = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-    to_image = Affine.scale(scale) * ~grid.transform
+    to_image = Affine.scale(scale) @ ~grid.transform
     image = _shaded(image, [gap.polygon for gap in comparison.gaps], to_image)
     for entry in chapter.entries:
         rings = _curves(entry.site.building.polygon, to_image)

@@ -200,7 +200,7 @@ def _placed(parts: Sequence[Part], model: Part, label: str) -> list[Part]:
     found = []
     worst = 0.0
     for part in parts:
-        step = ~model.grid.transform * part.grid.transform
+        step = ~model.grid.transform @ part.grid.transform
         width = max(part.grid.width, model.grid.width)
         height = max(part.grid.height, model.grid.height)
         drift = max(
@@ -237,7 +237,7 @@ def _refuse_stacked(parts: Sequence[Part], label: str) -> None:
 
 
 def _moved(transform: Any, columns: int, rows: int) -> Any:
-    return transform * type(transform).translation(columns, rows)
+    return transform @ type(transform).translation(columns, rows)
 
 
 def _rectangle(part: Part) -> shapely.Polygon:

@@ -185,7 +185,7 @@ def test_a_tile_that_is_missing_is_told_and_not_compared(
     for col in range(4):
         for row in range(2):
             part = np.ascontiguousarray(picture[:, row * 128 :, col * 128 :][:, :128, :128])
-            place = HALF_METRE * Affine.translation(col * 128, row * 128)
+            place = HALF_METRE @ Affine.translation(col * 128, row * 128)
             if (col, row) != (1, 0):
                 write(folder / f"b-20260301/{col}{row}.tif", part, transform=place)
     more = ("--no-align", "--detector", "network")

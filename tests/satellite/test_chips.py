@@ -184,7 +184,7 @@ def test_pictures_of_a_pair(shared_data: Path) -> None:
     assert chips.before.shape[1] == pytest.approx(100 / pair.grid.resolution_m, abs=1)
     assert chips.aligned is not None
     assert np.array_equal(chips.aligned.before, chips.before)
-    left, top = ~chips.transform * (x + 20, y + 10)
+    left, top = ~chips.transform @ (x + 20, y + 10)
     middle = chips.before.shape[1] / 2, chips.before.shape[0] / 2
     assert (left, top) == pytest.approx(middle, abs=1)
     assert draw(chips, _CAPTION).both.shape[1] > 2 * 768

@@ -128,7 +128,7 @@ def test_the_wanted_resolution_is_that_on_the_ground(wanted: float) -> None:
 
 
 def test_a_rotated_image_is_compared_on_a_straight_grid() -> None:
-    turned = Affine.translation(WEST, NORTH) * Affine.rotation(30) * Affine.scale(0.5, -0.5)
+    turned = Affine.translation(WEST, NORTH) @ Affine.rotation(30) @ Affine.scale(0.5, -0.5)
     rotated = Image("a", Grid(CRS.from_string(UTM50), turned, 400, 400))
     grid = common_grid(rotated, rotated)
     assert grid.transform.b == grid.transform.d == 0

@@ -86,12 +86,12 @@ def _lies() -> dict[str, tuple[str, Affine]]:
         "south up": (UTM50, Affine(1, 0, x - 150, 0, 1, y - 150.5)),
         "rotated": (
             UTM50,
-            Affine.translation(x, y) * Affine.rotation(33) * Affine.scale(1, -1) * middle,
+            Affine.translation(x, y) @ Affine.rotation(33) @ Affine.scale(1, -1) @ middle,
         ),
-        "degrees": ("EPSG:4326", Affine.translation(lon, lat) * Affine.scale(1e-5, -1e-5) * middle),
-        "web": ("EPSG:3857", Affine.translation(*web) * Affine.scale(1.2, -1.2) * middle),
-        "zone": ("EPSG:32651", Affine.translation(*next_zone) * Affine.scale(1.1, -1.1) * middle),
-        "feet": ("EPSG:2249", Affine.translation(*feet) * Affine.scale(5, -5) * middle),
+        "degrees": ("EPSG:4326", Affine.translation(lon, lat) @ Affine.scale(1e-5, -1e-5) @ middle),
+        "web": ("EPSG:3857", Affine.translation(*web) @ Affine.scale(1.2, -1.2) @ middle),
+        "zone": ("EPSG:32651", Affine.translation(*next_zone) @ Affine.scale(1.1, -1.1) @ middle),
+        "feet": ("EPSG:2249", Affine.translation(*feet) @ Affine.scale(5, -5) @ middle),
     }
 
 
@@ -100,7 +100,7 @@ def test_every_place_shows_itself(tmp_path: Path, kind: str) -> None:
     """The image holds its own eastings and northings: read on the grid they are the grid's."""
     crs, transform = _lies()[kind]
     col, row = np.meshgrid(np.arange(300) + 0.5, np.arange(300) + 0.5)
-    x, y = transform * (col, row)
+    x, y = transform @ (col, row)
     x, y = Transformer.from_crs(crs, UTM50, always_xy=True).transform(x, y)
     values = np.stack([x - WEST, y - NORTH, x * 0]).astype(np.float32)
     path = write(tmp_path / "a.tif", values, crs=crs, transform=transform)
@@ -109,7 +109,7 @@ def test_every_place_shows_itself(tmp_path: Path, kind: str) -> None:
         found, valid = scene.read(grid, Window(3, 4, 80, 70), RGB)
         assert scene.resolution_m == pytest.approx(grid.resolution_m, rel=0.75)
     col, row = np.meshgrid(np.arange(3, 83) + 0.5, np.arange(4, 74) + 0.5)
-    east, north = grid.transform * (col, row)
+    east, north = grid.transform @ (col, row)
     assert valid.all()
     assert np.abs(found[0] - (east - WEST)).max() < 0.01
     assert np.abs(found[1] - (north - NORTH)).max() < 0.01
@@ -283,7 +283,7 @@ def test_images_across_the_antimeridian(tmp_path: Path, crs: str, transform: Aff
     west, north = Transformer.from_crs("EPSG:4326", zone, always_xy=True).transform(179.999, -17)
     transform = transform or Affine(1, 0, west, 0, -1, north)
     col, row = np.meshgrid(np.arange(200) + 0.5, np.arange(200) + 0.5)
-    x, y = Transformer.from_crs(crs, zone, always_xy=True).transform(*(transform * (col, row)))
+    x, y = Transformer.from_crs(crs, zone, always_xy=True).transform(*(transform @ (col, row)))
     values = np.stack([x - west, y - north, x * 0]).astype(np.float32)
     first = write(tmp_path / "a.tif", values, crs=crs, transform=transform)
     other = Affine(1, 0, west + 20.5, 0, -1, north - 30)
@@ -296,7 +296,7 @@ def test_images_across_the_antimeridian(tmp_path: Path, crs: str, transform: Aff
     assert min(grid.width, grid.height) > 130
     col, row = np.meshgrid(np.arange(grid.width) + 0.5, np.arange(grid.height) + 0.5)
     place = Transformer.from_crs(grid.crs, zone, always_xy=True).transform(
-        *(grid.transform * (col, row))
+        *(grid.transform @ (col, row))
     )
     assert np.abs(found[0] - (place[0] - west))[valid].max() < 0.01
     assert np.abs(found[1] - (place[1] - north))[valid].max() < 0.01

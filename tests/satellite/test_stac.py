@@ -34,7 +34,7 @@ def _item(folder: Path, assets: dict[str, dict[str, Any]], **properties: Any) ->
 
 
 def _band(folder: Path, name: str, values: Any, scale: float = 1, **options: Any) -> dict[str, Any]:
-    transform = HALF_METRE * Affine.scale(scale)
+    transform = HALF_METRE @ Affine.scale(scale)
     write(folder / f"{name}.tif", values[None], transform=transform, **options)
     return {"href": f"./{name}.tif", "type": _TIFF, "roles": ["data"]}
 

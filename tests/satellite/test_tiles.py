@@ -25,7 +25,7 @@ def _cut(
         for left in range(0, whole.shape[2], side):
             if number not in without:
                 part = whole[:, top : top + side, left : left + side]
-                transform = HALF_METRE * Affine.translation(left, top)
+                transform = HALF_METRE @ Affine.translation(left, top)
                 write(folder / f"t{number}.tif", part, transform=transform, **options)
             number += 1
     return folder
@@ -90,7 +90,7 @@ def test_where_tiles_overlap_empty_pixels_let_the_other_through(tmp_path: Path, 
         [(0, 60, slice(50, 60)), (40, 100, slice(0, 10))]
     ):
         part = whole[:, :, left:right].copy()
-        transform = HALF_METRE * Affine.translation(left, 0)
+        transform = HALF_METRE @ Affine.translation(left, 0)
         path = folder / f"t{number}.tif"
         there = np.full((40, 60), 255, np.uint8)
         there[:, empty] = 0
@@ -125,7 +125,7 @@ def test_a_tile_that_does_not_belong_is_named(
     folder = _cut(tmp_path / "tiles", texture(40, 120), 40)
     side, pixel = odd.get("side", 40), odd.get("pixel", 0.5)
     values = np.zeros((odd.get("bands", 3), side, side), odd.get("dtype", "uint8"))
-    transform = HALF_METRE * Affine.translation(120, 0) * Affine.scale(pixel / 0.5)
+    transform = HALF_METRE @ Affine.translation(120, 0) @ Affine.scale(pixel / 0.5)
     options = {key: odd[key] for key in ("crs", "nodata") if key in odd}
     write(folder / "a_first.tif", values, transform=transform, compress="zstd", **options)
     with pytest.raises(SatelliteError, match=says) as caught:
@@ -144,7 +144,7 @@ def test_bands_in_files_of_their_own_are_not_taken_for_tiles(tmp_path: Path) -> 
 
 def test_tiles_off_the_common_pixels_are_taken_to_the_nearest(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", texture(20, 20))
-    write(tmp_path / "b.tif", texture(20, 20), transform=HALF_METRE * Affine.translation(20.3, 0))
+    write(tmp_path / "b.tif", texture(20, 20), transform=HALF_METRE @ Affine.translation(20.3, 0))
     with capture_logs() as log, open_scene(tmp_path) as scene:
         assert scene.width == 40
     assert log[0]["off_px"] == 0.3
@@ -166,7 +166,7 @@ def test_a_folder_without_images(tmp_path: Path) -> None:
 
 def test_tiles_far_apart_are_no_image(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", texture(20, 20))
-    far = HALF_METRE * Affine.translation(3_000_000, 2_000_000)
+    far = HALF_METRE @ Affine.translation(3_000_000, 2_000_000)
     write(tmp_path / "b.tif", texture(20, 20), transform=far)
     with pytest.raises(SatelliteError, match="far apart"):
         open_scene(tmp_path)
@@ -174,7 +174,7 @@ def test_tiles_far_apart_are_no_image(tmp_path: Path) -> None:
 
 def test_dates_of_tiles(tmp_path: Path) -> None:
     for number, day in enumerate((1, 3, 20)):
-        place = HALF_METRE * Affine.translation(20 * number, 0)
+        place = HALF_METRE @ Affine.translation(20 * number, 0)
         write(tmp_path / f"t{number}_202405{day:02}.tif", texture(20, 20), transform=place)
     with capture_logs() as log, open_scene(tmp_path) as scene:
         assert scene.acquired is not None
