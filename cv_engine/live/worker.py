@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from copy import deepcopy
@@ -83,7 +84,7 @@ class Worker:
         self._name = name
         self._node = node or socket.gethostname()
         self._wanted: tuple[str, ...] = ()
-        self._watched: dict[str, _Watched] = {}
+        self._watched: OrderedDict[str, _Watched] = OrderedDict()
         self._idle: dict[str, CameraStatus] = {}
         self._desk: Desk[str] = Desk()
         self._batch: Batch[str]
@@ -216,8 +217,8 @@ class Worker:
         elif not watched.view.look(look):
             self._looked(watched, look)
         elif watched.status.asked and self._batch.is_full:
-            # All ask at once where the program has begun with all at once, and when its word is old. It can
-            # wait for the next look, but for the first word: that tells who was there to begin with.
+            # Cameras that were begun with together ask together. They can wait for their next look, but
+            # for the first word: that tells who was there to begin with.
             watched.view.conclude(None)
             self._looked(watched, look)
         else:
@@ -256,8 +257,8 @@ class Worker:
             task = watched.view.next_task(watched.clock.now())
             if task is not None:
                 self._errand = name, self._clerk.submit(task)
-                # The next one is another camera's.
-                self._watched[name] = self._watched.pop(name)
+                with self._lock:
+                    self._watched.move_to_end(name)  # the next one is another camera's
                 return
 
     def _settle(self) -> None:
