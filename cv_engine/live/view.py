@@ -263,15 +263,15 @@ class LiveView:
             ``None`` where there is nothing.
         """
         entry = self._errands.next(steady_s)
-        sightings, self._sightings = self._sightings, [] if entry is None else self._sightings
-        if entry is None and not sightings:
+        if entry is None and not self._sightings:
             return None
         # As it is now: what it knows changes with the looks.
         keys, unwatched = dict(self._filer.keys), list(self._filer.unwatched)
         filer = replace(self._filer, keys=keys, unwatched=unwatched)
-        return (
-            partial(_note, sightings, filer) if entry is None else partial(self._do, entry, filer)
-        )
+        if entry is not None:
+            return partial(self._do, entry, filer)
+        sightings, self._sightings = self._sightings, []
+        return partial(_note, sightings, filer)
 
     def _do(self, entry: Entry, filer: Filer) -> Settle:
         """Does an errand beside the looks: nothing of this view may change here."""

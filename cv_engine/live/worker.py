@@ -249,8 +249,7 @@ class Worker:
 
     def _see_to_errands(self) -> None:
         """Has the next thing that can wait done beside the looks, where nothing else is under way."""
-        if self._errand is not None:
-            self._settle()
+        self._settle()
         if self._errand is not None:
             return
         for name, watched in self._watched.items():

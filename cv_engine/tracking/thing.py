@@ -100,13 +100,14 @@ class Settled:
         # What was seen of it while it was partly hidden may have been its bringer's.
         earliest = self.began if self.whole else math.inf
         told = whole is not None or not self.asked
-        stood = _standing(background, region, self.asked_s if self.asked else background.time_s)
+        asked_before_s = self.asked_s if self.asked else background.time_s
         if whole is not None:
             self.whole, self.asked, self.asked_s = whole, self.asked + 1, background.time_s
         # While a part of it is hidden, or may be, it has the box that it had before.
-        is_little = stood.area <= _MOST * region.area or self._is_piece(background, region, shown)
-        if told and self.whole and not is_little:
-            self.box, self.pixels = box, stood
+        if told and self.whole and not self._is_piece(background, region, shown):
+            stood = _standing(background, region, asked_before_s)
+            if stood.area > _MOST * region.area:
+                self.box, self.pixels = box, stood
         self.seen, self.unwatched_s = background.time_s, 0.0
         self.began = min(earliest, region.since)
 
