@@ -263,7 +263,7 @@ def _rings(chips: Chips, polygon: BaseGeometry, canvas: tuple[float, float]) -> 
     rings = []
     for part in shapely.get_parts(polygon):
         for ring in (part.exterior, *part.interiors):
-            x, y = to_canvas * np.asarray(ring.coords, np.float64)[:, :2].T
+            x, y = to_canvas @ np.asarray(ring.coords, np.float64)[:, :2].T
             rings.append(np.column_stack([x, y]).round().astype(np.int32))
     return rings
 

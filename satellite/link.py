@@ -183,7 +183,7 @@ def shared_offset(image: Grid, grid: Grid) -> tuple[int, int] | None:
     step = ~image.transform @ grid.transform
     col, row = round(step.c), round(step.f)
     for x, y in ((0, 0), (grid.width, 0), (0, grid.height)):
-        there = step * (x, y)
+        there = step @ (x, y)
         if max(abs(there[0] - x - col), abs(there[1] - y - row)) > _SAME_PX:
             return None
     return col, row

@@ -307,7 +307,7 @@ def _number(
 ) -> None:
     """Writes a site's number into it."""
     point = polygon.representative_point()
-    x, y = to_image * (point.x, point.y)
+    x, y = to_image @ (point.x, point.y)
     text = str(number)
     at = round(x - text_width(text, _NUMBER_PX, BOLD) / 2), round(y + 0.36 * _NUMBER_PX)
     for shift, colour in (((1, 1), (0, 0, 0)), ((0, 0), (255, 255, 255))):
@@ -318,7 +318,8 @@ def _number(
 def _curves(polygon: shapely.Polygon, to_image: Affine) -> list[NDArray[np.int32]]:
     rings = (polygon.exterior, *polygon.interiors)
     return [
-        np.array([to_image * at for at in ring.coords]).round().astype(np.int32) for ring in rings
+        np.column_stack(to_image @ np.asarray(ring.coords).T).round().astype(np.int32)
+        for ring in rings
     ]
 
 

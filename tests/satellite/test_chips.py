@@ -141,7 +141,7 @@ def test_real_tiles(shared_data: Path) -> None:
     )
     contours, _ = cv2.findContours(label[:, :, 0], cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     largest = max(contours, key=cv2.contourArea)[:, 0, :]
-    site = Polygon([_TRANSFORM * (float(x), float(y)) for x, y in largest])
+    site = Polygon([_TRANSFORM @ (float(x), float(y)) for x, y in largest])
     copies = before.copy(), after.copy()
     drawn = draw(Chips(before, after, _TRANSFORM, _UTM, site, _BEFORE, _AFTER), _CAPTION)
     assert np.array_equal(before, copies[0])
