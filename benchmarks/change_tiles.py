@@ -332,7 +332,7 @@ def tiled(detector: Detector, views: Views, side: int = _CORE_PX) -> Change:
     shape = views.quality.shape
     change = Change(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
     for tile in grid_of(shape).tiles(side, detector.margin_px):
-        part = detector(cut(views, tile.padded))
+        part = detector(replace(cut(views, tile.padded), core=tile.inner))
         rows, cols = tile.core.toslices()
         change.appeared[rows, cols] = part.appeared[tile.inner]
         change.gone[rows, cols] = part.gone[tile.inner]

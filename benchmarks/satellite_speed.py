@@ -21,7 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -180,12 +180,11 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
         tiles = list(grid.tiles(TILE_PX, network.margin_px))
         with timed("once"):
             pair.prepare()
-        CascadeDetector(screen, network)(
-            pair.read(tiles[0].padded)
-        )  # a runtime makes ready at its first call
+        first = replace(pair.read(tiles[0].padded), core=tiles[0].inner)
+        network(first)  # a runtime makes ready at its first call
         for tile in tiles:
             with timed("read"):
-                views = pair.read(tile.padded)
+                views = replace(pair.read(tile.padded), core=tile.inner)
             with timed("screen"):
                 screen(views)
             with timed("cascade"):
@@ -193,7 +192,7 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
             with timed("layers"):
                 layers.write(tile, change, views.quality)
         with timed("network"):
-            network(pair.read(tiles[0].padded))
+            network(first)
         with timed("layers"):
             layers.finish()
         with timed("vectorise"):

@@ -20,8 +20,9 @@ Backend = Literal["onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 Floats = NDArray[np.float32]
 
-# Input sizes that are compiled each on its own: cameras have few aspect ratios.
-_COMPILED_LIMIT = 6
+# Input sizes that are compiled each on its own: cameras have few aspect ratios. Change networks run on tiles
+# of dozens of sizes, and with free shapes TinyCD is no slower, while compiling takes as long as ten tiles.
+_COMPILED_LIMIT = {"detect": 6, "change": 0}
 # On a CPU a batch saves little: for YOLOv8n on one thread a pair takes up to 4 % less in bf16 and int8
 # and no less in fp32; four and more save no more and take 100 MB. More threads want more to share out.
 _IMAGES_PER_THREAD = 2
@@ -152,7 +153,8 @@ class OpenVinoRuntime(Runtime):
         """What is compiled for a shape; for free shapes, a little slower, once there are too many."""
         shape: tuple[int, int, int] | None = (count, height, width)
         sizes = {known[1:] for known in self._requests if known}
-        if (height, width) not in sizes and len(sizes) >= _COMPILED_LIMIT:
+        limit = 1 if self.graph.fixed_size else _COMPILED_LIMIT[self.graph.task]
+        if (height, width) not in sizes and len(sizes) >= limit:
             shape = None
         if shape not in self._requests:
             self._requests[shape] = self._compile(shape)

@@ -8,19 +8,16 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from satellite.screen import Screen
-from satellite.views import Change, Detector, Picture, Views
-
-Wanted = NDArray[np.bool_]
+from satellite.views import Change, Detector, Mask, Picture, Views
 
 
 @runtime_checkable
 class SelectiveDetector(Detector, Protocol):
     """A detector that can leave out parts of a window by itself."""
 
-    def judge(self, views: Views, wanted: Wanted) -> Change:
+    def judge(self, views: Views, wanted: Mask) -> Change:
         """Judges a window where it is asked to.
 
         Args:
@@ -78,8 +75,8 @@ class CascadeDetector:
 
     def __call__(self, views: Views) -> Change:
         """Judges a window; where it cannot be compared or did not change, both are 0."""
-        wanted = self.screen(views)
-        self.share.seen_px += wanted.size
+        wanted = views.in_core(self.screen(views))
+        self.share.seen_px += views.quality[views.core].size
         self.share.wanted_px += cv2.countNonZero(wanted.view(np.uint8))
         if not wanted.any():
             return _nothing(wanted.shape)
@@ -96,7 +93,7 @@ def _nothing(shape: tuple[int, ...]) -> Change:
     return Change(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 
 
-def _in_boxes(detector: Detector, views: Views, wanted: Wanted) -> Change:
+def _in_boxes(detector: Detector, views: Views, wanted: Mask) -> Change:
     change = _nothing(wanted.shape)
     for rows, cols in boxes(wanted, detector.margin_px):
         part = Views(
@@ -111,7 +108,7 @@ def _in_boxes(detector: Detector, views: Views, wanted: Wanted) -> Change:
     return change
 
 
-def boxes(wanted: Wanted, margin_px: int) -> Iterator[tuple[slice, slice]]:
+def boxes(wanted: Mask, margin_px: int) -> Iterator[tuple[slice, slice]]:
     """Boxes around the wanted parts of a window.
 
     Args:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 Probability = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 class Quality(IntEnum):
@@ -36,12 +37,20 @@ class Views:
         after: The same of the later date.
         quality: uint8 ``(height, width)`` of :class:`Quality`; 0 where the two can be compared.
         resolution_m: Side of a pixel on the ground, metres.
+        core: Rows and columns for which an answer is needed; the rest is there to be seen around them.
     """
 
     before: Picture
     after: Picture
     quality: Picture
     resolution_m: float
+    core: tuple[slice, slice] = (slice(None), slice(None))
+
+    def in_core(self, mask: Mask) -> Mask:
+        """A mask of the window without what lies outside of the core."""
+        within = np.zeros_like(mask)
+        within[self.core] = mask[self.core]
+        return within
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,5 +85,8 @@ class Detector(Protocol):
         ...
 
     def __call__(self, views: Views) -> Change:
-        """Judges a window; where it cannot be compared, both probabilities are 0."""
+        """Judges a window; where it cannot be compared, both probabilities are 0.
+
+        Outside of the window's core there may be any answer.
+        """
         ...

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -79,6 +79,17 @@ def test_another_one_is_given_the_part_with_its_margin() -> None:
     high, wide = (wanted.any(axis=axis).sum() + 2 * detector.margin_px for axis in (1, 0))
     assert part.before.shape == (high, wide, 3)
     assert part.before.flags.c_contiguous
+
+
+@pytest.mark.parametrize("core", [(slice(0, 150), slice(0, 384)), (slice(0, 100), slice(0, 384))])
+def test_nothing_is_asked_for_outside_of_the_core(core: tuple[slice, slice]) -> None:
+    detector = Selective()
+    cascade = CascadeDetector(Screen(), detector)
+    change = cascade(replace(pair(), core=core))
+    wanted = Screen()(pair())[core]
+    assert np.array_equal(change.appeared[core], wanted.astype(np.float32))
+    assert [asked.sum() for asked in detector.asked] == [wanted.sum()] * bool(wanted.any())
+    assert cascade.share.wanted == pytest.approx(wanted.mean())
 
 
 def test_nothing_is_judged_where_nothing_changed() -> None:

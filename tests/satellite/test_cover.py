@@ -6,26 +6,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from satellite.cover import Square, cover
+from satellite.cover import Rectangle, cover
 
 SIDE, EDGE = 64, 4
-SIDES = (32, 64)
+SIDES = (32, 40, 48, 56, 64)
 Mask = NDArray[np.bool_]
 
 
-def inner(square: Square, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Where a square's pixels lie well within it, or at the window's own border."""
+def inner(one: Rectangle, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Where a rectangle's pixels lie well within it, or at the window's own border."""
     rows, cols = (
-        slice(at + EDGE if at else 0, at + square.side - (EDGE if at + square.side < length else 0))
-        for at, length in zip((square.top, square.left), shape, strict=True)
+        slice(part.start + EDGE if part.start else 0, part.stop - EDGE * (part.stop < length))
+        for part, length in zip(one.part, shape, strict=True)
     )
     return rows, cols
 
 
-def left_over(wanted: Mask, squares: list[Square]) -> Mask:
+def left_over(wanted: Mask, found: list[Rectangle]) -> Mask:
     left = wanted.copy()
-    for square in squares:
-        left[inner(square, wanted.shape)] = False
+    for one in found:
+        left[inner(one, wanted.shape)] = False
     return left
 
 
@@ -39,26 +39,28 @@ def windows(draw: st.DrawFn) -> Mask:
     return wanted
 
 
-def area(squares: list[Square]) -> int:
-    return sum(square.side**2 for square in squares)
+def area(found: list[Rectangle]) -> int:
+    return sum(one.area for one in found)
 
 
-@pytest.mark.parametrize("sides", [(SIDE,), SIDES])
+@pytest.mark.parametrize("sides", [(SIDE,), (32, SIDE), SIDES])
 @given(wanted=windows())
-def test_every_wanted_pixel_lies_well_within_a_square(sides: tuple[int, ...], wanted: Mask) -> None:
-    squares = cover(wanted, sides, EDGE)
-    assert not left_over(wanted, squares).any()
-    for one in squares:
-        assert one.side in sides and one.top >= 0 and one.left >= 0
-        assert one.top + one.side <= wanted.shape[0] and one.left + one.side <= wanted.shape[1]
+def test_every_wanted_pixel_lies_well_within_a_rectangle(
+    sides: tuple[int, ...], wanted: Mask
+) -> None:
+    found = cover(wanted, sides, EDGE)
+    assert not left_over(wanted, found).any()
+    for one in found:
+        assert one.height in sides and one.width in sides and one.top >= 0 and one.left >= 0
+        assert one.top + one.height <= wanted.shape[0] and one.left + one.width <= wanted.shape[1]
         assert wanted[one.part].any()
-    # Never more than the grid would take, and a square per strip and side for what the cells round up.
+    # Never more than the grid would take, and what the cells round up.
     grid = [-(-(length - 2 * EDGE) // (SIDE - 2 * EDGE)) for length in wanted.shape]
-    assert area(squares) <= (grid[0] * grid[1] + sum(grid)) * SIDE**2
+    assert area(found) <= (grid[0] * grid[1] + sum(grid)) * SIDE**2
 
 
 @given(wanted=windows())
-def test_smaller_squares_never_take_more_area(wanted: Mask) -> None:
+def test_more_sizes_never_take_more_area(wanted: Mask) -> None:
     assert area(cover(wanted, SIDES, EDGE)) <= area(cover(wanted, (SIDE,), EDGE)) + SIDE**2
 
 
@@ -70,27 +72,43 @@ def test_a_full_window_takes_the_plain_grid(shape: tuple[int, int], count: int) 
     assert len(cover(np.ones(shape, np.bool_), (SIDE,), EDGE)) == count
 
 
-def test_nothing_wanted_takes_no_square() -> None:
+def test_a_block_takes_little_more_than_itself() -> None:
+    wanted = np.zeros((300, 300), np.bool_)
+    wanted[100:180, 60:104] = True
+    assert area(cover(wanted, SIDES, EDGE)) <= 1.4 * (80 + 2 * EDGE) * (44 + 2 * EDGE)
+
+
+def test_a_corner_is_not_covered_where_nothing_is_wanted() -> None:
+    wanted = np.zeros((400, 400), np.bool_)
+    wanted[100:300, 100:130] = wanted[270:300, 100:300] = True
+    assert area(cover(wanted, SIDES, EDGE)) < 0.5 * 200**2
+
+
+def test_nothing_wanted_takes_no_rectangle() -> None:
     assert cover(np.zeros((100, 100), np.bool_), SIDES, EDGE) == []
 
 
 def test_a_lone_spot_is_seen_in_its_surroundings() -> None:
     wanted = np.zeros((300, 300), np.bool_)
     wanted[140:150, 200:210] = True
-    (square,) = cover(wanted, (SIDE,), EDGE)
-    assert abs(square.top + SIDE / 2 - 145) <= 2 and abs(square.left + SIDE / 2 - 205) <= 2
+    (one,) = cover(wanted, (SIDE,), EDGE)
+    assert abs(one.top + SIDE / 2 - 145) <= 2 and abs(one.left + SIDE / 2 - 205) <= 2
 
 
-@pytest.mark.parametrize(("spots", "sides"), [(1, [32]), (2, [32, 32]), (4, [64])])
-def test_a_square_is_no_larger_than_what_is_wanted_asks_for(spots: int, sides: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("spots", "sizes"), [(1, [(32, 32)]), (2, [(56, 32)]), (3, [(56, 56)]), (4, [(64, 64)])]
+)
+def test_a_rectangle_is_no_larger_than_what_is_wanted_asks_for(
+    spots: int, sizes: list[tuple[int, int]]
+) -> None:
     wanted = np.zeros((300, 300), np.bool_)
     for y, x in ((100, 100), (140, 100), (100, 140), (145, 145))[:spots]:
         wanted[y : y + 6, x : x + 6] = True
-    assert [square.side for square in cover(wanted, SIDES, EDGE)] == sides
+    assert [(one.height, one.width) for one in cover(wanted, SIDES, EDGE)] == sizes
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_scattered_spots_take_a_square_each_at_most(turned: bool) -> None:
+def test_scattered_spots_take_a_rectangle_each_at_most(turned: bool) -> None:
     wanted = np.zeros((400, 640), np.bool_)
     source = np.random.default_rng(5)
     spots = source.integers(0, (390, 630), (12, 2))
