@@ -4,9 +4,9 @@ A scene is made of the labelled tiles of ``--data`` among relit copies of their 
 it is unchanged, and is repeated up to the size that is asked for, each repetition a file of its own.
 Each step is timed by itself, by the CPU time of a process that is bound to one core, on land that is
 counted once, not with what is read around it: reading (both images, aligned, in one light, masked), the
-screen, the network, the cascade (the screen, then the network on what is left), the layers on disk,
-vectorising, and telling the buildings' sorts, at 0.5 m and at 2 m. The hours for a city follow from these, and from what is estimated once for
-each pair of scenes.
+screen, the network in both orders of the dates and in one, the cascade (the screen, then the network on
+what is left), the layers on disk, vectorising, and telling the buildings' sorts, at 0.5 m and at 2 m. The
+hours for a city follow from these, and from what is estimated once for each pair of scenes.
 
 Then whole comparisons run, from files to polygons, each in a process of its own whose peak memory is taken: it
 must be the same whatever the size.
@@ -48,6 +48,8 @@ _CITY_KM2 = 9816.0
 _HOUR_S = 3600.0
 # Size of a scene whose shifts and light are estimated once, megapixels: 50 km x 50 km at 2 m.
 _SCENE_MPIX = 625.0
+# The network without its word on what is gone, as it was published.
+_ONE_ORDER = "network_one_order"
 # Steps that a comparison is made of; the cascade contains the screen and what the network does there.
 _STEPS = ("read", "cascade", "layers", "vectorise", "sorts")
 
@@ -173,15 +175,23 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
 
     with Order(Source(str(before)), Source(str(after))).pair() as pair:
         grid = pair.grid
-        network = NetworkDetector(open_change_network(weights), views_m=grid.resolution_m)
-        screen = Screen()
+        networks = {
+            step: NetworkDetector(
+                open_change_network(weights, both=both), views_m=grid.resolution_m
+            )
+            for step, both in (("network", True), (_ONE_ORDER, False))
+        }
+        screen, network = Screen(), networks["network"]
         cascade = CascadeDetector(screen, network)
         layers = Layers.create(folder / "layers", grid, TILE_PX)
         tiles = list(grid.tiles(TILE_PX, network.margin_px))
         with timed("once"):
             pair.prepare()
         first = replace(pair.read(tiles[0].padded), core=tiles[0].inner)
-        network(first)  # a runtime makes ready at its first call
+        for step, judges in networks.items():
+            judges(first)  # a runtime makes ready at its first call
+            with timed(step):
+                judges(first)
         for tile in tiles:
             with timed("read"):
                 views = replace(pair.read(tile.padded), core=tile.inner)
@@ -191,8 +201,6 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
                 change = cascade(views)
             with timed("layers"):
                 layers.write(tile, change, views.quality)
-        with timed("network"):
-            network(first)
         with timed("layers"):
             layers.finish()
         with timed("vectorise"):
@@ -202,7 +210,7 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
             sorts_of(buildings, pair, layers)
     once_s = clock.pop("once")
     land = dict.fromkeys(clock, grid.width * grid.height / 1e6)
-    land["network"] = tiles[0].core.width * tiles[0].core.height / 1e6
+    land |= dict.fromkeys(networks, tiles[0].core.width * tiles[0].core.height / 1e6)
     rates = {step: land[step] / max(clock[step], 1e-9) for step in clock}
     return Steps(rates, cascade.share.wanted, once_s)
 

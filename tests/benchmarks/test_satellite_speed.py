@@ -20,7 +20,16 @@ def sample() -> Sample:
     return Sample("made", before, before.copy(), truth)
 
 
-STEPS = {"read", "screen", "network", "cascade", "layers", "vectorise", "sorts"}
+STEPS = {
+    "read",
+    "screen",
+    "network",
+    "network_one_order",
+    "cascade",
+    "layers",
+    "vectorise",
+    "sorts",
+}
 
 
 @pytest.mark.parametrize("resolution_m", [0.5, 2.0])
