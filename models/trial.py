@@ -7,11 +7,13 @@ import hashlib
 import json
 import platform
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.error import ModelError
 from models.fetch import sha256_of, write_atomically
@@ -20,9 +22,8 @@ from models.letterbox import smallest_input
 from models.registry import cache_folder
 from models.runtime import Backend, Precision, Runtime, has_bf16, has_openvino, load
 
-_ROUNDS = (
-    5  # runs per candidate; the fastest counts, so that other work on the machine disturbs little
-)
+# Runs per candidate, in turn, of which the fastest counts: other work on the machine disturbs little.
+_ROUNDS = 5
 _WIDE = (16, 9)  # the aspect ratio of most footage
 
 
@@ -100,7 +101,8 @@ def choose(
         remembered = Choice(kept["backend"], kept["precision"])
         if remembered in possible:
             return remembered
-    times = {choice: milliseconds(load(graph, *choice, threads)) for choice in possible}
+    runtimes = [load(graph, *choice, threads) for choice in possible]
+    times = dict(zip(possible, race(runtimes), strict=True))
     chosen = min(times, key=times.__getitem__)
     content = {
         "chosen": chosen._asdict(),
@@ -125,16 +127,42 @@ def milliseconds(
     Returns:
         Milliseconds, without preparing the image and reading the output.
     """
-    height, width = input_shape(runtime.graph, height, width)
+    return race([runtime], height, width, rounds)[0]
+
+
+def race(
+    runtimes: Sequence[Runtime],
+    height: int | None = None,
+    width: int | None = None,
+    rounds: int = _ROUNDS,
+) -> list[float]:
+    """Time that each of some runtimes takes for the same image, or pair of them.
+
+    They run in turn: what else the machine does falls on all of them.
+
+    Args:
+        runtimes: Of one model.
+        height: Height of the input, pixels; see :func:`input_shape` if left out and free.
+        width: Width of the input, pixels.
+        rounds: So many runs of each; the fastest counts.
+
+    Returns:
+        Milliseconds, without preparing the image and reading the output.
+    """
+    graph = runtimes[0].graph
+    height, width = input_shape(graph, height, width)
     source = np.random.default_rng(0)
-    images = [source.random((1, 3, height, width), np.float32) for _ in runtime.graph.images]
+    images = [source.random((1, 3, height, width), np.float32) for _ in graph.images]
+    for runtime in runtimes:
+        runtime.run(*images)  # makes ready
+    times = [[_seconds(runtime, images) for runtime in runtimes] for _ in range(rounds)]
+    return [min(each) * 1e3 for each in zip(*times, strict=True)]
+
+
+def _seconds(runtime: Runtime, images: Sequence[NDArray[np.float32]]) -> float:
+    began = time.perf_counter()
     runtime.run(*images)
-    times = []
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        runtime.run(*images)
-        times.append(time.perf_counter() - begin)
-    return min(times) * 1e3
+    return time.perf_counter() - began
 
 
 def input_shape(

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models import ModelError
 from models.bench import bench
 from models.graph import inspect
-from models.runtime import Backend, has_openvino
-from models.trial import Choice, candidates, choose, cpu_name
+from models.runtime import Backend, Runtime, has_openvino
+from models.trial import Choice, candidates, choose, cpu_name, race
 
 
 def test_the_outcome_is_remembered(tmp_path: Path, yolox_nano: Path) -> None:
@@ -38,6 +41,26 @@ def test_a_damaged_note_means_a_new_trial(tmp_path: Path, yolox_nano: Path, text
     for note in tmp_path.glob("trial-*.json"):
         note.write_text(text)
     assert choose(graph, "auto", "fp32", 1, tmp_path).precision == "fp32"
+
+
+def test_other_work_does_not_decide(yolox_nano: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, runs = 0.0, 0
+
+    class Timed(Runtime):
+        """Takes so many milliseconds, ten times as many while the machine is busy."""
+
+        def __init__(self, ms: float) -> None:
+            super().__init__(inspect(yolox_nano), "fp32", 1)
+            self.ms = ms
+
+        def _infer(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+            nonlocal now_s, runs
+            runs += 1
+            now_s += self.ms / 1e3 * (10 if runs <= 6 else 1)
+            return [np.zeros((1, 1), np.float32)]
+
+    monkeypatch.setattr("models.trial.time.perf_counter", lambda: now_s)
+    assert race([Timed(60), Timed(80)]) == pytest.approx([60, 80])
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
