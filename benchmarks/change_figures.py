@@ -44,7 +44,7 @@ _COARSE = 4  # 0.5 m to 2 m
 # its two images can be brought together.
 _CITY_CHANGED = 0.05
 _SCENE_CHANGED = 0.25
-_SCENES = 3
+_SCENES = 8
 _CITY_CORE_PX = 1024  # as the program judges scenes
 _MOSAIC_CORE_PX = 512  # so that tiles' borders run through the mosaic's tiles
 _SEED = 1
