@@ -20,11 +20,11 @@ from satellite.views import Change, Mask, Picture, Probability, Quality, Views
 # there unblended: with 8, F1 of disturbed scenes is 0.3 points lower. Twice this is blended from tile to tile.
 _EDGE_PX = 16
 # Heights and widths of tiles in units of the side that the network was trained on: few, since each pair of them
-# takes memory and time to make ready, but such that little more is judged than what is asked for; three of the
+# takes time and 6 MB to make ready, but such that little more is judged than what is asked for; three of the
 # longest cover a tile of a scene. F1 hardly depends on them: of 9 LEVIR pairs, mirrored at their borders, 0.929
 # in tiles of 128 px, 0.922 of 256 (TinyCD's training), 0.921 of 384 and 512; of their mosaic, in which grounds
 # that have nothing in common meet, 0.915 in tiles of 128 px, 0.910 of 256. In tiles of 64 px it is 0.88.
-_SIDES = (0.5, 0.625, 0.8, 1.0, 1.2, 1.44)
+_SIDES = (0.5, 0.7, 1.0, 1.47)
 _LEAST_SIDE_PX = 128
 # Around a window, at the network's resolution: of a building at its border that much more is seen.
 _MARGIN_PX = 32
