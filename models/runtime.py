@@ -21,7 +21,7 @@ Precision = Literal["fp32", "bf16", "int8"]
 Floats = NDArray[np.float32]
 
 # Input sizes that are compiled each on its own: cameras have few aspect ratios. Change networks run on tiles
-# of dozens of sizes, and with free shapes TinyCD is no slower, while compiling takes as long as ten tiles.
+# of many sizes; with free shapes TinyCD is an eighth slower, but compiling takes as long as ten tiles.
 _COMPILED_LIMIT = {"detect": 6, "change": 0}
 # On a CPU a batch saves little: for YOLOv8n on one thread a pair takes up to 4 % less in bf16 and int8
 # and no less in fp32; four and more save no more and take 100 MB. More threads want more to share out.
