@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -158,7 +158,7 @@ def _compared(
     }
     margin = max(detector.margin_px for detector in detectors.values())
     for tile in pair.grid.tiles(TILE_PX, margin):
-        views = replace(pair.read(tile.padded), core=tile.inner)
+        views = pair.read_tile(tile)
         core = tile.core.toslices()
         seen[core] = views.after[tile.inner][..., :3]
         quality[core] = views.quality[tile.inner]

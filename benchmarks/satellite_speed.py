@@ -21,7 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -190,12 +190,12 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
         tiles = list(grid.tiles(TILE_PX, network.margin_px))
         with timed("once"):
             pair.prepare()
-        first = replace(pair.read(tiles[0].padded), core=tiles[0].inner)
+        first = pair.read_tile(tiles[0])
         for step, judges in networks.items():
             clock[step] = min(_seconds(judges, first) for _ in range(_ROUNDS))
         for tile in tiles:
             with timed("read"):
-                views = replace(pair.read(tile.padded), core=tile.inner)
+                views = pair.read_tile(tile)
             with timed("screen"):
                 screen(views)
             cascade(views)  # a runtime makes ready for each shape of a tile that it has not met

@@ -10,7 +10,7 @@ from models.graph import inspect
 from models.quantise import quantised
 from models.registry import Weights, fetch
 from models.runtime import load
-from models.trial import candidates, input_shape, milliseconds
+from models.trial import candidates, input_shape, race
 
 _ROUNDS = 20  # runs per row; the fastest counts, which other work on the machine disturbs least
 
@@ -67,12 +67,12 @@ def bench(
         versions.append(quantised(weights, cache=cache))
     except ModelError:  # not quantised yet: there is nothing to time
         versions = [weights]
-    rows = []
-    for version in versions:
-        graph = inspect(version.path)
-        for choice in candidates(graph):
-            runtime = load(graph, *choice, threads)
-            size = input_shape(graph, height, width)
-            ms = milliseconds(runtime, *size, rounds=_ROUNDS)
-            rows.append(Row(choice.backend, choice.precision, size[1], size[0], ms, 1e3 / ms))
+    graphs = [inspect(version.path) for version in versions]
+    runtimes = [load(graph, *choice, threads) for graph in graphs for choice in candidates(graph)]
+    high, wide = input_shape(graphs[0], height, width)
+    times = race(runtimes, high, wide, rounds=_ROUNDS)
+    rows = [
+        Row(runtime.backend, runtime.precision, wide, high, ms, 1e3 / ms)
+        for runtime, ms in zip(runtimes, times, strict=True)
+    ]
     return sorted(rows, key=lambda row: row.ms_per_image)

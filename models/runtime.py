@@ -127,7 +127,7 @@ class OnnxRuntime(Runtime):
 
 
 class OpenVinoRuntime(Runtime):
-    """A model in OpenVINO, compiled anew for each input shape: faster than with free shapes."""
+    """A model in OpenVINO, compiled anew for each of a few input shapes: faster than with free shapes."""
 
     backend = "openvino"
     _library = "OpenVINO"
@@ -150,7 +150,7 @@ class OpenVinoRuntime(Runtime):
         return [request.get_tensor(name).data.copy() for name in self.graph.outputs]
 
     def _request(self, count: int, height: int, width: int) -> openvino.InferRequest:
-        """What is compiled for a shape; for free shapes, a little slower, once there are too many."""
+        """What is compiled for a shape; for free shapes, a little slower, beyond the limit."""
         shape: tuple[int, int, int] | None = (count, height, width)
         sizes = {known[1:] for known in self._requests if known}
         limit = 1 if self.graph.fixed_size else _COMPILED_LIMIT[self.graph.task]

@@ -113,23 +113,6 @@ def choose(
     return chosen
 
 
-def milliseconds(
-    runtime: Runtime, height: int | None = None, width: int | None = None, rounds: int = _ROUNDS
-) -> float:
-    """Time that a model takes for one image, or one pair of them.
-
-    Args:
-        runtime: The model.
-        height: Height of the input, pixels; see :func:`input_shape` if left out and free.
-        width: Width of the input, pixels.
-        rounds: So many runs; the fastest counts.
-
-    Returns:
-        Milliseconds, without preparing the image and reading the output.
-    """
-    return race([runtime], height, width, rounds)[0]
-
-
 def race(
     runtimes: Sequence[Runtime],
     height: int | None = None,

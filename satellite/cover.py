@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+from satellite.views import Mask
+
 _Numbers = NDArray[np.intp]
 
 # Cells along the shortest side: the cover is found on a grid as fine as this, not pixel by pixel.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
@@ -67,7 +67,7 @@ class _Hand:
 
     def judge(self, name: str) -> None:
         tile = self._tiles[name]
-        views = replace(self._pair.read(tile.padded), core=tile.inner)
+        views = self._pair.read_tile(tile)
         self._layers.write(tile, self._detector(views), views.quality)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, sqrt
 from threading import Lock
 from typing import Any
@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from satellite.align import estimate_shift
 from satellite.error import SatelliteError
-from satellite.grid import Grid
+from satellite.grid import Grid, Tile
 from satellite.masks import UNKNOWN, Away, quality_of, shadow_directions
 from satellite.normalise import Gains, Sample, estimate_gains
 from satellite.overlap import common_grid
@@ -162,6 +162,14 @@ class Pair:
             )
         with self._preparing:
             self._preparation = preparation
+
+    def read_tile(self, tile: Tile) -> Views:
+        """Reads a tile and what is around it, made comparable; an answer is needed for its core.
+
+        Raises:
+            SatelliteError: As of :meth:`read`.
+        """
+        return replace(self.read(tile.padded), core=tile.inner)
 
     def read(self, window: Window) -> Views:
         """Reads a window of both images, made comparable.
