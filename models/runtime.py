@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.error import ModelError
 from models.graph import Graph
+from models.silu import approximate
 
 if TYPE_CHECKING:
     import openvino
@@ -20,9 +21,9 @@ Backend = Literal["onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 Floats = NDArray[np.float32]
 
-# Input sizes that are compiled each on its own: cameras have few aspect ratios. Change networks run on tiles
-# of many sizes; with free shapes TinyCD is an eighth slower, but compiling takes as long as ten tiles.
-_COMPILED_LIMIT = {"detect": 6, "change": 0}
+# Input sizes that are compiled each on its own: cameras have few aspect ratios, tiles of scenes nine shapes.
+# Each takes a second and some 50 MB; with free shapes TinyCD takes a third longer.
+_COMPILED_LIMIT = 9
 # On a CPU a batch saves little: for YOLOv8n on one thread a pair takes up to 4 % less in bf16 and int8
 # and no less in fp32; four and more save no more and take 100 MB. More threads want more to share out.
 _IMAGES_PER_THREAD = 2
@@ -153,7 +154,7 @@ class OpenVinoRuntime(Runtime):
         """What is compiled for a shape; for free shapes, a little slower, beyond the limit."""
         shape: tuple[int, int, int] | None = (count, height, width)
         sizes = {known[1:] for known in self._requests if known}
-        limit = 1 if self.graph.fixed_size else _COMPILED_LIMIT[self.graph.task]
+        limit = 1 if self.graph.fixed_size else _COMPILED_LIMIT
         if (height, width) not in sizes and len(sizes) >= limit:
             shape = None
         if shape not in self._requests:
@@ -167,6 +168,8 @@ class OpenVinoRuntime(Runtime):
         if self.graph.target_sizes:
             shapes[self.graph.target_sizes] = [count, 2]
         model.reshape(shapes)
+        if shape and self.precision == "bf16":
+            approximate(model)
         settings = {
             "INFERENCE_NUM_THREADS": self.threads,
             "INFERENCE_PRECISION_HINT": self._hint(),
