@@ -18,6 +18,7 @@ import cv2
 import structlog
 
 from satellite.error import SatelliteError
+from satellite.heap import release
 from satellite.layers import Layers
 from satellite.order import Order
 from satellite.pair import Pair, Preparation
@@ -69,6 +70,8 @@ class _Hand:
         tile = self._tiles[name]
         views = self._pair.read_tile(tile)
         self._layers.write(tile, self._detector(views), views.quality)
+        del views
+        release()
 
 
 class Crew(Protocol):

@@ -25,6 +25,7 @@ from satellite.buildings import Building
 from satellite.colours import Plane, fitted, indices, working
 from satellite.error import SatelliteError
 from satellite.grid import Grid
+from satellite.heap import release
 from satellite.layers import Reader
 from satellite.morphology import Mask, closed, dilated, opened
 from satellite.pair import Pair
@@ -191,6 +192,8 @@ def sorts_of(
         ground = Ground(pair.read(window), change)
         for number in numbers:
             sorts[number] = ground.sort_of(looked_at[number].region(window))
+        del ground
+        release()
         done += len(numbers)
         progress(done / len(looked_at))
     return sorts
