@@ -36,6 +36,7 @@ from benchmarks.change_tiles import (
 )
 from benchmarks.plain_change import plain_change
 from satellite.cascade import CascadeDetector, Share
+from satellite.comparison import TILE_PX
 from satellite.screen import Screen
 from satellite.views import Change, Detector, Probability
 
@@ -45,7 +46,6 @@ _COARSE = 4  # 0.5 m to 2 m
 _CITY_CHANGED = 0.05
 _SCENE_CHANGED = 0.25
 _SCENES = 8
-_CITY_CORE_PX = 1024  # as the program judges scenes
 _MOSAIC_CORE_PX = 512  # so that tiles' borders run through the mosaic's tiles
 _SEED = 1
 _SINGLE_HOUSES = 200
@@ -206,7 +206,7 @@ def race(detector: Detector, samples: Sequence[Sample]) -> Race:
 def _timed(detector: Detector, scene: Sample) -> tuple[Pixels, float]:
     """The score on a scene that is judged in tiles, and the CPU seconds that it takes."""
     begin = time.process_time()  # of the CPU: other work on the machine does not count
-    said = either(tiled(detector, scene.views(), _CITY_CORE_PX))
+    said = either(tiled(detector, scene.views(), TILE_PX))
     seconds = time.process_time() - begin
     return score_pixels(said >= MARKED, scene.truth), seconds
 

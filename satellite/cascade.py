@@ -22,10 +22,10 @@ class SelectiveDetector(Detector, Protocol):
 
         Args:
             views: Two dates of it.
-            wanted: ``(h, w)``: where an answer is needed; elsewhere there may be any.
+            wanted: ``(h, w)``: where an answer is needed.
 
         Returns:
-            The change.
+            The change; both probabilities are 0 where nothing is wanted.
         """
         ...
 
@@ -81,10 +81,9 @@ class CascadeDetector:
         if not wanted.any():
             return _nothing(wanted.shape)
         if isinstance(self.detector, SelectiveDetector):
-            change = self.detector.judge(views, wanted)
-        else:
-            change = _in_boxes(self.detector, views, wanted)
-        # Also inside a tile that was judged for its neighbour's sake: the answer for a place must
+            return self.detector.judge(views, wanted)
+        change = _in_boxes(self.detector, views, wanted)
+        # Also inside a box that was judged for its neighbour's sake: the answer for a place must
         # not depend on how the scene is cut.
         return Change(change.appeared * wanted, change.gone * wanted)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from satellite.views import Mask
 _Numbers = NDArray[np.intp]
 
 # Cells along the shortest side: the cover is found on a grid as fine as this, not pixel by pixel.
-_CELLS = 16
+_CELLS = 8
 # Share of a rectangle's area that those may have which take its place: for less gain they are not worth that
 # they see less around, and are more.
 _WORTH = 0.85
@@ -58,7 +59,7 @@ def cover(wanted: Mask, sides: Sequence[int], edge: int) -> list[Rectangle]:
         The rectangles; all lie within the window.
     """
     cell = max(1, sides[0] // _CELLS)
-    rows, cols = (_Axis.of(length, cell, sides, edge) for length in wanted.shape)
+    rows, cols = (_Axis.of(length, cell, tuple(sides), edge) for length in wanted.shape)
     cells = _cells(wanted, cell)
     found = _Cutter(rows, cols).cover(cells, 0, 0) if cells.any() else []
     return [one for one in found if wanted[one.part].any()]
@@ -84,7 +85,8 @@ class _Axis:
     total: _Numbers
 
     @classmethod
-    def of(cls, length: int, cell: int, sides: Sequence[int], edge: int) -> _Axis:
+    @lru_cache(maxsize=16)  # the windows of a scene are alike
+    def of(cls, length: int, cell: int, sides: tuple[int, ...], edge: int) -> _Axis:
         """The axis of a window that is so long."""
         fitting = np.array([side for side in sides if side <= length])
         bounds = np.arange(-(-length // cell) + 1) * cell

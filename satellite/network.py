@@ -20,12 +20,11 @@ from satellite.views import Change, Mask, Picture, Probability, Quality, Views
 # there unblended: with 8, F1 of disturbed scenes is 0.3 points lower. Twice this is blended from tile to tile.
 _EDGE_PX = 16
 # Heights and widths of tiles in units of the side that the network was trained on: few, since each pair of them
-# takes time and 6 MB to make ready, but such that little more is judged than what is asked for; three of the
-# longest cover a tile of a scene. F1 hardly depends on them: of 9 LEVIR pairs, mirrored at their borders, 0.929
-# in tiles of 128 px, 0.922 of 256 (TinyCD's training), 0.921 of 384 and 512; of their mosaic, in which grounds
-# that have nothing in common meet, 0.915 in tiles of 128 px, 0.910 of 256. In tiles of 64 px it is 0.88.
-_SIDES = (0.5, 0.7, 1.0, 1.47)
-_LEAST_SIDE_PX = 128
+# takes a second and 50 MB to make ready, but such that little more is judged than what is asked for. F1 hardly
+# depends on them: of 9 LEVIR pairs, mirrored at their borders, it is 0.921 to 0.927 in tiles of 104, 128, 160,
+# 192, 256 (TinyCD's training) and 320 px, but 0.88 of 64.
+_SIDES = (0.5, 0.75, 1.25)
+_LEAST_SIDE_PX = 96
 # Around a window, at the network's resolution: of a building at its border that much more is seen.
 _MARGIN_PX = 32
 # Images are not resampled where their pixels and the network's are alike up to this factor: buildings
@@ -47,7 +46,7 @@ _COARSEST = 8.0
 class NetworkDetector:
     """Judges windows with a change network; not to be shared between threads.
 
-    The network is run on tiles from half the side that it was trained on to one and a half, as suits what is
+    The network is run on tiles from half the side that it was trained on to one and a quarter, as suits what is
     asked for. Where the images' pixels are of another size than those of its training, each tile is
     resampled, and its probabilities back.
 
@@ -123,35 +122,42 @@ class NetworkDetector:
         if asked.any():
             # Where the images end the window does, too: with black in a tile the network finds less.
             there = _extent(views.quality != Quality.NODATA)
-            before, after = (image[there] for image in _filled(views))
-            found = self._judge(before, after, asked[there], views.resolution_m)
-            change.appeared[there], change.gone[there] = _stronger(*found)
+            missing = views.quality[there] == Quality.NODATA
+            before, after = _filled(views.before[there], views.after[there], missing)
+            found = change.appeared[there], change.gone[there]
+            self._judge(before, after, asked[there], found, views.resolution_m)
         return change
 
     def _judge(
-        self, before: Picture, after: Picture, asked: Mask, resolution_m: float
-    ) -> tuple[Probability, Probability]:
-        """Both probabilities where they are asked for, else 0; blended from tiles."""
+        self,
+        before: Picture,
+        after: Picture,
+        asked: Mask,
+        found: tuple[Probability, Probability],
+        resolution_m: float,
+    ) -> None:
+        """Puts both probabilities, blended from tiles, into ``found`` where they are asked for."""
         factor, how = self._enlarged(resolution_m)
         sides = {round(side / factor): side for side in self._sides}
-        usual = round(self.network.side_px / factor)
+        longest = max(sides)
         edge = max(1, round(_EDGE_PX / factor))
-        height, width = asked.shape
-        asked, before, after = (_grown(part, usual) for part in (asked, before, after))
-        sums = np.zeros((3, *asked.shape), np.float32)  # appeared, gone, weight
+        asked, before, after = (_grown(part, longest) for part in (asked, before, after))
+        appeared, gone = (_grown(part, longest) for part in found)
+        weights = np.zeros(asked.shape, np.float32)
         ramps = {side: _ramp(side, 2 * edge) for side in sides}
-        for tile in cover(asked, sorted(sides), edge):
+        tiles = cover(asked, sorted(sides), edge)
+        for tile in tiles:
             part, weight = tile.part, np.outer(ramps[tile.height], ramps[tile.width])
             shape = sides[tile.height], sides[tile.width]
             pair = self._run(before[part], after[part], shape, how)
-            for given, found in zip(sums[:2], pair, strict=True):
-                given[part] += weight * found
-            sums[2][part] += weight
-        appeared, gone = (
-            np.divide(given, sums[2], out=np.zeros_like(given), where=asked)[:height, :width]
-            for given in sums[:2]
-        )
-        return appeared, gone
+            for given, one in zip((appeared, gone), pair, strict=True):
+                given[part] += weight * one
+            weights[part] += weight
+        for part in (tile.part for tile in tiles):
+            _settle(appeared[part], gone[part], weights[part], asked[part])
+        for given, one in zip(found, (appeared, gone), strict=True):
+            if one is not given:
+                given[:] = one[: len(given), : given.shape[1]]
 
     def _run(
         self, before: Picture, after: Picture, wanted: tuple[int, int], how: int
@@ -189,7 +195,7 @@ def _sides(network: ChangeNetwork) -> tuple[int, ...]:
     if network.runtime.graph.fixed_size:
         return (side,)
     sides = (round(share * side / STRIDE_PX) * STRIDE_PX for share in _SIDES)
-    return tuple(one for one in sides if one == side or one >= _LEAST_SIDE_PX)
+    return tuple(one for one in sides if one >= _LEAST_SIDE_PX) or (side,)
 
 
 def _check(views: Views, wanted: Mask) -> None:
@@ -208,19 +214,20 @@ def _check(views: Views, wanted: Mask) -> None:
             )
 
 
-def _filled(views: Views) -> tuple[Picture, Picture]:
+def _filled(before: Picture, after: Picture, missing: Mask) -> tuple[Picture, Picture]:
     """Red, green and blue of both dates; where one has no data, both have what the other has.
 
     A black area at one date only would be the strongest change in the tile, and the instance
     normalisation would take the rest for nothing beside it: with half of a tile missing at the later
     date F1 of the other half is 0.86, and 0.92 with this. Clouds do no such harm; they stay.
     """
-    before, after = (np.ascontiguousarray(image[..., :3]) for image in (views.before, views.after))
-    missing = (views.quality == Quality.NODATA)[..., np.newaxis]
+    before, after = before[..., :3], after[..., :3]
     if missing.any():
         there = np.maximum(before, after)  # missing pixels are 0
-        before, after = (np.where(missing, there, image) for image in (before, after))
-    return before, after
+        before, after = (
+            np.where(missing[..., np.newaxis], there, image) for image in (before, after)
+        )
+    return np.ascontiguousarray(before), np.ascontiguousarray(after)
 
 
 def _extent(mask: Mask) -> tuple[slice, slice]:
@@ -229,13 +236,20 @@ def _extent(mask: Mask) -> tuple[slice, slice]:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
-def _stronger(appeared: Probability, gone: Probability) -> tuple[Probability, Probability]:
-    """Only the more likely of the two at each pixel.
+def _settle(appeared: Probability, gone: Probability, weights: Probability, asked: Mask) -> None:
+    """Turns weighted sums into probabilities, in place, and keeps the greater of the two at each pixel.
 
     A new building echoes in the reversed order: of the changed pixels of 9 LEVIR tiles, where nothing was
-    demolished, 24 % come out as gone too, but only 0.7 % as more likely gone than new.
+    demolished, 24 % come out as gone too, but only 0.7 % as more likely gone than new. What is settled stays
+    as it is when it is settled again with another tile that overlaps.
     """
-    return appeared * (appeared >= gone), gone * (gone > appeared)
+    share = asked / weights
+    weights[:] = 1
+    appeared *= share
+    gone *= share
+    torn_down = gone > appeared
+    appeared *= ~torn_down
+    gone *= torn_down
 
 
 def _grown(image: NDArray[Any], side: int) -> NDArray[Any]:

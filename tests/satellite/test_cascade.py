@@ -42,7 +42,8 @@ class Selective(Plain):
 
     def judge(self, views: Views, wanted: NDArray[np.bool_]) -> Change:
         self.asked.append(wanted)
-        return everything(views)
+        change = everything(views)
+        return Change(change.appeared * wanted, change.gone * wanted)
 
 
 def pair() -> Views:
