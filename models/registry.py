@@ -23,7 +23,7 @@ from models.manifest import Spec, Task, load_manifest
 __all__ = ["Spec", "Weights", "cache_folder", "fetch", "list_models", "load_manifest"]
 
 _GRAPH_VERSION = (
-    1  # counts changes to the graphs built here: another number, another file in the cache
+    2  # counts changes to the graphs built here: another number, another file in the cache
 )
 _LOCK_TIMEOUT_S = 900  # longer than any download; another process that holds on for longer has hung
 

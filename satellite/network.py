@@ -20,10 +20,10 @@ from satellite.views import Change, Mask, Picture, Probability, Quality, Views
 # there unblended: with 8, F1 of disturbed scenes is 0.3 points lower. Twice this is blended from tile to tile.
 _EDGE_PX = 16
 # Heights and widths of tiles in units of the side that the network was trained on: few, since each pair of them
-# takes a second and 50 MB to make ready, but such that little more is judged than what is asked for. F1 hardly
-# depends on them: of 9 LEVIR pairs, mirrored at their borders, it is 0.921 to 0.927 in tiles of 104, 128, 160,
-# 192, 256 (TinyCD's training) and 320 px, but 0.88 of 64.
-_SIDES = (0.5, 0.75, 1.25)
+# takes a second and 50 MB to make ready, but such that little more is judged than what is asked for; seven of
+# the longest cover a tile of a scene. F1 hardly depends on them: of 9 LEVIR pairs, mirrored at their borders, it
+# is 0.921 to 0.927 in tiles of 104, 128, 160, 192, 256 (TinyCD's training) and 320 px, but 0.88 of 64.
+_SIDES = (0.5, 0.75, 1.28)
 _LEAST_SIDE_PX = 96
 # Around a window, at the network's resolution: of a building at its border that much more is seen.
 _MARGIN_PX = 32

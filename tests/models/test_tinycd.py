@@ -74,6 +74,19 @@ def test_the_graph_takes_any_batch_and_size(
     np.testing.assert_allclose(session.run(["gone"], single)[0], outputs[1][:1], atol=1e-4)
 
 
+def test_the_last_stage_at_every_second_pixel_finds_the_same(
+    session: onnxruntime.InferenceSession, state: State, shared_data: Path
+) -> None:
+    exact = onnxruntime.InferenceSession(build(state, exact=True).SerializeToString())
+    for name in ("saras_1", "train_412_0512_0768"):
+        pair = tile(shared_data, name)
+        feeds = {"before": planes(pair.before), "after": planes(pair.after)}
+        halved, whole = (one.run(["appeared"], feeds)[0][0, 0] for one in (session, exact))
+        assert np.abs(halved - whole).mean() < 0.01
+        assert ((halved > 0.5) != (whole > 0.5)).mean() < 0.01
+        assert f1(halved > 0.5, pair.changed) > f1(whole > 0.5, pair.changed) - 0.005
+
+
 def test_what_is_gone_can_be_left_out(state: State) -> None:
     whole, part = build(state), build(state, both=False, metadata={"resolution_m": "0.5"})
     assert [output.name for output in whole.graph.output] == ["appeared", "gone"]

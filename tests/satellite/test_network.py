@@ -93,7 +93,7 @@ def mirrored(image: NDArray[Any]) -> NDArray[Any]:
 def test_one_tile_is_what_the_network_says(
     detector: NetworkDetector, network: ChangeNetwork, tiles: list[Tile]
 ) -> None:
-    before, after = (mirrored(image)[:320, :320] for image in tiles[0][:2])
+    before, after = (mirrored(image)[:328, :328] for image in tiles[0][:2])
     found = detector(views(before, after))
     appeared, gone = network(before[np.newaxis], after[np.newaxis])
     stronger = np.maximum(appeared, gone)[0]
