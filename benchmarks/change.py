@@ -7,7 +7,7 @@ network) and the classical detector are scored beside TinyCD as published, witho
 faster here, and the plain way: histogram matching, change vectors, Otsu's threshold.
 
 Then: the same with the borders of a scene's tiles running through the samples (tiled), and with the
-samples side by side as one scene (mosaic); the same at 2 m (means over 4 x 4 pixels, probabilities
+samples side by side as one scene (mosaic; untiled: the network over all of it at once); the same at 2 m (means over 4 x 4 pixels, probabilities
 brought back to the fine grid); what the screen keeps and discards; the
 cascade's time on a scene of which at least 95 % is unchanged, made by scattering the tiles among
 relit copies of their two dates; and scenes on disk that are shifted, warped, relit and clouded,
@@ -33,9 +33,10 @@ from benchmarks.change_figures import (
     cut_through,
     of_plain_way,
     of_screen,
-    on_mosaic,
+    on_mosaics,
     on_scenes,
     on_tiles,
+    on_untiled_mosaics,
     race,
     torn_down,
 )
@@ -184,7 +185,9 @@ def _at_other_scales(
     for name, detector in detectors.items():
         prefix = "" if name == "network" else f"{name}_"
         values[f"{prefix}tiled_f1"] = cut_through(detector, samples).f1
-        values[f"{prefix}mosaic_f1"] = on_mosaic(detector, samples).f1
+        values[f"{prefix}mosaic_f1"] = on_mosaics(detector, samples).f1
+        if isinstance(detector, NetworkDetector):
+            values["mosaic_untiled_f1"] = on_untiled_mosaics(detector.network, samples).f1
         values[f"{prefix}f1_2m"] = at_2_m(coarse[name], samples).f1
         gone = torn_down(detector, samples)
         values[f"{prefix}demolition_f1"] = gone.f1

@@ -138,14 +138,14 @@ class NetworkDetector:
     ) -> None:
         """Puts both probabilities, blended from tiles, into ``found`` where they are asked for."""
         factor, how = self._enlarged(resolution_m)
-        sides = {round(side / factor): side for side in self._sides}
+        sides = self._lengths(asked.shape, factor)
         longest = max(sides)
         edge = max(1, round(_EDGE_PX / factor))
         asked, before, after = (_grown(part, longest) for part in (asked, before, after))
         appeared, gone = (_grown(part, longest) for part in found)
         weights = np.zeros(asked.shape, np.float32)
         ramps = {side: _ramp(side, 2 * edge) for side in sides}
-        tiles = cover(asked, sorted(sides), edge)
+        tiles = cover(asked, list(sides), edge)
         for tile in tiles:
             part, weight = tile.part, np.outer(ramps[tile.height], ramps[tile.width])
             shape = sides[tile.height], sides[tile.width]
@@ -158,6 +158,13 @@ class NetworkDetector:
         for given, one in zip(found, (appeared, gone), strict=True):
             if one is not given:
                 given[:] = one[: len(given), : given.shape[1]]
+
+    def _lengths(self, shape: tuple[int, ...], factor: float) -> dict[int, int]:
+        """How long a window's tiles may be each way, in its own pixels, and in the network's."""
+        sides = self._sides
+        if min(shape) * factor < sides[-1]:  # rather the size of the training than a mirrored rim
+            sides = (*sides[:-1], self.network.side_px)
+        return {round(side / factor): side for side in sides}
 
     def _run(
         self, before: Picture, after: Picture, wanted: tuple[int, int], how: int

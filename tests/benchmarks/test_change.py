@@ -16,6 +16,7 @@ from benchmarks.change_figures import (
     cut_through,
     of_plain_way,
     of_screen,
+    on_mosaics,
     on_tiles,
     race,
     torn_down,
@@ -196,6 +197,11 @@ def test_a_perfect_detector_scores_1_on_tiles_and_across_their_borders() -> None
     assert figures.pixels == Pixels(600, 0, 0)
     assert (figures.objects.found, figures.ece) == (6, 0)
     assert cut_through(Truthful(), samples).f1 == 1
+
+
+def test_mosaics_are_laid_of_all_samples_that_fill_a_square() -> None:
+    samples = [sample(mask(HOUSE, OTHER), seed) for seed in range(5)]
+    assert on_mosaics(Truthful(), samples) == Pixels(8 * 4 * 200, 0, 0)
 
 
 def test_where_dates_are_swapped_only_what_is_said_to_be_gone_counts() -> None:
