@@ -168,7 +168,9 @@ class OpenVinoRuntime(Runtime):
         if self.graph.target_sizes:
             shapes[self.graph.target_sizes] = [count, 2]
         model.reshape(shapes)
-        if shape and self.precision == "bf16":
+        # Not for cameras: their detector is a tenth of the time, and on one of the test's clips a case hung on
+        # less than that.
+        if shape and self.precision == "bf16" and self.graph.task == "change":
             approximate(model)
         settings = {
             "INFERENCE_NUM_THREADS": self.threads,

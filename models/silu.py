@@ -1,8 +1,8 @@
 """SiLU as a polynomial, in the graphs that OpenVINO runs in bfloat16.
 
-Where convolutions run on a matrix unit, the exponential and the division of x / (1 + exp(-x)) take a quarter of the
-time of YOLOv8 and TinyCD. A polynomial takes a third of that and is as true as eight bits can tell: both networks are
-off as much, from 32 bits, with it as without.
+Where convolutions run on a matrix unit, the exponential and the division of x / (1 + exp(-x)) take a quarter of
+TinyCD's time. A polynomial takes a third of that and is as true as eight bits can tell: the network is off as much,
+from 32 bits, with it as without.
 """
 
 from __future__ import annotations
