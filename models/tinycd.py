@@ -37,7 +37,7 @@ _STAGES = ((1, 2), (2, 4), (2, 4))
 _COUNTER = "num_batches_tracked"  # what PyTorch counts while it trains
 # Where a picture is enlarged twice, what lies beside a pixel that it had is the mean of that and the next one:
 # along each side, a kernel over the enlarged picture as one over the picture itself.
-_ON_THE_SOURCE = np.array([[0.5, 0, 0], [0.5, 1, 0.5], [0, 0, 0.5]], np.float32)
+ON_THE_SOURCE = np.array([[0.5, 0, 0], [0.5, 1, 0.5], [0, 0, 0.5]], np.float32)
 
 
 def state_of(checkpoint: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -229,7 +229,7 @@ class _Network:
 
         Only the mask is another than that of :meth:`_up`, as each of its pixels stands for four.
         """
-        along = _ON_THE_SOURCE
+        along = ON_THE_SOURCE
         kernel = np.einsum("ai,bj,ocij->ocab", along, along, self._kernel(f"{key}.0"))
         return self._separable(key, kernel, source, mask, at)
 

@@ -2,7 +2,9 @@
 
 Written from the paper and from what its published weights hold; the names of the parameters are those
 of the weights, so that these load as they are. Only for training: at run time the graph that
-:mod:`models.tinycd` builds from the same parameters is used.
+:mod:`models.tinycd` builds from the same parameters is used. What is not being trained takes that graph's
+shortcut, too: its last stage is worked out at every second pixel, so that figures and calibration are
+those of what will run.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.tinycd import ON_THE_SOURCE
+
 Tensor = Any  # torch is not there where types are checked
 
 # EfficientNet-B4 (Tan and Le, 2019), the first three of its seven stages, after a first convolution:
@@ -21,6 +25,7 @@ Tensor = Any  # torch is not there where types are checked
 _FIRST_CHANNELS = 48
 _STAGES = ((24, 2, 3, 1, 1), (32, 4, 3, 2, 6), (56, 4, 5, 2, 6))
 _SQUEEZE = 4  # a block's attention works on its input's channels divided by this
+_LEAST = 1e-6  # probabilities nearer to 0 and 1 than this have no logit to speak of
 
 
 def _convolution(
@@ -119,9 +124,10 @@ class _Attention(nn.Module):  # type: ignore[misc]
         self._mixing = _Mixing(channels)
         self._linear = _Pixelwise((channels, *widths))
 
-    def forward(self, before: Tensor, after: Tensor) -> Tensor:
-        """The mask, as large as its inputs."""
-        return self._linear(self._mixing(before, after))
+    def forward(self, before: Tensor, after: Tensor, *, halved: bool = False) -> Tensor:
+        """The mask, as large as its inputs, or half as large."""
+        mixed = self._mixing(before, after)
+        return self._linear(functional.avg_pool2d(mixed, 2) if halved else mixed)
 
 
 class _Up(nn.Module):  # type: ignore[misc]
@@ -140,8 +146,21 @@ class _Up(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Twice the size of ``x``, which is that of the mask."""
-        wide = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
-        return self._convolution(wide * mask)
+        return self._convolution(_twice(x) * mask)
+
+    def halved(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Every second pixel of that, for a mask of half the size."""
+        deep, *rest = self._convolution
+        along = torch.from_numpy(ON_THE_SOURCE).to(deep.weight)
+        kernel = torch.einsum("ai,bj,ocij->ocab", along, along, deep.weight)
+        x = functional.conv2d(x * mask, kernel, deep.bias, padding=1, groups=len(kernel))
+        for layer in rest:
+            x = layer(x)
+        return x
+
+
+def _twice(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
 class TinyCD(nn.Module):  # type: ignore[misc]
@@ -165,12 +184,17 @@ class TinyCD(nn.Module):  # type: ignore[misc]
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:
         """Logits of change."""
-        skips = [self._first_mix(before, after)]
+        halved = not self.training
+        skips = [self._first_mix(before, after, halved=halved)]
         for number, stage in enumerate(self._backbone):
             before, after = stage(before), stage(after)
             if number > 0:
                 skips.append(self._mixing_mask[number - 1](before, after))
         x = skips.pop()
-        for up in self._up:
+        *first, last = self._up
+        for up in first:
             x = up(x, skips.pop())
-        return self._classify(x)
+        if not halved:
+            return self._classify(last(x, skips.pop()))
+        share = torch.sigmoid(self._classify(last.halved(x, skips.pop())))
+        return torch.logit(_twice(share), _LEAST)
