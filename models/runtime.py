@@ -21,9 +21,11 @@ Backend = Literal["onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 Floats = NDArray[np.float32]
 
-# Input sizes that are compiled each on its own: cameras have few aspect ratios, tiles of scenes nine shapes.
-# Each takes a second and some 50 MB; with free shapes TinyCD takes a third longer.
+# Input sizes that are compiled each on its own: cameras have few aspect ratios, tiles of scenes nine shapes. For
+# TinyCD each takes a second and some 50 MB; in free shapes it takes half as long again.
 _COMPILED_LIMIT = 9
+# Runs in free shapes before that: a small scene is done by then, and all larger ones take the same memory.
+_FREE_RUNS = {"detect": 0, "change": 64}
 # On a CPU a batch saves little: for YOLOv8n on one thread a pair takes up to 4 % less in bf16 and int8
 # and no less in fp32; four and more save no more and take 100 MB. More threads want more to share out.
 _IMAGES_PER_THREAD = 2
@@ -128,7 +130,10 @@ class OnnxRuntime(Runtime):
 
 
 class OpenVinoRuntime(Runtime):
-    """A model in OpenVINO, compiled anew for each of a few input shapes: faster than with free shapes."""
+    """A model in OpenVINO, compiled anew for each of a few input shapes: faster than with free shapes.
+
+    A change network begins in free shapes, since compiling takes as long as hundreds of runs save.
+    """
 
     backend = "openvino"
     _library = "OpenVINO"
@@ -139,6 +144,7 @@ class OpenVinoRuntime(Runtime):
         super().__init__(graph, precision, threads)
         self._core = openvino.Core()
         self._requests: dict[tuple[int, int, int] | None, openvino.InferRequest] = {}
+        self._free_runs = 0 if graph.fixed_size else _FREE_RUNS[graph.task]
         try:
             self._model = self._core.read_model(str(graph.path))
         except Exception as error:  # likewise unrelated types
@@ -151,12 +157,15 @@ class OpenVinoRuntime(Runtime):
         return [request.get_tensor(name).data.copy() for name in self.graph.outputs]
 
     def _request(self, count: int, height: int, width: int) -> openvino.InferRequest:
-        """What is compiled for a shape; for free shapes, a little slower, beyond the limit."""
+        """What is compiled for a shape, or for free shapes, at first and beyond the limit."""
         shape: tuple[int, int, int] | None = (count, height, width)
         sizes = {known[1:] for known in self._requests if known}
         limit = 1 if self.graph.fixed_size else _COMPILED_LIMIT
-        if (height, width) not in sizes and len(sizes) >= limit:
+        if self._free_runs > 0 or ((height, width) not in sizes and len(sizes) >= limit):
             shape = None
+        elif not sizes:
+            self._requests.clear()  # what ran at first, and its memory
+        self._free_runs -= 1
         if shape not in self._requests:
             self._requests[shape] = self._compile(shape)
         return self._requests[shape]

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from models import ModelError
+from models import ModelError, runtime
 from models.bench import bench
 from models.calibration import pairs
 from models.change import ChangeNetwork, open_change_network
@@ -87,6 +87,20 @@ def test_the_model_tells_what_it_is(network: ChangeNetwork) -> None:
     assert network.digest == f"{network.weights.sha256}+fp32"
     graph = inspect(network.weights.path)
     assert graph.task == "change" and graph.metadata["licence"] == network.weights.spec.licence
+
+
+@pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
+def test_it_finds_the_same_before_and_after_its_shapes_are_compiled(
+    weights: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(runtime._FREE_RUNS, "change", 2)
+    network = open_change_network(weights, backend="openvino", precision="fp32", cache=cache)
+    source = np.random.default_rng(1)
+    before, after = source.integers(0, 256, (2, 1, 64, 96, 3), np.uint8)
+    free, again, compiled, other = (network(before, after)[0] for _ in range(4))
+    np.testing.assert_allclose(again, free, atol=1e-6)
+    np.testing.assert_allclose(compiled, free, atol=1e-3)
+    np.testing.assert_allclose(other, compiled, atol=1e-6)
 
 
 def test_without_what_is_gone_the_rest_is_the_same(
