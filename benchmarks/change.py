@@ -7,8 +7,8 @@ network) and the classical detector are scored beside TinyCD as published, witho
 faster here, and the plain way: histogram matching, change vectors, Otsu's threshold.
 
 Then: the same with the borders of a scene's tiles running through the samples (tiled), and with the
-samples side by side as one scene (mosaic; untiled: the network over all of it at once); the same at 2 m (means over 4 x 4 pixels, probabilities
-brought back to the fine grid); what the screen keeps and discards; the
+samples side by side as one scene (mosaic; untiled: the network over all of it at once); the same at 2 m
+(means over 4 x 4 pixels, probabilities brought back to the fine grid); what the screen keeps and discards; the
 cascade's time on a scene of which at least 95 % is unchanged, made by scattering the tiles among
 relit copies of their two dates; and scenes on disk that are shifted, warped, relit and clouded,
 with each step that undoes it left out in turn, scored where no cloud or shadow lies, means of eight.
@@ -101,10 +101,11 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace) -> Values:
     samples = load(tiles_in(options.data))
-    detectors = _detectors(options.weights or weights_beside(options.data), options)
+    weights = options.weights or weights_beside(options.data)
+    detectors = _detectors(weights, options)
     console = Console(width=120)
     figures = {name: on_tiles(detector, samples) for name, detector in detectors.items()}
-    published = _as_published(options.weights or weights_beside(options.data), options)
+    published = _as_published(weights, options)
     if published is not None:
         figures["published"] = on_tiles(published, samples)
     figures["plain"] = of_plain_way(samples)

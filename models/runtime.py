@@ -161,11 +161,13 @@ class OpenVinoRuntime(Runtime):
         shape: tuple[int, int, int] | None = (count, height, width)
         sizes = {known[1:] for known in self._requests if known}
         limit = 1 if self.graph.fixed_size else _COMPILED_LIMIT
-        if self._free_runs > 0 or ((height, width) not in sizes and len(sizes) >= limit):
+        if self._free_runs:
+            self._free_runs -= 1
+            shape = None
+        elif (height, width) not in sizes and len(sizes) >= limit:
             shape = None
         elif not sizes:
             self._requests.clear()  # what ran at first, and its memory
-        self._free_runs -= 1
         if shape not in self._requests:
             self._requests[shape] = self._compile(shape)
         return self._requests[shape]

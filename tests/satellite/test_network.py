@@ -93,9 +93,9 @@ def mirrored(image: NDArray[Any]) -> NDArray[Any]:
 def test_one_tile_is_what_the_network_says(
     detector: NetworkDetector, network: ChangeNetwork, tiles: list[Tile]
 ) -> None:
-    before, after = (mirrored(image)[:328, :328] for image in tiles[0][:2])
-    found = detector(views(before, after))
-    appeared, gone = network(before[np.newaxis], after[np.newaxis])
+    pair = tiles[0]
+    found = detector(views(pair.before, pair.after))
+    appeared, gone = network(pair.before[np.newaxis], pair.after[np.newaxis])
     stronger = np.maximum(appeared, gone)[0]
     np.testing.assert_allclose(found.appeared + found.gone, stronger, atol=1e-5)
     assert not (found.appeared.astype(bool) & found.gone.astype(bool)).any()
