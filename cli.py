@@ -13,8 +13,9 @@ import typer
 # small products of matrices 20 times as slow. Read when NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from cv_engine.console.case_commands import cases
-from cv_engine.console.options import (
+from cv_engine.commands.case_commands import cases
+from cv_engine.commands.exit_codes import run
+from cv_engine.commands.options import (
     CameraOption,
     ConfigOption,
     DataOption,
@@ -22,9 +23,8 @@ from cv_engine.console.options import (
     FormatOption,
     read_place,
 )
-from cv_engine.console.run import run
-from cv_engine.console.satellite_commands import satellite
-from cv_engine.console.session import Session, configure_logs
+from cv_engine.commands.session import Session, configure_logs
+from satellite.satellite_commands import satellite
 
 app = typer.Typer(
     help="Finds what stays where it must not be, on footage and live streams, and files it as cases.",
@@ -101,7 +101,7 @@ def analyze(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Turn recorded footage into cases; run twice or after a crash, it files each case once."""
-    from cv_engine.console import analysis
+    from cv_engine.commands import analyze as analysis
 
     session = Session(config, data, format)
     summary = analysis.analyze(
@@ -136,7 +136,7 @@ def watch(
     data: DataOption = None,
 ) -> None:
     """Watch live streams and file what they show, until stopped."""
-    from cv_engine.console import live
+    from cv_engine.commands import watch as live
 
     session = Session(config, data)
     raise typer.Exit(live.watch(session, cameras or [], cluster=cluster, shared=shared))
@@ -149,7 +149,7 @@ def status(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Show how the cameras are that are being watched."""
-    from cv_engine.console import status as boards
+    from cv_engine.commands import status as boards
 
     raise typer.Exit(boards.status(Session(config, data, format)))
 
@@ -166,7 +166,7 @@ def evidence_verify(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Find whatever was changed, removed or added since a package was written."""
-    from cv_engine.console.proof import verify
+    from cv_engine.commands.evidence import verify
 
     raise typer.Exit(verify(Session(None, None, format), packages, trusted))
 
@@ -174,7 +174,7 @@ def evidence_verify(
 @models.command("list")
 def models_list(format: FormatOption = Format.TABLE) -> None:
     """List the models known by name, with the licences of their weights."""
-    from cv_engine.console import weights
+    from cv_engine.commands import models as weights
 
     rows = weights.listing()
     Session(None, None, format).show(weights.table(rows), rows)
@@ -190,7 +190,7 @@ def models_pull(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Fetch weights into the cache."""
-    from cv_engine.console import weights
+    from cv_engine.commands import models as weights
 
     session = Session(config, None, format)
     rows = weights.pull(session, names or [session.config.detector.model])
@@ -207,7 +207,7 @@ def models_bench(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Time a model on every runtime and precision of this machine."""
-    from cv_engine.console import weights
+    from cv_engine.commands import models as weights
 
     session = Session(config, None, format)
     rows = weights.bench(name or session.config.detector.model, threads)
@@ -229,7 +229,7 @@ def models_quantise(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Make a model's 8-bit version, for detector.precision: int8; about a minute."""
-    from cv_engine.console import weights
+    from cv_engine.commands import models as weights
 
     session = Session(None, None, format)
     rows = weights.quantise(session, name, frames, count)
@@ -251,7 +251,7 @@ def zones_check(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Explain what is wrong with a zones file, and where."""
-    from cv_engine.console import areas
+    from cv_engine.commands import zones as areas
 
     session = Session(config, None, format)
     entry = None if camera is None else session.config.camera(camera)
@@ -270,7 +270,7 @@ def zones_draw(
     config: ConfigOption = None,
 ) -> None:
     """Draw zones on a frame of the camera."""
-    from cv_engine.console import areas
+    from cv_engine.commands import zones as areas
 
     session = Session(config, None)
     entry = None if camera is None else session.config.camera(camera)
@@ -281,7 +281,7 @@ def zones_draw(
 @cameras.command("check")
 def cameras_check(config: ConfigOption = None, format: FormatOption = Format.TABLE) -> None:
     """Check what is known of each camera: its place, its points and its zones."""
-    from cv_engine.console import areas
+    from cv_engine.commands import zones as areas
 
     raise typer.Exit(areas.tell_cameras(Session(config, None, format)))
 
@@ -304,7 +304,7 @@ def cameras_discover(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Find ONVIF cameras on the network, and the addresses of their streams."""
-    from cv_engine.console import discovery
+    from cv_engine.commands import discovery
 
     password = None if user is None else discovery.read_password(user)
     session = Session(None, None, format)
@@ -319,7 +319,7 @@ def demo(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Compose a sample clip, run the main job on it and show the cases."""
-    from cv_engine.console.demonstration import demonstrate
+    from cv_engine.commands.demo import demonstrate
 
     raise typer.Exit(demonstrate(data, format))
 
@@ -331,7 +331,7 @@ def doctor(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Check the installation, and say what to do where something is missing."""
-    from cv_engine.console import doctor as examination
+    from cv_engine.commands import doctor as examination
 
     session = Session(config, data, format)
     raise typer.Exit(examination.tell(session))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from benchmarks.log import warnings_to_stderr
+from benchmarks.harness.log import warnings_to_stderr
 
 # As the command line does, before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

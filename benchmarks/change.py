@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.change_figures import (
+from benchmarks.imagery.figures import (
     Figures,
     at_2_m,
     cut_through,
@@ -40,8 +40,8 @@ from benchmarks.change_figures import (
     race,
     torn_down,
 )
-from benchmarks.change_steps import Outcome
-from benchmarks.change_tiles import (
+from benchmarks.imagery.steps import Outcome
+from benchmarks.imagery.tiles import (
     RESOLUTION_M,
     SHARED,
     WEIGHTS,
@@ -51,15 +51,15 @@ from benchmarks.change_tiles import (
     weights_beside,
 )
 from models.change import open_change_network
-from models.checkpoint import read_checkpoint
-from models.fetch import sha256_of
-from models.manifest import load_manifest
-from models.tinycd import build, state_of
-from satellite.cascade import CascadeDetector
-from satellite.classical import ClassicalDetector
-from satellite.network import NetworkDetector
-from satellite.screen import Screen
-from satellite.views import Detector
+from models.convert.tinycd import build, state_of
+from models.convert.torch_checkpoint import read_checkpoint
+from models.registry.fetch import sha256_of
+from models.registry.manifest import load_manifest
+from satellite.detection.cascade import CascadeDetector
+from satellite.detection.classical import ClassicalDetector
+from satellite.detection.network import NetworkDetector
+from satellite.detection.screen import Screen
+from satellite.imagery.views import Detector
 
 Values = dict[str, float]
 
@@ -149,7 +149,7 @@ def _network(model: str | Path, options: argparse.Namespace) -> NetworkDetector:
 
 
 def _as_published(weights: str, options: argparse.Namespace) -> NetworkDetector | None:
-    """TinyCD without the shortcut of :mod:`models.tinycd`; ``None`` for other networks."""
+    """TinyCD without the shortcut of :mod:`models.convert.tinycd`; ``None`` for other networks."""
     checkpoint = Path(weights)
     spec = load_manifest()["tinycd"]
     if not checkpoint.is_file() or sha256_of(checkpoint) != spec.sha256:

@@ -15,12 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.change_figures import at_2_m, on_tiles
-from benchmarks.change_fit import Lesson, fitted_odds, lessons
-from benchmarks.change_score import Pixels
-from benchmarks.change_tiles import SHARED, Sample, load
-from satellite.classical import APPEARED, ClassicalDetector
-from satellite.roofs import BUILDING, Odds
+from benchmarks.imagery.figures import at_2_m, on_tiles
+from benchmarks.imagery.fit import Lesson, fitted_odds, lessons
+from benchmarks.imagery.score import Pixels
+from benchmarks.imagery.tiles import SHARED, Sample, load
+from satellite.detection.classical import APPEARED, ClassicalDetector
+from satellite.detection.roofs import BUILDING, Odds
 
 
 def main(argv: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from rich.console import Console
 
-from benchmarks.change_tiles import SHARED, WEIGHTS
+from benchmarks.imagery.tiles import SHARED, WEIGHTS
 from satellite.training.settings import Architecture, Settings
 from satellite.training.validation import Validation, pooled
 

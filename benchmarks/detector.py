@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.average_precision import (
+from benchmarks.harness.average_precision import (
     Boxes,
     Score,
     evaluate,
@@ -31,9 +31,9 @@ from benchmarks.average_precision import (
     published,
 )
 from models.detector import Detector, open_detector
-from models.quantise import quantise
-from models.registry import fetch
-from models.runtime import has_bf16
+from models.quantise.qdq import quantise
+from models.registry.weights import fetch
+from models.runtime.runtime import has_bf16
 
 _SHARED = Path("../shared/data")
 _CONFIDENCE = 0.001  # as Ultralytics and YOLOX evaluate: the curve needs its low end

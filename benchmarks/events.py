@@ -26,8 +26,8 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.cases import Case, Filter, open_queue
-from cv_engine.config import Config, load_config
-from cv_engine.engine import analyze
+from cv_engine.config.settings import Config, load_config
+from cv_engine.recorded.analyze import analyze
 
 _START = datetime(2026, 5, 1, tzinfo=UTC)
 _LOOSE_IOU = 0.1

@@ -23,8 +23,8 @@ import yaml
 
 from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
-from benchmarks.planted import HEIGHT, WIDTH, film
-from benchmarks.program import Cut, Program
+from benchmarks.harness.planted import HEIGHT, WIDTH, film
+from benchmarks.harness.program import Cut, Program
 from cv_engine.cases import Case, open_queue
 from cv_engine.evidence.verify import verify
 

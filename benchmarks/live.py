@@ -28,14 +28,14 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from benchmarks.alone import alone
 from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
-from benchmarks.recording import HEIGHT, KEY_INTERVAL_S, RATE, WIDTH, clips_in
-from cv_engine.config import CameraConfig, Config, load_config
+from benchmarks.harness.alone import alone
+from benchmarks.harness.recording import HEIGHT, KEY_INTERVAL_S, RATE, WIDTH, clips_in
+from cv_engine.config.settings import CameraConfig, Config, load_config
 from cv_engine.live.status import Latency, WorkerStatus
-from cv_engine.live.worker import Worker
-from cv_engine.post import detector_of
+from cv_engine.live.worker.worker import Worker
+from cv_engine.pipeline.camera_setup import detector_of
 
 # Of each clip, so that preparing them takes minutes.
 _CLIP_S = 24.0

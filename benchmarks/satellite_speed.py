@@ -30,20 +30,20 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.alone import alone, peak_mb
-from benchmarks.change_tiles import RESOLUTION_M, SHARED, load, tiles_in, weights_beside
-from benchmarks.repeated_scene import Ground, repeated, write_ground
+from benchmarks.harness.alone import alone, peak_mb
+from benchmarks.imagery.repeated_scene import Ground, repeated, write_ground
+from benchmarks.imagery.tiles import RESOLUTION_M, SHARED, load, tiles_in, weights_beside
 from models.change import open_change_network
-from satellite.buildings import outline
-from satellite.cascade import CascadeDetector
-from satellite.comparison import TILE_PX, compare
-from satellite.gaps import gaps
-from satellite.layers import Layers
-from satellite.network import NetworkDetector
-from satellite.order import Order, Source
-from satellite.screen import Screen
-from satellite.sorts import sorts_of
-from satellite.views import Detector, Views
+from satellite.compare.comparison import TILE_PX, compare
+from satellite.compare.comparison_request import Order, Source
+from satellite.detection.cascade import CascadeDetector
+from satellite.detection.network import NetworkDetector
+from satellite.detection.screen import Screen
+from satellite.imagery.views import Detector, Views
+from satellite.layers.layers import Layers
+from satellite.vector.buildings import outline
+from satellite.vector.change_types import sorts_of
+from satellite.vector.gaps import gaps
 
 _COARSE_M = 2.0
 _CITY_KM2 = 9816.0

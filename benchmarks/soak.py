@@ -27,9 +27,9 @@ import yaml
 
 from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
-from benchmarks.planted import HEIGHT, RATE, WIDTH, film
+from benchmarks.harness.planted import HEIGHT, RATE, WIDTH, film
 from cv_engine.cases import Case, open_queue
-from cv_engine.live.board import read_board
+from cv_engine.live.control.status_board import read_board
 
 _DWELL_S = 20.0
 _LENGTH_S = 120.0

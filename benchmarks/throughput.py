@@ -31,11 +31,11 @@ import numpy as np
 import platformdirs
 import supervision as sv
 
-from benchmarks.alone import alone, peak_mb
-from benchmarks.recording import HEIGHT, RATE, WIDTH, clips_in, make, repeat
+from benchmarks.harness.alone import alone, peak_mb
+from benchmarks.harness.recording import HEIGHT, RATE, WIDTH, clips_in, make, repeat
 from cv_engine.cases import Filter, open_queue
-from cv_engine.config import Config, load_config
-from cv_engine.engine import analyze
+from cv_engine.config.settings import Config, load_config
+from cv_engine.recorded.analyze import analyze
 from cv_engine.video.source import open_video
 from models.detector import Detector, open_detector
 

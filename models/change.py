@@ -11,13 +11,13 @@ import onnx
 import onnx.utils
 from numpy.typing import NDArray
 
-from models.error import ModelError
-from models.fetch import sha256_of
-from models.graph import PAIR, inspect
+from models.errors import ModelError
 from models.platt import Platt
-from models.registry import Weights, cache_folder, fetch, is_intact, keep, locked
-from models.runtime import Backend, Precision, Runtime, load
-from models.trial import choose
+from models.registry.fetch import sha256_of
+from models.registry.weights import Weights, cache_folder, fetch, is_intact, keep, locked
+from models.runtime.graph import PAIR, inspect
+from models.runtime.runtime import Backend, Precision, Runtime, load
+from models.tuning.trial import choose
 
 Floats = NDArray[np.float32]
 
@@ -118,7 +118,7 @@ def open_change_network(
         model: A name of the manifest (fetched on first use), the path of an ONNX file, or of a
             checkpoint whose SHA-256 is in the manifest.
         backend: ``"openvino"``, ``"onnxruntime"`` or ``"auto"``, the faster one here.
-        precision: ``"fp32"``, ``"bf16"``, ``"int8"`` (once quantised, see :mod:`models.quantise`) or
+        precision: ``"fp32"``, ``"bf16"``, ``"int8"`` (once quantised, see :mod:`models.quantise.qdq`) or
             ``"auto"``.
         threads: CPU threads.
         both: Also tell what is gone, where the network can; without, it is faster.
@@ -132,7 +132,7 @@ def open_change_network(
     """
     weights = fetch(model, cache=cache, task="change")
     if precision == "int8":
-        from models.quantise import quantised
+        from models.quantise.qdq import quantised
 
         weights = quantised(weights, cache=cache)
     graph = inspect(weights.path)

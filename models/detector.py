@@ -12,17 +12,17 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from models.batches import batches
-from models.decoders import FAMILIES, FamilyName, Outputs, Query
-from models.error import ModelError
-from models.graph import inspect
-from models.letterbox import STRIDE_PX, Letterbox, fit, smallest_input
-from models.manifest import class_list
-from models.nms import suppress
+from models.detection.decoders import FAMILIES, FamilyName, Outputs, Query
+from models.detection.letterbox import STRIDE_PX, Letterbox, fit, smallest_input
+from models.detection.nms import suppress
+from models.errors import ModelError
 from models.probe import probe
-from models.registry import Weights, fetch
-from models.runtime import Backend, Precision, Runtime, load
-from models.trial import choose
+from models.registry.manifest import class_list
+from models.registry.weights import Weights, fetch
+from models.runtime.batches import batches
+from models.runtime.graph import inspect
+from models.runtime.runtime import Backend, Precision, Runtime, load
+from models.tuning.trial import choose
 
 Image = NDArray[np.uint8]
 
@@ -184,7 +184,7 @@ def open_detector(
     Args:
         model: A name of the manifest (fetched on first use) or the path of an ONNX file.
         backend: ``"openvino"``, ``"onnxruntime"`` or ``"auto"``, the faster one here.
-        precision: ``"fp32"``, ``"bf16"``, ``"int8"`` (once quantised, see :mod:`models.quantise`) or
+        precision: ``"fp32"``, ``"bf16"``, ``"int8"`` (once quantised, see :mod:`models.quantise.qdq`) or
             ``"auto"``.
         threads: CPU threads.
         confidence: Detections below this are left out, 0 to 1.
@@ -205,7 +205,7 @@ def open_detector(
     """
     weights = fetch(model, cache=cache, family=family, classes=classes, task="detect")
     if precision == "int8":
-        from models.quantise import quantised
+        from models.quantise.qdq import quantised
 
         weights = quantised(weights, cache=cache)
     graph = inspect(weights.path)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.error import ModelError
+from models.errors import ModelError
 
 _LEAST = 1e-6  # probabilities nearer to 0 and 1 than this have no usable logit in single precision
 _STEPS = 50  # of Newton's method, which settles within ten

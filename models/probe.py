@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.decoders import FamilyName, infer_family
-from models.error import ModelError
-from models.registry import Weights
-from models.runtime import Runtime
+from models.detection.decoders import FamilyName, infer_family
+from models.errors import ModelError
+from models.registry.weights import Weights
+from models.runtime.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from zones.control_points import GroundControlPoint, fit_points
+from zones.errors import Problem, ZoneError
 from zones.homography import Homography
 from zones.plane import LocalPlane
-from zones.problem import Problem, ZoneError
 
 __all__ = ["Camera", "GroundControlPoint", "GroundPoint"]
 

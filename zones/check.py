@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from zones.camera import Camera
-from zones.problem import Problem, ZoneError
+from zones.errors import Problem, ZoneError
 from zones.zone import KINDS, Zone, load_zones, on_image
 
 _MOSTLY_OUTSIDE = 0.5  # part of a zone outside the frame from which it was drawn for another frame

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zones.errors import Problem, ZoneError
 from zones.homography import Homography, fit, outliers, pixel_jacobian
 from zones.plane import Array, LocalPlane
-from zones.problem import Problem, ZoneError
 
 MIN_POINTS = 4  # a plane homography has 8 unknowns, a point gives 2
 # Points closer to one line than this part of their extent leave the rest to the clicking error.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zones.problem import Problem, ZoneError
+from zones.errors import Problem, ZoneError
 
 Location = Sequence[str | int]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from shapely.geometry import MultiPolygon, Polygon
 
-from zones.problem import Problem, ZoneError
+from zones.errors import Problem, ZoneError
 from zones.zone import Zone
 
 Image = npt.NDArray[np.uint8]

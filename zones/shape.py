@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from zones.document import Document, Location
-from zones.problem import Problem, ZoneError
+from zones.errors import Problem, ZoneError
 
 _RING_POSITIONS = 4  # a triangle, closed
 _LEAST_AREA_PX = 1.0  # square pixels; less is a slip of the pen

@@ -13,7 +13,7 @@ from shapely.geometry import MultiPolygon, Polygon, box
 
 from zones.camera import Camera, only_areas
 from zones.document import Document, read_document
-from zones.problem import OutOfSight, Problem, ZoneError
+from zones.errors import OutOfSight, Problem, ZoneError
 from zones.schedule import Schedule, ScheduleError
 from zones.settings import Frame, Settings, read_settings
 from zones.shape import read_shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cv_engine.cases.case import Case, Entry, Event, State, state_named
-from cv_engine.cases.error import QueueError
+from cv_engine.cases.errors import QueueError
 from cv_engine.cases.filter import Filter
 from cv_engine.cases.queue import Filed, Queue, open_queue
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from cv_engine.cases.error import QueueError
+from cv_engine.cases.errors import QueueError
 from cv_engine.finding import Place
 
 

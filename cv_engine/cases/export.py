@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from cv_engine.cases.case import Case
-from cv_engine.cases.error import QueueError
+from cv_engine.cases.errors import QueueError
 
 _COLUMNS = (
     *("id", "key", "kind", "standard", "code", "state", "source", "zone", "began", "observed"),

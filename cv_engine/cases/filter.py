@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from cv_engine.cases.case import State
-from cv_engine.cases.error import QueueError
+from cv_engine.cases.errors import QueueError
 from cv_engine.cases.tables import SPANS_SINCE, case_boxes, case_spans, cases
 
 #: Up to so many cases in a box or a span SQLite starts from these; beyond it, so many cases match

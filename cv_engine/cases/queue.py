@@ -12,9 +12,9 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from cv_engine.cases import door
+from cv_engine.cases import validation as door
 from cv_engine.cases.case import OPEN_STATES, Case, Entry, Event, State, check_transition
-from cv_engine.cases.error import QueueError
+from cv_engine.cases.errors import QueueError
 from cv_engine.cases.export import export
 from cv_engine.cases.filter import Filter, count_cases, select_cases
 from cv_engine.cases.rows import (

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import OPEN_STATES, Case, Entry, Event, State
-from cv_engine.cases.error import QueueError
+from cv_engine.cases.errors import QueueError
 from cv_engine.cases.filter import box_conditions
 from cv_engine.cases.overlap import same_place
 from cv_engine.cases.site import area_m2, is_site, joined, reach

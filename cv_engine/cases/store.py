@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from cv_engine.cases.error import QueueError
-from cv_engine.cases.fault import explain
+from cv_engine.cases.db_errors import explain
+from cv_engine.cases.errors import QueueError
 
 #: The newest step of the schema; equal to the migrations' own head, which a test holds.
 SCHEMA = "0001"

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from cv_engine.cases.error import QueueError
+from cv_engine.cases.errors import QueueError
 
 _PACKAGED = Path(__file__).with_name("taxonomy.yaml")
 _CLASS_KEYS = {"kind", "name", "name_zh", "former_name_zh", "codes", "shared", "inferred"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from cv_engine.cluster.error import ClusterError
-from cv_engine.config import Config
+from cv_engine.cluster.errors import ClusterError
+from cv_engine.config.settings import Config
 
 _KNOCK_S = 5.0  # how long the head of a cluster may take to answer
 

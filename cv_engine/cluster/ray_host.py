@@ -12,8 +12,8 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cv_engine.cluster.seat import LEASE_S, Seat
-from cv_engine.live.host import Charge, HostError, WorkerClass
+from cv_engine.cluster.leased_worker import LEASE_S, Seat
+from cv_engine.live.control.host import Charge, HostError, WorkerClass
 from cv_engine.live.status import WorkerStatus
 
 # How often a worker is asked how it stands, seconds: many times within its lease.

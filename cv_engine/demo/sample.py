@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.error import ModelError
+from models.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,8 +123,8 @@ def _photograph(folder: Path) -> NDArray[np.uint8]:
     import cv2
     import numpy as np
 
-    from models.fetch import download, sha256_of
-    from models.manifest import Spec, Wheel
+    from models.registry.fetch import download, sha256_of
+    from models.registry.manifest import Spec, Wheel
 
     path = folder / Path(_MEMBER).name
     if not path.is_file() or sha256_of(path) != _PHOTO_SHA256:

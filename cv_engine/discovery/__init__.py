@@ -1,6 +1,6 @@
 """Finding cameras on the network: which answer, and where their streams are."""
 
-from cv_engine.discovery.error import DiscoveryError
+from cv_engine.discovery.errors import DiscoveryError
 from cv_engine.discovery.media import Stream, streams, streams_of
 from cv_engine.discovery.probe import Device, discover
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from cv_engine.discovery.error import DiscoveryError, not_installed
+from cv_engine.discovery.errors import DiscoveryError, not_installed
 from cv_engine.discovery.probe import Device, printable
 
 # A camera answers its four to ten questions in a second or two; old ones take five.

@@ -17,7 +17,7 @@ from ipaddress import IPv4Address
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
-from cv_engine.discovery.error import DiscoveryError, not_installed
+from cv_engine.discovery.errors import DiscoveryError, not_installed
 
 GROUP = ("239.255.255.250", 3702)  # where WS-Discovery has devices listen
 # When a probe is sent, seconds. Datagrams get lost, so there are two; devices wait up to half a

@@ -12,16 +12,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from cv_engine.evidence.annotate import Zone, annotate, moved
-from cv_engine.evidence.caption import caption, description, position
-from cv_engine.evidence.clip import ClipInfo, ClipSource, cut
 from cv_engine.evidence.errors import ClipError, EvidenceError, from_os_error
-from cv_engine.evidence.exif import jpeg
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
-from cv_engine.evidence.redact import Faces, redact
+from cv_engine.evidence.media.annotate import Zone, annotate, moved
+from cv_engine.evidence.media.caption import caption, description, position
+from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
+from cv_engine.evidence.media.exif import jpeg
+from cv_engine.evidence.media.redact import Faces, redact
+from cv_engine.evidence.media.still import Still, choose, close_up_window, crop
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import publish, set_aside, staged, write_file
-from cv_engine.evidence.still import Still, choose, close_up_window, crop
 from cv_engine.evidence.verify import verify
 from cv_engine.finding import Finding
 

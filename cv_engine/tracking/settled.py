@@ -14,9 +14,9 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from cv_engine.tracking.appearance import Verdict, judge
+from cv_engine.scene.appearance import Verdict, judge
+from cv_engine.scene.background import Background, Box, Mask, Region
 from cv_engine.tracking.thing import Settled, is_attended
-from cv_engine.video.background import Background, Box, Mask, Region
 
 # Part of a box's size by which it is grown before it explains pixels: feet, mirrors, shadows.
 _EXPLAINS_MARGIN = 0.12

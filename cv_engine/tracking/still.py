@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from cv_engine.cases.overlap import box_iou
-from cv_engine.video.background import Background
+from cv_engine.scene.background import Background
 
 Box = NDArray[np.float32]
 Patch = NDArray[np.float32]

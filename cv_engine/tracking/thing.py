@@ -9,7 +9,7 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from cv_engine.video.background import Background, Mask, Region
+from cv_engine.scene.background import Background, Mask, Region
 
 # How often the detector is asked about a new thing, look by look, before that becomes seldom.
 _ASKED_ENOUGH = 3

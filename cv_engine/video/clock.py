@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
-from cv_engine.video.faults import VideoError
+from cv_engine.video.errors import VideoError
 
 # What a pattern's codes look like in a file name; the value itself is checked by strptime.
 _CODES = {

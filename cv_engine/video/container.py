@@ -11,7 +11,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from cv_engine.video.faults import VideoError
+from cv_engine.video.errors import VideoError
 
 # FFmpeg takes text that it does not know for subtitles or a list of other inputs; none of these
 # holds pictures of its own, and some would make it open addresses that the text names.

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.demux import Coded
-from cv_engine.video.faults import Skip
+from cv_engine.video.errors import Skip
 from cv_engine.video.sampler import Due, Plan
 from cv_engine.video.timeline import Timeline
 

@@ -9,7 +9,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from cv_engine.video.faults import Skip
+from cv_engine.video.errors import Skip
 from cv_engine.video.timeline import Timeline
 
 if TYPE_CHECKING:

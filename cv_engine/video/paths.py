@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cv_engine.video.faults import VideoError
+from cv_engine.video.errors import VideoError
 
 # Names by which cameras, recorders and phones save footage. A file named outright is opened
 # whatever its name is; these only tell recordings from what else lies in a folder.

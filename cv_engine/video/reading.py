@@ -14,7 +14,7 @@ from cv_engine.video.container import opened
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.decoding import Decoded, Group, Log, TooStrictError
 from cv_engine.video.demux import Coded, Demuxer
-from cv_engine.video.faults import VideoError
+from cv_engine.video.errors import VideoError
 from cv_engine.video.timeline import Timeline
 
 # Nearer than this, reading on is cheaper than seeking: packets that are not wanted are skipped

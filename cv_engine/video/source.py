@@ -18,7 +18,7 @@ from cv_engine.video.container import opened
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.decoding import Decoded, Log, Pass, TooStrictError
 from cv_engine.video.demux import Demuxer
-from cv_engine.video.faults import Repair, Skip, VideoError
+from cv_engine.video.errors import Repair, Skip, VideoError
 from cv_engine.video.frame import Look, Scaler, Turn
 from cv_engine.video.paths import expand
 from cv_engine.video.reading import Reader

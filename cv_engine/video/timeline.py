@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from cv_engine.video.faults import Repair
+from cv_engine.video.errors import Repair
 
 if TYPE_CHECKING:
     from av.packet import Packet

@@ -21,10 +21,10 @@ import supervision as sv
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
-from cv_engine.evidence.annotate import annotate
-from cv_engine.evidence.caption import caption
-from cv_engine.evidence.redact import redact
-from cv_engine.evidence.still import Still
+from cv_engine.evidence.media.annotate import annotate
+from cv_engine.evidence.media.caption import caption
+from cv_engine.evidence.media.redact import redact
+from cv_engine.evidence.media.still import Still
 from cv_engine.finding import Finding, Place
 
 Points = Sequence[tuple[float, float, float]]

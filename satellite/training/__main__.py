@@ -11,7 +11,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
 from satellite.training.settings import Architecture, Settings, Tuned
 
 _CHOICES = {"network": get_args(Architecture), "tuned": get_args(Tuned)}

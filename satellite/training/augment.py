@@ -8,8 +8,8 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from satellite.imagery.views import Picture
 from satellite.training.samples import Mask, Sample
-from satellite.views import Picture
 
 Layer = TypeVar("Layer", Picture, Mask)
 

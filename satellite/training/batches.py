@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from satellite.imagery.views import Picture
 from satellite.training.augment import cropped, relit, shifted, swapped, turned, unchanged
 from satellite.training.insertion import Cutout, cutouts, inserted
 from satellite.training.samples import Sample
 from satellite.training.sensor import Sensor, resized
 from satellite.training.settings import Settings
-from satellite.views import Picture
 
 Floats = NDArray[np.float32]
 

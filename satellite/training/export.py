@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from models import tinycd
-from models.fetch import write_atomically
+from models.convert import tinycd
+from models.registry.fetch import write_atomically
 from satellite.training import small_graph
 from satellite.training.card import Origin, card, metadata
 from satellite.training.fit import Network

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
+from satellite.imagery.views import Probability
 from satellite.training.batches import Batch, Course, to_input
 from satellite.training.network import TinyCD
 from satellite.training.samples import Sample
 from satellite.training.sensor import Sensor
 from satellite.training.settings import SIDE_MULTIPLE_PX, Settings
 from satellite.training.small import Small
-from satellite.views import Probability
 
 Network = Any  # torch is not there where types are checked
 Tensor = Any

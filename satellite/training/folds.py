@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
+from satellite.imagery.views import Probability
 from satellite.training.batches import Course
 from satellite.training.fit import Network, fit, judge, open_network
 from satellite.training.samples import Sample
@@ -17,7 +18,6 @@ from satellite.training.scores import Counts
 from satellite.training.sensor import Sensor
 from satellite.training.settings import Settings
 from satellite.training.validation import Validation, validate
-from satellite.views import Probability
 
 FoldReport = Callable[[int, int, float], None]
 """Called after each epoch with the fold's number from 1, the epoch's, and the mean loss."""

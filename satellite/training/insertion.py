@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from satellite.imagery.views import Picture
 from satellite.training.samples import Mask, Sample
-from satellite.views import Picture
 
 # Smaller ones are mostly slivers at a tile's edge, larger ones fill a crop.
 _AREA_M2 = (30.0, 2500.0)

@@ -2,7 +2,7 @@
 
 Written from the paper and from what its published weights hold; the names of the parameters are those
 of the weights, so that these load as they are. Only for training: at run time the graph that
-:mod:`models.tinycd` builds from the same parameters is used. What is not being trained takes that graph's
+:mod:`models.convert.tinycd` builds from the same parameters is used. What is not being trained takes that graph's
 shortcut, too: its last stage is worked out at every second pixel, so that figures and calibration are
 those of what will run.
 """
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.tinycd import ON_THE_SOURCE
+from models.convert.tinycd import ON_THE_SOURCE
 
 Tensor = Any  # torch is not there where types are checked
 

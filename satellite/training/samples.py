@@ -12,9 +12,9 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
-from satellite.error import SatelliteError
-from satellite.grid import Grid
-from satellite.views import Picture
+from satellite.errors import SatelliteError
+from satellite.imagery.grid import Grid
+from satellite.imagery.views import Picture
 
 Mask = NDArray[np.uint8]
 

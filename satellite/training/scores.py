@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from satellite.imagery.views import Probability
 from satellite.training.samples import Mask
-from satellite.views import Probability
 
 THRESHOLD = 0.5  # probability from which a pixel counts as changed
 

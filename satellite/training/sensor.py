@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from satellite.views import Picture
+from satellite.imagery.views import Picture
 
 # How sensors and their processing differ from plain averaging over a pixel, as standard deviations of
 # the point spread, pixels of the sensor. More and the picture is no longer of its nominal resolution.

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
 
 # Pixel of the network's grid against the sensor's. The small network learns from nothing, and does so four
 # times as fast on the sensor's own pixels as on ones of half the side, and as well. With TinyCD's published weights at 2 m, F1 on LEVIR-CD's

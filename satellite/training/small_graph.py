@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from models.onnx_graph import Floats, OnnxGraph
-from satellite.error import SatelliteError
+from models.convert.onnx_graph import Floats, OnnxGraph
+from satellite.errors import SatelliteError
 from satellite.training.batches import DEVIATION, MEAN
 
 TILE_PX = 256  # side of the tiles that it is meant to be run on
@@ -27,7 +27,7 @@ def build(state: State, metadata: Mapping[str, str] | None = None) -> onnx.Model
         metadata: What the file tells of itself.
 
     Returns:
-        The model, with inputs and outputs as :func:`models.tinycd.build` gives them; batch
+        The model, with inputs and outputs as :func:`models.convert.tinycd.build` gives them; batch
         normalisation is folded into the convolutions.
 
     Raises:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from models.fetch import sha256_of
+from models.registry.fetch import sha256_of
 from satellite.training.batches import Course
 from satellite.training.card import Origin
 from satellite.training.export import CARD, export

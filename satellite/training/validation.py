@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models import platt
-from models.error import ModelError
+from models.errors import ModelError
 from models.platt import Platt, calibration_error
+from satellite.imagery.views import Probability
 from satellite.training.samples import Mask, Sample
 from satellite.training.scores import Counts
-from satellite.views import Probability
 
 # Neighbouring pixels say nearly the same: every fourth row and column is enough to calibrate with.
 _STRIDE = 4

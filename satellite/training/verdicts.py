@@ -34,8 +34,8 @@ from rasterio.windows import transform as transform_of
 from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 
-from satellite.error import SatelliteError
-from satellite.grid import Grid
+from satellite.errors import SatelliteError
+from satellite.imagery.grid import Grid
 from satellite.training.samples import Mask, Sample, to_8bit
 
 _FILE = "verdicts.geojson"

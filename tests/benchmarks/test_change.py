@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
-from benchmarks.change_figures import (
+from benchmarks.imagery.figures import (
     cut_through,
     of_plain_way,
     of_screen,
@@ -21,22 +21,22 @@ from benchmarks.change_figures import (
     race,
     torn_down,
 )
-from benchmarks.change_scenes import (
+from benchmarks.imagery.scenes import (
     clouds,
     displaced,
     misregistration,
     sensed,
     write_scenes,
 )
-from benchmarks.change_score import (
+from benchmarks.imagery.score import (
     Objects,
     Pixels,
     calibration_error,
     score_objects,
     score_pixels,
 )
-from benchmarks.change_steps import ALL, Steps, judge
-from benchmarks.change_tiles import (
+from benchmarks.imagery.steps import ALL, Steps, judge
+from benchmarks.imagery.tiles import (
     SAME_LIGHT,
     Sample,
     city,
@@ -48,8 +48,8 @@ from benchmarks.change_tiles import (
     tiled,
     unchanged,
 )
-from satellite.error import SatelliteError
-from satellite.views import Change, Quality, Views
+from satellite.errors import SatelliteError
+from satellite.imagery.views import Change, Quality, Views
 
 
 def mask(

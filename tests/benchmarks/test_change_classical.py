@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.change_classical import left_out, main
-from benchmarks.change_fit import Lesson, fitted_odds, lessons
-from benchmarks.change_tiles import Sample, load
-from satellite.classical import APPEARED
-from satellite.roofs import BUILDING
+from benchmarks.imagery.fit import Lesson, fitted_odds, lessons
+from benchmarks.imagery.tiles import Sample, load
+from satellite.detection.classical import APPEARED
+from satellite.detection.roofs import BUILDING
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from benchmarks.change_tiles import Sample, load, weights_beside
-from benchmarks.repeated_scene import repeated, write_ground
+from benchmarks.imagery.repeated_scene import repeated, write_ground
+from benchmarks.imagery.tiles import Sample, load, weights_beside
 from benchmarks.satellite_speed import Steps, main, measure_steps, measure_whole
-from satellite.scene import open_scene
+from satellite.imagery.scene import open_scene
 
 
 def sample() -> Sample:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_engine.config import load_config
+from cv_engine.config.settings import load_config
 from cv_engine.demo import sample
 from zones.check import check
 

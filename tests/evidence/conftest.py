@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from cv_engine.cases import Queue, open_queue
+from cv_engine.evidence.media.still import Still
 from cv_engine.evidence.package import write
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.still import Still
-from cv_engine.evidence.store import Store, open_store
-from tests.evidence.object_server import BUCKET, Line, ObjectServer, introduce
-from tests.evidence.scenes import car_park_still, parked
+from cv_engine.evidence.storage.store import Store, open_store
+from tests.evidence.media.scenes import car_park_still, parked
+from tests.evidence.storage.object_server import BUCKET, Line, ObjectServer, introduce
 
 
 @pytest.fixture(scope="session")

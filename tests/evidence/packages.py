@@ -11,7 +11,7 @@ from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
 from cv_engine.evidence.package import package_name
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.verify import verify
-from tests.evidence.scenes import parked
+from tests.evidence.media.scenes import parked
 
 CLIP = "original/clip.mp4"
 PICTURE = "original/overview-start.jpg"

@@ -21,16 +21,16 @@ from PIL import ExifTags
 from PIL import Image as Pictures
 from shapely.geometry import Polygon
 
-from cv_engine.evidence.caption import caption, place_line
-from cv_engine.evidence.clip import ClipSource
 from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.media.caption import caption, place_line
+from cv_engine.evidence.media.clip import ClipSource
+from cv_engine.evidence.media.still import Still
 from cv_engine.evidence.package import Exhibit, Style, package_name, write
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import STAGING, staged
-from cv_engine.evidence.still import Still
 from cv_engine.evidence.verify import verify
 from cv_engine.finding import Place
-from tests.evidence.scenes import BEGAN, CAR, car_park_still, frames, parked
+from tests.evidence.media.scenes import BEGAN, CAR, car_park_still, frames, parked
 
 ZONE = Polygon([(200, 60), (520, 60), (600, 340), (150, 340)])
 VIEWS = [f"{view}-{role}.jpg" for role in ("start", "end") for view in ("overview", "closeup")]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cv_engine.live.address import Address
 from cv_engine.live.arrival import Arrival, StreamError
-from cv_engine.live.capture import CaptureClock
-from cv_engine.live.connection import Connection
+from cv_engine.live.buffer.capture_clock import CaptureClock
+from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.connection import Connection
 from tests.video.recordings import record, times
 
 # When the tests' cameras are switched on: 2026-05-01 08:00 UTC, a Friday.

@@ -17,11 +17,11 @@ from filelock import FileLock
 
 from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
-from benchmarks.planted import HEIGHT, RATE, WIDTH, film
+from benchmarks.harness.planted import HEIGHT, RATE, WIDTH, film
 from cv_engine.cases import Case, open_queue
-from cv_engine.config import Config
+from cv_engine.config.settings import Config
 from cv_engine.live.status import CameraStatus
-from cv_engine.live.worker import Worker
+from cv_engine.live.worker.worker import Worker
 
 # What stands in the footage for long enough, and how soon that is a case.
 PUT_S, DWELL_S = 4.0, 6.0

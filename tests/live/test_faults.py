@@ -14,7 +14,7 @@ from statistics import median
 import pytest
 
 from benchmarks.cameras.fleet import Fleet, Reports
-from cv_engine.live.capture import CaptureClock
+from cv_engine.live.buffer.capture_clock import CaptureClock
 from tests.live.streams import (
     DWELL_S,
     PUT_S,
@@ -179,7 +179,7 @@ def test_a_stay_across_a_jump_of_the_machines_clock_is_one_case_of_its_length(
 ) -> None:
     wrong_by_s = 0.0
     clock = partial(CaptureClock, wall=lambda: time.time() + wrong_by_s)
-    monkeypatch.setattr("cv_engine.live.worker.CaptureClock", clock)
+    monkeypatch.setattr("cv_engine.live.worker.worker.CaptureClock", clock)
     fleet.add("told", street(films), mode="hold", reports="right")
     fleet.add("untold", street(films), mode="hold", reports="none")
     names = ["told", "untold"]

@@ -56,7 +56,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 @pytest.fixture
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt waits not so long for its answer."""
-    monkeypatch.setattr("cv_engine.live.connection.OPEN_S", 2.0)
+    monkeypatch.setattr("cv_engine.live.stream.connection.OPEN_S", 2.0)
 
 
 def test_a_wrong_password_is_told_and_not_repeated_anywhere(

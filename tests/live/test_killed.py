@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness.program import Cut
 from benchmarks.killed import run
-from benchmarks.program import Cut
 from tests.live.streams import cameras
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_time]

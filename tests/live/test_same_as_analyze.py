@@ -29,7 +29,7 @@ from av.video.stream import VideoStream
 from benchmarks.cameras.fleet import Fleet
 from benchmarks.cameras.footage import Footage, encoded, remuxed
 from cv_engine.cases import Case, open_queue
-from cv_engine.live.board import read_board
+from cv_engine.live.control.status_board import read_board
 from cv_engine.rules.clutter import CLUTTER
 from tests.live.streams import cameras, folder_of_films
 

@@ -16,17 +16,17 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from cv_engine.cases import Case, Queue, open_queue
-from cv_engine.checkpoint import Checkpoints
-from cv_engine.config import Config
+from cv_engine.config.settings import Config
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.live.arrival import Arrival
-from cv_engine.live.capture import CaptureClock
-from cv_engine.live.pictures import Pictures
-from cv_engine.live.reel import Reel
-from cv_engine.live.sampler import LiveSampler
+from cv_engine.live.buffer.capture_clock import CaptureClock
+from cv_engine.live.buffer.ring_buffer import Reel
+from cv_engine.live.buffer.sampler import LiveSampler
 from cv_engine.live.status import CameraStatus
-from cv_engine.live.view import LiveView, Means
-from cv_engine.post import Post
+from cv_engine.live.worker.decoding import Pictures
+from cv_engine.live.worker.view import LiveView, Means
+from cv_engine.pipeline.camera_setup import Post
+from cv_engine.pipeline.checkpoint import Checkpoints
 from cv_engine.video.frame import Image, Scaler
 from models.detector import Detector
 from tests.live.arriving import BEGAN_S, HandClock, arrivals

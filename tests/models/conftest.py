@@ -10,7 +10,7 @@ import pytest
 
 from models import ModelError
 from models.detector import Image
-from models.registry import Weights, fetch
+from models.registry.weights import Weights, fetch
 
 
 @pytest.fixture(scope="session")

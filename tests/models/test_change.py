@@ -9,17 +9,18 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from models import ModelError, runtime
-from models.bench import bench
-from models.calibration import pairs
+from models import ModelError
 from models.change import ChangeNetwork, open_change_network
 from models.detector import open_detector
-from models.graph import inspect
 from models.platt import Platt
-from models.quantise import quantise
-from models.registry import fetch, list_models
-from models.runtime import Backend, has_openvino, load
-from models.trial import candidates
+from models.quantise.calibration_data import pairs
+from models.quantise.qdq import quantise
+from models.registry.weights import fetch, list_models
+from models.runtime import runtime
+from models.runtime.graph import inspect
+from models.runtime.runtime import Backend, has_openvino, load
+from models.tuning.bench import bench
+from models.tuning.trial import candidates
 from tests.models.pairs import f1, tile
 
 BACKENDS: list[Backend] = ["onnxruntime", *(["openvino"] if has_openvino() else [])]  # type: ignore[list-item]

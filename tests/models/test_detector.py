@@ -10,9 +10,9 @@ import supervision as sv
 
 from models import ModelError
 from models.detector import Detector, Image, open_detector
-from models.quantise import quantise
-from models.registry import Weights, fetch
-from models.runtime import Backend, has_openvino
+from models.quantise.qdq import quantise
+from models.registry.weights import Weights, fetch
+from models.runtime.runtime import Backend, has_openvino
 
 
 def labels(shared_data: Path, name: str, width: int, height: int) -> dict[str, list[float]]:

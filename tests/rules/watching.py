@@ -10,9 +10,9 @@ import numpy as np
 import shapely
 
 from cv_engine.rules.rule import Stays, Violation
+from cv_engine.scene.background import Region
 from cv_engine.tracking.still import Still
 from cv_engine.tracking.thing import Settled
-from cv_engine.video.background import Region
 from zones.schedule import Schedule
 from zones.zone import Zone
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.satellite.imagery import write
+from tests.satellite.images import write
 
 # A tile with one large building and several houses, and one in which nothing was built.
 _GROWING = ("test_121_0768_0256", "train_386_0512_0768")

@@ -23,10 +23,10 @@ from shapely.geometry import Polygon
 from cv_engine.cases import Filed, Queue, open_queue
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.finding import Finding
-from satellite.buildings import Building
-from satellite.cases import SiteFiler
-from satellite.chips import Chips
-from satellite.exhibits import Acquisition
+from satellite.areas.cases import SiteFiler
+from satellite.imagery.acquisition import Acquisition
+from satellite.report.chips import Chips
+from satellite.vector.buildings import Building
 
 CRS_ = CRS.from_epsg(32651)
 WEST, SOUTH = 360_000.0, 3_300_000.0
@@ -88,7 +88,7 @@ class _Deadly(Queue):
 
 def main(folder: Path) -> None:
     """Files the first building, and is killed when its evidence is written."""
-    from satellite.judge import Judge
+    from satellite.records.judge import Judge
 
     with open_queue(folder / "queue.sqlite") as queue:
         queue.__class__ = _Deadly

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from satellite.views import Picture, Views
+from satellite.imagery.views import Picture, Views
 
 Colour = tuple[float, float, float]
 

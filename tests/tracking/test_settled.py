@@ -8,9 +8,9 @@ import pytest
 import supervision as sv
 from numpy.typing import NDArray
 
+from cv_engine.scene.background import Background
 from cv_engine.tracking.settled import SettledKeeper
 from cv_engine.tracking.thing import Settled
-from cv_engine.video.background import Background
 from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Scene, Thing, detections
 
 BAG: Corners = (150, 120, 180, 150)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cv_engine.video.clock import Clock, start_of
-from cv_engine.video.faults import VideoError
+from cv_engine.video.errors import VideoError
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MADE = datetime(2026, 4, 30, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_engine.video.faults import VideoError
+from cv_engine.video.errors import VideoError
 from cv_engine.video.paths import expand
 
 

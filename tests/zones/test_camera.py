@@ -22,8 +22,8 @@ from tests.zones.scene import (
     street_camera,
 )
 from zones.camera import Camera, GroundControlPoint
+from zones.errors import ZoneError
 from zones.plane import Array
-from zones.problem import ZoneError
 
 
 @given(pose=poses, x=st.floats(100, 1180), y=st.floats(340, 700))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.zones.scene import EIGHT_PIXELS, FOUR_PIXELS, STREET, control_points
 from zones.camera import Camera, GroundControlPoint
-from zones.problem import ZoneError
+from zones.errors import ZoneError
 
 Points = tuple[GroundControlPoint, ...]
 

@@ -10,7 +10,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from zones.draw import draw_zones
-from zones.problem import ZoneError
+from zones.errors import ZoneError
 from zones.zone import KINDS, Zone
 
 GREY = np.full((720, 1280, 3), 100, np.uint8)

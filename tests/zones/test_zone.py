@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import zones
 from tests.zones.scene import HEIGHT, PLANE, STREET, WIDTH, inverse, project, street_camera
 from zones.camera import Camera
-from zones.problem import OutOfSight, ZoneError
+from zones.errors import OutOfSight, ZoneError
 from zones.zone import KINDS, Zone, in_sight, load_zones, on_image, whole_frame
 
 EXAMPLES = Path(zones.__file__).parent / "examples"

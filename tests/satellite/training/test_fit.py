@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
 from satellite.training.batches import Course
 from satellite.training.settings import Settings
 from tests.satellite.training.places import place

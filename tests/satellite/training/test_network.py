@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from models import tinycd
+from models.convert import tinycd
 from satellite.training import small_graph
 from satellite.training.batches import to_input
 from satellite.training.samples import read_tiles

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
 from satellite.training.samples import names, read_land, read_picture, read_tiles, to_8bit
 from tests.satellite.training.places import ROOF, place, write
 

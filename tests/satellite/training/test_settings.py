@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
 from satellite.training.settings import Settings
 
 

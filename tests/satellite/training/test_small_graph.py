@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
 from satellite.training.small_graph import build
 
 WIDTHS = (4, 5, 6, 7)

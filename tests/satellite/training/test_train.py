@@ -12,15 +12,15 @@ import pytest
 from rich.console import Console
 
 from models.change import open_change_network
-from satellite.network import NetworkDetector
+from satellite.detection.network import NetworkDetector
+from satellite.imagery.views import Views
 from satellite.training.__main__ import main
 from satellite.training.sensor import Sensor
-from satellite.views import Views
 from tests.satellite.training.places import place, write
 
 torch = pytest.importorskip("torch", reason="training is an extra; torch is not installed")
 
-from satellite.error import SatelliteError  # noqa: E402
+from satellite.errors import SatelliteError  # noqa: E402
 from satellite.training.fit import judge, open_network  # noqa: E402
 from satellite.training.settings import Settings  # noqa: E402
 from satellite.training.train import Data, train  # noqa: E402

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from satellite.imagery.views import Probability
 from satellite.training.samples import Sample
 from satellite.training.validation import pooled, validate
-from satellite.views import Probability
 from tests.satellite.training.places import place
 
 PLACES = [place(seed=i, name=str(i)) for i in range(4)]

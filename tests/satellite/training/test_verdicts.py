@@ -11,7 +11,7 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform_geom
 
-from satellite.error import SatelliteError
+from satellite.errors import SatelliteError
 from satellite.training.verdicts import read_verdicts
 
 UTM = CRS.from_epsg(32651)

@@ -1,0 +1,1 @@
+"""What benchmarks share: programs under test, planted events, recordings and scores."""

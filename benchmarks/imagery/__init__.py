@@ -1,0 +1,1 @@
+"""Scenes, steps and scores of the benchmarks of satellite imagery."""

@@ -1,0 +1,90 @@
+"""Fault: what a database's error means to the person at the terminal."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from cv_engine.cases.errors import QueueError
+
+_KEPT = "nothing that was filed before is lost"
+_NOT_A_DATABASE = "it is not a queue (not a SQLite database): name another file"
+_RIGHTS = "the file or its folder cannot be written: ask for the right, or choose another --data"
+
+#: By SQLite's primary result code.
+_SQLITE = {
+    sqlite3.SQLITE_FULL: f"the disk is full: make room and run it again, {_KEPT}",
+    sqlite3.SQLITE_IOERR: f"the disk refused to read or write: check its room and health, {_KEPT}",
+    sqlite3.SQLITE_NOTADB: _NOT_A_DATABASE,
+    sqlite3.SQLITE_READONLY: _RIGHTS,
+    sqlite3.SQLITE_CANTOPEN: _RIGHTS,
+    sqlite3.SQLITE_PERM: _RIGHTS,
+    sqlite3.SQLITE_BUSY: "another program has held the queue for too long: end it and try again",
+    sqlite3.SQLITE_LOCKED: "another program has held the queue for too long: end it and try again",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a backup, or save what is "
+    "readable with `sqlite3 FILE .recover`",
+}
+
+#: By PostgreSQL's SQLSTATE, or its first two characters.
+_POSTGRESQL = {
+    "53100": f"the server's disk is full: make room and run it again, {_KEPT}",
+    "53": "the server has no room for another connection or more memory: try again later",
+    "42501": "the user may not do this in the database: grant it the right",
+    "25006": "the database is read-only: use the primary server",
+    "28": "the server refused the user or the password: check the address",
+    "3D": "there is no such database: make it with createdb",
+    "40": "another program changed the same case at the same time: try again",
+    "55": "another program holds the queue: try again",
+    "57": f"the server is stopping or ended the work: try again, {_KEPT}",
+}
+_UNREACHABLE = "the server cannot be reached: check that it runs, and the address"
+
+
+@contextmanager
+def explain(name: str) -> Iterator[None]:
+    """Turn a fault of the database, its disk or its server into a ``QueueError`` with advice.
+
+    A wrong statement or a broken constraint is a fault of the program and passes as it is.
+
+    Args:
+        name: The database's file or address without password, for the message.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:  # outside of a statement of SQLAlchemy's
+        advice = _advice(error)
+        if advice is None:
+            raise
+        raise QueueError(f"{name}: {advice} ({error})") from error
+    except sa.exc.DBAPIError as error:
+        original = error.orig
+        advice = _advice(original) if original is not None else None
+        if advice is None:
+            raise
+        detail = str(original).strip().splitlines()
+        raise QueueError(f"{name}: {advice} ({detail[0] if detail else original})") from error
+    except sa.exc.TimeoutError as error:
+        raise QueueError(f"{name}: all connections are in use: try again") from error
+
+
+def _advice(error: BaseException) -> str | None:
+    if isinstance(error, sqlite3.Error):
+        code: int | None = getattr(error, "sqlite_errorcode", None)
+        return None if code is None else _SQLITE.get(code & 0xFF)
+    state: str | None = getattr(error, "sqlstate", None)
+    if state is not None:
+        return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2])
+    # psycopg gives no SQLSTATE where it never spoke to a server, or lost it.
+    return _connection_advice(error) if type(error).__name__ == "OperationalError" else None
+
+
+def _connection_advice(error: BaseException) -> str:
+    text = str(error)
+    if "does not exist" in text and "database" in text:
+        return _POSTGRESQL["3D"]
+    if "authentication failed" in text or "no password supplied" in text:
+        return _POSTGRESQL["28"]
+    return _UNREACHABLE

@@ -1,0 +1,1 @@
+"""The configuration: one model per section of ``config.yaml``, and a loader that reports lines."""

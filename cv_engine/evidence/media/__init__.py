@@ -1,0 +1,1 @@
+"""The pictures and clips of an evidence package."""

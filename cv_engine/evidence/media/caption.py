@@ -1,0 +1,95 @@
+"""Says in words what, where and when a still shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+
+from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.media.exif import Position
+from cv_engine.evidence.media.still import Still
+from cv_engine.finding import Finding, Place
+
+# Ground control points are good to decimetres; ten metres and more are estimates.
+_ROUND_FROM_M = 10.0
+_BASES = {"homography": "from ground control points", "raster": "from a georeferenced image"}
+
+
+def caption(finding: Finding, still: Still, timezone: tzinfo) -> list[str]:
+    """Writes the lines of a still's caption; the first is its title."""
+    zone = f" · zone {finding.zone}" if finding.zone else ""
+    times = [_clock(still.time, timezone)] if timezone is not UTC else []
+    return [
+        f"{title(finding.kind)} · {still.role}{_elapsed(finding.began, still.time)}",
+        f"{finding.source}{zone}",
+        " · ".join([*times, _clock(still.time, UTC)]),
+        place_line(finding.place),
+    ]
+
+
+def description(finding: Finding, still: Still) -> str:
+    """Writes one line for the picture's metadata."""
+    return f"{title(finding.kind)}, {still.role}; {finding.source}; case key {finding.key}"
+
+
+def position(place: Place) -> Position | None:
+    """Gives the point of a place, inside its geometry; ``None`` if the place is unknown.
+
+    Raises:
+        EvidenceError: The geometry is no GeoJSON geometry in degrees.
+    """
+    if place.geometry is None:
+        return None
+    try:
+        point = shape(dict(place.geometry)).representative_point()
+        longitude, latitude = float(point.x), float(point.y)
+    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise EvidenceError(f"the finding's geometry is no GeoJSON geometry: {error}") from error
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise EvidenceError(
+            f"the finding's geometry lies at longitude {longitude}, latitude {latitude}: give it "
+            "in degrees of WGS 84, longitude first"
+        )
+    return Position(latitude, longitude, place.accuracy_m, place.basis)
+
+
+def place_line(place: Place) -> str:
+    """Says where a place is and how exactly that is known."""
+    point = position(place)
+    if point is None:
+        return "position unknown"
+    north = f"{abs(point.latitude):.5f}° {'N' if point.latitude >= 0 else 'S'}"
+    east = f"{abs(point.longitude):.5f}° {'E' if point.longitude >= 0 else 'W'}"
+    within = f" ± {_metres(point.accuracy_m)}" if point.accuracy_m is not None else ""
+    if point.basis == "camera":
+        return f"camera position {north}, {east}{within}"
+    known = _BASES.get(point.basis)
+    return f"{north}, {east}{within}" + (f" ({known})" if known else "")
+
+
+def title(kind: str) -> str:
+    """Writes a kind of violation as people do."""
+    return kind.replace("_", " ").capitalize()
+
+
+def _metres(length_m: float) -> str:
+    """Writes a length without exponent, to a decimetre where that says anything."""
+    return f"{length_m:.1f} m" if length_m < _ROUND_FROM_M else f"{length_m:,.0f} m"
+
+
+def _clock(time: datetime, timezone: tzinfo) -> str:
+    local = time.astimezone(timezone)
+    offset = "UTC" if timezone is UTC else local.isoformat()[-6:]
+    return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {offset}"
+
+
+def _elapsed(began: datetime, time: datetime) -> str:
+    seconds = round((time - began).total_seconds())
+    if seconds < 1:
+        return ""
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
+    return " after " + " ".join(f"{n} {unit}" for n, unit in parts if n)

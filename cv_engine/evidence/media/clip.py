@@ -1,0 +1,279 @@
+"""Cuts a clip out of recorded footage without touching a single picture of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
+
+from cv_engine.evidence.errors import ClipError, EvidenceError
+from cv_engine.evidence.media.packets import PacketReader
+
+if TYPE_CHECKING:
+    from cv_engine.evidence.media.packets import VideoPacket
+
+_MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "av1", "vp9", "vvc"})  # what players take in MP4
+_SEEK_MARGIN_S = 1.0  # containers seek by decoding time, which runs ahead of the time shown
+_LINGER_S = 2.0  # a slow camera's last picture still shows the scene for so long
+_FAST_START = {"movflags": "+faststart"}  # index first: the clip plays while it downloads
+_REPRODUCIBLE = {"fflags": "+bitexact"}  # the same footage gives the same bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSource:
+    """Which part of which recording shows a violation.
+
+    Attributes:
+        path: The recording.
+        start_s: Media time at which the violation begins, seconds from the stream's start.
+        end_s: Media time at which it was last seen.
+        before_s: Pre-roll in seconds: shows how it came about.
+        after_s: Post-roll in seconds: shows what became of it.
+        longest_s: Longest single clip in seconds. A car that stands for a day would otherwise
+            fill the disk: beyond this, one clip shows the start and one the end.
+        name: What the clip is called.
+    """
+
+    path: Path
+    start_s: float
+    end_s: float
+    before_s: float = 5.0
+    after_s: float = 5.0
+    longest_s: float = 600.0
+    name: str = "clip"
+
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """Gives the clips to cut: name to media seconds from and to."""
+        start, end = max(0.0, self.start_s - self.before_s), self.end_s + self.after_s
+        if end - start <= self.longest_s:
+            return {self.name: (start, end)}
+        half = self.longest_s / 2
+        return {
+            f"{self.name}-start": (start, start + half),
+            f"{self.name}-end": (end - half, end),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """What a clip holds.
+
+    Attributes:
+        path: The clip; its suffix tells the container.
+        codec: Codec of the pictures, as in the source.
+        start_s: Media time of the first picture in the source, seconds from the stream's start.
+        end_s: Media time of the last picture.
+        pictures: How many pictures it holds.
+        mended: How many timestamps had to be mended; no picture changes by it.
+        stopped: Why it ends before the end of the span, ``None`` if it does not.
+    """
+
+    path: Path
+    codec: str
+    start_s: float
+    end_s: float
+    pictures: int
+    mended: int
+    stopped: str | None
+
+
+def cut(source: Path, start_s: float, end_s: float, out: Path) -> ClipInfo:
+    """Cuts ``start_s`` to ``end_s`` out of a recording by copying its packets.
+
+    Nothing is re-encoded, so each picture is bit for bit the camera's. The clip therefore begins
+    at the key frame at or before ``start_s`` (at the first one there is, where none lies before)
+    and ends with the last picture at or before ``end_s``, save for the few later ones that it
+    is predicted from. Rotation, pixel shape and colour description are kept. **Sound is left
+    out**: speech of passers-by is personal data and proves nothing. Of a damaged or truncated
+    source, what is readable is cut.
+
+    Args:
+        source: The recording, in any container and codec that FFmpeg reads.
+        start_s: Media time in seconds from the stream's start.
+        end_s: Media time, not before ``start_s``.
+        out: Path without suffix; ``.mp4`` is added where the codec fits, ``.mkv`` elsewhere.
+
+    Returns:
+        What was cut.
+
+    Raises:
+        ClipError: The source is unreadable, or has no key frame or picture in the span.
+        OSError: The clip cannot be written; no part of it is left behind.
+
+    Example:
+        >>> info = cut(Path("street.mp4"), 12.0, 31.5, Path("clip"))  # doctest: +SKIP
+        >>> info.path.name  # doctest: +SKIP
+        'clip.mp4'
+    """
+    if not end_s >= start_s:
+        raise ClipError(f"{source}: a clip from {start_s} s to {end_s} s has no length")
+    seek = _seek_works(source, start_s)
+    with _open(source) as container:
+        stream = _video_stream(container, source)
+        suffix = ".mp4" if PacketReader(container, stream).codec in _MP4_CODECS else ".mkv"
+        path = out.with_name(out.name + suffix)
+        try:
+            info = _copy(container, stream, (start_s, end_s), path, seek=seek)
+            _check(info)
+        except BaseException as error:
+            path.unlink(missing_ok=True)
+            told = isinstance(error, (OSError, EvidenceError))
+            if isinstance(error, (av.FFmpegError, ValueError)) and not told:
+                raise ClipError(
+                    f"{source}: no clip, cannot be stored as {suffix}: {error}"
+                ) from error
+            raise
+    return info
+
+
+def _open(source: Path) -> InputContainer:
+    try:
+        return av.open(str(source))
+    except (av.FFmpegError, OSError) as error:
+        raise ClipError(f"{source}: no clip, the file cannot be read as video: {error}") from error
+
+
+def _video_stream(container: InputContainer, source: Path) -> VideoStream:
+    stream = container.streams.best("video")
+    if not isinstance(stream, VideoStream):
+        raise ClipError(f"{source}: no clip, the file has no video stream")
+    if stream.codec_context is None:
+        raise ClipError(f"{source}: no clip, the video's codec is unknown")
+    return stream
+
+
+def _copy(
+    container: InputContainer,
+    stream: VideoStream,
+    span_s: tuple[float, float],
+    path: Path,
+    *,
+    seek: bool,
+) -> ClipInfo:
+    start_s, end_s = span_s
+    options = _REPRODUCIBLE | (_FAST_START if path.suffix == ".mp4" else {})
+    with av.open(str(path), "w", container_options=options) as output:
+        copied = output.add_stream_from_template(stream, opaque=True)
+        if stream.sample_aspect_ratio:
+            copied.sample_aspect_ratio = stream.sample_aspect_ratio
+        reader = PacketReader(container, stream)
+        if reader.codec_header:
+            copied.codec_context.extradata = reader.codec_header
+        if seek:
+            _seek(container, stream, reader, start_s)
+        packets = _until(_from_key_frame(reader, start_s), reader, end_s)
+        times = _mux(output, copied, packets)
+    if not times or reader.seconds(max(times)) < start_s - _LINGER_S:
+        raise ClipError(
+            f"{container.name}: no clip, no readable picture between {start_s:.2f} s and "
+            f"{end_s:.2f} s" + (f" ({reader.stopped})" if reader.stopped else "")
+        )
+    return ClipInfo(
+        path=path,
+        codec=reader.codec,
+        start_s=reader.seconds(min(times)),
+        end_s=reader.seconds(max(times)),
+        pictures=len(times),
+        mended=reader.mended,
+        stopped=reader.stopped,
+    )
+
+
+def _from_key_frame(reader: PacketReader, start_s: float) -> Iterator[VideoPacket]:
+    """Yields packets from the last key frame at or before ``start_s``."""
+    packets = iter(reader)
+    group: list[VideoPacket] = []
+    for packet in packets:
+        time = reader.seconds(packet.pts or 0)
+        if packet.is_keyframe and (time <= start_s or not group):
+            group = []
+        if packet.is_keyframe or group:
+            group.append(packet)
+        if group and reader.seconds(packet.dts or 0) > start_s:
+            break
+    yield from group
+    yield from packets
+
+
+def _seek_works(source: Path, start_s: float) -> bool:
+    """Tells whether seeking finds a key frame at or before ``start_s``.
+
+    A damaged index, a raw stream or few key frames can make a seek land too late.
+    """
+    with _open(source) as container:
+        stream = _video_stream(container, source)
+        reader = PacketReader(container, stream)
+        if not reader.can_seek or start_s <= _SEEK_MARGIN_S:
+            return False
+        try:
+            _seek(container, stream, reader, start_s)
+        except (av.FFmpegError, OSError):
+            return False
+        first = next((p for p in reader if p.is_keyframe), None)
+        return first is not None and reader.seconds(first.pts or 0) <= start_s
+
+
+def _seek(
+    container: InputContainer, stream: VideoStream, reader: PacketReader, start_s: float
+) -> None:
+    ticks = round((start_s - _SEEK_MARGIN_S) / reader.time_base) + (stream.start_time or 0)
+    container.seek(ticks, stream=stream)
+
+
+def _until(
+    packets: Iterator[VideoPacket], reader: PacketReader, end_s: float
+) -> Iterator[VideoPacket]:
+    """Yields packets up to ``end_s``, and on to the picture that the last of them needs.
+
+    A picture in display order may be predicted from a later one, which is decoded first; that
+    one is kept, and with it all that are shown before it.
+    """
+    key_pts: int | None = None
+    last = end_s
+    held: list[VideoPacket] = []
+    for packet in packets:
+        if reader.seconds(packet.dts or 0) > last:
+            return
+        pts = packet.pts or 0
+        if key_pts is None:
+            key_pts = pts
+        elif pts < key_pts:
+            continue  # a leading picture: predicted from one before the clip
+        held.append(packet)
+        if reader.seconds(pts) <= last:
+            last = max(last, *(reader.seconds(p.pts or 0) for p in held))
+            yield from held
+            held = []
+
+
+def _mux(output: OutputContainer, copied: VideoStream, packets: Iterator[VideoPacket]) -> list[int]:
+    """Writes packets with their times counted from 0; gives the source's times of the pictures."""
+    times: list[int] = []
+    for packet in packets:
+        if packet.pts is None or packet.dts is None:
+            continue
+        times.append(packet.pts)
+        packet.pts, packet.dts = packet.pts - times[0], packet.dts - times[0]
+        packet.stream = copied
+        output.mux_one(packet)
+    return times
+
+
+def _check(info: ClipInfo) -> None:
+    """Reads the clip back: a muxer may swallow the error of a full disk."""
+    with info.path.open("rb") as file:
+        os.fsync(file.fileno())
+    try:
+        with av.open(str(info.path)) as container:
+            found = sum(1 for p in container.demux(container.streams.video[0]) if p.size)
+    except av.FFmpegError as error:
+        raise OSError(errno.EIO, f"the clip cannot be read back: {error}") from error
+    if found != info.pictures:
+        raise OSError(errno.EIO, f"the clip holds {found} of {info.pictures} pictures")

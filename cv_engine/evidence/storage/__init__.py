@@ -1,0 +1,1 @@
+"""Where evidence packages are kept: folders and object storage."""

@@ -1,0 +1,1 @@
+"""Buffers between the receiving threads and the worker: ring buffer, clips, latest frames."""

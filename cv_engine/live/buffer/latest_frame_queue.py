@@ -1,0 +1,73 @@
+"""Looks that are due and wait to be taken: at most one of each camera, so that none starves another."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Container
+from threading import Condition
+from typing import Generic, TypeVar
+
+from cv_engine.live.buffer.sampler import Due
+
+Camera = TypeVar("Camera")
+
+# Compressed pictures that may wait for one camera, bytes. More only gathers where pictures between
+# key frames have to be decoded and the machine does not keep up.
+_MOST_BYTES = 16 << 20
+
+
+class Desk(Generic[Camera]):
+    """The waiting looks of one worker, oldest first.
+
+    A later look of a camera takes the place of one that still waits, and its place in the row: the
+    older one is dropped and counted, and no camera waits longer for another's sake.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[Camera, Due] = OrderedDict()
+        self._changed = Condition()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def offer(self, camera: Camera, due: Due) -> tuple[int, bool]:
+        """Lays down a look.
+
+        Returns:
+            How many looks it makes void, and whether decoding of this camera has to begin anew
+            with the next key frame.
+        """
+        with self._changed:
+            before = self._waiting.get(camera)
+            if before is not None and not due.begins:
+                # It is decoded on from the one that waits.
+                due = Due(due.steady_s, before.arrivals + due.arrivals, before.begins)
+                if due.bytes > _MOST_BYTES:
+                    del self._waiting[camera]
+                    return 2, True
+            self._waiting[camera] = due
+            self._changed.notify()
+        return int(before is not None), False
+
+    def take(self, timeout_s: float, but: Container[Camera] = ()) -> tuple[Camera, Due] | None:
+        """The look that has waited longest.
+
+        Args:
+            timeout_s: How long to wait for one, seconds.
+            but: Cameras that are not ready for another look.
+        """
+        with self._changed:
+            taken = self._first(but)
+            if taken is None and timeout_s > 0:
+                self._changed.wait(timeout_s)
+                taken = self._first(but)
+        return taken
+
+    def clear(self, camera: Camera) -> None:
+        """Forgets a camera."""
+        with self._changed:
+            self._waiting.pop(camera, None)
+
+    def _first(self, but: Container[Camera]) -> tuple[Camera, Due] | None:
+        camera = next((camera for camera in self._waiting if camera not in but), None)
+        return None if camera is None else (camera, self._waiting.pop(camera))

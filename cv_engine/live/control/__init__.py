@@ -1,0 +1,1 @@
+"""The control process: places cameras on workers and publishes their status."""

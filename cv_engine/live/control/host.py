@@ -1,0 +1,110 @@
+"""Where a worker runs, as the dispatcher sees it: told what to watch, asked how it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from cv_engine.live.status import WorkerStatus
+
+
+class HostError(Exception):
+    """A worker cannot be started here; the message says why."""
+
+
+class Watching(Protocol):
+    """What a host runs: :class:`cv_engine.live.worker.worker.Worker`, or what stands in for it."""
+
+    def watch(self, cameras: Sequence[str]) -> None:
+        """Watches these cameras from now on, and no others."""
+
+    def start(self) -> None:
+        """Opens what is shared by all cameras."""
+
+    def status(self) -> WorkerStatus:
+        """How it stands; cheap, from any thread. Lists every camera until it is let go."""
+
+    def stop(self, timeout_s: float = ...) -> None:
+        """Keeps where everything stands, and closes the streams; raises what ended it early."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still does its work, between start and stop."""
+
+
+class WorkerClass(Protocol):
+    """Makes a worker; can be pickled by its name."""
+
+    def __call__(self, config: Any, name: str, *, node: str = ...) -> Watching:
+        """A worker of this configuration."""
+
+
+class Host(Protocol):
+    """One running worker. None of the calls waits for it, but for :meth:`kill`."""
+
+    @property
+    def alive(self) -> bool:
+        """False once it is certain that it watches nothing any more."""
+
+    @property
+    def failure(self) -> str:
+        """Why it ended; empty while it runs."""
+
+    @property
+    def holds(self) -> frozenset[str]:
+        """The cameras that it may be watching, whatever was asked of it since."""
+
+    def assign(self, cameras: Sequence[str]) -> None:
+        """Asks it to watch these cameras and no others."""
+
+    def status(self) -> WorkerStatus | None:
+        """What it told last; ``None`` before its first word."""
+
+    def stop(self) -> None:
+        """Asks it to keep where everything stands, and to end."""
+
+    def kill(self) -> None:
+        """Ends it where it still runs, and frees what it had."""
+
+
+class Hosts(Protocol):
+    """Where hosts come from."""
+
+    def slots(self) -> Mapping[str, float]:
+        """The places for workers there are at the moment, and the CPU cores of each."""
+
+    def start(self, slot: str) -> Host:
+        """Starts a worker in a place.
+
+        Raises:
+            HostError: It cannot be started.
+        """
+
+
+class Charge:
+    """The cameras in a worker's charge: all that it may be watching, by what was asked and told.
+
+    It is asked by numbered messages and names, with each status, the last number that it has
+    followed; so a status that it told before it had heard the question cannot mislead.
+    """
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._asked: dict[int, frozenset[str]] = {0: frozenset()}
+        self._listed: frozenset[str] = frozenset()
+
+    def ask(self, cameras: Sequence[str]) -> int:
+        """Notes what is asked of it; gives the number of the message."""
+        self._number += 1
+        self._asked[self._number] = frozenset(cameras)
+        return self._number
+
+    def told(self, number: int, status: WorkerStatus) -> None:
+        """Takes in a status, told when the message of this number had been followed."""
+        self._listed = frozenset(camera.camera for camera in status.cameras)
+        self._asked = {n: cameras for n, cameras in self._asked.items() if n >= number}
+
+    @property
+    def cameras(self) -> frozenset[str]:
+        """All that it listed last, or was asked for since."""
+        return self._listed.union(*self._asked.values())

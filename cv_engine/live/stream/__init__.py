@@ -1,0 +1,1 @@
+"""Receiving a stream: RTSP, RTP and SDP here, everything else through FFmpeg."""

@@ -1,0 +1,89 @@
+"""An open stream: its compressed pictures as they arrive."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Iterator
+
+import av
+
+from cv_engine.live.arrival import Arrival, StreamError
+from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.demuxed import DemuxedStream
+from cv_engine.live.stream.direct import DirectStream
+from cv_engine.live.stream.sdp import UnknownFormatError
+
+# Longest wait for the answer to an attempt, seconds.
+OPEN_S = 15.0
+
+
+class Connection:
+    """One connection to a stream.
+
+    Args:
+        address: Where it is.
+        stall_s: Longest wait for the next picture, seconds.
+
+    Raises:
+        StreamError: It cannot be opened.
+    """
+
+    def __init__(self, address: Address, stall_s: float) -> None:
+        self._address = address
+        began_s = time.monotonic()
+        try:
+            self._stream = _opened(address, stall_s)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if time.monotonic() - began_s >= OPEN_S:
+                raise StreamError("no answer in time") from None
+            raise StreamError(_reason(error, address)) from None
+
+    def __iter__(self) -> Iterator[Arrival]:
+        """Yields pictures as they arrive.
+
+        Raises:
+            StreamError: No more are coming.
+        """
+        try:
+            yield from self._stream
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise StreamError(_reason(error, self._address)) from None
+
+    def close(self) -> None:
+        """Lets the connection go."""
+        self._stream.close()
+
+
+def _opened(address: Address, stall_s: float) -> DirectStream | DemuxedStream:
+    if address.scheme in ("rtsp", "rtsps") and address.transport == "tcp":
+        try:
+            return DirectStream(address, OPEN_S, stall_s)
+        except UnknownFormatError:
+            pass  # FFmpeg knows more
+    return DemuxedStream(address, OPEN_S, stall_s)
+
+
+def _reason(error: Exception, address: Address) -> str:
+    """What went wrong, in words for people."""
+    if isinstance(error, av.error.HTTPUnauthorizedError):
+        return "the camera refuses user or password"
+    if isinstance(error, (av.error.ExitError, TimeoutError)):
+        return "no answer in time"
+    if isinstance(error, av.error.InvalidDataError):
+        return "what it sends is no stream"
+    unreached = getattr(error, "errno", None) == errno.EIO and not _is_known(address.host)
+    if unreached or isinstance(error, socket.gaierror):
+        return f"there is no host named {address.host}, or the name service does not answer"
+    text = getattr(error, "strerror", None) or str(error)
+    return address.hide(text)
+
+
+def _is_known(host: str) -> bool:
+    """Whether a name leads to a machine; FFmpeg only says that something went wrong."""
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False
+    return True

@@ -1,0 +1,143 @@
+"""An open stream of any kind that FFmpeg reads."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.container import InputContainer
+from av.stream import Discard
+from av.video.stream import VideoStream
+
+from cv_engine.live.arrival import Arrival, Format, StreamError, nap
+from cv_engine.live.stream.address import Address
+from cv_engine.video.timeline import Timeline
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+
+# The stream's description tells all that is needed; FFmpeg would read on for five seconds to be sure
+# of the rate.
+_PROBE_US = 100_000
+_PROBE_BYTES = 1_000_000
+_WAITED_S = 0.005
+# How long packets that overtook others are waited for over UDP, microseconds.
+_REORDER_US = 300_000
+_TO_ANNEX_B = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
+_MP4_HEADER = 1  # first byte of a codec header in MP4's form, not Annex B's
+
+
+class DemuxedStream:
+    """One connection to a stream.
+
+    Args:
+        address: Where it is.
+        open_s: Longest wait until it is open, seconds.
+        stall_s: Longest wait for the next picture, seconds.
+
+    Raises:
+        StreamError: It cannot be opened.
+        av.FFmpegError, OSError, ValueError: Likewise.
+    """
+
+    def __init__(self, address: Address, open_s: float, stall_s: float) -> None:
+        self._address = address
+        self._stall_s = stall_s
+        self._container: InputContainer = av.open(
+            address.with_credentials,
+            options=_options(address, open_s),
+            timeout=(open_s, stall_s),
+        )
+        try:
+            self._stream = _video_of(self._container)
+            self._filter, self._format = _prepared(self._stream)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def __iter__(self) -> Iterator[Arrival]:
+        """Yields pictures as they arrive.
+
+        Raises:
+            StreamError: No more are coming.
+            av.FFmpegError, OSError, ValueError: Likewise.
+        """
+        timeline = Timeline.of(self._stream)
+        naps = self._address.transport == "tcp"
+        asked_s = time.monotonic()
+        for packet in self._container.demux(self._stream):
+            arrived_s = time.monotonic()
+            for picture in self._filtered(packet) if packet.size else ():
+                key = picture.is_keyframe
+                # Asked of key frames only: they come often enough to tell the time by.
+                sent_at = _sent_at(picture) if key else None
+                media_s = timeline.place(picture)
+                yield Arrival(picture, media_s, key, arrived_s, sent_at, self._format)
+            # It has taken all there is where it had to wait for the last picture.
+            if naps and arrived_s - asked_s > _WAITED_S:
+                nap()
+            asked_s = time.monotonic()
+        # A camera that falls silent ends like one that says so.
+        silent_s = time.monotonic() - asked_s
+        late = silent_s >= self._stall_s
+        raise StreamError("no more pictures come" if late else "the stream has ended")
+
+    def _filtered(self, packet: Packet[VideoStream]) -> list[Packet[VideoStream]]:
+        return [packet] if self._filter is None else self._filter.filter(packet)
+
+    def close(self) -> None:
+        """Lets the connection go."""
+        self._container.close()
+
+
+def _options(address: Address, open_s: float) -> dict[str, str]:
+    options = {
+        "analyzeduration": str(_PROBE_US),
+        "probesize": str(_PROBE_BYTES),
+        "fpsprobesize": "0",
+    }
+    if address.scheme in ("rtsp", "rtsps"):
+        options |= {
+            "rtsp_transport": address.transport,
+            "allowed_media_types": "video",
+            "max_delay": str(_REORDER_US),
+            "timeout": str(round(open_s * 1e6)),
+        }
+    return options
+
+
+def _video_of(container: InputContainer) -> VideoStream:
+    stream = container.streams.best("video")
+    if not isinstance(stream, VideoStream) or stream.codec_context is None:
+        raise StreamError("the stream has no pictures in a known format")
+    # Sound is thrown away as early as possible.
+    for other in container.streams:
+        if other is not stream:
+            other.discard = Discard.all
+    return stream
+
+
+def _prepared(stream: VideoStream) -> tuple[BitStreamFilterContext | None, Format]:
+    context = stream.codec_context
+    header = bytes(context.extradata or b"")
+    name = context.codec.canonical_name
+    bitstream_filter = None
+    if header[:1] == bytes([_MP4_HEADER]) and name in _TO_ANNEX_B:
+        bitstream_filter = BitStreamFilterContext(_TO_ANNEX_B[name], stream)
+        header = b""  # the filter puts the parameter sets before every key frame
+    base = stream.time_base or Fraction(1, 90_000)
+    return bitstream_filter, Format(name, header, context.width, context.height, base)
+
+
+def _sent_at(packet: Packet[VideoStream]) -> float | None:
+    """The camera's time from the last RTCP sender report, seconds since 1970."""
+    if not packet.has_sidedata("prft"):
+        return None
+    # AVProducerReferenceTime: wall clock in microseconds, then flags.
+    (wall_us,) = struct.unpack_from("=q", bytes(packet.get_sidedata("prft")))
+    return float(wall_us / 1e6)

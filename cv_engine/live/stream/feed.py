@@ -1,0 +1,167 @@
+"""One stream: a thread that opens it, takes in what comes, and opens it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+
+import structlog
+
+from cv_engine.live.arrival import Arrival, StreamError
+from cv_engine.live.buffer.capture_clock import CaptureClock
+from cv_engine.live.buffer.ring_buffer import Reel
+from cv_engine.live.buffer.sampler import Due, LiveSampler
+from cv_engine.live.status import CameraStatus
+from cv_engine.live.stream.address import Address, AddressError
+from cv_engine.live.stream.connection import Connection
+from cv_engine.live.stream.stream_state import Backoff, Life, State
+
+# Part of the longest wait for a picture after which a stream is told to be stalled.
+_STALLED = 0.5
+
+
+class Feed:
+    """Takes in one stream until it is stopped.
+
+    Args:
+        name: The camera.
+        address: Gives its address; called before each attempt, since passwords may change.
+        stall_s: Longest wait for a picture, seconds.
+        retry_s: Longest pause between attempts, seconds.
+        clock: Tells when a picture was taken.
+        reel: Keeps the last seconds.
+        sampler: Picks what is looked at.
+        offer: Takes what is due.
+        status: Where to note how it goes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: Callable[[], Address],
+        stall_s: float,
+        retry_s: float,
+        *,
+        clock: CaptureClock,
+        reel: Reel,
+        sampler: LiveSampler,
+        offer: Callable[[Due], None],
+        status: CameraStatus,
+    ) -> None:
+        self._name = name
+        self._address = address
+        self._stall_s = stall_s
+        self._clock = clock
+        self._reel = reel
+        self._sampler = sampler
+        self._offer = offer
+        self._status = status
+        self._backoff = Backoff(retry_s)
+        self._life = Life(State.CONNECTING, clock.now())
+        self._turning = Lock()
+        self._stopped = Event()
+        self._lost = Event()
+        self._latest_s = clock.now()
+        self._first_s: float | None = None  # of this connection's pictures
+        # A thread blocked in a dead camera's socket must not keep the program from ending.
+        self._thread = Thread(target=self._run, name=f"feed {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        self._tell()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Asks it to end, which it does with the next picture, or when it has waited enough."""
+        self._stopped.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Waits for its end; tells whether it has come."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def lost(self) -> None:
+        """What was due could not be decoded: nothing can be, before the next key frame."""
+        self._lost.set()
+
+    def check(self) -> None:
+        """Tells of silence; to be called every second or so."""
+        silent_s = self._clock.now() - self._latest_s
+        if silent_s > _STALLED * self._stall_s:
+            self._turn(State.STALLED, "no pictures come", only_from=State.LIVE)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._take_in()
+                why = ""
+            except (StreamError, AddressError) as error:
+                why = str(error)
+            except Exception:
+                # Whatever a stream sends, it is tried again, and the others never hear of it.
+                structlog.get_logger(__name__).exception("stream failed", camera=self._name)
+                why = "an unexpected error, see the log"
+            if self._stopped.is_set():
+                break
+            pause_s = self._failed(why)
+            self._stopped.wait(pause_s)
+            self._turn(State.CONNECTING, only_from=State.RECONNECTING)
+        self._turn(State.STOPPED)
+
+    def _take_in(self) -> None:
+        connection = Connection(self._address(), self._stall_s)
+        self._clock.connected()
+        self._sampler.connected()
+        try:
+            for arrival in connection:
+                self._take(arrival)
+                if self._stopped.is_set():
+                    return
+        finally:
+            connection.close()
+
+    def _take(self, arrival: Arrival) -> None:
+        steady_s = self._clock.place(arrival.media_s, arrival.arrived_s, arrival.sent_at)
+        self._latest_s = self._clock.now()
+        if self._first_s is None:
+            self._first_s = self._latest_s
+        if self._life.state is not State.LIVE:
+            self._turn(State.LIVE)
+        status = self._status
+        status.packets += 1
+        status.received_bytes += arrival.packet.size
+        if arrival.packet.is_corrupt:
+            status.damaged += 1
+        self._reel.add(steady_s, arrival)
+        if self._lost.is_set():
+            self._lost.clear()
+            self._sampler.lost()
+        due = self._sampler.take(steady_s, arrival)
+        if due is not None:
+            self._offer(due)
+
+    def _failed(self, why: str) -> float:
+        """Notes a failure; gives the pause before the next attempt, seconds."""
+        was_live_s = 0.0 if self._first_s is None else self._latest_s - self._first_s
+        self._first_s = None
+        pause_s = self._backoff.failed(was_live_s)
+        self._turn(State.RECONNECTING, why)
+        structlog.get_logger(__name__).warning(
+            "stream lost", camera=self._name, reason=why, again_in_s=round(pause_s, 1)
+        )
+        return pause_s
+
+    def _turn(self, to: State, why: str = "", only_from: State | None = None) -> None:
+        with self._turning:
+            if self._life.state is to or only_from not in (None, self._life.state):
+                return
+            self._life.turn(to, self._clock.now(), why)
+            self._tell()
+        if to is State.LIVE:
+            structlog.get_logger(__name__).info("stream live", camera=self._name)
+
+    def _tell(self) -> None:
+        status, life = self._status, self._life
+        status.state, status.message = str(life.state), life.why
+        status.since = self._clock.utc(life.since).timestamp()
+        status.reconnects = life.reconnects

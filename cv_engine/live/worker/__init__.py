@@ -1,0 +1,1 @@
+"""Workers: processes that decode samples, observe them and file findings."""

@@ -1,0 +1,222 @@
+"""Where each camera stands, in object storage too: with a machine nothing of it is lost."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Lock, Thread
+
+import structlog
+
+from cv_engine.evidence.storage.address import read_address
+from cv_engine.evidence.storage.object_store import ObjectStore
+from cv_engine.evidence.storage.store import StoreError
+from cv_engine.files import write_atomically
+from cv_engine.pipeline.checkpoint import Checkpoints, ended
+
+# How long an answer of the store may take, seconds (twice that at worst). A camera that is taken
+# over is not watched meanwhile.
+_PATIENCE_S = 5.0
+# How often is looked for checkpoints that have changed, seconds.
+_LOOK_S = 1.0
+# For how long nothing more is asked of a store that did not answer, seconds: one that is away comes
+# back in minutes.
+_AWAY_S = 60.0
+# Most of a checkpoint are times that are the same all over the picture: it shrinks to a fifth in a
+# twentieth of a second. More effort takes twice as long for a twentieth less.
+_EFFORT = 1
+_FOLDER = "checkpoints/"
+
+
+@dataclass(slots=True)
+class _Copy:
+    """The stored checkpoint of one camera.
+
+    Attributes:
+        here: Whether the newer one of the two is in place here, or the store cannot be asked.
+        leaving: Whether the camera is being let go: it is sent once more at most.
+        stamp: Of the file that is stored.
+        sent_at: When the last one was sent or fetched.
+    """
+
+    here: bool = False
+    leaving: bool = False
+    stamp: tuple[int, int] | None = None
+    sent_at: float = float("-inf")
+
+
+class Mirror:
+    """A thread that copies changed checkpoints to a store, the latest of each camera.
+
+    It is a daemon, and only it waits for the store; without an address there is none, and nothing
+    to be fetched.
+
+    Args:
+        checkpoints: Those on this machine.
+        address: The evidence store, where that is object storage: they lie beside the packages.
+        every_s: How often one camera's is sent at most, seconds: so much of its past is lost with
+            the machine.
+        clock: Seconds on a clock that never jumps.
+
+    Raises:
+        EvidenceError: The store's extra is not installed, or the environment holds no credentials.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        address: str | None,
+        every_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._store = None if address is None else ObjectStore(read_address(address), _PATIENCE_S)
+        self._every_s = every_s
+        self._clock = clock
+        self._copies: dict[str, _Copy] = {}
+        self._lock = Lock()
+        self._woken = Event()
+        self._stopping = Event()
+        self._away_until = float("-inf")
+        self._told = ""
+        self._thread = Thread(target=self._run, name="mirror", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        if self._store is not None:
+            self._thread.start()
+
+    def fetch(self, camera: str) -> bool:
+        """Asks for a camera's checkpoint, if the store has a newer one; returns at once.
+
+        From now on the camera's checkpoints are sent.
+
+        Returns:
+            Whether that has been done; if not, ask again in a moment.
+        """
+        if self._store is None:
+            return True
+        with self._lock:
+            copy = self._copies.get(camera)
+            if copy is None or copy.leaving:
+                copy = self._copies[camera] = _Copy()
+                self._woken.set()
+            return copy.here
+
+    def release(self, camera: str) -> None:
+        """Sends a camera's checkpoint for the last time, soon; returns at once.
+
+        Whoever takes the camera over fetches it a moment later. It is tried once: later on it would
+        take the place of a newer one.
+        """
+        with self._lock:
+            if camera in self._copies:
+                self._copies[camera].leaving = True
+                self._woken.set()
+
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Sends what was released, and nothing more.
+
+        Args:
+            timeout_s: How long to wait for that, seconds.
+
+        Returns:
+            Whether it has come to its end.
+        """
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        assert self._store is not None
+        while not self._stopping.is_set():
+            self._turn(self._store)
+            self._woken.wait(_LOOK_S)
+            self._woken.clear()
+        self._turn(self._store)
+
+    def _turn(self, store: ObjectStore) -> None:
+        """Does what is waited for, and then what may wait, as long as nothing new is waited for."""
+        with self._lock:
+            copies = list(self._copies.items())
+        copies.sort(key=lambda entry: entry[1].here and not entry[1].leaving)
+        for camera, copy in copies:
+            if copy.here and not copy.leaving and self._woken.is_set():
+                return
+            self._attend(store, camera, copy)
+            if copy.leaving:
+                self._forget(camera, copy)
+
+    def _attend(self, store: ObjectStore, camera: str, copy: _Copy) -> None:
+        """Fetches or sends one camera's checkpoint, if it is time for that."""
+        now = self._clock()
+        too_soon = not copy.leaving and now - copy.sent_at < self._every_s
+        try:
+            if now < self._away_until or (self._stopping.is_set() and not copy.leaving):
+                pass
+            elif copy.here and not too_soon:
+                self._send(store, camera, copy)
+            elif not copy.here and not copy.leaving:
+                self._fetch(store, camera, copy)
+        except StoreError as error:
+            self._away_until = self._clock() + _AWAY_S
+            self._tell(str(error))
+        except (OSError, zlib.error) as error:
+            structlog.get_logger(__name__).warning(
+                "the stored checkpoint cannot be used", camera=camera, reason=str(error)
+            )
+        copy.here = True
+
+    def _fetch(self, store: ObjectStore, camera: str, copy: _Copy) -> None:
+        path = self._checkpoints.path(camera)
+        stored = store.read(_FOLDER + path.name)
+        self._tell("")
+        if stored is None:
+            return
+        copy.sent_at = self._clock()
+        data = zlib.decompress(stored)
+        there, here = ended(data), ended(path.read_bytes()) if path.exists() else None
+        if there is not None and (here is None or here < there):
+            write_atomically(path, data)
+            here = there
+        if here == there and here is not None:
+            copy.stamp = _stamp(path.stat())
+
+    def _send(self, store: ObjectStore, camera: str, copy: _Copy) -> None:
+        path = self._checkpoints.path(camera)
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return  # it is not kept yet
+        with file:
+            stamp = _stamp(os.fstat(file.fileno()))
+            if stamp == copy.stamp:
+                return
+            data = zlib.compress(file.read(), _EFFORT)
+        store.write(_FOLDER + path.name, data)
+        self._tell("")
+        copy.stamp, copy.sent_at = stamp, self._clock()
+
+    def _forget(self, camera: str, copy: _Copy) -> None:
+        with self._lock:
+            if self._copies.get(camera) is copy:
+                del self._copies[camera]
+
+    def _tell(self, reason: str) -> None:
+        """Logs why the store is of no use, once until it is again."""
+        log = structlog.get_logger(__name__)
+        if reason and reason != self._told:
+            log.warning("checkpoints are not in the store", reason=reason)
+        elif self._told and not reason:
+            log.info("checkpoints are being sent again")
+        self._told = reason
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int]:
+    """Tells a file from the one that was in its place: each is written anew."""
+    return found.st_mtime_ns, found.st_ino

@@ -1,0 +1,69 @@
+"""Checkpoints written beside the looks: a disk that is slow, or waits for its turn, holds up none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Condition, Thread
+
+from cv_engine.pipeline.checkpoint import Checkpoints
+
+
+class Saver(Checkpoints):
+    """Checkpoints of which the latest of each camera is written by a thread of its own.
+
+    What a checkpoint holds is settled when it is saved; the file follows. Before `start` and after
+    `stop` it is written at once.
+
+    Args:
+        folder: Where they lie; must exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._waiting: dict[str, bytes] = {}
+        self._writing = ""
+        self._running = False
+        self._changed = Condition()
+        self._thread = Thread(target=self._run, name="checkpoints", daemon=True)
+
+    def start(self) -> None:
+        """Begins to write beside the caller."""
+        self._running = True
+        self._thread.start()
+
+    def write(self, camera: str, data: bytes) -> bool:
+        """Hands a checkpoint over; one that still waits is not written any more."""
+        with self._changed:
+            if self._running:
+                self._waiting[camera] = data
+                self._changed.notify_all()
+                return True
+        return super().write(camera, data)
+
+    def flush(self, camera: str, timeout_s: float) -> bool:
+        """Waits until the latest checkpoint of a camera is written; tells whether it is."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: camera not in self._waiting and camera != self._writing, timeout_s
+            )
+
+    def stop(self, timeout_s: float) -> bool:
+        """Writes what waits and ends; tells whether it has."""
+        with self._changed:
+            self._running = False
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._writing = ""
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting or not self._running)
+                if not self._waiting:
+                    return
+                self._writing = next(iter(self._waiting))
+                data = self._waiting.pop(self._writing)
+            super().write(self._writing, data)

@@ -1,0 +1,115 @@
+"""From the compressed pictures of a stream that are due to the looks that are taken at it."""
+
+from __future__ import annotations
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from cv_engine.live.arrival import Arrival, Format
+from cv_engine.live.buffer.sampler import Due
+from cv_engine.video.decoder import Decoder
+from cv_engine.video.frame import Look, Scaler, Turn
+
+# Damaged looks in a row, with no sound one between them, after which the damage is covered up as
+# well as may be: over a bad line half a picture is better than none.
+_STRICT_ATTEMPTS = 3
+# Sound looks in a row after which damage is an error again.
+_SOUND_AGAIN = 30
+
+
+class Pictures:
+    """Decodes what is due of one stream.
+
+    Args:
+        scaler: Scaling contexts, shared by the streams of one thread.
+    """
+
+    def __init__(self, scaler: Scaler) -> None:
+        self._scaler = scaler
+        self._alone: Decoder | None = None
+        self._group: Decoder | None = None
+        self._format: Format | None = None
+        self._follows = False  # whether the group's decoder holds what the next pictures refer to
+        self._turn: Turn | None = None
+        self._strict = True
+        self._opened_strict = True
+        self._damaged = 0
+        self._sound = 0
+
+    def decode(self, due: Due) -> Look | None:
+        """The picture of a look.
+
+        Returns:
+            It, or ``None`` where it is damaged; then nothing can be decoded before the next key
+            frame.
+        """
+        if not (due.begins or self._follows):
+            return None  # it was due before it was known that what it refers to is damaged
+        try:
+            frame = self._frame(due)
+        except av.FFmpegError:
+            frame = None
+        self._judge(sound=frame is not None)
+        if frame is None:
+            self._follows = False
+            return None
+        # Once for each connection: reading a frame's side data ties it into a cycle, which holds its
+        # three megabytes until the garbage collector comes by.
+        if self._turn is None:
+            self._turn = Turn.of(frame)
+        size = (frame.width, frame.height)
+        steady_s = _shown_at(frame, due)
+        return Look(steady_s, bool(frame.key_frame), frame, self._turn, size, self._scaler)
+
+    def _frame(self, due: Due) -> VideoFrame | None:
+        form = due.arrivals[-1].format
+        if due.begins and (self._format is not form or self._strict is not self._opened_strict):
+            self._format, self._turn, self._opened_strict = form, None, self._strict
+            self._alone = self._group = None
+        if due.begins and len(due.arrivals) == 1:
+            if self._alone is None:
+                # Nothing refers to a picture that is decoded alone: its block edges may stay.
+                self._alone = _opened(form, strict=self._strict, deblock=False)
+            return self._alone.decode_alone(due.arrivals[0].packet)
+        return self._last_of(due, form)
+
+    def _last_of(self, due: Due, form: Format) -> VideoFrame | None:
+        """The last picture of a group."""
+        if self._group is None:
+            self._group = _opened(form, strict=self._strict, deblock=True)
+        if due.begins:
+            self._group.restart()
+        self._follows = True
+        frame = None
+        for arrival in due.arrivals:
+            frames = self._group.decode(arrival.packet)
+            frame = frames[-1] if frames else frame
+        return frame
+
+    def _judge(self, *, sound: bool) -> None:
+        """Turns strictness off where nothing is sound, and on again where all is."""
+        self._sound = self._sound + 1 if sound else 0
+        self._damaged = 0 if sound else self._damaged + 1
+        # It shows with the next key frame: what is being decoded goes on as it began.
+        if self._strict and self._damaged >= _STRICT_ATTEMPTS:
+            self._strict, self._sound = False, 0
+        elif not self._strict and self._sound >= _SOUND_AGAIN:
+            self._strict, self._sound = True, 0
+
+
+def _opened(form: Format, *, strict: bool, deblock: bool) -> Decoder:
+    context = av.CodecContext.create(form.codec, "r")
+    assert isinstance(context, VideoCodecContext)
+    if form.header:
+        context.extradata = form.header
+    return Decoder(context, strict=strict, deblock=deblock, skip_unreferenced=True)
+
+
+def _shown_at(frame: VideoFrame, due: Due) -> float:
+    """The steady time of a frame: the decoder may hold the latest ones back."""
+    last: Arrival = due.arrivals[-1]
+    if frame.pts is None or last.packet.pts is None:
+        return due.steady_s
+    behind_s = float((last.packet.pts - frame.pts) * last.format.time_base)
+    return due.steady_s - max(0.0, behind_s)

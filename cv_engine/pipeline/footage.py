@@ -1,0 +1,178 @@
+"""One camera's recordings in order of time: where on the clock they lie, and their pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import structlog
+
+from cv_engine.video.clock import Clock
+from cv_engine.video.errors import VideoError
+from cv_engine.video.frame import Look
+from cv_engine.video.source import Video, open_video
+
+_HASH_BLOCK = 1 << 20
+
+
+@dataclass
+class Recording:
+    """One video file on the clock.
+
+    Attributes:
+        path: The file.
+        clock: From its media time to UTC.
+        clock_basis: In words, what the clock is based on.
+        key: Name of the file together with the settings it is looked at with.
+        seen_s: How far it has been looked at, media seconds.
+    """
+
+    path: Path
+    clock: Clock
+    clock_basis: str
+    key: str = ""
+    seen_s: float = 0.0
+    _video: Video | None = None
+
+    @classmethod
+    def of(cls, video: Video, clock: Clock, clock_basis: str) -> Recording:
+        """The recording of an open file."""
+        return cls(video.path, clock, clock_basis, _video=video)
+
+    @property
+    def video(self) -> Video:
+        """The open file, opened again where it was released.
+
+        Raises:
+            VideoError: It is not there any more or cannot be read.
+        """
+        if self._video is None:
+            self._video = open_video(self.path)
+        return self._video
+
+    def release(self) -> None:
+        """Lets the open file go: a camera may have thousands, and each holds scalers and lists."""
+        self._video = None
+
+    @property
+    def began(self) -> datetime:
+        """When it begins, UTC."""
+        return self.clock.at(0.0)
+
+    @property
+    def ended(self) -> datetime:
+        """When its last look was, UTC."""
+        return self.clock.at(self.seen_s)
+
+    @property
+    def length_s(self) -> float:
+        """Its length, media seconds: as the file tells, where that goes with what was seen."""
+        video = self.video
+        seen = self.seen_s + 1.0 / video.rate
+        if video.duration_s is None or video.duration_s < seen or video.repairs:
+            return seen
+        return video.duration_s
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the whole file, hex; read once, and only where evidence names it."""
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            while block := file.read(_HASH_BLOCK):
+                digest.update(block)
+        return digest.hexdigest()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the file's size, beginning and end, hex: enough to know it again, and quick."""
+        size = self.path.stat().st_size
+        digest = hashlib.sha256(str(size).encode())
+        with self.path.open("rb") as file:
+            digest.update(file.read(_HASH_BLOCK))
+            file.seek(max(0, size - _HASH_BLOCK))
+            digest.update(file.read(_HASH_BLOCK))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture of a moment.
+
+    Attributes:
+        wanted: The moment that was asked for.
+        taken: When the picture was really taken.
+        look: The picture.
+    """
+
+    wanted: datetime
+    taken: datetime
+    look: Look
+
+
+@dataclass(slots=True)
+class Footage:
+    """The recordings of one camera looked at so far, in order of time, the present one last.
+
+    Attributes:
+        recordings: They.
+        stream: Whether they are parts of a live stream, kept for a case and then thrown away.
+    """
+
+    recordings: list[Recording] = field(default_factory=list)
+    stream: bool = False
+
+    def add(self, recording: Recording) -> None:
+        """Goes on to the next recording."""
+        if self.recordings:
+            self.recordings[-1].release()
+        self.recordings.append(recording)
+
+    def stills(self, times: Sequence[datetime]) -> Iterator[Shot]:
+        """The pictures shown at given times, one for each different time, in order of time.
+
+        A time before the first recording or in a gap gets the nearest picture. Earlier recordings
+        that are gone by now are left out, with a warning.
+
+        Raises:
+            VideoError: The present recording cannot be read.
+        """
+        wanted: dict[int, list[datetime]] = {}
+        for time in sorted(set(times)):
+            wanted.setdefault(self._index_at(time), []).append(time)
+        for index in sorted(wanted):
+            recording = self.recordings[index]
+            present = index == len(self.recordings) - 1
+            try:
+                yield from _shots(recording, wanted[index])
+            except VideoError as error:
+                if present:
+                    raise
+                structlog.get_logger(__name__).warning("no stills of it", reason=str(error))
+            finally:
+                if not present:
+                    recording.release()
+
+    def at(self, time: datetime) -> Recording:
+        """The recording that shows a time, or the nearest one."""
+        return self.recordings[self._index_at(time)]
+
+    def _index_at(self, time: datetime) -> int:
+        index = bisect_right(self.recordings, time, key=lambda recording: recording.began) - 1
+        if index < 0:
+            return 0
+        if index + 1 < len(self.recordings):
+            after = self.recordings[index + 1].began - time
+            if timedelta(0) < after < time - self.recordings[index].ended:
+                return index + 1
+        return index
+
+
+def _shots(recording: Recording, moments: Sequence[datetime]) -> Iterator[Shot]:
+    media = [max(0.0, recording.clock.media_s(moment)) for moment in moments]
+    for moment, look in zip(moments, recording.video.read(media), strict=True):
+        yield Shot(moment, recording.clock.at(look.media_s), look)

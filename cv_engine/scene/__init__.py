@@ -1,0 +1,1 @@
+"""The scene of a fixed camera: its background, the health of its view, and appearance."""

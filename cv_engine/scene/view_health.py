@@ -1,0 +1,158 @@
+"""The camera's own state: moved, covered, dark or frozen, each an event and never a silent miss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cv_engine.scene.background import Background
+
+# Mean grey level under which nothing can be told from noise, and the share of the reference's
+# contrast under which a view without its edges counts as covered.
+_DARK_LEVEL = 12.0
+_COVERED_CONTRAST = 0.25
+# Views are compared at this size; one that differs this little from the last good one, in grey levels
+# on average, is the same without a closer look.
+_SIZE = (160, 96)
+_SAME_LEVELS = 4.0
+# The reference's edges are the points with this gradient, grey levels per pixel; an
+# edge is still there where this part of its gradient is, in its direction: any busy scene has some
+# edge everywhere.
+_EDGE_LEVELS = 40.0
+_EDGE_LEFT = 0.4
+# Light may go down by this factor before the picture is too dark for its edges to be told from noise.
+_DUSK = 5.0
+# They are counted in cells, since a lorry hides all edges of one part of the view: a cell with this
+# many edge points has its say, and so many cells must have one before anything can be said.
+_CELL_PX = 32
+_CELL_EDGES = 12
+_ENOUGH_CELLS = 8
+# A cell with less of its edges shows something else; so does the view when fewer cells than this
+# share are left.
+_SAME_CELL = 0.35
+_SAME_VIEW = 0.5
+# Looks in a row that must agree before the state changes: one lorry close to the lens is none.
+_LOOKS_TO_BELIEVE = 2
+# Identical looks in a row from which a picture counts as frozen: a live sensor always has noise.
+_FROZEN_LOOKS = 5
+
+
+class ViewState(StrEnum):
+    """What the camera shows."""
+
+    GOOD = "good"
+    MOVED = "moved"
+    COVERED = "covered"
+    DARK = "dark"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEvent:
+    """A change of the camera's state at a time in seconds."""
+
+    time_s: float
+    state: ViewState
+    before: ViewState
+
+
+class ViewHealth:
+    """Watches one camera's view, look by look."""
+
+    def __init__(self) -> None:
+        self.state = ViewState.GOOD
+        self._suspect = ViewState.GOOD
+        self._agreeing = 0
+        self._identical = 0
+        self._last: NDArray[np.uint8] | None = None
+        self._verified: NDArray[np.uint8] | None = None  # the last look that was found good
+
+    def look(
+        self, picture: NDArray[np.uint8], background: Background, time_s: float
+    ) -> ViewEvent | None:
+        """Judges one look.
+
+        Args:
+            picture: Grey, shape (h, w).
+            background: The view's model, not yet shown this look.
+            time_s: The look's time.
+
+        Returns:
+            An event where the state changed.
+        """
+        state = self._judge(picture, background)
+        self._agreeing = self._agreeing + 1 if state is self._suspect else 1
+        self._suspect = state
+        if state is self.state or self._agreeing < _LOOKS_TO_BELIEVE:
+            return None
+        event = ViewEvent(time_s, state, self.state)
+        self.state = state
+        return event
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the latest look shows the view that the model knows."""
+        return self.state is ViewState.GOOD and self._suspect is ViewState.GOOD
+
+    def _judge(self, picture: NDArray[np.uint8], background: Background) -> ViewState:
+        same = self._last is not None and np.array_equal(picture, self._last)
+        self._identical = self._identical + 1 if same else 0
+        self._last = picture
+        if self._identical >= _FROZEN_LOOKS:
+            return ViewState.FROZEN
+        if float(picture.mean()) < _DARK_LEVEL:
+            return ViewState.DARK
+        small = np.asarray(cv2.resize(picture, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+        if self._verified is not None and _difference(small, self._verified) < _SAME_LEVELS:
+            return ViewState.GOOD
+        reference = background.background
+        if _view_left(small, reference) >= _SAME_VIEW:
+            self._verified = small
+            return ViewState.GOOD
+        if float(picture.std()) < _COVERED_CONTRAST * float(reference.std()):
+            return ViewState.COVERED
+        return ViewState.MOVED
+
+
+def _difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    return float(cv2.absdiff(first, second).mean())
+
+
+def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
+    """Share of the view's cells that still show the reference's edges, 0 to 1.
+
+    Edges, since light changes grey levels everywhere; of the reference only, since passers-by
+    bring edges of their own. Of bare ground that has none, nothing can be said: a lorry on it
+    looks like another view.
+    """
+    known = np.asarray(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA), np.float32)
+    (was_x, was_y), (now_x, now_y) = _gradient(known), _gradient(small)
+    strength = was_x * was_x + was_y * was_y
+    strong = strength > _EDGE_LEVELS * _EDGE_LEVELS
+    had = _per_cell(strong)
+    telling = had >= _CELL_EDGES
+    if np.count_nonzero(telling) < _ENOUGH_CELLS:
+        return 1.0
+    # At dusk every edge is fainter.
+    dusk = np.float32(np.clip(np.median(known) / max(1.0, np.median(small)), 1.0, _DUSK))
+    left = strong & ((was_x * now_x + was_y * now_y) * dusk >= _EDGE_LEFT * strength)
+    return float(np.mean(_per_cell(left)[telling] >= _SAME_CELL * had[telling]))
+
+
+def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Number of points in each cell."""
+    size = (points.shape[1] // _CELL_PX, points.shape[0] // _CELL_PX)
+    share = cv2.resize(points.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(share * _CELL_PX**2, np.float32)
+
+
+def _gradient(
+    small: NDArray[np.uint8] | NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Sobel gradient, across and down, each of shape (96, 160)."""
+    across, down = (cv2.Sobel(small, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)

@@ -1,0 +1,1 @@
+"""Before and after a detector: letterboxing, output decoders, non-maximum suppression."""

@@ -1,0 +1,1 @@
+"""8-bit (QDQ) versions of models, calibrated with pictures."""

@@ -1,0 +1,1 @@
+"""The model registry: the manifest, downloads, and the local cache."""

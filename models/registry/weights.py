@@ -1,0 +1,254 @@
+"""Models by name: fetched once, checked, kept in the cache; or by the path of a file."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import platformdirs
+from filelock import FileLock, Timeout
+
+from models.detection.decoders import FamilyName
+from models.errors import ModelError
+from models.registry.fetch import Progress, download, sha256_of, write_atomically
+from models.registry.manifest import Spec, load_manifest
+from models.runtime.graph import Task, inspect
+
+__all__ = ["Spec", "Weights", "cache_folder", "fetch", "list_models", "load_manifest"]
+
+_GRAPH_VERSION = (
+    2  # counts changes to the graphs built here: another number, another file in the cache
+)
+_LOCK_TIMEOUT_S = 900  # longer than any download; another process that holds on for longer has hung
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights that are ready to run.
+
+    Attributes:
+        spec: What they are.
+        path: The ONNX file.
+        sha256: Digest of the published file that it is, or was built from; for a file of the user's, the
+            file's own.
+    """
+
+    spec: Spec
+    path: Path
+    sha256: str
+
+
+def cache_folder(cache: Path | None = None) -> Path:
+    """The folder of the models' cache, made if missing; the user's cache folder by default.
+
+    Raises:
+        ModelError: It cannot be made.
+    """
+    folder = cache or platformdirs.user_cache_path("cv-engine", appauthor=False) / "models"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"the models' cache {folder} cannot be made: {error.strerror}; choose another folder"
+        ) from None
+    return folder
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the right to write ``path`` against other processes.
+
+    Raises:
+        ModelError: The folder cannot be written, or another process does not let go.
+    """
+    try:
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_TIMEOUT_S):
+            yield
+    except Timeout:
+        raise ModelError(f"another process keeps {path} locked for {_LOCK_TIMEOUT_S} s") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def list_models(cache: Path | None = None) -> list[dict[str, Any]]:
+    """The models known by name.
+
+    Args:
+        cache: Folder of the cache, if not the user's own.
+
+    Returns:
+        One row per model: ``name``, ``task``, ``family``, ``input`` (pixels), ``ap`` (per cent or
+        ``None``), ``licence``, ``cached`` (whether it runs without a network).
+    """
+    folder = cache_folder(cache)
+    return [
+        {
+            "name": spec.name,
+            "task": spec.task,
+            "family": spec.family,
+            "input": spec.input_size,
+            "ap": spec.ap,
+            "licence": spec.licence,
+            "cached": _published(spec, folder).is_file(),
+        }
+        for spec in load_manifest().values()
+    ]
+
+
+def fetch(
+    name_or_path: str | Path,
+    *,
+    cache: Path | None = None,
+    family: FamilyName | None = None,
+    classes: Sequence[str] | None = None,
+    task: Task | None = None,
+    progress: Progress | None = None,
+) -> Weights:
+    """Get a model's weights, ready to run.
+
+    Args:
+        name_or_path: A name of the manifest, or the path of an ONNX file or of a checkpoint whose
+            SHA-256 is in the manifest.
+        cache: Folder of the cache, if not the user's own.
+        family: How a file's output is to be read; inferred by the detector if left out.
+        classes: A file's class names; from its metadata if left out.
+        task: What the model has to be for; any task if left out.
+        progress: Told how far a download is.
+
+    Returns:
+        The weights.
+
+    Raises:
+        ModelError: Unknown name, a model for another task, no source reached, or a damaged or
+            unsuitable file.
+    """
+    spec = load_manifest().get(str(name_or_path))
+    if spec is None:
+        weights = _from_path(name_or_path, family, classes, task, cache)
+        _demand(weights.spec, task)
+        return weights
+    _demand(spec, task)
+    folder = cache_folder(cache)
+    published = _published(spec, folder)
+    with locked(published):
+        if not published.is_file() or sha256_of(published) != spec.sha256:
+            download(spec, published, progress)
+        return _prepare(spec, published, folder)
+
+
+def _demand(spec: Spec, task: Task | None) -> None:
+    """Refuse a model for another task than the one asked for."""
+    if task is None or spec.task == task:
+        return
+    known = ", ".join(_names(task))
+    if task == "detect":
+        what = "a change network, which compares two satellite images, not a detector of objects"
+    else:
+        what = "a detector of objects, not a change network, which compares two satellite images"
+    raise ModelError(f"'{spec.name}' is {what}: choose another model (known: {known})")
+
+
+def _names(task: Task | None) -> list[str]:
+    return [name for name, spec in load_manifest().items() if task in (None, spec.task)]
+
+
+def _published(spec: Spec, folder: Path) -> Path:
+    suffix = "pt" if spec.format == "checkpoint" else "onnx"
+    return folder / f"{spec.name}-{(spec.sha256 or '')[:12]}.{suffix}"
+
+
+def _prepare(spec: Spec, published: Path, folder: Path) -> Weights:
+    """The published file itself, or the graph that is built from it."""
+    assert spec.sha256 is not None  # the manifest demands it
+    if spec.format == "onnx":
+        return Weights(spec, published, spec.sha256)
+    built = folder / f"{_published(spec, folder).stem}-g{_GRAPH_VERSION}.onnx"
+    if not is_intact(built):
+        from models.convert.torch_checkpoint import read_checkpoint
+
+        checkpoint = read_checkpoint(published, spec.sha256)
+        keep(_built(spec, checkpoint).SerializeToString(), built)
+    return Weights(spec, built, spec.sha256)
+
+
+def _built(spec: Spec, checkpoint: dict[str, Any]) -> onnx.ModelProto:
+    if spec.family == "tinycd":
+        from models.convert import tinycd
+
+        return tinycd.build(tinycd.state_of(checkpoint), metadata=spec.metadata())
+    from models.convert import yolov8
+
+    return yolov8.build(checkpoint)
+
+
+def keep(data: bytes, target: Path, **facts: Any) -> None:
+    """Write a file made here into the cache, with its digest beside it for :func:`is_intact`."""
+    note = target.with_suffix(".json")
+    note.unlink(missing_ok=True)
+    write_atomically(data, target)
+    content = {"sha256": sha256_of(target), **facts}
+    write_atomically(json.dumps(content, indent=1).encode(), note)
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a file made by :func:`keep` is still what was written."""
+    try:
+        note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return bool(note["sha256"] == sha256_of(path))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _from_path(
+    name_or_path: str | Path,
+    family: FamilyName | None,
+    classes: Sequence[str] | None,
+    task: Task | None,
+    cache: Path | None,
+) -> Weights:
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ModelError(_unknown(str(name_or_path), task))
+    digest = sha256_of(path)
+    if path.suffix in (".pt", ".pth"):
+        return _from_checkpoint(path, digest, cache)
+    graph = inspect(path)
+    for spec in load_manifest().values():
+        if digest == spec.sha256:
+            return Weights(replace(spec, family=family or spec.family), path, digest)
+    spec = Spec(
+        name=path.stem,
+        task=graph.task,
+        family=family,
+        classes=tuple(classes) if classes else graph.class_names or (),
+        input_size=graph.side_px,
+        licence=graph.metadata.get("licence", "unknown"),
+    )
+    return Weights(spec, path, digest)
+
+
+def _from_checkpoint(path: Path, digest: str, cache: Path | None) -> Weights:
+    for spec in load_manifest().values():
+        if spec.format == "checkpoint" and spec.sha256 == digest:
+            folder = cache_folder(cache)
+            with locked(_published(spec, folder)):
+                return _prepare(spec, path, folder)
+    raise ModelError(
+        f"{path}: a PyTorch checkpoint is a pickle, which can run any code, and this one's SHA-256 "
+        f"({digest}) is not in the manifest: export it to ONNX and give that file"
+    )
+
+
+def _unknown(text: str, task: Task | None) -> str:
+    if text.endswith((".onnx", ".pt", ".pth")) or "/" in text:
+        return f"{text}: there is no such file"
+    names = _names(task)
+    close = difflib.get_close_matches(text, names, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return f"'{text}' is no known model{hint} (known: {', '.join(names)}; or the path of a file)"

@@ -1,0 +1,1 @@
+"""Running ONNX models with ONNX Runtime or OpenVINO."""

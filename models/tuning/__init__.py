@@ -1,0 +1,1 @@
+"""Measuring which backend and precision is fastest on this machine."""

@@ -1,0 +1,1 @@
+"""Areas that are compared again and again: the periodic run and its cases."""

@@ -1,0 +1,96 @@
+"""Areas that are compared again and again: their images in the order in which they were taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from satellite.compare.comparison_request import DetectorName, Order, Source
+from satellite.errors import SatelliteError
+from satellite.imagery.bands import Role
+from satellite.vector.buildings import OutlineSettings
+
+# Endings of what may be an image of one date; a folder is one too: of its tiles.
+_ENDINGS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img", ".json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """An area of a city.
+
+    Attributes:
+        name: Its name, the source of its cases.
+        images: Folder with one entry for each date: an image, a folder of tiles or a STAC item.
+        detector: Which detector judges it.
+        model: Name or path of the change network.
+        resolution_m: Side of the pixels that are compared; ``None``: the coarser image's.
+        align: Whether local shifts are taken out.
+        roles: Bands by role, where the images do not tell it.
+        nodata: Value of their empty pixels, likewise.
+        outline: What counts as a building.
+    """
+
+    name: str
+    images: Path
+    detector: DetectorName = "cascade"
+    model: str = "tinycd"
+    resolution_m: float | None = None
+    align: bool = True
+    roles: tuple[tuple[Role, int], ...] = ()
+    nodata: float | None = None
+    outline: OutlineSettings = field(default_factory=OutlineSettings)
+
+    def orders(self) -> Iterator[Order]:
+        """What is to be compared: each image with the one before it.
+
+        Raises:
+            SatelliteError: The folder cannot be read, an image cannot be used or does not tell when
+                it was taken, or two were taken at the same time.
+        """
+        for before, after in pairwise(self._in_order()):
+            yield Order(
+                before,
+                after,
+                detector=self.detector,
+                model=self.model,
+                resolution_m=self.resolution_m,
+                align=self.align,
+            )
+
+    def _in_order(self) -> Sequence[Source]:
+        dated = []
+        for path in _entries(self.images):
+            source = Source(str(path), self.roles, nodata=self.nodata)
+            with source.open() as scene:
+                if scene.acquired is None:
+                    raise SatelliteError(
+                        f"{path}: does not tell when it was taken: write its date into its name, as YYYYMMDD"
+                    )
+                dated.append((scene.acquired, path))
+        if not dated:
+            raise SatelliteError(
+                f"{self.images}: no images lie in this folder; put one for each date into it: "
+                f"{', '.join(sorted(_ENDINGS))}, or a folder of tiles"
+            )
+        dated.sort()
+        for (one, first), (other, second) in pairwise(dated):
+            if one == other:
+                raise SatelliteError(
+                    f"{first.name} and {second.name} in {self.images} were taken at the same time, "
+                    f"{one.isoformat()}: put the tiles of one date into one folder"
+                )
+        return [Source(str(path), self.roles, acquired, self.nodata) for acquired, path in dated]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise SatelliteError(f"{folder}: cannot be read ({error.strerror})") from error
+    return [
+        path
+        for path in found
+        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() in _ENDINGS)
+    ]

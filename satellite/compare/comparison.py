@@ -1,0 +1,227 @@
+"""One comparison of two images: from the images to layers, polygons and figures, in a folder.
+
+Whatever is done is on the disk, so a comparison that was killed goes on where it stood: the alignment
+is estimated once, a tile that is done is not judged again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from satellite.compare.comparison_request import Order
+from satellite.compare.result import Comparison, Found, Site
+from satellite.compare.tile_executor import Crew, TileWork, alone, each
+from satellite.errors import SatelliteError
+from satellite.imagery.acquisition import Acquisition
+from satellite.imagery.scene import Scene
+from satellite.layers.layers import Layers
+from satellite.registration.pair import Pair, Preparation
+from satellite.vector.buildings import OutlineSettings, outline
+from satellite.vector.change_types import sorts_of
+from satellite.vector.gaps import gaps
+from satellite.vector.gis_files import Feature, Value, write_geojson, write_geopackage, write_whole
+
+__all__ = ["Comparison", "Progress", "Site", "compare"]
+
+# Side of a tile, pixels: with what is around it some hundred megabytes in all its forms. With half of it the cascade
+# takes an eighth longer, since what changed is cut at more borders, each part with ground around it.
+TILE_PX = 2048
+
+Progress = Callable[[str, float], None]
+
+
+def compare(
+    order: Order,
+    folder: Path,
+    *,
+    settings: OutlineSettings | None = None,
+    keep: bool = False,
+    crew: Crew = alone,
+    progress: Progress = lambda _stage, _share: None,
+) -> Comparison:
+    """Compares two images.
+
+    Written to the folder: ``probability.tif`` and ``quality.tif`` (Cloud-Optimised GeoTIFFs),
+    ``changes.geojson``, ``changes.gpkg``, ``not_compared.geojson`` and ``comparison.json``.
+
+    Args:
+        order: Which two, and how.
+        folder: Where to; made if missing. One that holds the same comparison, begun, goes on.
+        settings: What counts as a building.
+        keep: What the folder holds of these images is taken as it is, if all tiles are judged, even
+            by another version of the detector; what it holds else is begun anew. Without it,
+            another comparison is refused.
+        crew: Who judges the tiles.
+        progress: Told the stage and the share of it that is done, 0 to 1.
+
+    Raises:
+        SatelliteError: An image cannot be used, the two do not fit together, the folder holds another
+            comparison, or the disk is full.
+        ModelError: The network cannot be had.
+    """
+    with order.pair() as pair:
+        before, after = _acquisition(pair.before), _acquisition(pair.after)
+        if after.time <= before.time:
+            raise SatelliteError(
+                f"{after.name} was taken at {after.time.isoformat()}, which is not after "
+                f"{before.name} ({before.time.isoformat()}): give the earlier image first"
+            )
+        state = _State(folder)
+        if not (keep and state.finished(pair)):
+            _judge(order, pair, state, keep, crew, progress)
+        preparation = Preparation.from_dict(state.known["preparation"])
+        pair.use(preparation)
+        found = _found(pair, state, settings or OutlineSettings(), progress)
+        comparison = Comparison(folder, pair.grid, before, after, preparation, found)
+    summary = comparison.summary
+    if state.known.get("summary") != summary:
+        state.add(summary=summary)
+    return comparison
+
+
+def _acquisition(scene: Scene) -> Acquisition:
+    if scene.acquired is None:
+        raise SatelliteError(
+            f"{scene.name}: it does not tell when it was taken: give its date, or write it into its name "
+            "as YYYYMMDD"
+        )
+    return Acquisition(scene.name, scene.acquired, scene.resolution_m)
+
+
+class _State:
+    """What a comparison's folder knows of it.
+
+    Attributes:
+        folder: The folder.
+        known: JSON values: ``asked`` and ``preparation`` from the beginning, ``detector`` and
+            ``detector_f1`` once all tiles are judged, ``found``, ``settings`` and ``summary`` at the
+            end.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = folder / "comparison.json"
+        self.known: dict[str, Any] = _read(self._path) if self._path.exists() else {}
+
+    def finished(self, pair: Pair) -> bool:
+        """Whether all tiles of these images are judged."""
+        return "detector" in self.known and self.known["asked"]["images"] == _images(pair)
+
+    def add(self, **values: Any) -> None:
+        """Keeps values, whole or not at all."""
+        self.known |= values
+        _store(self._path, self.known)
+
+
+def _images(pair: Pair) -> list[str]:
+    return [pair.before.fingerprint(), pair.after.fingerprint()]
+
+
+def _judge(
+    order: Order, pair: Pair, state: _State, keep: bool, crew: Crew, progress: Progress
+) -> None:
+    """Aligns the images and judges the tiles, as far as that is not done."""
+    chosen, folder = order.choose(pair.grid.resolution_m), state.folder
+    asked = {
+        "detector": chosen.digest,
+        "options": [order.resolution_m, order.align, order.normalise, order.masks],
+        "images": _images(pair),
+    }
+    if keep and state.known and state.known["asked"] != asked:
+        shutil.rmtree(folder, ignore_errors=True)
+        state.known.clear()
+    if state.known and state.known["asked"] != asked:
+        raise SatelliteError(
+            f"{folder}: holds a comparison of other images, or with other settings: choose another "
+            "folder, or remove this one"
+        )
+    if not state.known:
+        prepared = pair.prepare(lambda share: progress("alignment", share))
+        state.add(asked=asked, preparation=prepared.to_dict())
+    layers = Layers.create(folder, pair.grid, TILE_PX)
+    done = layers.done()
+    todo = [tile.name for tile in pair.grid.tiles(layers.side, 0) if tile.name not in done]
+    if todo:
+        total = len(done) + len(todo)
+        each(
+            crew,
+            TileWork(order, state.known["preparation"], folder),
+            todo,
+            lambda share: progress("tiles", (len(done) + share * len(todo)) / total),
+        )
+    layers.finish()
+    state.add(detector=chosen.detector.name, detector_f1=chosen.f1)
+
+
+def _found(pair: Pair, state: _State, settings: OutlineSettings, progress: Progress) -> Found:
+    """What the two differ in: as it is known, or outlined and written to the folder."""
+    if state.known.get("settings") == asdict(settings):
+        try:
+            return Found.from_dict(state.known["found"])
+        except (KeyError, TypeError, ValueError, shapely.errors.ShapelyError):
+            pass  # what a version before this one wrote is outlined anew
+    layers = Layers.open(state.folder)
+    buildings = outline(layers, pair.grid, settings, lambda share: progress("outlines", share))
+    sorts = sorts_of(buildings, pair, layers, lambda share: progress("sorts", share))
+    sites = [Site(building, sort) for building, sort in zip(buildings, sorts, strict=True)]
+    known = state.known
+    found = Found(
+        tuple(sites), tuple(gaps(layers, pair.grid)), known["detector"], known["detector_f1"]
+    )
+    _write(found, pair, state.folder)
+    state.add(found=found.to_dict(), settings=asdict(settings))
+    return found
+
+
+def _write(found: Found, pair: Pair, folder: Path) -> None:
+    """Writes the files for people and other programs."""
+    crs = pair.grid.crs
+    common: dict[str, Value] = {
+        "before": _acquisition(pair.before).time.astimezone(UTC).isoformat(),
+        "after": _acquisition(pair.after).time.astimezone(UTC).isoformat(),
+        "detector": found.detector,
+        "detector_f1": found.detector_f1,
+    }
+    changes = [Feature(s.building.polygon, _properties(s) | common) for s in found.sites]
+    missing = [
+        Feature(gap.polygon, {"reason": gap.reason.name.lower(), "area_m2": round(gap.area_m2, 1)})
+        for gap in found.gaps
+    ]
+    write_geojson(folder / "changes.geojson", changes, crs)
+    write_geojson(folder / "not_compared.geojson", missing, crs)
+    write_geopackage(folder / "changes.gpkg", changes, missing, crs)
+
+
+def _properties(site: Site) -> dict[str, Value]:
+    building = site.building
+    return {
+        "sort": site.sort,
+        "area_m2": round(building.area_m2, 1),
+        "width_m": round(building.width_m, 1),
+        "confidence": round(building.confidence, 3),
+        "uncertain_share": round(building.uncertain_share, 3),
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SatelliteError(f"{path}: cannot be read ({error}): remove the folder") from error
+    if not isinstance(content, dict):
+        raise SatelliteError(f"{path}: is damaged: remove the folder")
+    return content
+
+
+def _store(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file, whole or not at all."""
+    text = json.dumps(content, indent=1)
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))

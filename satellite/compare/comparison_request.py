@@ -1,0 +1,129 @@
+"""An order: which two images are to be compared, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from models.change import open_change_network
+from satellite.detection.cascade import CascadeDetector
+from satellite.detection.classical import MEASURED_F1, ClassicalDetector
+from satellite.detection.network import NetworkDetector
+from satellite.detection.screen import Screen
+from satellite.imagery.bands import Role
+from satellite.imagery.scene import Scene, open_scene
+from satellite.imagery.views import Detector
+from satellite.registration.pair import Pair
+
+DetectorName = Literal["cascade", "network", "classical"]
+
+# F1 of changed pixels on nine LEVIR-CD pairs at 0.5 m, judged in tiles as scenes are (`tiled_f1` of
+# `python -m benchmarks change`), of the published network. Other images and networks have others.
+_NETWORK_F1 = 0.93
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An image, and what it does not tell of itself; see :func:`satellite.imagery.scene.open_scene`.
+
+    Attributes:
+        path: Path or address.
+        roles: Bands by role.
+        acquired: When it was taken.
+        nodata: Value of its empty pixels.
+    """
+
+    path: str
+    roles: tuple[tuple[Role, int], ...] = ()
+    acquired: datetime | None = None
+    nodata: float | None = None
+
+    def open(self) -> Scene:
+        """Opens it.
+
+        Raises:
+            SatelliteError: It cannot be used.
+        """
+        return open_scene(
+            self.path, roles=dict(self.roles), acquired=self.acquired, nodata=self.nodata
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A detector that was chosen.
+
+    Attributes:
+        detector: It.
+        digest: Tells what computed a result from everything else that might.
+        f1: F1 that was measured of it on other images, 0 to 1; ``None`` where it was not.
+    """
+
+    detector: Detector
+    digest: str
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which two images are to be compared, and how.
+
+    Attributes:
+        before: The earlier image.
+        after: The later one.
+        detector: Which detector; ``"cascade"`` is the network on what a screen leaves,
+            ``"classical"`` needs no network and finds far less.
+        model: Name or path of the change network.
+        resolution_m: Side of the pixels that are compared; ``None``: the coarser image's.
+        align: Whether local shifts are taken out.
+        normalise: Whether the difference of light is.
+        masks: Whether clouds and the like are told.
+    """
+
+    before: Source
+    after: Source
+    detector: DetectorName = "cascade"
+    model: str = "tinycd"
+    resolution_m: float | None = None
+    align: bool = True
+    normalise: bool = True
+    masks: bool = True
+
+    @contextmanager
+    def pair(self) -> Iterator[Pair]:
+        """Opens both images as a pair.
+
+        Raises:
+            SatelliteError: One cannot be used, or the two do not fit together.
+        """
+        with self.before.open() as before, self.after.open() as after:
+            yield Pair(
+                before,
+                after,
+                resolution_m=self.resolution_m,
+                align=self.align,
+                normalise=self.normalise,
+                masks=self.masks,
+            )
+
+    def choose(self, resolution_m: float) -> Chosen:
+        """Opens the detector.
+
+        Args:
+            resolution_m: Side of the pixels that it will be given.
+
+        Raises:
+            ModelError: The network cannot be had.
+            SatelliteError: It does not fit the images.
+        """
+        if self.detector == "classical":
+            return Chosen(ClassicalDetector(), self.detector, MEASURED_F1)
+        network = open_change_network(self.model)
+        measured = _NETWORK_F1 if network.name == "tinycd" else None
+        detector: Detector = NetworkDetector(network, views_m=resolution_m)
+        if self.detector == "cascade":
+            detector = CascadeDetector(Screen(), detector)
+        return Chosen(detector, f"{self.detector} {network.digest}", measured)

@@ -1,0 +1,1 @@
+"""Reading satellite and aerial images: files, folders of tiles and STAC items, on any grid."""

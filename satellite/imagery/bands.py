@@ -1,0 +1,218 @@
+"""Which band of an image shows which light."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import structlog
+from rasterio.io import DatasetReader
+
+from satellite.errors import SatelliteError
+from satellite.imagery.sampling import spread
+
+Role = Literal["red", "green", "blue", "nir", "swir"]
+ROLES: tuple[Role, ...] = get_args(Role)
+COLOURS: tuple[Role, ...] = ("red", "green", "blue")
+
+# What delivered files call their bands, letters and digits only. "b02" and so on are Sentinel-2's
+# and Landsat's names, which agree on the visible bands; beyond them see _CODES.
+_NAMES: dict[str, Role] = {
+    "red": "red",
+    "r": "red",
+    "b4": "red",
+    "b04": "red",
+    "green": "green",
+    "g": "green",
+    "b3": "green",
+    "b03": "green",
+    "blue": "blue",
+    "b": "blue",
+    "b2": "blue",
+    "b02": "blue",
+    "nir": "nir",
+    "n": "nir",
+    "nir1": "nir",
+    "nir08": "nir",
+    "nearinfrared": "nir",
+    "swir": "swir",
+    "swir1": "swir",
+    "swir16": "swir",
+    "srb2": "blue",
+    "srb3": "green",
+    "srb4": "red",
+    "srb5": "nir",
+    "srb6": "swir",
+}
+# Infrared bands by number: only Sentinel-2 calls them so (Landsat's 8 is panchromatic, its 11 thermal).
+_SENTINEL2: dict[str, Role] = {"b8": "nir", "b08": "nir", "b11": "swir"}
+_SENTINEL2_ONLY = {"b8a", "b12", "b09", "b05"}
+# Words beside a colour's that make another band of it ("red edge", "coastal blue").
+_OTHER = {"edge", "rededge", "coastal", "deep", "infrared", "ir", "yellow"}
+# Keys under which formats keep a band's name.
+_NAME_TAGS = ("common_name", "bandname", "band_name", "long_name", "name", "description")
+# Share of an alpha band's pixels that are either all or nothing; in a picture almost none are.
+_MASK_SHARE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """What the bands of an image are.
+
+    Attributes:
+        roles: 1-based band of each light it shows.
+        alpha: 1-based band that tells which pixels are filled, ``None`` without one.
+    """
+
+    roles: Mapping[Role, int]
+    alpha: int | None
+
+
+def bands_of(dataset: DatasetReader, label: str, given: Mapping[Role, int] | None) -> Bands:
+    """Tells what the bands of an image are.
+
+    What is given comes first, then the bands' names, then their colour interpretation, then the order
+    that is common for their number and type. A guess of the last kind is logged.
+
+    Args:
+        dataset: The opened image.
+        label: What its user calls it.
+        given: Bands by role as the user knows them.
+
+    Raises:
+        SatelliteError: A given band is not there, or what shows red, green and blue is not known.
+    """
+    known = _checked(given or {}, dataset.count, label)
+    alpha = _alpha(dataset, known, label)
+    found = _named(_names(dataset), dataset.count)
+    if not found:
+        found = _interpreted(dataset, alpha)
+    roles = {role: band for role, band in found.items() if band not in known.values()} | known
+    if not set(COLOURS) <= set(roles):
+        roles = _usual(dataset, alpha, label) | known
+        if not set(COLOURS) <= set(roles):
+            raise SatelliteError(
+                f"{label}: it has {dataset.count} bands and does not say which of them show red, "
+                f"green and blue; give them: roles: {{red: 3, green: 2, blue: 1, nir: 4}}"
+            )
+    return Bands({role: roles[role] for role in ROLES if role in roles}, alpha)
+
+
+def role_named(name: str) -> Role | None:
+    """The light that a band's name stands for; ``None`` for other light and unknown names."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    if plain in _NAMES:
+        return _NAMES[plain]
+    words = set(re.findall(r"[a-z]+", name.lower()))
+    if words & {"infrared", "ir"} and len(reach := words & {"near", "shortwave"}) == 1:
+        return "nir" if "near" in reach else "swir"
+    if words & _OTHER:
+        return None
+    matches = [role for role in ROLES if role in words]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _checked(given: Mapping[Role, int], count: int, label: str) -> dict[Role, int]:
+    for role, band in given.items():
+        if role not in ROLES:
+            raise SatelliteError(
+                f"{label}: there is no band role {role!r}; the roles are {', '.join(ROLES)}"
+            )
+        if type(band) is not int or not 1 <= band <= count:
+            raise SatelliteError(
+                f"{label}: band {band} is to show {role}, but its bands are numbered 1 to {count}; "
+                f"correct the roles"
+            )
+    return dict(given)
+
+
+def _names(dataset: DatasetReader) -> list[str]:
+    """Name of each band, empty where it has none."""
+    names = []
+    for band, description in zip(dataset.indexes, dataset.descriptions, strict=True):
+        tags = {key.lower(): value for key, value in dataset.tags(band).items()}
+        tagged = (tags[key] for key in _NAME_TAGS if key in tags)
+        names.append(description or next(tagged, ""))
+    return names
+
+
+def _named(names: Sequence[str], count: int) -> dict[Role, int]:
+    """Roles by name; empty unless red, green and blue are among them."""
+    plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
+    sentinel2 = bool(_SENTINEL2_ONLY & set(plain))
+    found: dict[Role, int] = {}
+    for band, name in enumerate(names, start=1):
+        role = role_named(name)
+        if role is None and sentinel2:
+            role = _SENTINEL2.get(plain[band - 1])
+        if role is not None:
+            found.setdefault(role, band)
+    if count == 1 or not set(COLOURS) <= set(found):
+        return {}
+    return found
+
+
+def _interpreted(dataset: DatasetReader, alpha: int | None) -> dict[Role, int]:
+    """Roles by colour interpretation; empty unless red, green and blue are among them."""
+    found: dict[Role, int] = {}
+    for band, colour in zip(dataset.indexes, dataset.colorinterp, strict=True):
+        for role in ROLES:
+            if colour.name == role:
+                found.setdefault(role, band)
+    if not set(COLOURS) <= set(found):
+        return {}
+    rest = set(dataset.indexes) - set(found.values()) - {alpha}
+    if dataset.count == 4 and len(rest) == 1:
+        found.setdefault("nir", rest.pop())  # a fourth band beside a picture's three
+    return found
+
+
+def _usual(dataset: DatasetReader, alpha: int | None, label: str) -> dict[Role, int]:
+    """Roles by the order that is common for the number of bands and their type; may be empty."""
+    count = dataset.count - (alpha is not None)
+    eight_bit = dataset.dtypes[0] == "uint8"
+    roles: dict[Role, int] = {}
+    if count == 1:
+        return dict.fromkeys(COLOURS, 1)  # panchromatic
+    if count == 3 or (count == 4 and eight_bit):
+        roles = {"red": 1, "green": 2, "blue": 3}  # aerial pictures
+    elif count == 4:
+        roles = {"red": 3, "green": 2, "blue": 1}  # by wavelength, as satellites are delivered
+    if count == 4:
+        roles["nir"] = 4
+    if roles:
+        structlog.get_logger(__name__).warning(
+            "the order of the bands is a guess: give the roles if it is another",
+            image=label,
+            bands=dict(roles),
+        )
+    return roles
+
+
+def _alpha(dataset: DatasetReader, known: Mapping[Role, int], label: str) -> int | None:
+    """The band that tells which pixels are filled."""
+    colours = [colour.name for colour in dataset.colorinterp]
+    if "alpha" not in colours or (band := colours.index("alpha") + 1) in known.values():
+        return None
+    # GDAL declares the fourth band of every picture alpha unless it is told otherwise, so that many
+    # aerial images carry their near infrared there.
+    if dataset.count == 4 and not _is_mask(dataset, band):
+        structlog.get_logger(__name__).warning(
+            "the band that is declared alpha holds a picture: taken for near infrared",
+            image=label,
+            band=band,
+        )
+        return None
+    return band
+
+
+def _is_mask(dataset: DatasetReader, band: int) -> bool:
+    """Whether nearly all of a band's values are its smallest or its largest."""
+    values = np.concatenate(
+        [dataset.read(band, window=part).ravel() for part in spread(dataset.width, dataset.height)]
+    )
+    extreme = (values == values.min()) | (values == values.max())
+    return bool(extreme.mean() >= _MASK_SHARE)

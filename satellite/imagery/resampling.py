@@ -1,0 +1,234 @@
+"""How the pixels of a grid lie on those of an image, and the image's values there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, floor
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+from pyproj.exceptions import ProjError
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from satellite.errors import SatelliteError
+from satellite.imagery.grid import Grid
+
+Floats = NDArray[np.float64]
+Map = NDArray[np.float32]
+
+# How far pixels may lie apart over a whole grid and still count as the same, in pixels: far less
+# than any registration is good for.
+_SAME_PX = 0.01
+# Image pixels per grid pixel from which they are averaged: below it bilinear interpolation sees all
+# of them, above it it would skip some.
+_AVERAGED_FROM = 1.5
+# Web Mercator, and the length of its equator, metres.
+_MERCATOR = CRS.from_epsg(3857)
+_MERCATOR_TURN = 2 * np.pi * 6_378_137.0
+# Distance of the exact positions between which others are interpolated, pixels. Over 64 px of 10 m
+# a projection bends by 1 cm.
+_STEP = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Positions:
+    """Where the pixels of a window lie on a part of an image.
+
+    Attributes:
+        window: That part, in pixels of the image.
+        x: float32 ``(height, width)``: column on what is read of it; 0 is the middle of the first.
+        y: The same for rows.
+        inside: ``(height, width)``: on the image; ``None`` where all are.
+    """
+
+    window: Window
+    x: Map
+    y: Map
+    inside: NDArray[np.bool_] | None
+
+    def values(self, source: NDArray[Any]) -> NDArray[Any]:
+        """Interpolates bilinearly.
+
+        Args:
+            source: uint8 or float32, ``(height, width)`` or ``(height, width, bands)`` of ``window``.
+        """
+        return np.asarray(
+            cv2.remap(source, self.x, self.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        )
+
+    def valid(self, source: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Where all pixels that a value is interpolated from are valid."""
+        if source is None:
+            inside = np.ones(self.x.shape, np.bool_) if self.inside is None else self.inside
+            return inside
+        valid: NDArray[np.bool_] = self.values(source.view(np.uint8) * np.uint8(255)) == 255
+        return valid if self.inside is None else valid & self.inside
+
+
+class Link:
+    """Relates a grid to an image.
+
+    Args:
+        image: Where the image lies: its own pixels, possibly rotated, of any coordinate reference system.
+        grid: The grid that it is read on.
+        label: What the user calls the image.
+
+    Attributes:
+        offset: Column and row of the grid's first pixel where the two share their pixels, so that
+            nothing has to be interpolated; ``None`` elsewhere.
+        shrink: Side of the squares of image pixels that are averaged before.
+    """
+
+    def __init__(self, image: Grid, grid: Grid, label: str) -> None:
+        self._image = image
+        self._grid = grid
+        self._label = label
+        self._same_crs = image.crs == grid.crs
+        self._turn = turn_of(image.crs)
+        self._middle_x = float(apply(image.transform, image.width / 2, image.height / 2)[0])
+        self.offset = shared_offset(image, grid) if self._same_crs else None
+        ratio = grid.resolution_m / image.resolution_m
+        self.shrink = round(ratio) if ratio > _AVERAGED_FROM else 1
+
+    def positions(self, window: Window) -> Positions | None:
+        """Where a window's pixels lie on the image.
+
+        Args:
+            window: Of the grid.
+
+        Returns:
+            ``None`` where the image has nothing of it.
+
+        Raises:
+            SatelliteError: Places there cannot be expressed in the image's coordinates.
+        """
+        rows, cols = int(window.height), int(window.width)
+        x, y = self._nodes(window)
+        part = self._part(x, y)
+        if part is None:
+            return None
+        down, across = _weights(rows, x.shape[0]), _weights(cols, x.shape[1])
+        # Relative to the part and in its averaged pixels; float32 then holds 1/1000 px.
+        local = [
+            ((node + 0.5 - start) / self.shrink - 0.5).astype(np.float32)
+            for node, start in ((x, part.col_off), (y, part.row_off))
+        ]
+        maps = [down @ nodes @ across.T for nodes in local]
+        return Positions(part, maps[0], maps[1], self._inside(x, y, part, maps))
+
+    def _nodes(self, window: Window) -> tuple[Floats, Floats]:
+        """Columns and rows on the image, exact, of some of the window's pixels in rows and columns."""
+        across, down = (
+            np.linspace(0, side - 1, 2 if self._same_crs else max(2, ceil((side - 1) / _STEP) + 1))
+            for side in (int(window.width), int(window.height))
+        )
+        col, row = np.meshgrid(window.col_off + across + 0.5, window.row_off + down + 0.5)
+        x, y = apply(self._grid.transform, col, row)
+        if not self._same_crs:
+            x, y = project(self._grid.crs, self._image.crs, x, y)
+            if not (np.isfinite(x).all() and np.isfinite(y).all()):
+                raise SatelliteError(
+                    f"{self._label}: places of the comparison cannot be expressed in its coordinate "
+                    f"reference system; compare a smaller area, or give the image another one: "
+                    f"gdalwarp -t_srs EPSG:..."
+                )
+        if self._turn is not None:
+            x = unwrapped(x, self._middle_x, self._turn)
+        col, row = apply(~self._image.transform, x, y)
+        return col - 0.5, row - 0.5
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Columns and rows of the image that make full squares."""
+        image = self._image
+        return image.width - image.width % self.shrink, image.height - image.height % self.shrink
+
+    def _part(self, x: Floats, y: Floats) -> Window | None:
+        """The part of the image that is needed, in full squares; all windows share the squares."""
+        spans = []
+        for nodes, size in zip((x, y), self._size, strict=True):
+            if nodes.max() < -0.5 or nodes.min() > size - 0.5:
+                return None
+            first = floor(nodes.min() / self.shrink - 1) * self.shrink
+            last = ceil((nodes.max() + 1) / self.shrink + 1) * self.shrink
+            spans.append((max(first, 0), min(last, size)))
+        (left, right), (top, bottom) = spans
+        return Window(left, top, right - left, bottom - top)
+
+    def _inside(
+        self, x: Floats, y: Floats, part: Window, maps: list[Map]
+    ) -> NDArray[np.bool_] | None:
+        tests = []
+        starts = (part.col_off, part.row_off)
+        for nodes, size, start, where in zip((x, y), self._size, starts, maps, strict=True):
+            first = -0.5 - start / self.shrink
+            if nodes.min() < -0.5:
+                tests.append(where >= first - _SAME_PX)
+            if nodes.max() > size - 0.5:
+                tests.append(where <= first + size / self.shrink + _SAME_PX)
+        return np.logical_and.reduce(tests) if tests else None
+
+
+def shared_offset(image: Grid, grid: Grid) -> tuple[int, int] | None:
+    """Column and row of a grid's first pixel on an image of the same coordinate reference system.
+
+    Returns:
+        ``None`` unless every pixel of the grid is one of the image's (or would be, beyond its edges).
+    """
+    step = ~image.transform @ grid.transform
+    col, row = round(step.c), round(step.f)
+    for x, y in ((0, 0), (grid.width, 0), (0, grid.height)):
+        there = step @ (x, y)
+        if max(abs(there[0] - x - col), abs(there[1] - y - row)) > _SAME_PX:
+            return None
+    return col, row
+
+
+def apply(transform: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """An affine transform of arrays."""
+    a, b, c, d, e, f = tuple(transform)[:6]
+    return a * x + b * y + c, d * x + e * y + f
+
+
+def project(source: CRS, target: CRS, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Coordinates in another coordinate reference system, x eastward; infinite where it has none."""
+    try:
+        there = _transformer(source.to_wkt(), target.to_wkt()).transform(x, y)
+    except ProjError:  # one of them is a system of its own, without a place on Earth
+        there = np.full_like(x, np.inf), np.full_like(y, np.inf)
+    return np.asarray(there[0], np.float64), np.asarray(there[1], np.float64)
+
+
+def turn_of(crs: CRS) -> float | None:
+    """How far once around the Earth is along x; ``None`` where x does not go around it.
+
+    There the two sides of the antimeridian have different coordinates for one place.
+    """
+    if crs.is_geographic:
+        return 360.0
+    return _MERCATOR_TURN if crs == _MERCATOR else None
+
+
+def unwrapped(x: Floats, middle: float, turn: float) -> Floats:
+    """Places along x within half a turn of one in the middle."""
+    return x + turn * np.round((middle - x) / turn)
+
+
+@lru_cache(maxsize=16)
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)
+
+
+def _weights(pixels: int, nodes: int) -> Map:
+    """float32 ``(pixels, nodes)`` that interpolate linearly between evenly spread nodes."""
+    place = np.linspace(0, nodes - 1, pixels)
+    first = np.minimum(place.astype(np.intp), nodes - 2)
+    weights = np.zeros((pixels, nodes), np.float32)
+    weights[np.arange(pixels), first] = first + 1 - place
+    weights[np.arange(pixels), first + 1] = place - first
+    return weights

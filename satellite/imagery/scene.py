@@ -1,0 +1,369 @@
+"""One image of one date, read window by window on any grid."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from satellite.errors import SatelliteError
+from satellite.imagery.acquisition import acquired as acquired_of
+from satellite.imagery.acquisition import in_utc
+from satellite.imagery.bands import COLOURS, Role, bands_of
+from satellite.imagery.grid import Grid
+from satellite.imagery.opening import find
+from satellite.imagery.overlap import common_grid, middle_of
+from satellite.imagery.pixels import Pixels, Valid, Validity, Values
+from satellite.imagery.raster import Raster, files_of
+from satellite.imagery.resampling import Link, Positions
+from satellite.imagery.stretch import Span, spans_of
+from satellite.imagery.tiles import corners
+from satellite.imagery.views import Picture
+
+__all__ = ["Role", "Scene", "common_grid", "open_scene"]
+
+# Side of the squares in which a window is interpolated, pixels: their maps take 32 MB, and OpenCV
+# takes no more than 32,767.
+_SIDE = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What an image has of a part of a window.
+
+    Attributes:
+        rows: The part's rows in the window.
+        cols: The same for columns.
+        values: ``(bands, height, width)`` as stored.
+        valid: Which of them are measurements, ``None`` where all are.
+        positions: Where the part's pixels lie on them; ``None`` where they are the same.
+    """
+
+    rows: slice
+    cols: slice
+    values: Values
+    valid: Valid | None
+    positions: Positions | None
+
+
+class Scene:
+    """One image of one date.
+
+    Reading takes memory for the window and for what the image has of it, whatever the image's size,
+    and :data:`satellite.imagery.raster.CACHE_BYTES` of GDAL's cache. It may be shared between threads.
+
+    Example:
+        >>> before, after = open_scene("2024.tif"), open_scene("2025.tif")  # doctest: +SKIP
+        >>> grid = common_grid(before, after)  # doctest: +SKIP
+        >>> picture, valid = before.picture(grid, Window(0, 0, 1024, 1024))  # doctest: +SKIP
+
+    Attributes:
+        name: Short, for people: the file's stem, the folder's name or the STAC item's id.
+        native: Its own pixels on the ground; unlike other grids they may be rotated and not square.
+        dtype: NumPy's name of its type.
+        roles: 1-based band of each light that it shows.
+        acquired: When it was taken, UTC; ``None`` where nothing tells it.
+        resolution_m: Side of its pixels on the ground at its middle, metres.
+    """
+
+    def __init__(
+        self,
+        raster: Raster,
+        pixels: Pixels,
+        *,
+        name: str,
+        native: Grid,
+        dtype: str,
+        roles: Mapping[Role, int],
+        acquired: datetime | None,
+        files: Sequence[Path],
+    ) -> None:
+        self.name = name
+        self.native = native
+        self.dtype = dtype
+        self.roles = roles
+        self.acquired = acquired
+        self.resolution_m = native.resolution_m
+        self._raster = raster
+        self._pixels = pixels
+        self._files = files
+        self._link: tuple[Grid, Link] | None = None
+        self._spans: dict[Role, Span] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def crs(self) -> CRS:
+        """Its coordinate reference system."""
+        return self.native.crs
+
+    @property
+    def width(self) -> int:
+        """Pixels from its first column to its last."""
+        return self.native.width
+
+    @property
+    def height(self) -> int:
+        """Pixels from its first row to its last."""
+        return self.native.height
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east and north in coordinates of ``crs``."""
+        x, y = corners(self.native)
+        return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+    @property
+    def has_nir(self) -> bool:
+        """Whether it shows near infrared."""
+        return "nir" in self.roles
+
+    def read(
+        self, grid: Grid, window: Window, roles: Sequence[Role]
+    ) -> tuple[NDArray[np.float32], Valid]:
+        """Reads bands on a grid.
+
+        Where the grid's pixels are not the image's they are interpolated bilinearly, after averaging
+        where they are more than 1.5 times as large.
+
+        Args:
+            grid: Any grid.
+            window: Of it; it may reach beyond the grid and the image.
+            roles: The bands.
+
+        Returns:
+            float32 ``(bands, height, width)`` of the values that are stored, and ``(height, width)``
+            where they are measurements of all these bands. Elsewhere they are 0.
+
+        Raises:
+            SatelliteError: It does not have one of the bands, or cannot be read.
+        """
+        bands = [self._band(role) for role in roles]
+        shape = (int(window.height), int(window.width))
+        found = np.zeros((len(bands), *shape), np.float32)
+        valid = np.zeros(shape, np.bool_)
+        unique = sorted(set(bands))
+        for part in self._parts(grid, window, unique):
+            planes = [_floats(plane, part) for plane in part.values]
+            ok = _valid(part)
+            for index, band in enumerate(bands):
+                plane = planes[unique.index(band)]
+                found[index, part.rows, part.cols] = np.where(ok, plane, np.float32(0))
+            valid[part.rows, part.cols] = ok
+        return found, valid
+
+    def picture(self, grid: Grid, window: Window, *, nir: bool = False) -> tuple[Picture, Valid]:
+        """Reads a picture on a grid, like :meth:`read`.
+
+        8-bit images are passed on as they are. Others are stretched linearly, the same way all over
+        the image: red, green and blue by one span, so that colours stay what they are.
+
+        Args:
+            grid: Any grid.
+            window: Of it; it may reach beyond the grid and the image.
+            nir: Whether near infrared is the fourth band.
+
+        Returns:
+            uint8 ``(height, width, 3 or 4)``, C-contiguous: red, green, blue and near infrared; and
+            ``(height, width)`` where it shows something. Elsewhere it is 0.
+
+        Raises:
+            SatelliteError: It does not have one of the bands, or cannot be read.
+        """
+        roles: list[Role] = [*COLOURS, "nir"] if nir else list(COLOURS)
+        bands = [self._band(role) for role in roles]
+        shape = (int(window.height), int(window.width))
+        found = np.zeros((*shape, len(bands)), np.uint8)
+        valid = np.zeros(shape, np.bool_)
+        unique = sorted(set(bands))
+        show = self._show(roles)
+        for part in self._parts(grid, window, unique):
+            planes = [
+                show[role](part.values[unique.index(band)])
+                for role, band in zip(roles, bands, strict=True)
+            ]
+            shown = np.asarray(cv2.merge(planes), np.uint8)
+            if part.positions is not None:
+                shown = part.positions.values(shown)
+            ok = _valid(part)
+            if not ok.all():
+                shown = np.asarray(cv2.bitwise_and(shown, shown, mask=ok.view(np.uint8)), np.uint8)
+            found[part.rows, part.cols] = shown
+            valid[part.rows, part.cols] = ok
+        return found, valid
+
+    def fingerprint(self) -> str:
+        """A digest of what it is: the same for the same files, unchanged, opened the same way."""
+        native = self.native
+        facts = [
+            self._raster.address,
+            native.crs.to_wkt(),
+            *(repr(value) for value in (*native.transform[:6], native.width, native.height)),
+            self.dtype,
+            *(f"{role}={band}" for role, band in sorted(self.roles.items())),
+        ]
+        for path in self._files:
+            stat = path.stat()
+            facts.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+    def close(self) -> None:
+        """Closes its files."""
+        self._pixels.close()
+
+    def __enter__(self) -> Scene:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _band(self, role: Role) -> int:
+        if role not in self.roles:
+            raise SatelliteError(
+                f"{self._raster.label}: none of its bands is known to show {role} (known: "
+                f"{', '.join(f'{name} in {band}' for name, band in self.roles.items())}); give it: "
+                f"roles: {{{role}: BAND}}"
+            )
+        return self.roles[role]
+
+    def _show(self, roles: Sequence[Role]) -> dict[Role, Callable[[Values], Values]]:
+        """What makes 8 bits of each band."""
+        if self.dtype == "uint8":
+            return {role: lambda plane: plane for role in roles}
+        with self._lock:
+            if self._spans is None:
+                known: list[Role] = [*COLOURS, "nir"] if self.has_nir else list(COLOURS)
+                unique = sorted({self.roles[role] for role in known})
+                samples = self._pixels.sample(unique)
+                self._spans = spans_of(
+                    {role: samples[unique.index(self.roles[role])] for role in known}
+                )
+            return {role: self._spans[role].picture for role in roles}
+
+    def _parts(self, grid: Grid, window: Window, bands: Sequence[int]) -> Iterator[_Part]:
+        """Reads what the image has of a window, in one part or several."""
+        link = self._linked(grid)
+        if link.offset is not None:
+            col, row = link.offset
+            moved = Window(window.col_off + col, window.row_off + row, window.width, window.height)
+            own = _clipped(moved, self.native.window)
+            if own is not None:
+                rows = _slice(own.row_off - row - window.row_off, own.height)
+                cols = _slice(own.col_off - col - window.col_off, own.width)
+                yield _Part(rows, cols, *self._pixels.read(bands, own), None)
+            return
+        for square in _squares(window):
+            positions = link.positions(square)
+            if positions is not None:
+                rows = _slice(square.row_off - window.row_off, square.height)
+                cols = _slice(square.col_off - window.col_off, square.width)
+                values, valid = self._pixels.read(bands, positions.window, link.shrink)
+                yield _Part(rows, cols, values, valid, positions)
+
+    def _linked(self, grid: Grid) -> Link:
+        known = self._link
+        if known is None or known[0] is not grid:
+            known = (grid, Link(self.native, grid, self._raster.label))
+            self._link = known
+        return known[1]
+
+
+def open_scene(
+    source: str | Path,
+    *,
+    roles: Mapping[Role, int] | None = None,
+    acquired: datetime | None = None,
+    nodata: float | None = None,
+) -> Scene:
+    """Opens an image.
+
+    Args:
+        source: Path or address (http, https, s3, gs) of an image that GDAL reads (GeoTIFF, COG, JPEG
+            2000, VRT, Erdas IMG), a folder of tiles, or a STAC item's JSON text.
+        roles: 1-based bands that the image does not tell, or tells wrongly.
+        acquired: When it was taken, in place of what it tells; UTC without a time zone.
+        nodata: Value of its empty pixels, in place of what it tells.
+
+    Raises:
+        SatelliteError: It cannot be used; the text says why and what to do.
+    """
+    found = find(source, nodata)
+    raster = found.raster
+    given = {**found.roles, **(roles or {})}
+    with raster.open() as dataset, raster.gdal("read", "use an image that GDAL reads whole"):
+        native = Grid(dataset.crs, dataset.transform, dataset.width, dataset.height)
+        _refuse_misplaced(native, raster.label)
+        bands = bands_of(dataset, raster.label, given)
+        taken = acquired or found.acquired or acquired_of(dataset, found.name)
+        return Scene(
+            raster,
+            Pixels(raster, Validity.of(dataset, bands.alpha)),
+            name=found.name,
+            native=native,
+            dtype=str(dataset.dtypes[0]),
+            roles=bands.roles,
+            acquired=None if taken is None else in_utc(taken),
+            files=files_of(dataset),
+        )
+
+
+def _refuse_misplaced(native: Grid, label: str) -> None:
+    lon, lat = middle_of(native)
+    resolution = native.resolution_m if np.isfinite([lon, lat]).all() and abs(lat) <= 90 else 0.0
+    if not (np.isfinite(resolution) and resolution > 0):
+        raise SatelliteError(
+            f"{label}: its corners and its coordinate reference system ({native.crs.to_string()[:60]}) "
+            f"give no place on Earth; find out which system it is in and set it: "
+            f"gdal_edit.py -a_srs EPSG:... {label}"
+        )
+
+
+def _floats(plane: Values, part: _Part) -> NDArray[np.float32]:
+    values = plane.astype(np.float32)
+    if part.positions is None:
+        return values
+    if part.valid is not None:
+        values[~part.valid] = 0  # what is not finite would spread
+    return np.asarray(part.positions.values(values), np.float32)
+
+
+def _valid(part: _Part) -> Valid:
+    if part.positions is not None:
+        return part.positions.valid(part.valid)
+    return np.ones(part.values.shape[1:], np.bool_) if part.valid is None else part.valid
+
+
+def _clipped(window: Window, to: Window) -> Window | None:
+    """The common part of two windows."""
+    left, top = max(window.col_off, to.col_off), max(window.row_off, to.row_off)
+    right = min(window.col_off + window.width, to.col_off + to.width)
+    bottom = min(window.row_off + window.height, to.row_off + to.height)
+    if right <= left or bottom <= top:
+        return None
+    return Window(int(left), int(top), int(right - left), int(bottom - top))
+
+
+def _squares(window: Window) -> Iterator[Window]:
+    for top in range(0, int(window.height), _SIDE):
+        for left in range(0, int(window.width), _SIDE):
+            width = min(_SIDE, int(window.width) - left)
+            height = min(_SIDE, int(window.height) - top)
+            yield Window(window.col_off + left, window.row_off + top, width, height)
+
+
+def _slice(start: float, length: float) -> slice:
+    return slice(int(start), int(start + length))

@@ -1,0 +1,228 @@
+"""A STAC item as one image: its bands may lie in files of their own."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import structlog
+
+from satellite.errors import SatelliteError
+from satellite.imagery.acquisition import in_utc
+from satellite.imagery.bands import COLOURS, ROLES, Role, role_named
+from satellite.imagery.grid import Grid
+from satellite.imagery.raster import Raster, is_remote, spoken
+from satellite.imagery.tiles import Part, corners
+from satellite.imagery.virtual import Piece, VirtualBand, virtual_image
+
+if TYPE_CHECKING:
+    import pystac
+
+_TIMEOUT_S = 30
+# An item has some 20 kB; what is larger is no item.
+_MOST_BYTES = 16 << 20
+# Assets that show an image for people only.
+_PREVIEWS = {"thumbnail", "overview", "preview", "metadata"}
+_IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".img", ".vrt")
+_IMAGE_TYPES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff", "application/x-geotiff")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a STAC item holds of one image.
+
+    Attributes:
+        raster: The image.
+        name: Its id.
+        acquired: When it was taken.
+        roles: Its bands, as far as the item tells them.
+    """
+
+    raster: Raster
+    name: str
+    acquired: datetime | None
+    roles: Mapping[Role, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """One band of one of an item's files."""
+
+    role: Role
+    href: str
+    number: int
+
+
+def is_item(source: str) -> bool:
+    """Whether a source is a STAC item rather than an image, by its name."""
+    path = urlsplit(source).path if is_remote(source) else source
+    suffix = Path(path).suffix.lower()
+    return suffix in (".json", ".geojson") or ("/items/" in path and not suffix)
+
+
+def read_item(source: str) -> Item:
+    """Reads a STAC item and finds the image in it.
+
+    Bands in files of their own are put together; else a file with all of them is used, else the
+    picture for people (``visual``).
+
+    Args:
+        source: Path or address of its JSON text.
+
+    Raises:
+        SatelliteError: It cannot be read, or has no image that can be used.
+    """
+    label = spoken(source)
+    item = _item(source, label)
+    times = (item.common_metadata.start_datetime, item.common_metadata.end_datetime)
+    acquired = item.datetime
+    if acquired is None and times[0] is not None and times[1] is not None:
+        acquired = times[0] + (times[1] - times[0]) / 2
+    assets = dict(_images(item))
+    bands = _bands(assets)
+    if set(COLOURS) <= set(bands):
+        raster, roles = _put_together(bands, label)
+    else:
+        raster, roles = _picture(assets, label), {}
+    return Item(raster, item.id, None if acquired is None else in_utc(acquired), roles)
+
+
+def _item(source: str, label: str) -> pystac.Item:
+    try:
+        import pystac
+    except ImportError as error:
+        raise SatelliteError(
+            f"{label}: STAC items need the package pystac; install it: pip install pystac"
+        ) from error
+    try:
+        text = _text(source)
+        item = pystac.Item.from_dict(json.loads(text), preserve_dict=False)
+    except (OSError, urllib.error.URLError, UnicodeDecodeError) as error:
+        raise SatelliteError(f"{label}: it cannot be read: {error}; check the address") from error
+    except Exception as error:  # pystac raises a dozen unrelated types on what is no item
+        raise SatelliteError(
+            f"{label}: it is no STAC item ({type(error).__name__}: {error}); give the JSON text of "
+            f"an item, or an image"
+        ) from error
+    item.set_self_href(source if is_remote(source) else str(Path(source).resolve()))
+    return item
+
+
+def _text(source: str) -> str:
+    if not is_remote(source):
+        return Path(source).read_text(encoding="utf-8")
+    with urllib.request.urlopen(source, timeout=_TIMEOUT_S) as answer:
+        found: bytes = answer.read(_MOST_BYTES)
+    return found.decode("utf-8")
+
+
+def _images(item: pystac.Item) -> Iterator[tuple[str, pystac.Asset]]:
+    """The assets that are images to work with, by key."""
+    for key, asset in item.assets.items():
+        kind = (asset.media_type or "").partition(";")[0].strip().lower()
+        suffix = Path(urlsplit(asset.href).path).suffix.lower()
+        if not _PREVIEWS & set(asset.roles or ()) and (
+            kind in _IMAGE_TYPES or (not kind and suffix in _IMAGE_SUFFIXES)
+        ):
+            yield key, asset
+
+
+def _bands(assets: Mapping[str, pystac.Asset]) -> dict[Role, _Band]:
+    """Where each role is found; the picture for people counts for nothing."""
+    found: dict[Role, _Band] = {}
+    for key, asset in assets.items():
+        if key == "visual" or "visual" in (asset.roles or ()):
+            continue
+        names = _band_names(asset) or [[key]]
+        if len(names) == 1:
+            names = [[*names[0], key]]
+        for number, candidates in enumerate(names, start=1):
+            roles = (role_named(name) for name in candidates)
+            role = next((role for role in roles if role is not None), None)
+            # Beside "nir" there may be a narrower "nir08".
+            if role is not None and (role not in found or role in candidates):
+                found[role] = _Band(role, _href(asset), number)
+    return found
+
+
+def _band_names(asset: pystac.Asset) -> list[list[str]]:
+    """What an asset calls each of its bands, the common name first."""
+    bands: list[Any] = asset.extra_fields.get("bands") or asset.extra_fields.get("eo:bands") or []
+    keys = ("eo:common_name", "common_name", "name", "description")
+    return [[str(band[key]) for key in keys if key in band] for band in bands]
+
+
+def _href(asset: pystac.Asset) -> str:
+    return (asset.get_absolute_href() or asset.href).removeprefix("file://")
+
+
+def _picture(assets: Mapping[str, pystac.Asset], label: str) -> Raster:
+    if "visual" in assets:
+        return Raster.at(_href(assets["visual"]))
+    if len(assets) == 1:
+        return Raster.at(_href(next(iter(assets.values()))))
+    raise SatelliteError(
+        f"{label}: none of its assets show red, green and blue (images among them: "
+        f"{', '.join(sorted(assets)) or 'none'}); give the address of the image itself"
+    )
+
+
+def _put_together(bands: Mapping[Role, _Band], label: str) -> tuple[Raster, dict[Role, int]]:
+    """Bands of one or more files as one image."""
+    if len({bands[role].href for role in COLOURS}) == 1:
+        href = bands["red"].href
+        same = {role: band.number for role, band in bands.items() if band.href == href}
+        return Raster.at(href), same
+    parts: dict[str, Part] = {}
+    for band in bands.values():
+        if band.href not in parts:
+            raster = Raster.at(band.href)
+            with raster.open() as dataset:
+                parts[band.href] = Part.of(dataset, raster.address, raster.label)
+    model = parts[bands["red"].href]
+    stack: list[VirtualBand] = []
+    roles: dict[Role, int] = {}
+    for role in ROLES:
+        if role not in bands:
+            continue
+        part, number = parts[bands[role].href], bands[role].number
+        if not _fits(part, model, role, label):
+            continue
+        block = part.block
+        place = (0, 0, model.grid.width, model.grid.height)
+        piece = Piece(part.path, part.grid.width, part.grid.height, block, place, number)
+        stack.append(VirtualBand([piece], model.dtype, model.nodata, name=role))
+        roles[role] = len(stack)
+    return Raster(virtual_image(model.grid, stack), label), roles
+
+
+def _fits(part: Part, model: Part, role: Role, label: str) -> bool:
+    """Whether a band covers the same ground as red does, maybe with larger pixels."""
+    pixel = max(part.grid.resolution_m, model.grid.resolution_m)
+    fits = part.grid.crs == model.grid.crs and part.dtype == model.dtype
+    if fits:
+        apart = np.abs(corners(part.grid) - corners(model.grid)).max()
+        fits = bool(apart * model.grid.resolution_m <= pixel * _unit(model.grid))
+    if not fits and role in COLOURS:
+        raise SatelliteError(
+            f"{label}: its bands red and {role} differ in place or type; use another item, or put "
+            f"them together: gdalbuildvrt -separate image.vrt ..."
+        )
+    if not fits:
+        structlog.get_logger(__name__).warning(
+            "a band lies elsewhere than red: not used", image=label, band=role
+        )
+    return fits
+
+
+def _unit(grid: Grid) -> float:
+    """Side of a pixel in units of its coordinate reference system."""
+    return float(np.sqrt(abs(grid.transform.determinant)))

@@ -1,0 +1,329 @@
+"""A folder of tiles as one image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+import structlog
+from rasterio.crs import CRS
+from rasterio.enums import MaskFlags
+from rasterio.io import DatasetReader
+
+from satellite.errors import SatelliteError
+from satellite.imagery.acquisition import acquired
+from satellite.imagery.grid import Grid
+from satellite.imagery.raster import Raster
+from satellite.imagery.resampling import apply
+from satellite.imagery.virtual import TYPES, Piece, VirtualBand, virtual_image
+
+# Names of files that are images. JPEG and PNG are mostly previews of the others.
+_SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".img", ".vrt")
+# How far the pixels of one tile may lie off those of the others without a word, in pixels.
+_OFF_PX = 0.05
+# How much the size of a whole tile may differ by the size of its pixels, in pixels.
+_DRIFT_PX = 0.1
+# Sides of the picture in which missing tiles are looked for: a tile of 1 in 500 shows.
+_COARSE = 1024
+# Days between the tiles of one image from which they are worth a word.
+_DAYS_APART = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file and what it has in common with the others.
+
+    Attributes:
+        path: Its file.
+        grid: Its pixels on the ground.
+        dtype: NumPy's name of its type.
+        nodata: Its empty value.
+        colours: GDAL's name of each band's colour interpretation.
+        names: Each band's description.
+        block: Height and width of its blocks.
+        masked: Whether a mask belongs to it.
+        acquired: When it was taken.
+        column: Of its first pixel in the whole, set once the whole is known.
+        row: The same.
+    """
+
+    path: str
+    grid: Grid
+    dtype: str
+    nodata: float | None
+    colours: tuple[str, ...]
+    names: tuple[str | None, ...]
+    block: tuple[int, int]
+    masked: bool
+    acquired: datetime | None
+    column: int = 0
+    row: int = 0
+
+    @classmethod
+    def of(cls, dataset: DatasetReader, path: str, name: str) -> Part:
+        """Describes an opened file."""
+        flags = dataset.mask_flag_enums[0]
+        return cls(
+            path,
+            Grid(dataset.crs, dataset.transform, dataset.width, dataset.height),
+            str(dataset.dtypes[0]),
+            dataset.nodata,
+            tuple(colour.name for colour in dataset.colorinterp),
+            tuple(dataset.descriptions),
+            dataset.block_shapes[0],
+            MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+            acquired(dataset, name),
+        )
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Column, row, width and height in the whole."""
+        return self.column, self.row, self.grid.width, self.grid.height
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What tiles make together.
+
+    Attributes:
+        text: The virtual image for GDAL.
+        acquired: When most of it was taken.
+    """
+
+    text: str
+    acquired: datetime | None
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images that lie in a folder, by name.
+
+    Raises:
+        SatelliteError: There are none.
+    """
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    )
+    if not found:
+        raise SatelliteError(
+            f"{folder}: no images lie in this folder; its tiles must end in {', '.join(_SUFFIXES)}"
+        )
+    return found
+
+
+def whole_of(paths: Sequence[Path], label: str, nodata: float | None) -> Whole:
+    """Puts tiles together.
+
+    Args:
+        paths: The tiles; where they overlap the later ones count.
+        label: What the user calls the whole.
+        nodata: Value of empty pixels, in place of what the tiles say.
+
+    Raises:
+        SatelliteError: A tile cannot be used, or does not belong to the others.
+    """
+    parts = []
+    for path in paths:
+        raster = Raster.at(path)
+        with raster.open() as dataset:
+            parts.append(Part.of(dataset, raster.address, path.stem))
+    return whole_of_parts(parts, label, nodata)
+
+
+def whole_of_parts(parts: Sequence[Part], label: str, nodata: float | None) -> Whole:
+    """Like :func:`whole_of`, for tiles that have been looked at."""
+    model = _model(parts)
+    if model.dtype not in TYPES:
+        raise SatelliteError(
+            f"{label}: values of type {model.dtype} cannot be put together; convert the images: "
+            f"gdal_translate -ot Float32 IN OUT"
+        )
+    parts = _placed(parts, model, label)
+    left = min(part.column for part in parts)
+    top = min(part.row for part in parts)
+    parts = [replace(part, column=part.column - left, row=part.row - top) for part in parts]
+    width = max(part.column + part.grid.width for part in parts)
+    height = max(part.row + part.grid.height for part in parts)
+    grid = Grid(model.grid.crs, _moved(model.grid.transform, left, top), width, height)
+    covered = shapely.unary_union([_rectangle(part) for part in parts])
+    gaps = covered.area < width * height
+    if gaps:
+        _report_missing(parts, grid, label)
+    overlap = sum(_rectangle(part).area for part in parts) > covered.area
+    text = _text(parts, grid, model.nodata if nodata is None else nodata, gaps, overlap)
+    return Whole(text, _date(parts, label))
+
+
+def _model(parts: Sequence[Part]) -> Part:
+    """A tile that is like most; refuses the first that is not."""
+    common, count = Counter(_kind(part) for part in parts).most_common(1)[0]
+    model = next(part for part in parts if _kind(part) == common)
+    for part in parts:
+        for (what, ours), (_, theirs) in zip(_kind(part), common, strict=True):
+            if ours != theirs:
+                raise SatelliteError(
+                    f"{part.path}: it has {what} {ours}, but {count} of the {len(parts)} images "
+                    f"in its folder have {theirs}; take it out, or convert it to be like them"
+                )
+    return model
+
+
+def _kind(part: Part) -> tuple[tuple[str, str], ...]:
+    """What the tiles of one image have in common, in words."""
+    x, y = part.grid.transform.a, part.grid.transform.e
+    if part.grid.transform.b or part.grid.transform.d:
+        x, y = np.hypot(x, part.grid.transform.d), np.hypot(y, part.grid.transform.b)
+    return (
+        ("coordinate reference system", _crs_name(part.grid.crs)),
+        ("number of bands", str(len(part.colours))),
+        ("type of values", part.dtype),
+        ("resolution", f"{x:.4g} x {abs(y):.4g}"),
+        ("bands", ", ".join(part.colours)),
+        ("nodata value", str(part.nodata)),
+    )
+
+
+def _crs_name(crs: CRS) -> str:
+    return str(crs.to_string())
+
+
+def _placed(parts: Sequence[Part], model: Part, label: str) -> list[Part]:
+    """Finds each tile's place on the pixels of one of them."""
+    found = []
+    worst = 0.0
+    for part in parts:
+        step = ~model.grid.transform @ part.grid.transform
+        width = max(part.grid.width, model.grid.width)
+        height = max(part.grid.height, model.grid.height)
+        drift = max(
+            *(abs(value) * width for value in (step.a - 1, step.d)),
+            *(abs(value) * height for value in (step.e - 1, step.b)),
+        )
+        if drift > _DRIFT_PX:
+            raise SatelliteError(
+                f"{part.path}: its pixels differ from those of {model.path} in size or direction; "
+                f"bring the images to one grid: gdalwarp -tr ... -tap"
+            )
+        column, row = round(step.c), round(step.f)
+        worst = max(worst, abs(step.c - column), abs(step.f - row))
+        found.append(replace(part, column=column, row=row))
+    if worst > _OFF_PX:
+        structlog.get_logger(__name__).warning(
+            "tiles do not share their pixels: the nearest are taken",
+            image=label,
+            off_px=round(worst, 2),
+        )
+    _refuse_stacked(found, label)
+    return found
+
+
+def _refuse_stacked(parts: Sequence[Part], label: str) -> None:
+    box, count = Counter(part.box for part in parts).most_common(1)[0]
+    if count > 1:
+        first, second = [part.path for part in parts if part.box == box][:2]
+        raise SatelliteError(
+            f"{label}: {Path(first).name} and {Path(second).name} show the same place; if they are "
+            f"bands of one image, put them together: gdalbuildvrt -separate image.vrt ...; if they "
+            f"are of different dates, keep one date in a folder"
+        )
+
+
+def _moved(transform: Any, columns: int, rows: int) -> Any:
+    return transform @ type(transform).translation(columns, rows)
+
+
+def _rectangle(part: Part) -> shapely.Polygon:
+    column, row, width, height = part.box
+    return shapely.box(column, row, column + width, row + height)
+
+
+def _report_missing(parts: Sequence[Part], grid: Grid, label: str) -> None:
+    """Warns of the land between tiles that none of them shows."""
+    step = max(1, -(-max(grid.width, grid.height) // _COARSE))
+    there = np.zeros((grid.height // step + 1, grid.width // step + 1), np.bool_)
+    for part in parts:
+        column, row, width, height = part.box
+        # Edges that two tiles share fall on the same line of the coarse picture.
+        rows = slice(row // step, (row + height) // step)
+        there[rows, column // step : (column + width) // step] = True
+    either_or = np.logical_or.accumulate
+    across = either_or(there, axis=1) & either_or(there[:, ::-1], axis=1)[:, ::-1]
+    down = either_or(there, axis=0) & either_or(there[::-1], axis=0)[::-1]
+    missing = int(((across | down) & ~there).sum())
+    if missing:
+        area_km2 = missing * (step * grid.resolution_m / 1000) ** 2
+        _warn_missing(label, float(f"{area_km2:.3g}"))
+
+
+@cache
+def _warn_missing(label: str, area_km2: float) -> None:
+    """Warns once, however often an image is opened."""
+    structlog.get_logger(__name__).warning(
+        "tiles are missing: what they would show cannot be compared",
+        image=label,
+        missing_km2=area_km2,
+    )
+
+
+def _text(
+    parts: Sequence[Part], grid: Grid, nodata: float | None, gaps: bool, overlap: bool
+) -> str:
+    model = parts[0]
+    alpha = "alpha" in model.colours
+    masked = any(part.masked for part in parts)
+    under: Literal["nodata", "mask"] | None = None
+    if overlap and (alpha or masked):
+        under = "mask"
+    elif overlap and nodata is not None:
+        under = "nodata"
+    bands = [
+        VirtualBand(
+            [_piece(part, number, under) for part in parts],
+            model.dtype,
+            nodata,
+            colour.capitalize(),
+            name,
+        )
+        for number, (colour, name) in enumerate(zip(model.colours, model.names, strict=True), 1)
+    ]
+    if masked or (gaps and nodata is None and not alpha):
+        return virtual_image(grid, bands, [_piece(part, "mask,1", "nodata") for part in parts])
+    return virtual_image(grid, bands)
+
+
+def _piece(part: Part, band: int | str, under: Literal["nodata", "mask"] | None) -> Piece:
+    return Piece(part.path, part.grid.width, part.grid.height, part.block, part.box, band, under)
+
+
+def _date(parts: Sequence[Part], label: str) -> datetime | None:
+    """The middle one of the tiles' dates."""
+    dates = sorted(part.acquired for part in parts if part.acquired is not None)
+    if not dates:
+        return None
+    if dates[-1] - dates[0] > _DAYS_APART:
+        structlog.get_logger(__name__).warning(
+            "tiles were taken at different times: the middle one counts for all",
+            image=label,
+            first=dates[0].isoformat(),
+            last=dates[-1].isoformat(),
+        )
+    return dates[(len(dates) - 1) // 2]
+
+
+def corners(grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """``(2, 4)``: x and y of an image's corners, clockwise from its first pixel."""
+    return np.array(
+        apply(
+            grid.transform,
+            np.array([0.0, grid.width, grid.width, 0.0]),
+            np.array([0.0, 0.0, grid.height, grid.height]),
+        )
+    )

@@ -1,0 +1,126 @@
+"""Virtual images: many files put together as one, in the XML text that GDAL opens as such."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from xml.etree import ElementTree as ET
+
+from satellite.imagery.grid import Grid
+
+# GDAL's names of the types, by NumPy's.
+_TYPES = {
+    "uint8": "Byte",
+    "int8": "Int8",
+    "uint16": "UInt16",
+    "int16": "Int16",
+    "uint32": "UInt32",
+    "int32": "Int32",
+    "float32": "Float32",
+    "float64": "Float64",
+}
+TYPES = tuple(_TYPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file in a virtual image.
+
+    Attributes:
+        address: As GDAL names it.
+        width: Of the file, pixels.
+        height: Of the file, pixels.
+        block: Height and width of its blocks, pixels.
+        place: Column, row, width and height in the virtual image, pixels.
+        band: 1-based, or ``"mask,1"`` for the mask of band 1.
+        under: What shows what lies under it, where pieces overlap: its nodata value or its mask.
+    """
+
+    address: str
+    width: int
+    height: int
+    block: tuple[int, int]
+    place: tuple[int, int, int, int]
+    band: int | str
+    under: Literal["nodata", "mask"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualBand:
+    """A band of a virtual image.
+
+    Attributes:
+        pieces: The later lie on the earlier.
+        dtype: NumPy's name of its type, one of ``TYPES``.
+        nodata: Value of its empty pixels.
+        colour: GDAL's name of its colour interpretation.
+        name: Its description.
+    """
+
+    pieces: Sequence[Piece]
+    dtype: str
+    nodata: float | None = None
+    colour: str | None = None
+    name: str | None = None
+
+
+def virtual_image(grid: Grid, bands: Sequence[VirtualBand], mask: Sequence[Piece] = ()) -> str:
+    """Describes a virtual image.
+
+    Args:
+        grid: Its size and where it lies.
+        bands: Its bands.
+        mask: Pieces of a mask for all of them; elsewhere the image is empty then.
+    """
+    root = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
+    _text(root, "SRS", grid.crs.to_wkt())
+    _text(root, "GeoTransform", ", ".join(f"{value:.17g}" for value in grid.transform.to_gdal()))
+    for number, band in enumerate(bands, start=1):
+        _add_band(root, band, {"band": str(number)})
+    if mask:
+        under = VirtualBand(mask, "uint8", nodata=0)
+        _add_band(ET.SubElement(root, "MaskBand"), under, {}, is_mask=True)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _add_band(
+    parent: ET.Element, band: VirtualBand, attributes: dict[str, str], *, is_mask: bool = False
+) -> None:
+    kind = _TYPES[band.dtype]
+    element = ET.SubElement(parent, "VRTRasterBand", attributes | {"dataType": kind})
+    if band.name:
+        _text(element, "Description", band.name)
+    if band.nodata is not None and not is_mask:
+        _text(element, "NoDataValue", f"{band.nodata:.17g}")
+    if band.colour:
+        _text(element, "ColorInterp", band.colour)
+    for piece in band.pieces:
+        _add_piece(element, piece, kind, band.nodata)
+
+
+def _add_piece(band: ET.Element, piece: Piece, kind: str, nodata: float | None) -> None:
+    source = ET.SubElement(band, "ComplexSource" if piece.under else "SimpleSource")
+    _text(source, "SourceFilename", piece.address, relativeToVRT="0")
+    _text(source, "SourceBand", str(piece.band))
+    # With these GDAL opens a file only when a window touches it.
+    ET.SubElement(
+        source,
+        "SourceProperties",
+        RasterXSize=str(piece.width),
+        RasterYSize=str(piece.height),
+        DataType=kind,
+        BlockXSize=str(piece.block[1]),
+        BlockYSize=str(piece.block[0]),
+    )
+    for name, box in (("SrcRect", (0, 0, piece.width, piece.height)), ("DstRect", piece.place)):
+        sides = zip(("xOff", "yOff", "xSize", "ySize"), map(str, box), strict=True)
+        ET.SubElement(source, name, dict(sides))
+    if piece.under == "mask":
+        _text(source, "UseMaskBand", "true")
+    elif piece.under == "nodata" and nodata is not None:
+        _text(source, "NODATA", f"{nodata:.17g}")
+
+
+def _text(parent: ET.Element, name: str, text: str, **attributes: Any) -> None:
+    ET.SubElement(parent, name, attributes).text = text

@@ -1,0 +1,296 @@
+"""Permits: what a city has allowed to be built, where it may be built at all, and what is let be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import shapely
+from shapely.geometry import MultiPolygon, Polygon
+
+from satellite.errors import SatelliteError
+from zones.document import Document, read_document
+from zones.errors import Problem, ZoneError
+from zones.shape import read_shape
+
+Area = Polygon | MultiPolygon
+Building = Literal["allowed", "forbidden"]
+
+#: The kind of a permit that allows to take down, not to build.
+DEMOLITION = "demolition"
+
+_EXAMPLE = '"permit": "2026-0117", "zone": "R2", "exempt": "military" or "seasonal": "greenhouses"'
+_KEYS = ("permit", "valid_from", "valid_to", "kind", "zone", "building", "exempt", "seasonal")
+# Names of columns that are so like one of ours are slips of the pen; others are the city's own.
+_LIKE = 0.8
+_DEGREES_ONLY = ("crs84", "4326", "4490")  # names of WGS 84 and CGCS2000 in a file's crs
+# Degrees of longitude from which a polygon is one that crosses the antimeridian the wrong way round.
+_WIDEST = 180.0
+_Kind = TypeVar("_Kind")
+
+
+@dataclass(frozen=True)
+class Permit:
+    """Leave to build on a piece of ground for a time.
+
+    Attributes:
+        number: As the authority wrote it.
+        polygon: The footprint allowed, WGS 84, longitude first.
+        valid_from: First day.
+        valid_to: Last day; ``None`` where it does not end.
+        kind: What it allows, in the authority's word; :data:`DEMOLITION` allows no building.
+    """
+
+    number: str
+    polygon: Area
+    valid_from: date
+    valid_to: date | None = None
+    kind: str | None = None
+
+    def valid(self, first: date, last: date) -> bool:
+        """Whether it was valid on any day from ``first`` to ``last``, both included."""
+        return self.valid_from <= last and (self.valid_to is None or first <= self.valid_to)
+
+
+@dataclass(frozen=True)
+class PlanningZone:
+    """A zone of the land-use plan.
+
+    Attributes:
+        name: The plan's own.
+        polygon: WGS 84, longitude first.
+        building: Whether anything may be built there; ``None`` where the plan does not say. With
+            or without it a building needs its permit.
+    """
+
+    name: str
+    polygon: Area
+    building: Building | None = None
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """Ground whose buildings are no business of this authority.
+
+    Attributes:
+        reason: Why.
+        polygon: WGS 84, longitude first.
+    """
+
+    reason: str
+    polygon: Area
+
+
+@dataclass(frozen=True)
+class SeasonalGround:
+    """Fields whose cover comes and goes: greenhouses, plastic mulch, harvest.
+
+    Attributes:
+        cover: What covers them.
+        polygon: WGS 84, longitude first.
+    """
+
+    cover: str
+    polygon: Area
+
+
+@dataclass(frozen=True)
+class Land:
+    """All that is known of the ground; see :func:`read_land`."""
+
+    permits: tuple[Permit, ...] = ()
+    planning: tuple[PlanningZone, ...] = ()
+    exempt: tuple[Exemption, ...] = ()
+    seasonal: tuple[SeasonalGround, ...] = ()
+
+
+def read_land(*paths: Path) -> Land:
+    """Reads permits, planning zones, exempt areas and seasonal fields from GeoJSON files.
+
+    Each feature is a polygon in WGS 84 and says by its properties what it is: ``permit`` (a number)
+    with ``valid_from``, ``valid_to`` (ISO dates; null: without end) and ``kind``; ``zone`` (a name)
+    with ``building`` (``"allowed"`` or ``"forbidden"``); ``exempt`` (the reason); ``seasonal`` (what
+    covers the field). One file may hold all of them or each its own. Other properties are left
+    alone, and one that is null counts as absent: such files are tables of the city's own.
+
+    Raises:
+        SatelliteError: Anything is wrong; the text has a line for each problem, with file, line and
+            key, and what to do.
+    """
+    problems: list[Problem] = []
+    found: list[Permit | PlanningZone | Exemption | SeasonalGround] = []
+    for path in paths:
+        try:
+            document = read_document(path)
+            features = _features(document)
+        except ZoneError as error:
+            problems += error.problems
+            continue
+        for number, location in enumerate(features, start=1):
+            try:
+                found.append(_read(document, location, number))
+            except ZoneError as error:
+                problems += error.problems
+    if problems:
+        raise SatelliteError("\n".join(map(str, problems)))
+    return Land(
+        permits=_only(Permit, found),
+        planning=_only(PlanningZone, found),
+        exempt=_only(Exemption, found),
+        seasonal=_only(SeasonalGround, found),
+    )
+
+
+def _only(kind: type[_Kind], found: Iterable[object]) -> tuple[_Kind, ...]:
+    return tuple(each for each in found if isinstance(each, kind))
+
+
+def _features(document: Document) -> list[list[str | int]]:
+    """Locations of the features of a FeatureCollection in degrees."""
+    value = document.value
+    features = value.get("features") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or value.get("type") != "FeatureCollection":
+        what = "this is no GeoJSON FeatureCollection"
+        advice = 'write {"type": "FeatureCollection", "features": [...]}'
+        raise ZoneError(Problem(document.where([]), what, advice))
+    if not isinstance(features, list):
+        advice = 'write "features": [...], with one feature for each permit or area'
+        raise ZoneError(Problem(document.where(["features"]), "there are no features", advice))
+    crs = value.get("crs")
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    if isinstance(name, str) and not any(known in name.lower() for known in _DEGREES_ONLY):
+        where = document.where(["crs"], "crs")
+        what = f"the file is in {name}"
+        raise ZoneError(Problem(where, what, "export it in WGS 84 (EPSG:4326)"))
+    return [["features", index] for index in range(len(features))]
+
+
+def _read(
+    document: Document, location: list[str | int], number: int
+) -> Permit | PlanningZone | Exemption | SeasonalGround:
+    feature = document.value["features"][location[1]]
+    name = f"feature {number}"
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        advice = 'write {"type": "Feature", "properties": {...}, "geometry": {...}}'
+        raise ZoneError(
+            Problem(document.where(location, name), "this is no GeoJSON feature", advice)
+        )
+    properties = feature.get("properties")
+    values = properties if isinstance(properties, dict) else {}
+    reader = _Properties(document, location, name, values)
+    what = reader.what()
+    polygon: Area | None = None
+    try:
+        polygon = read_shape(document, location, reader.name, "wgs84")
+        _refuse_around(polygon, document, [*location, "geometry"], reader.name)
+    except ZoneError as error:
+        reader.problems += error.problems
+    made = reader.made(what, polygon) if polygon is not None else None
+    if reader.problems or made is None:
+        raise ZoneError(reader.problems)
+    return made
+
+
+def _refuse_around(polygon: Area, document: Document, location: list[str | int], name: str) -> None:
+    """Refuses a polygon across the antimeridian that is not cut there: it would cover the world."""
+    for part in shapely.get_parts(polygon):
+        west, _, east, _ = part.bounds
+        if east - west > _WIDEST:
+            what = f"it reaches from longitude {west:g} to {east:g}, around the world"
+            advice = (
+                "where it crosses the antimeridian, cut it there into the parts of a MultiPolygon "
+                "(RFC 7946, 3.1.9)"
+            )
+            raise ZoneError(Problem(document.where(location, name), what, advice))
+
+
+class _Properties:
+    """The properties of a feature, and what is wrong with them."""
+
+    def __init__(
+        self, document: Document, location: list[str | int], name: str, values: Mapping[str, Any]
+    ) -> None:
+        self.name = name
+        self.problems: list[Problem] = []
+        self._document = document
+        self._location = location
+        self._values = {key: value for key, value in values.items() if value is not None}
+
+    def what(self) -> str | None:
+        """The key that says what the feature is."""
+        for key in self._values:
+            near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=_LIKE)
+            if near and key not in _KEYS and near[0] not in self._values:
+                self._wrong(key, "unknown property", f"did you mean {near[0]}?")
+        for key in ("permit", "exempt", "seasonal", "zone"):
+            if key in self._values:
+                self.name = f"{self.name} ({key} {self._values[key]!s:.40})"
+                return key
+        if not self.problems:
+            what = "nothing says what this area is"
+            self._wrong("", what, f"add one of {_EXAMPLE} to its properties")
+        return None
+
+    def made(
+        self, what: str | None, polygon: Area
+    ) -> Permit | PlanningZone | Exemption | SeasonalGround | None:
+        """What the feature describes; ``None`` where ``problems`` say why not."""
+        if what == "permit":
+            return self._permit(polygon)
+        if what == "exempt":
+            return Exemption(self._text("exempt"), polygon)
+        if what == "seasonal":
+            return SeasonalGround(self._text("seasonal"), polygon)
+        return None if what is None else self._zone(polygon)
+
+    def _permit(self, polygon: Area) -> Permit | None:
+        number, first, last = self._text("permit"), self._day("valid_from"), self._day("valid_to")
+        kind = self._text("kind") if "kind" in self._values else None
+        if first is None:
+            if "valid_from" not in self._values:
+                advice = 'write the first day it holds, such as "valid_from": "2026-03-01"'
+                self._wrong("valid_from", "it is missing", advice)
+            return None
+        if last is not None and last < first:
+            what = f"{last} lies before valid_from, {first}"
+            self._wrong("valid_to", what, "exchange the two, or correct one")
+        return Permit(number, polygon, first, last, kind)
+
+    def _zone(self, polygon: Area) -> PlanningZone | None:
+        name, building = self._text("zone"), self._values.get("building")
+        if building is None:
+            return PlanningZone(name, polygon)
+        if building == "allowed" or building == "forbidden":
+            return PlanningZone(name, polygon, building)
+        self._wrong("building", f"{building!r:.60} is unknown", 'write "allowed" or "forbidden"')
+        return None
+
+    def _text(self, key: str) -> str:
+        """A name or number as text."""
+        value = self._values[key]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        text = str(value).strip() if number or isinstance(value, str) else ""
+        if not text or not text.isprintable():
+            self._wrong(key, f"{value!r:.60} is no name", "give a text or a number")
+        return text
+
+    def _day(self, key: str) -> date | None:
+        """An ISO date, with or without a time, or as GDAL writes it (2026/03/01)."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        try:
+            return date.fromisoformat(value.strip()[:10].replace("/", "-"))
+        except (ValueError, AttributeError):
+            self._wrong(key, f"{value!r:.60} is no date", 'write it as "2026-03-01"')
+            return None
+
+    def _wrong(self, key: str, what: str, advice: str) -> None:
+        location = [*self._location, "properties", *([key] if key else [])]
+        where = self._document.where(location, f"{self.name}: {key}" if key else self.name)
+        self.problems.append(Problem(where, what, advice))

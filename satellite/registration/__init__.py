@@ -1,0 +1,1 @@
+"""Two images made comparable: alignment, normalisation, and masks."""

@@ -1,0 +1,176 @@
+"""Finds the shadows of clouds: dark ground of the clouds' shape, off them to the side away from the sun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from satellite.registration.clouds import AROUND_M, SMOOTH_M
+from satellite.registration.date_view import Look
+from satellite.registration.morphology import Mask, Plane, closed, dilated, side, touching
+
+# Brightness in shares of the other date's: in a shadow's middle, and at its edge; and the edge's reach, metres.
+_DARK = 0.8
+_EDGE = 0.87
+_EDGE_M = 15.0
+# How far a shadow lies from its cloud at most, and the side of the pixels of the search, metres.
+_FAR_M = 400.0
+_PX_M = 8.0
+# How much of the moved outline of all clouds must be dark, by how much more than of the rest of the window,
+# and the area of it that must be in sight, square metres.
+_SHARE = 0.6
+_CONTRAST = 0.3
+_LEAST_M2 = 700.0
+# How much more than there may be as dark around it, beyond its edge, over so many metres; and from which
+# share of it a coarser pixel is of the outline.
+_RIM = 0.18
+_RIM_M = 20.0
+_OUTLINE = 0.5
+#: Directions that are told apart.
+DIRECTIONS = 24
+# How far from the direction away from the sun a shadow may lie, radians: one and a half of those.
+_APART = 0.4
+
+
+def cloud_shadow(look: Look, other: Look, core: Mask, clear: Mask, away: float | None) -> Mask:
+    """What is darker than at the other date and has the shape of the clouds, moved.
+
+    Args:
+        look: The date with the clouds.
+        other: The other one.
+        core: The clouds' cores.
+        clear: Where neither date has a cloud.
+        away: Direction away from the sun, radians from the right downwards; ``None``: any.
+    """
+    ratio = _darkness(look, other)
+    slid = _Slid.of(core, (ratio < _DARK).astype(np.uint8) & clear, clear, look.metre)
+    offset = slid.offset(away)
+    if offset is None:
+        return np.zeros_like(core)
+    height, width = core.shape
+    step = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
+    shifted = cv2.warpAffine(core, step, (width, height), flags=cv2.INTER_NEAREST)
+    moved = np.asarray(shifted, np.uint8) & clear
+    fringe = (ratio < _EDGE).astype(np.uint8) & dilated(moved, _EDGE_M * look.metre)
+    shadow = moved | touching(fringe & clear, moved)
+    around = max(AROUND_M * look.metre, 1.5)
+    return dilated(closed(shadow, around), around)
+
+
+def shadow_votes(look: Look, other: Look, core: Mask, clear: Mask) -> Plane:
+    """How well the clouds' outlines fit dark ground in each of `DIRECTIONS` directions, 0 where not at all.
+
+    One window can mislead, since any dark field fits some outline; in all windows of a scene the right
+    direction is the same.
+    """
+    dark = (_darkness(look, other) < _DARK).astype(np.uint8) & clear
+    return _Slid.of(core, dark, clear, look.metre).votes()
+
+
+def away_from_sun(votes: Plane) -> float | None:
+    """The direction for which most votes were given, radians from the right downwards; ``None``: no votes."""
+    if not votes.any():
+        return None
+    beside = np.roll(votes, 1) + np.roll(votes, -1)
+    return float(int((votes + beside / 2).argmax()) * 2 * np.pi / DIRECTIONS)
+
+
+def _darkness(look: Look, other: Look) -> Plane:
+    """Brightness in shares of the other date's."""
+    near = side(SMOOTH_M * look.metre)
+    ratio = cv2.blur(look.light, near) / np.maximum(cv2.blur(other.light, near), 1.0)
+    return np.asarray(ratio, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slid:
+    """The outline of all clouds, slid over dark ground.
+
+    Attributes:
+        shape: The outline, 0 to 1, on coarser pixels.
+        ground: What is dark.
+        seen: What is clear.
+        reach: Farthest offset, coarser pixels.
+        scale: Pixels for each coarser one, across and down.
+        metre: Coarser pixels in a metre.
+        hits: Dark ground under the outline, for each offset.
+        tried: Clear ground under it.
+        usual: Share of the clear ground that is dark.
+    """
+
+    shape: Plane
+    ground: Plane
+    seen: Plane
+    reach: int
+    scale: tuple[float, float]
+    metre: float
+    hits: Plane
+    tried: Plane
+    usual: float
+
+    @classmethod
+    def of(cls, core: Mask, dark: Mask, clear: Mask, metre: float) -> _Slid:
+        ratio = min(1.0, 1.0 / (_PX_M * metre))
+        height, width = core.shape
+        size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
+        shape, ground, seen = (
+            np.asarray(
+                cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32
+            )
+            for mask in (core, dark, clear)
+        )
+        reach = int(min(_FAR_M * metre * ratio, max(size) / 2))
+        hits, tried = _slide(shape, ground, reach), _slide(shape, seen, reach)
+        usual = float(ground.sum()) / max(float(seen.sum()), 1e-6)
+        scale = (width / size[0], height / size[1])
+        return cls(shape, ground, seen, reach, scale, metre * ratio, hits, tried, usual)
+
+    def offset(self, away: float | None) -> tuple[float, float] | None:
+        """Where the clouds cast their shadow, pixels right and down; ``None`` if they cast none in sight."""
+        strength = self._strength()
+        if away is not None:
+            apart = np.abs((self._directions() - away + np.pi) % (2 * np.pi) - np.pi)
+            strength = np.where(apart <= _APART, strength, np.float32(0))
+        row, col = divmod(int(strength.argmax()), strength.shape[1])
+        if strength[row, col] <= 0 or self._goes_on_around(row, col):
+            return None
+        return (col - self.reach) * self.scale[0], (row - self.reach) * self.scale[1]
+
+    def votes(self) -> Plane:
+        """The greatest strength in each direction."""
+        strength = self._strength()
+        sector = np.rint(self._directions() * DIRECTIONS / (2 * np.pi)).astype(np.intp) % DIRECTIONS
+        votes = np.zeros(DIRECTIONS, np.float32)
+        np.maximum.at(votes, sector.ravel(), strength.ravel())
+        return votes
+
+    def _strength(self) -> Plane:
+        """By how much more is dark than elsewhere, in each offset, in deviations; 0 where it is no shadow."""
+        share = self.hits / np.maximum(self.tried, 1e-6)
+        fits = self.tried > _LEAST_M2 * self.metre**2
+        fits &= share >= max(_SHARE, self.usual + _CONTRAST)
+        beyond = (self.hits - self.usual * self.tried) / np.sqrt(np.maximum(self.tried, 1.0))
+        return np.asarray(np.where(fits, beyond, 0), np.float32)
+
+    def _directions(self) -> Plane:
+        """Direction of each offset, radians from the right downwards."""
+        steps = np.arange(-self.reach, self.reach + 1, dtype=np.float32)
+        return np.asarray(np.arctan2(steps[:, None], steps[None, :]), np.float32)
+
+    def _goes_on_around(self, row: int, col: int) -> bool:
+        """Whether it is only a part of ground that is darker as a whole."""
+        outline = np.asarray(self.shape > _OUTLINE, np.uint8)
+        wide, narrow = (_RIM_M + _EDGE_M) * self.metre, _EDGE_M * self.metre
+        rim = np.asarray(dilated(outline, wide) - dilated(outline, narrow), np.float32)
+        dark, seen = (
+            float(_slide(rim, plane, self.reach)[row, col]) for plane in (self.ground, self.seen)
+        )
+        return dark > (self.usual + _RIM) * seen
+
+
+def _slide(shape: Plane, ground: Plane, reach: int) -> Plane:
+    """Sum of ``ground`` under ``shape`` moved by (dx, dy), each from -reach to reach."""
+    padded = cv2.copyMakeBorder(ground, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(cv2.matchTemplate(padded, shape, cv2.TM_CCORR), np.float32)

@@ -1,0 +1,82 @@
+"""One date of a window, as the masks look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from satellite.imagery.views import Picture
+from satellite.registration.morphology import Plane
+from satellite.registration.normalise import Gains
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One date of a window, coarser.
+
+    Attributes:
+        raw: float32 ``(h, w, 3 or 4)``, in its own light.
+        bands: The same in the other date's light.
+        light: Mean of red, green and blue.
+        least: The darkest of them.
+        most: The brightest of them.
+        tint: Their difference, in the light in which it is smaller: what is so bright that it is cut
+            off at white is white in its own light only.
+        metre: Pixels in a metre.
+        picture: The picture itself.
+    """
+
+    raw: Plane
+    bands: Plane
+    light: Plane
+    least: Plane
+    most: Plane
+    tint: Plane
+    metre: float
+    picture: Picture
+
+    @classmethod
+    def of(cls, picture: Picture, size: tuple[int, int], metre: float, gains: Gains | None) -> Look:
+        """The look of a picture.
+
+        Args:
+            picture: In its own light.
+            size: Width and height of the look.
+            metre: Its pixels in a metre.
+            gains: What brings the picture to the other date's light.
+        """
+        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        raw = small.astype(np.float32)
+        if gains is None or not gains.changes:
+            least, most = _bounds(raw)
+            return cls(raw, raw, _light(raw), least, most, most - least, metre, picture)
+        bands = gains.apply(small).astype(np.float32)
+        least, most = _bounds(bands)
+        raw_least, raw_most = _bounds(raw)
+        tint = np.minimum(most - least, raw_most - raw_least)
+        return cls(raw, bands, _light(bands), least, most, tint, metre, picture)
+
+    def finer(self, factor: int) -> tuple[Plane, float]:
+        """Its light on pixels so many times finer, as far as the picture has them, and their metre."""
+        height, width = self.light.shape
+        wide = min(factor * width, self.picture.shape[1])
+        high = min(factor * height, self.picture.shape[0])
+        colours = np.ascontiguousarray(self.picture[..., :3])
+        grey = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)
+        fine = cv2.resize(grey, (wide, high), interpolation=cv2.INTER_AREA)
+        return np.asarray(fine, np.float32), self.metre * wide / width
+
+
+def _bounds(bands: Plane) -> tuple[Plane, Plane]:
+    """The darkest and the brightest of red, green and blue."""
+    red, green, blue = (bands[..., band] for band in range(3))
+    least = np.minimum(np.minimum(red, green), blue)
+    return least, np.maximum(np.maximum(red, green), blue)
+
+
+def _light(bands: Plane) -> Plane:
+    """Mean of red, green and blue."""
+    third = np.float32(1 / 3)
+    return np.asarray((bands[..., 0] + bands[..., 1] + bands[..., 2]) * third, np.float32)

@@ -1,0 +1,206 @@
+"""Fits a smooth field of shifts to scattered measurements of which some are wrong.
+
+The splines are fitted by least squares with a penalty on their bending (P-splines: Eilers and Marx
+1996, Statistical Science 11), so that where there are few measurements the affine map remains. How stiff
+they are is decided by measurements that are held out of the fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solveh_banded
+from scipy.sparse import coo_array, csr_array, eye_array, kron
+from scipy.spatial import cKDTree
+
+from satellite.registration.shift import Array, ShiftField, design, lattice_shape, linear_terms
+
+# Pull of each node to the affine map: holds it where nothing was measured, costs little where something was.
+_PULL = 0.003
+# Pull of the affine map's slopes to 0, relative to the weight of all measurements: decides only where these
+# lie in a line.
+_SLOPE_PULL = 1e-4
+# Iterations of reweighting; the weights settle within three or four.
+_REWEIGHTS = 4
+# Tukey's biweight: residuals beyond this many standard deviations count nothing. 4.685 would be 95 %
+# efficient for normal errors; shifts of neighbouring chips are less well behaved.
+_BIWEIGHT = 4.0
+# Standard deviation per axis below which residuals are no reason to distrust a measurement, pixels.
+_MEASURED_TO_PX = 0.1
+# Median of the length of a two-dimensional normal error, in standard deviations per axis.
+_RAYLEIGH_MEDIAN = 1.1774
+# How free a field may be, from the stiffest on: terms of the affine map (one: the same shift everywhere)
+# and weight of the penalty on the splines' bending (infinite: no splines).
+_FREEDOMS = ((1, inf), (3, inf), (3, 1.0), (3, 0.1), (3, 0.01), (3, 0.001))
+# By how much a freer field must miss what is held out by less than the best stiffer one: share, and pixels.
+_WORTHWHILE = 0.1
+_WORTHWHILE_PX = 0.01
+# Parts that are held out in turn, in blocks interleaved over the scene: chips that overlap share their
+# errors, and would vouch for each other.
+_FOLDS = 5
+_BLOCK_PX = 96.0
+# The median test: neighbours asked, how many times their own median difference from their median a
+# measurement may differ, and the difference that is always allowed for, pixels.
+_NEIGHBOURS = 8
+_UNLIKE = 3.0
+_ALLOWED_PX = 0.3
+# How far coefficients may exceed the differences from the affine map that they are fitted to.
+_OVERSHOOT = 1.5
+
+
+def fit_field(
+    points: Array, shifts: Array, size: tuple[int, int], step_px: float
+) -> tuple[ShiftField, NDArray[np.bool_]]:
+    """Fits a field to measurements of which some may be wrong, as free as they want it.
+
+    Args:
+        points: (n, 2) where they were made, x and y in pixels of the grid; n at least 1.
+        shifts: (n, 2) what was measured, pixels.
+        size: Width and height of the grid.
+        step_px: Distance of the lattice's nodes, pixels.
+
+    Returns:
+        The field, and which (n,) of the measurements it trusts.
+    """
+    trusted = like_neighbours(points, shifts)
+    freedom, missed = _freedom(points[trusted], shifts[trusted], size, step_px)
+    field = fit(points[trusted], shifts[trusted], size, step_px, *freedom)
+    residual = missed / _RAYLEIGH_MEDIAN * float(np.sqrt(2))
+    return replace(field, residual_px=round(residual, 3), chips=int(trusted.sum())), trusted
+
+
+def like_neighbours(points: Array, shifts: Array) -> NDArray[np.bool_]:
+    """Which (n,) of the shifts (n, 2) at points (n, 2) are like those of their neighbours.
+
+    The normalised median test of particle image velocimetry: Westerweel and Scarano 2005,
+    Experiments in Fluids 39.
+    """
+    if len(points) <= _NEIGHBOURS:
+        return np.ones(len(points), bool)
+    nearest = cKDTree(points).query(points, _NEIGHBOURS + 1)[1][:, 1:]
+    around = shifts[nearest]
+    middle = np.median(around, axis=1)
+    usual = np.median(np.hypot(*np.moveaxis(around - middle[:, None], 2, 0)), axis=1)
+    off = np.hypot(*(shifts - middle).T)
+    return np.asarray(off < _UNLIKE * (usual + _ALLOWED_PX))
+
+
+def fit(
+    points: Array,
+    shifts: Array,
+    size: tuple[int, int],
+    step_px: float,
+    terms: int = 3,
+    stiffness: float = inf,
+) -> ShiftField:
+    """Fits a field of a given freedom, reweighting what misses it.
+
+    Args:
+        points: (n, 2) where shifts were measured, x and y in pixels of the grid; n at least 1.
+        shifts: (n, 2) what was measured, pixels.
+        size: Width and height of the grid.
+        step_px: Distance of the lattice's nodes, pixels.
+        terms: Terms of the affine map: 1 for one shift everywhere, 3 for all of it.
+        stiffness: Weight of the penalty on bending; infinite: no splines.
+    """
+    linear = linear_terms(points, *size)[:, :terms]
+    shape = lattice_shape(*size, step_px)
+    splines = design(points, *size, step_px)
+    penalty = _penalty(stiffness, *shape) if np.isfinite(stiffness) else None
+    bent = np.zeros((2, splines.shape[1]))
+    weights = np.ones(len(points))
+    for _ in range(_REWEIGHTS):
+        affine = _affine(linear, shifts, weights)
+        left = shifts - linear @ affine.T
+        if penalty is not None:
+            # A spline goes nowhere that its coefficients do not: none may lead far beyond what was
+            # measured.
+            most = _OVERSHOOT * np.quantile(np.abs(left), 0.95, axis=0)[:, None]
+            bent = np.clip(_bend(splines, left, weights, penalty), -most, most)
+        misses = np.hypot(*(left - splines @ bent.T).T)
+        sigma = max(_MEASURED_TO_PX, float(np.median(misses)) / _RAYLEIGH_MEDIAN)
+        weights = _biweight(misses / sigma)
+    full = np.zeros((2, 3))
+    full[:, :terms] = affine
+    return ShiftField(*size, full, step_px, bent.reshape(2, *shape))
+
+
+def _freedom(
+    points: Array, shifts: Array, size: tuple[int, int], step_px: float
+) -> tuple[tuple[int, float], float]:
+    """How free a field should be, the stiffer in doubt, and the median miss of what is held out."""
+    best, least = _FREEDOMS[0], inf
+    for freedom in _FREEDOMS:
+        missed = float(np.median(_held_out(points, shifts, size, step_px, freedom)))
+        if least - missed > max(_WORTHWHILE * missed, _WORTHWHILE_PX):
+            best, least = freedom, missed
+    return best, least
+
+
+def _held_out(
+    points: Array,
+    shifts: Array,
+    size: tuple[int, int],
+    step_px: float,
+    freedom: tuple[int, float],
+) -> Array:
+    """Distance of each measurement from a field that was fitted without it, pixels."""
+    blocks = np.floor(points / _BLOCK_PX).astype(np.int64)
+    folds = (blocks[:, 0] + 2 * blocks[:, 1]) % _FOLDS
+    misses = np.empty(len(points))
+    for fold in np.unique(folds):
+        out = folds == fold
+        kept = ~out if not out.all() else out
+        field = fit(points[kept], shifts[kept], size, step_px, *freedom)
+        misses[out] = np.hypot(*(shifts[out] - field.at_points(points[out])).T)
+    return misses
+
+
+def _affine(linear: Array, shifts: Array, weights: Array) -> Array:
+    """(2, terms) the weighted affine map; slopes that the points do not determine are 0."""
+    scale = np.abs(linear).max(axis=0)
+    scale[scale == 0] = 1.0
+    weighted = linear / scale * weights[:, None]
+    normal = weighted.T @ (linear / scale)
+    normal[1:, 1:] += _SLOPE_PULL * weights.sum() * np.eye(linear.shape[1] - 1)
+    return np.asarray((np.linalg.solve(normal, weighted.T @ shifts) / scale[:, None]).T)
+
+
+def _bend(splines: csr_array, residuals: Array, weights: Array, penalty: csr_array) -> Array:
+    """(2, nodes) coefficients of the splines: a banded system, solved by Cholesky's method."""
+    weighted = splines * weights[:, None]
+    normal = coo_array(splines.T @ weighted + penalty)
+    down = normal.row - normal.col
+    banded = np.zeros((int(down.max()) + 1, normal.shape[0]))
+    lower = down >= 0
+    banded[down[lower], normal.col[lower]] = normal.data[lower]
+    return np.asarray(solveh_banded(banded, weighted.T @ residuals, lower=True).T)
+
+
+def _biweight(distances: Array) -> Array:
+    inside = np.clip(1 - (distances / _BIWEIGHT) ** 2, 0, None)
+    return np.asarray(inside**2 + 1e-9)  # never all zero
+
+
+def _penalty(stiffness: float, rows: int, cols: int) -> csr_array:
+    """(nodes, nodes) of the bending, and a weak pull to 0."""
+    return csr_array(stiffness * _bending(rows, cols) + _PULL * eye_array(rows * cols))
+
+
+@lru_cache(maxsize=2)
+def _bending(rows: int, cols: int) -> csr_array:
+    """(nodes, nodes) the thin plate's energy of a lattice's coefficients."""
+    down1, down2, across1, across2 = (
+        csr_array(np.diff(np.eye(count), order, axis=0))
+        for count in (rows, cols)
+        for order in (1, 2)
+    )
+    return csr_array(
+        kron(down2.T @ down2, eye_array(cols))
+        + kron(eye_array(rows), across2.T @ across2)
+        + 2 * kron(down1.T @ down1, across1.T @ across1)
+    )

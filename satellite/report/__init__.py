@@ -1,0 +1,1 @@
+"""Pictures of changed sites, evidence files and the HTML report."""

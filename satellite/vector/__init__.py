@@ -1,0 +1,1 @@
+"""From changed pixels to polygons: blobs, outlines, change types and GIS files."""

@@ -1,0 +1,189 @@
+"""Connected pixels of probable change, found block by block, each as a whole.
+
+Whether a building lies within a block or across the border of several must make no difference.
+What lies within is cut out. What touches the border is followed beyond it, in windows of its own,
+and belongs to the block in which its first pixel lies; so blocks need to know nothing of each other
+and the memory taken is that of a block, or of the largest window followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from satellite.imagery.grid import Grid, Tile
+from satellite.imagery.views import Picture
+from satellite.layers.layers import Rasters, Reader
+
+Mask = NDArray[np.bool_]
+
+# How far beyond its border a blob is followed at first, pixels; doubled until it ends, but not
+# beyond what fits into memory beside the longest blob.
+_STEP = 64
+_LONGEST_STEP = 512
+# A blob longer than this is not followed but cut at the borders of the blocks, pixels: 1 km at
+# 0.5 m is no building but a flood, a harvest or a failed alignment, and memory must be bounded.
+LONGEST = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blob:
+    """Pixels at or above a level that touch each other, corners included.
+
+    Attributes:
+        appeared: Whether it is of what appeared, not of what is gone.
+        left: Column of its window on the grid.
+        top: Row of its window on the grid.
+        mask: bool ``(height, width)``: its pixels; none lies within the margin along the edges.
+        probability: uint8 of the same shape: probability times 255, its surroundings included.
+        quality: uint8 of the same shape of :class:`~satellite.views.Quality`.
+    """
+
+    appeared: bool
+    left: int
+    top: int
+    mask: Mask
+    probability: Picture
+    quality: Picture
+
+
+def blobs(
+    reader: Reader, grid: Grid, tile: Tile, level: int, least_px: float, margin: int
+) -> Iterator[Blob]:
+    """Finds the blobs that belong to a block.
+
+    Args:
+        reader: The rasters.
+        grid: Their grid.
+        tile: The block; padded by ``margin``.
+        level: Probability times 255 from which a pixel belongs to a blob.
+        least_px: Area that a blob's outline must be able to have, pixels; smaller ones are noise.
+        margin: Pixels around a blob that are handed out with it, 1 or more.
+
+    Yields:
+        First what appeared, then what is gone.
+    """
+    rasters = reader.read(tile.padded)
+    for appeared in (True, False):
+        probability = _band(rasters, appeared)
+        inside = probability[tile.inner]
+        if inside.max(initial=0) >= level:
+            search = _Search(reader, grid, tile, appeared, level, margin)
+            yield from search.run(rasters, inside, least_px)
+
+
+@dataclass(slots=True)
+class _Search:
+    """The blobs of one sense in one block."""
+
+    reader: Reader
+    grid: Grid
+    tile: Tile
+    appeared: bool
+    level: int
+    margin: int
+    followed: tuple[Window, Mask, bool] | None = None  # the last one: box, pixels, whether whole
+
+    def run(self, rasters: Rasters, inside: Picture, least_px: float) -> Iterator[Blob]:
+        labels, boxes = _label(inside, self.level)
+        core = self.tile.core
+        for label, (x, y, width, height) in enumerate(boxes, 1):
+            box = Window(core.col_off + x, core.row_off + y, width, height)
+            leaves = self._leaves(box)
+            # An outline passes less than a pixel outside of the outermost pixels' centres.
+            if not leaves and (width + 1) * (height + 1) < least_px:
+                continue
+            here = labels[y : y + height, x : x + width] == label
+            if not leaves:
+                yield self._cut(rasters, self.tile.padded, box, here)
+                continue
+            whole = self._follow(box, here)
+            if whole is None:  # too long
+                yield self._cut(rasters, self.tile.padded, box, here)
+            elif self._owns(*whole, labels, label):
+                window = _grown(whole[0], self.margin)
+                yield self._cut(self.reader.read(window), window, *whole)
+
+    def _leaves(self, box: Window) -> bool:
+        """Whether something in a box of the block may go on in another block."""
+        core, right, bottom = self.tile.core, box.col_off + box.width, box.row_off + box.height
+        return bool(
+            box.col_off == core.col_off > 0
+            or box.row_off == core.row_off > 0
+            or right == core.col_off + core.width < self.grid.width
+            or bottom == core.row_off + core.height < self.grid.height
+        )
+
+    def _follow(self, box: Window, here: Mask) -> tuple[Window, Mask] | None:
+        """The whole of what a block has a piece of: its box and pixels; ``None`` if it is too long."""
+        # A pixel of it, in its first column.
+        seed_x, seed_y = box.col_off, box.row_off + int(here[:, 0].argmax())
+        if self.followed is not None:
+            known, mask, whole = self.followed
+            if _has(known, mask, seed_x, seed_y):  # another piece of the same
+                return (known, mask) if whole else None
+        step = _STEP
+        while True:
+            window = _grown(box, step)
+            probability = _band(self.reader.read(window), self.appeared)
+            labels, boxes = _label(probability, self.level)
+            label = int(labels[seed_y - window.row_off, seed_x - window.col_off])
+            x, y, width, height = boxes[label - 1]
+            box = Window(window.col_off + x, window.row_off + y, width, height)
+            mask = labels[y : y + height, x : x + width] == label
+            too_long = max(width, height) > LONGEST
+            ends = x > 0 and y > 0 and x + width < window.width and y + height < window.height
+            if too_long or ends:
+                self.followed = box, mask, not too_long
+                return None if too_long else (box, mask)
+            step = min(2 * step, _LONGEST_STEP)
+
+    def _owns(self, box: Window, mask: Mask, labels: NDArray[np.int32], label: int) -> bool:
+        """Whether the first pixel of a blob, row by row, lies in this piece of it."""
+        core = self.tile.core
+        row, col = box.row_off - core.row_off, box.col_off + int(mask[0].argmax()) - core.col_off
+        within = 0 <= row < core.height and 0 <= col < core.width
+        return within and int(labels[row, col]) == label
+
+    def _cut(self, rasters: Rasters, window: Window, box: Window, mask: Mask) -> Blob:
+        """The blob with its margin, out of rasters that lie at ``window``."""
+        around = _grown(box, self.margin)
+        top, left = around.row_off - window.row_off, around.col_off - window.col_off
+        part = slice(top, top + around.height), slice(left, left + around.width)
+        return Blob(
+            self.appeared,
+            around.col_off,
+            around.row_off,
+            np.pad(mask, self.margin),
+            _band(rasters, self.appeared)[part],
+            rasters.quality[part],
+        )
+
+
+def _band(rasters: Rasters, appeared: bool) -> Picture:
+    return rasters.appeared if appeared else rasters.gone
+
+
+def _has(box: Window, mask: Mask, x: int, y: int) -> bool:
+    """Whether a pixel of the grid is one of a mask's, which lies in a box."""
+    row, col = y - box.row_off, x - box.col_off
+    return 0 <= row < box.height and 0 <= col < box.width and bool(mask[row, col])
+
+
+def _grown(box: Window, by: int) -> Window:
+    return Window(box.col_off - by, box.row_off - by, box.width + 2 * by, box.height + 2 * by)
+
+
+def _label(
+    probability: Picture, level: int
+) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int]]]:
+    """Numbers the blobs from 1; their boxes as (left, top, width, height)."""
+    mask = (probability >= level).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    boxes = [(int(x), int(y), int(w), int(h)) for x, y, w, h, _ in stats[1:]]
+    return np.asarray(labels, np.int32), boxes

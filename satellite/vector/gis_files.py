@@ -1,0 +1,171 @@
+"""Polygons for a GIS: GeoJSON (RFC 7946) and GeoPackage."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from satellite.errors import SatelliteError
+from satellite.vector.geodesy import to_lonlat
+
+Value = str | int | float | bool | None
+
+# Layers of the GeoPackage.
+CHANGES = "changes"
+NOT_COMPARED = "not_compared"
+# Decimal places of a degree in GeoJSON: the seventh is 1 cm, well below any pixel.
+_DECIMALS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A polygon and what is said of it.
+
+    Attributes:
+        polygon: In coordinates of the file's coordinate reference system (see the functions here).
+        properties: Name to text, number, truth value or ``None``.
+    """
+
+    polygon: shapely.Polygon | shapely.MultiPolygon
+    properties: Mapping[str, Value]
+
+
+def write_geojson(path: Path, features: Iterable[Feature], crs: CRS) -> None:
+    """Writes features as GeoJSON in WGS 84; what crosses the antimeridian is cut there.
+
+    Args:
+        path: The file; replaced as a whole where it exists.
+        features: The features.
+        crs: Coordinate reference system of their polygons.
+
+    Raises:
+        SatelliteError: The file cannot be written.
+    """
+
+    def write(part: Path) -> None:
+        with part.open("w", encoding="utf-8") as file:
+            file.write('{"type": "FeatureCollection", "features": [')
+            for number, feature in enumerate(features):
+                file.write(",\n" if number else "\n")
+                file.write(json.dumps(_geojson(feature, crs), ensure_ascii=False, allow_nan=False))
+            file.write("\n]}\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    write_whole(path, write)
+
+
+def write_geopackage(
+    path: Path, changes: Sequence[Feature], not_compared: Sequence[Feature], crs: CRS
+) -> None:
+    """Writes a GeoPackage with the layers ``changes`` and ``not_compared``.
+
+    Args:
+        path: The file, ending in ``.gpkg``; replaced as a whole where it exists.
+        changes: The changed buildings.
+        not_compared: The areas that could not be compared.
+        crs: Coordinate reference system of the polygons and of the file.
+
+    Raises:
+        SatelliteError: The file cannot be written, or pyogrio is not installed.
+    """
+    try:
+        import pyogrio.errors
+        import pyogrio.raw
+    except ImportError as error:
+        raise SatelliteError(
+            f"{path}: writing a GeoPackage needs pyogrio; pip install 'cv-engine[satellite]', "
+            "or ask for GeoJSON only"
+        ) from error
+
+    def write(part: Path) -> None:
+        for layer, features in ((CHANGES, changes), (NOT_COMPARED, not_compared)):
+            columns = _columns(features)
+            polygons = [shapely.multipolygons(shapely.get_parts(f.polygon)) for f in features]
+            try:
+                pyogrio.raw.write(
+                    part,
+                    np.array([shapely.to_wkb(polygon) for polygon in polygons], dtype=object),
+                    field_data=[values for values, _ in columns.values()],
+                    field_mask=[missing for _, missing in columns.values()],
+                    fields=list(columns),
+                    layer=layer,
+                    driver="GPKG",
+                    geometry_type="MultiPolygon",
+                    crs=crs.to_wkt(),
+                )
+            except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+                # SQLite repeats its whole statement before it says what went wrong.
+                raise OSError(str(error).rsplit(" failed: ", 1)[-1][:200]) from error
+
+    write_whole(path, write)
+
+
+def _geojson(feature: Feature, crs: CRS) -> dict[str, object]:
+    shape = to_lonlat(feature.polygon, crs)
+    rounded = shapely.transform(shape, lambda xy: np.round(xy, _DECIMALS))
+    properties = dict(feature.properties)
+    return {
+        "type": "Feature",
+        "geometry": json.loads(shapely.to_geojson(rounded)),
+        "properties": properties,
+    }
+
+
+def _columns(
+    features: Sequence[Feature],
+) -> dict[str, tuple[NDArray[np.generic], NDArray[np.bool_]]]:
+    """Each property's values, and where it is missing."""
+    names = list(dict.fromkeys(name for feature in features for name in feature.properties))
+    return {name: _column([f.properties.get(name) for f in features]) for name in names}
+
+
+def _column(values: list[Value]) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    missing = np.array([value is None for value in values], dtype=bool)
+    kinds = {type(value) for value in values if value is not None}
+    for kinds_held, dtype, empty in (
+        ({bool}, np.bool_, False),
+        ({int}, np.int64, 0),
+        ({int, float}, np.float64, 0.0),
+    ):
+        if kinds and kinds <= kinds_held:
+            return np.array([empty if v is None else v for v in values], dtype), missing
+    return np.array([None if v is None else str(v) for v in values], dtype=object), missing
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Has a file written beside its place and moves it there once it is whole.
+
+    Args:
+        path: The file; its folder is made if missing.
+        write: Writes to the path that it is given.
+
+    Raises:
+        SatelliteError: It cannot be written.
+    """
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        write(part)
+        part.replace(path)
+    except OSError as error:
+        raise SatelliteError(
+            f"{path}: cannot be written ({error.strerror or error}); check that its folder is "
+            "writable and has room"
+        ) from error
+    finally:
+        # GDAL leaves journals and overviews beside what it could not finish.
+        for left in path.parent.iterdir() if path.parent.is_dir() else ():
+            if left.name.startswith(part.name):
+                with suppress(OSError):
+                    left.unlink()

@@ -1,0 +1,165 @@
+"""`cv-engine evidence verify`, on folders and on object storage; and what a run says of evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cli
+from cv_engine.commands.analyze import exit_code, summary_row, tell
+from cv_engine.commands.exit_codes import ExitCode, run
+from cv_engine.commands.session import Session
+from cv_engine.evidence.manifest import MANIFEST
+from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.storage import store as stores
+from cv_engine.evidence.storage.store import open_store
+from cv_engine.recorded.report import Summary, VideoReport
+from tests.evidence.packages import CLIP, package
+from tests.evidence.storage.object_server import BUCKET, SECRET, ObjectServer, introduce
+
+ADDRESS = f"s3://{BUCKET}/west"
+_SOON_S = 0.3  # patience where nothing is going to come
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> SigningKey:
+    return SigningKey.load_or_create(tmp_path / "key.pem")
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    with ObjectServer(tmp_path / "server") as server:
+        introduce(monkeypatch, server.url)
+        yield server
+
+
+@pytest.fixture
+def sent(server: ObjectServer, tmp_path: Path, key: SigningKey) -> str:
+    """The address of a package in the store."""
+    folder = package(tmp_path / "spool", key)
+    open_store(ADDRESS).put(folder)
+    return f"{ADDRESS}/{folder.name}"
+
+
+def _verify(*packages: object) -> int:
+    return run(cli.app, ["evidence", "verify", *map(str, packages)])
+
+
+def _rows(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_sound_package_in_the_store(
+    sent: str, key: SigningKey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _verify(sent, "--trusted", key.fingerprint) == 0
+    assert capsys.readouterr().out == f"intact {sent}\n"
+    assert _verify(f"{sent}/", "--trusted", "0" * 64) == 1
+    assert "not the trusted key" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "words"),
+    [
+        (CLIP, b"CLIP", "its content was changed"),
+        (CLIP, None, "is missing"),
+        (MANIFEST, None, "is missing"),
+        ("original/more", b"more", "was added"),
+    ],
+)
+def test_changed_package_in_the_store(
+    sent: str,
+    server: ObjectServer,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    content: bytes | None,
+    words: str,
+) -> None:
+    file = server.folder / sent.removeprefix("s3://") / path
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    assert _verify(sent) == 1
+    told = capsys.readouterr().out
+    assert told.startswith(f"CHANGED {sent}\n") and path in told and words in told
+
+
+def test_each_is_told_wherever_it_lies(
+    sent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "spool" / sent.rpartition("/")[2]
+    assert _verify(f"{ADDRESS}/none", folder, sent, "--format", "jsonl") == 1
+    rows = _rows(capsys.readouterr().out)
+    assert [(row["package"], row["intact"]) for row in rows] == [
+        (f"{ADDRESS}/none", False),
+        (str(folder), True),
+        (sent, True),
+    ]
+    assert _verify(sent, tmp_path / "not-there") == 2
+
+
+def test_store_that_does_not_answer_says_nothing_of_the_package(
+    sent: str,
+    server: ObjectServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.stop()
+    monkeypatch.setattr(stores.open_store, "__defaults__", (_SOON_S,))
+    folder = tmp_path / "spool" / sent.rpartition("/")[2]
+    assert _verify(sent, folder, "--format", "jsonl") == 1
+    unread, intact = _rows(capsys.readouterr().out)
+    assert unread["intact"] is None and "does not answer" in str(unread["unread"])
+    assert intact["intact"] is True
+    assert _verify(sent) == 1
+    assert capsys.readouterr().out.startswith(f"unread {sent}\n")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://bucket", "s3://", "s3:/bucket/NAME", "ftp://bucket/NAME", "s3://bucket/../NAME",
+     "s3://me:hunter2@bucket/NAME", "s3://bucket/a.partial"],
+)  # fmt: skip
+def test_address_that_is_none(
+    server: ObjectServer, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _verify(address) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("Error: ")
+    assert "hunter2" not in told.err
+
+
+def test_credentials_that_are_missing_are_named(
+    server: ObjectServer,
+    sent: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert _verify(sent) == 2
+    told = capsys.readouterr().err
+    assert "set AWS_ACCESS_KEY_ID in the environment" in told and SECRET not in told
+
+
+def test_run_tells_what_waits_and_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = "s3://evidence: the server does not answer"
+    summary = Summary([VideoReport(Path("a.mp4"))], unsent={"a": away, "b": away, "c": "damaged"})
+    tell(Session(None, tmp_path), summary)
+    told = capsys.readouterr().err
+    where = f"{tmp_path / 'evidence'} to be sent; the next run tries again"
+    assert f"2 evidence packages wait in {where}: {away}\n" in told
+    assert f"1 evidence package waits in {where}: damaged\n" in told
+    assert summary_row(summary)["evidence_unsent"] == [
+        {"package": "a", "reason": away},
+        {"package": "b", "reason": away},
+        {"package": "c", "reason": "damaged"},
+    ]
+    assert exit_code(summary) is ExitCode.DONE

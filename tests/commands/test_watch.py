@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cv_engine.commands.options import InputError
+from cv_engine.commands.session import Session
+from cv_engine.commands.watch import to_watch, watch
+from cv_engine.config.settings import Config, ConfigError
+from cv_engine.live.control.metrics import MetricsError
+from cv_engine.live.control.status_board import Board, read_board
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE_S = 120.0
+_CAMERAS: tuple[dict[str, str], ...] = (
+    {"name": "gate", "url": "rtsp://10.0.0.5/1"},
+    {"name": "archive"},
+    {"name": "yard", "url": "rtsp://10.0.0.6/1"},
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "watched"),
+    [([], ["gate", "yard"]), (["yard"], ["yard"]), (["yard", "gate", "yard"], ["yard", "gate"])],
+)
+def test_cameras_are_watched_once_and_all_that_have_a_stream_by_default(
+    asked: Sequence[str], watched: list[str]
+) -> None:
+    assert to_watch(Config.model_validate({"cameras": _CAMERAS}), asked) == watched
+
+
+@pytest.mark.parametrize(
+    ("cameras", "asked", "error", "said"),
+    [
+        (_CAMERAS, ["gat"], ConfigError, r"'gat' is not .* \(known: archive, gate, yard\)"),
+        (_CAMERAS, ["archive"], InputError, r"cameras\[1\]\.url: camera 'archive' has no stream"),
+        (_CAMERAS[1:2], [], InputError, "no camera of the configuration has a stream"),
+    ],
+)
+def test_cameras_that_cannot_be_watched_are_told(
+    cameras: tuple[dict[str, str], ...], asked: Sequence[str], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        to_watch(Config.model_validate({"cameras": cameras}), asked)
+
+
+def _config(folder: Path, port: int | None = None) -> Path:
+    """Two cameras at an address where nobody is, watched by one worker."""
+    path = folder / "config.yaml"
+    values = {
+        "data": "data",
+        "live": {"workers": 1, "metrics_port": port},
+        "cameras": [{"name": name, "url": "rtsp://127.0.0.1:1/1"} for name in ("gate", "yard")],
+    }
+    path.write_text(json.dumps(values))  # which is YAML, too
+    return path
+
+
+def test_a_port_that_is_taken_ends_it_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(MetricsError, match=rf"port {port} .* is taken"):
+            watch(Session(_config(tmp_path, port), None), [])
+    assert read_board(tmp_path / "data") is None
+
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+from cv_engine.commands.watch import watch
+from cv_engine.commands.session import Session
+if __name__ == "__main__":
+    sys.exit(watch(Session(Path(sys.argv[1]), None), []))
+"""
+
+
+@contextmanager
+def _watching(config: Path) -> Iterator[tuple[subprocess.Popen[str], Board]]:
+    program = config.with_name("program.py")
+    program.write_text(_PROGRAM)
+    with subprocess.Popen(
+        [sys.executable, str(program), str(config)],
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + _PATIENCE_S
+        try:
+            board = None
+            while board is None or not all(line.worker for line in board.cameras):
+                assert time.monotonic() < deadline
+                assert process.poll() is None
+                time.sleep(0.1)
+                board = read_board(config.parent / "data")
+            yield process, board
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_it_watches_until_a_signal_comes(tmp_path: Path) -> None:
+    config = _config(tmp_path)
+    with _watching(config) as (process, board):
+        assert [line.status.camera for line in board.cameras] == ["gate", "yard"]
+        with pytest.raises(InputError, match=f"being watched .* by process {process.pid}"):
+            watch(Session(config, None), [])
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=_PATIENCE_S)
+    assert (process.returncode, out) == (0, "")
+    last = read_board(tmp_path / "data")
+    assert last is not None
+    assert last.stopped
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert {line["event"] for line in lines} >= {"watching", "stream lost", "stopped"}
+    assert not _runs(board)
+
+
+@pytest.mark.slow
+def test_a_second_signal_does_not_wait_for_the_workers(tmp_path: Path) -> None:
+    with _watching(_config(tmp_path)) as (process, board):
+        worker = board.workers[0].pid
+        assert worker is not None
+        os.kill(worker, signal.SIGSTOP)  # so that it cannot do as it is told
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)  # two signals of a kind that wait are one
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert not _runs(board)
+
+
+@pytest.mark.slow
+def test_where_no_worker_comes_up_it_says_why(tmp_path: Path) -> None:
+    config = _config(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "queue.db").write_text("no database")
+    program = tmp_path / "program.py"
+    program.write_text(_PROGRAM)
+    done = subprocess.run(
+        [sys.executable, str(program), str(config)],
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+    )
+    assert done.returncode == 1
+    assert "no worker comes up: QueueError" in done.stderr
+
+
+def _runs(board: Board) -> bool:
+    return any(Path(f"/proc/{line.pid}").exists() for line in board.workers)

@@ -1,0 +1,94 @@
+"""Bystanders and other plates cannot be read in the copy; the case's own vehicle can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cv_engine.evidence.media.redact import redact
+from cv_engine.evidence.media.still import Box, Image
+from tests.evidence.media.scenes import CAR, NEIGHBOURS, detections, frame_at
+
+PERSONS: list[tuple[Box, str]] = [
+    ((505, 216, 541, 310), "person"),
+    ((554, 214, 588, 302), "person"),
+    ((669, 256, 715, 372), "person"),
+]
+
+
+def _changed(before: Image, after: Image, box: Box) -> float:
+    x1, y1, x2, y2 = (int(side) for side in box)
+    return float((before[y1:y2, x1:x2] != after[y1:y2, x1:x2]).any(axis=2).mean())
+
+
+def _steepest(image: Image, box: Box) -> float:
+    x1, y1, x2, y2 = (int(side) for side in box)
+    part = image[y1:y2, x1:x2].astype(float)
+    return max(float(np.abs(np.diff(part, axis=axis)).max()) for axis in (0, 1))
+
+
+def test_heads_are_hidden_and_legs_are_not(video: Path) -> None:
+    image = frame_at(video / "pets09_s2l1_vtest.avi", 5.0)
+    copy = redact(image, (652, 42, 724, 100), detections([*PERSONS, ((652, 42, 724, 100), "car")]))
+    for (x1, y1, x2, y2), _ in PERSONS:
+        head: Box = (x1, y1, x2, y1 + 0.3 * (y2 - y1))
+        assert _changed(image, copy, head) > 0.95
+        assert _steepest(copy, head) < 0.5 * _steepest(image, head)
+        assert _changed(image, copy, (x1, y1 + 0.5 * (y2 - y1), x2, y2)) == 0.0
+    assert _changed(image, copy, (652, 42, 724, 100)) == 0.0  # the case's own
+
+
+def test_other_plates_are_hidden(video: Path) -> None:
+    image = frame_at(video / "lot_leave_arrive.mp4", 5.0)
+    copy = redact(image, CAR, detections([(CAR, "truck"), *NEIGHBOURS]))
+    for (x1, y1, x2, y2), _ in NEIGHBOURS:
+        assert _changed(image, copy, (x1, y1 + 0.5 * (y2 - y1), x2, y2)) > 0.9
+    assert _changed(image, copy, CAR) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("other", "spared"),
+    [
+        pytest.param((200, 50, 450, 250), True, id="stands behind: the case's box is left alone"),
+        pytest.param((200, 150, 400, 350), False, id="stands before: hidden all over"),
+    ],
+)
+def test_vehicles_that_overlap_the_case(video: Path, other: Box, spared: bool) -> None:
+    image = frame_at(video / "lot_leave_arrive.mp4", 5.0)
+    copy = redact(image, CAR, detections([(CAR, "car"), (other, "car")]))
+    assert (_changed(image, copy, CAR) == 0.0) is spared
+    assert _changed(image, copy, (other[0], (other[1] + other[3]) / 2, CAR[0], other[3])) > 0.9
+
+
+def test_what_is_left_depends_on_averages_only() -> None:
+    """Two heads that differ in every pixel but not in their cells' averages give one copy."""
+    noise = np.random.default_rng(7).integers(-60, 60, (6, 6, 1))
+    cell = np.concatenate([np.concatenate([noise, -noise], axis=0)] * 2, axis=1)
+    first = np.full((240, 240, 3), 128, dtype=np.uint8)
+    second = np.full((240, 240, 3), 128, dtype=np.uint8)
+    first += np.tile(cell, (20, 20, 1)).astype(np.uint8)
+    second -= np.tile(cell, (20, 20, 1)).astype(np.uint8)
+    person = detections([((80, 84, 120, 204), "person")])
+    copies = [redact(image, (0, 200, 40, 240), person) for image in (first, second)]
+    head = np.s_[72:120, 76:124]
+    assert np.abs(first[head].astype(int) - second[head].astype(int)).max() > 80
+    assert np.abs(copies[0][head].astype(int) - copies[1][head].astype(int)).max() <= 6
+
+
+def test_face_model_and_missing_names(video: Path) -> None:
+    image = frame_at(video / "pets09_s2l1_vtest.avi", 5.0)
+
+    def faces(picture: Image) -> npt.NDArray[np.float32]:
+        assert picture is image
+        return np.array([[515, 220, 530, 235]], dtype=np.float32)
+
+    nobody = detections([])
+    assert _changed(image, redact(image, CAR, nobody, faces), (515, 220, 530, 235)) > 0.9
+    unnamed = detections(PERSONS)
+    unnamed.data = {}
+    assert _changed(image, redact(image, (0, 0, 20, 20), unnamed), PERSONS[0][0]) > 0.95
+    outside = detections([((-90, -90, -10, -10), "person"), ((900, 10, 950, 40), "car")])
+    assert np.array_equal(redact(image, (0, 0, 20, 20), outside), image)

@@ -1,0 +1,224 @@
+"""A package is in object storage whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE
+from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.storage.store import Store, StoreError, open_store
+from cv_engine.evidence.verify import verify
+from tests.evidence.packages import CLIP, PART, content, package, written
+from tests.evidence.storage.object_server import BUCKET, SECRET, Line, ObjectServer
+
+pytest.importorskip("obstore", reason="the extra s3 is not installed")
+
+ADDRESS = f"s3://{BUCKET}/district/west"
+_SOON_S = 0.6  # patience where nothing is going to come
+
+
+@pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART - 7])
+def test_package_is_kept_and_comes_back(
+    store: Store, spool: Path, held: Path, tmp_path: Path, key: SigningKey, size: int
+) -> None:
+    folder = package(spool, key, clip=os.urandom(size))
+    name = folder.name
+    assert store.names() == [] and not store.has(name)
+    store.put(folder)
+    assert store.names() == [name] and store.has(name)
+    assert content(held / name) == content(folder)
+    assert store.problems(name, key.fingerprint) == []
+    assert "not the trusted key" in str(store.problems(name, "0" * 64)[0])
+    back = store.fetch(name, tmp_path / "back")
+    assert content(back) == content(folder)
+    assert list((tmp_path / "back").iterdir()) == [back]
+
+
+@pytest.mark.parametrize("etags", ["MD5", "SHA-1"])
+def test_put_twice_is_sent_once(
+    environment: pytest.MonkeyPatch, spool: Path, tmp_path: Path, key: SigningKey, etags: str
+) -> None:
+    """Also where the server's tags say nothing of the content, as for encrypted objects."""
+    with ObjectServer(tmp_path / "server", "--etag-hash", etags) as server:
+        environment.setenv("AWS_ENDPOINT_URL", server.url)
+        store = open_store(ADDRESS)
+        folder = package(spool, key, clip=os.urandom(PART + 1))
+        store.put(folder)
+        before = written(server.folder)
+        store.put(folder)
+        assert written(server.folder) == before
+        clip = server.folder / BUCKET / "district/west" / folder.name / CLIP
+        clip.write_bytes(os.urandom(PART + 1))
+        store.put(folder)
+        assert clip.read_bytes() == (folder / CLIP).read_bytes()
+
+
+@pytest.mark.parametrize("after", [0, 3_000, 9_000, 100_000, 3_000_000])
+def test_line_that_breaks_leaves_nothing_that_is_taken_for_whole(
+    address: str, held: Path, spool: Path, line: Line, tmp_path: Path, key: SigningKey, after: int
+) -> None:
+    folder = package(spool, key, clip=os.urandom(2 * PART))
+    line.breaks_after, line.breaks = after, 10**9
+    store = open_store(address, _SOON_S)
+    with pytest.raises(StoreError, match="does not answer"):
+        store.put(folder)
+    assert not (held / folder.name / SIGNATURE).exists()
+    line.breaks = 0
+    assert store.names() == [] and not store.has(folder.name)
+    with pytest.raises(EvidenceError, match="not whole in the store"):
+        store.fetch(folder.name, tmp_path / "back")
+    assert list((tmp_path / "back").iterdir()) == []
+    store.put(folder)
+    assert store.problems(folder.name) == []
+
+
+def test_line_that_breaks_now_and_then_is_got_over(
+    address: str, spool: Path, line: Line, key: SigningKey
+) -> None:
+    folder = package(spool, key, clip=os.urandom(2 * PART))
+    line.breaks_after, line.breaks = 1_000_000, 3
+    store = open_store(address)
+    store.put(folder)
+    assert line.breaks == 0
+    assert store.problems(folder.name) == []
+
+
+def test_server_that_hangs_is_given_up(
+    address: str, spool: Path, line: Line, key: SigningKey
+) -> None:
+    folder = package(spool, key)
+    line.stalls_after = -1
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="does not answer"):
+        open_store(address, _SOON_S).put(folder)
+    assert time.monotonic() - began < 2 * _SOON_S + 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "place", "message"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "hunter2"}, ADDRESS, r"refused \(SignatureDoesNotMatch\)"),
+        ({"AWS_ACCESS_KEY_ID": "hunter2"}, ADDRESS, r"refused \(InvalidAccessKeyId\)"),
+        ({}, "s3://hunters/x", r"hunters: there is no such bucket; make it"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, ADDRESS, "does not answer; check AWS_END"),
+    ],
+)
+def test_store_that_refuses(
+    address: str,
+    environment: pytest.MonkeyPatch,
+    spool: Path,
+    key: SigningKey,
+    variables: dict[str, str],
+    place: str,
+    message: str,
+) -> None:
+    folder = package(spool, key)
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    store = open_store(place, _SOON_S)
+    asked: list[Callable[[], object]] = [
+        lambda: store.put(folder),
+        lambda: store.has(folder.name),
+        store.names,
+        lambda: store.fetch(folder.name, spool / "back"),
+        lambda: store.problems(folder.name),
+    ]
+    for ask in asked:
+        with pytest.raises(StoreError, match=message) as caught:
+            ask()
+        assert "hunter2" not in str(caught.value) and SECRET not in str(caught.value)
+    assert verify(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "where"),
+    [
+        pytest.param(lambda at: (at / CLIP).write_bytes(b"CLIP"), CLIP, id="other content"),
+        pytest.param(lambda at: (at / CLIP).write_bytes(b"cl"), CLIP, id="cut short"),
+        pytest.param(lambda at: (at / CLIP).unlink(), CLIP, id="lost file"),
+        pytest.param(lambda at: (at / MANIFEST).write_bytes(b"{}"), MANIFEST, id="manifest"),
+        pytest.param(lambda at: (at / MANIFEST).unlink(), MANIFEST, id="no manifest"),
+        pytest.param(lambda at: (at / SIGNATURE).write_bytes(bytes(64)), SIGNATURE, id="signature"),
+        pytest.param(lambda at: (at / SIGNATURE).unlink(), SIGNATURE, id="no signature"),
+    ],
+)
+def test_damage_on_the_server_is_found_and_mended(
+    store: Store,
+    spool: Path,
+    held: Path,
+    tmp_path: Path,
+    key: SigningKey,
+    damage: Callable[[Path], object],
+    where: str,
+) -> None:
+    folder = package(spool, key)
+    store.put(folder)
+    damage(held / folder.name)
+    assert where in [problem.where for problem in store.problems(folder.name)]
+    with pytest.raises(EvidenceError, match="not whole in the store"):
+        store.fetch(folder.name, tmp_path / "back")
+    store.put(folder)
+    assert store.problems(folder.name) == []
+
+
+@pytest.mark.parametrize("added", ["original/more.jpg", "more", "original/a\nb"])
+def test_what_was_added_on_the_server_is_found_and_kept(
+    store: Store, spool: Path, held: Path, key: SigningKey, added: str
+) -> None:
+    folder = package(spool, key)
+    store.put(folder)
+    (held / folder.name / added).write_bytes(b"more")
+    assert any("was added" in str(problem) for problem in store.problems(folder.name))
+    assert not store.has(folder.name)
+    with pytest.raises(EvidenceError, match="was added to it"):
+        store.put(folder)
+    assert (held / folder.name / added).exists()
+
+
+def test_package_that_is_not_there(store: Store) -> None:
+    assert [str(problem) for problem in store.problems("none")] == ["manifest.json: is missing"]
+
+
+def test_another_signed_package_is_never_overwritten(
+    store: Store, spool: Path, held: Path, tmp_path: Path, key: SigningKey
+) -> None:
+    store.put(package(spool, key, clip=b"first"))
+    second = package(tmp_path / "second", key, clip=b"second")
+    before = content(held)
+    with pytest.raises(EvidenceError, match="holds another signed package"):
+        store.put(second)
+    assert content(held) == before and verify(second) == []
+
+
+def test_leftovers_of_an_upload_that_never_ended_make_way(
+    store: Store, spool: Path, held: Path, key: SigningKey
+) -> None:
+    folder = package(spool, key)
+    (held / folder.name / "original").mkdir(parents=True)
+    for path in ("original/clip-start.mp4", CLIP, MANIFEST):
+        (held / folder.name / path).write_bytes(b"of an earlier run")
+    store.put(folder)
+    assert store.problems(folder.name) == []
+
+
+def test_server_that_comes_back_in_time_is_waited_for(
+    environment: pytest.MonkeyPatch, tmp_path: Path, spool: Path, key: SigningKey
+) -> None:
+    folder = package(spool, key)
+    with ObjectServer(tmp_path / "server") as server:
+        environment.setenv("AWS_ENDPOINT_URL", server.url)
+        server.stop()
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(open_store(ADDRESS).put, folder)
+            with pytest.raises(TimeoutError):
+                sending.result(_SOON_S)
+            server.start()
+            sending.result()
+        assert open_store(ADDRESS).problems(folder.name) == []

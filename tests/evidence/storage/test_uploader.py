@@ -1,0 +1,204 @@
+"""Evidence is sent beside the work, and nothing waits for a store that is away."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from cv_engine.cases import Queue
+from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.storage.outbox import Outbox, Sending
+from cv_engine.evidence.storage.store import Store, open_store
+from cv_engine.evidence.storage.uploader import Uploader
+from cv_engine.evidence.verify import verify
+from tests.evidence.packages import CLIP, PART, filed
+from tests.evidence.storage.object_server import BUCKET, Line, ObjectServer
+
+pytest.importorskip("obstore", reason="the extra s3 is not installed")
+
+_NEVER_S = 600.0  # longer than any test: only what is told wakes it
+_OFTEN_S = 0.02
+_SOON_S = 0.6  # patience where nothing is going to come
+_LONGEST_S = 20.0  # a busy machine takes its time
+
+
+def _until(reached: Callable[[], object]) -> None:
+    end = time.monotonic() + _LONGEST_S
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def running_uploader() -> Iterator[Callable[[Uploader], Uploader]]:
+    """Starts uploaders, and stops them at the end."""
+    started: list[Uploader] = []
+
+    def run(uploader: Uploader) -> Uploader:
+        uploader.start()
+        started.append(uploader)
+        return uploader
+
+    yield run
+    for uploader in started:
+        assert uploader.stop(_LONGEST_S)
+
+
+Run = Callable[[Uploader], Uploader]
+
+
+class _Counted(Outbox):
+    """Tells each time it is looked at."""
+
+    def __init__(self, spool: Path, store: Store, queue: Queue) -> None:
+        super().__init__(spool, store, queue)
+        self.looked = threading.Semaphore(0)
+
+    def send_waiting(self, go_on: Callable[[], bool] = lambda: True) -> Sending:
+        self.looked.release()
+        return super().send_waiting(go_on)
+
+
+def test_what_an_earlier_run_left_is_sent_and_what_comes_soon_after_it_is_told(
+    store: Store, spool: Path, queue: Queue, key: SigningKey, running_uploader: Run
+) -> None:
+    outbox = _Counted(spool, store, queue)
+    left = filed(queue, spool, key, "left")
+    uploader = running_uploader(Uploader(outbox, _NEVER_S))
+    _until(lambda: not left.exists())
+    new = filed(queue, spool, key, "new")
+    uploader.soon()
+    _until(lambda: not new.exists())
+    assert store.names() == sorted((left.name, new.name))
+    assert outbox.looked.acquire(timeout=_LONGEST_S) and outbox.looked.acquire(timeout=_LONGEST_S)
+    assert not outbox.looked.acquire(timeout=_SOON_S)
+
+
+def test_it_looks_now_and_then_untold(
+    store: Store, spool: Path, queue: Queue, key: SigningKey, running_uploader: Run
+) -> None:
+    running_uploader(Uploader(Outbox(spool, store, queue), _OFTEN_S))
+    folder = filed(queue, spool, key)
+    _until(lambda: not folder.exists())
+
+
+def test_nothing_is_sent_while_findings_wait_to_be_filed(
+    store: Store, spool: Path, queue: Queue, key: SigningKey, running_uploader: Run
+) -> None:
+    asked = threading.Semaphore(0)
+    waiting = True
+
+    def paused() -> bool:
+        asked.release()
+        return waiting
+
+    folder = filed(queue, spool, key)
+    uploader = running_uploader(Uploader(Outbox(spool, store, queue), _OFTEN_S, paused))
+    for _ in range(3):
+        assert asked.acquire(timeout=_LONGEST_S)
+    assert store.names() == [] and verify(folder) == []
+    waiting = False
+    uploader.soon()
+    _until(lambda: not folder.exists())
+
+
+def test_store_that_is_away_is_told_once_and_then_let_alone(
+    environment: pytest.MonkeyPatch,
+    tmp_path: Path,
+    spool: Path,
+    queue: Queue,
+    key: SigningKey,
+    running_uploader: Run,
+) -> None:
+    with ObjectServer(tmp_path / "server") as server, capture_logs() as logs:
+        environment.setenv("AWS_ENDPOINT_URL", server.url)
+        store = open_store(f"s3://{BUCKET}/west", _SOON_S)
+        server.stop()
+        folders = [filed(queue, spool, key, source) for source in ("a", "b")]
+        asked = threading.Semaphore(0)
+
+        def paused() -> bool:
+            asked.release()
+            return False
+
+        running_uploader(Uploader(Outbox(spool, store, queue), _OFTEN_S, paused))
+        for _ in range(4):
+            assert asked.acquire(timeout=_LONGEST_S)
+        (told,) = [entry for entry in logs if entry["log_level"] == "warning"]
+        assert told["packages"] == 2 and "does not answer" in told["reason"]
+        server.start()
+        _until(lambda: not any(folder.exists() for folder in folders))
+        _until(lambda: any(entry["event"] == "evidence is being sent again" for entry in logs))
+
+
+def test_after_a_failure_nothing_is_tried_at_each_case(
+    store: Store, spool: Path, queue: Queue, key: SigningKey, running_uploader: Run
+) -> None:
+    asked = threading.Semaphore(0)
+
+    def paused() -> bool:
+        asked.release()
+        return False
+
+    damaged = filed(queue, spool, key)
+    (damaged / CLIP).unlink()
+    with capture_logs() as logs:
+        uploader = running_uploader(Uploader(Outbox(spool, store, queue), _NEVER_S, paused))
+        _until(lambda: logs)
+    assert damaged.name in logs[0]["reason"]
+    assert asked.acquire(timeout=_LONGEST_S)
+    uploader.soon()
+    assert not asked.acquire(timeout=_SOON_S)
+
+
+def test_it_stops_in_time_while_the_line_hangs(
+    address: str, spool: Path, line: Line, queue: Queue, key: SigningKey
+) -> None:
+    folder = filed(queue, spool, key, clip=os.urandom(2 * PART))
+    line.stalls_after = 1_000_000
+    uploader = Uploader(Outbox(spool, open_store(address, 2.0), queue), _NEVER_S)
+    uploader.start()
+    assert line.stalled.wait(_LONGEST_S)
+    began = time.monotonic()
+    assert uploader.stop(0.1) is False
+    assert time.monotonic() - began < 1
+    assert verify(folder) == []
+    line.stalls_after = None
+    assert uploader.stop(_LONGEST_S)
+
+
+def test_queue_that_cannot_be_asked_ends_nothing(
+    store: Store, spool: Path, tmp_path: Path, queue: Queue, key: SigningKey, running_uploader: Run
+) -> None:
+    folder = filed(queue, spool, key)
+    database, away = tmp_path / "queue.db", tmp_path / "away"
+    queue.close()
+    database.rename(away)
+    database.mkdir()
+    with capture_logs() as logs:
+        running_uploader(Uploader(Outbox(spool, store, queue), _OFTEN_S))
+        _until(lambda: logs)
+        assert folder.exists()
+        database.rmdir()
+        away.rename(database)
+        _until(lambda: not folder.exists())
+    assert "queue.db" in logs[0]["reason"]
+
+
+def test_what_is_kept_in_place_needs_no_thread(
+    tmp_path: Path, queue: Queue, key: SigningKey
+) -> None:
+    root = tmp_path / "evidence"
+    folder = filed(queue, root, key)
+    before = threading.active_count()
+    uploader = Uploader(Outbox(root, open_store(root), queue), _OFTEN_S)
+    uploader.start()
+    uploader.soon()
+    assert threading.active_count() == before
+    assert uploader.stop() and verify(folder) == []

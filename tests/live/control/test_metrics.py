@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import socket
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from cv_engine.live.control.metrics import MetricsError, MetricsServer
+from cv_engine.live.control.status_board import Board, CameraLine, WorkerLine
+from cv_engine.live.control.totals import Totals
+from cv_engine.live.status import CameraStatus, Latency, WorkerStatus
+
+
+def _board() -> Board:
+    latency = Latency()
+    for seconds in (0.3, 0.4, 60.0):
+        latency.add(seconds)
+    camera = CameraStatus(
+        'gate "2"\n', "stalled", view="good", looks=3, asked=1, dropped=2, reconnects=4,
+        received_bytes=5000, waiting=6, latency=latency,
+    )  # fmt: skip
+    worker = WorkerLine("worker-1", "node", 42, "running", "", 2, 3.5, 2.0, 9, 1)
+    return Board(1.0, 0.0, 7, False, [worker], [CameraLine("worker-1", camera)])
+
+
+_Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@pytest.fixture(scope="module")
+def told() -> _Samples:
+    return _scrape(_board())
+
+
+def _scrape(board: Board | None) -> _Samples:
+    with MetricsServer(lambda: board, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.port}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            text = answer.read().decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("cv_engine_cameras", {}, 1),
+        ("cv_engine_camera_state", {"state": "stalled"}, 1),
+        ("cv_engine_camera_state", {"state": "live"}, 0),
+        ("cv_engine_view", {"view": "good"}, 1),
+        ("cv_engine_view", {"view": "dark"}, 0),
+        ("cv_engine_looks_total", {}, 3),
+        ("cv_engine_looks_detector_total", {}, 1),
+        ("cv_engine_looks_dropped_total", {}, 2),
+        ("cv_engine_reconnects_total", {}, 4),
+        ("cv_engine_received_bytes_total", {}, 5000),
+        ("cv_engine_findings_waiting", {}, 6),
+        ("cv_engine_latency_seconds_bucket", {"le": "0.2"}, 0),
+        ("cv_engine_latency_seconds_bucket", {"le": "0.5"}, 2),
+        ("cv_engine_latency_seconds_bucket", {"le": "+Inf"}, 3),
+        ("cv_engine_latency_seconds_count", {}, 3),
+        ("cv_engine_latency_seconds_sum", {}, 60.7),
+    ],
+)
+def test_every_figure_of_a_camera_is_told(
+    told: _Samples, name: str, labels: dict[str, str], value: float
+) -> None:
+    if name != "cv_engine_cameras":
+        labels = {"camera": 'gate "2"\n', **labels}
+    assert told[name, tuple(sorted(labels.items()))] == pytest.approx(value)
+
+
+def test_every_figure_of_a_worker_is_told(told: _Samples) -> None:
+    where = (("node", "node"), ("worker", "worker-1"))
+    assert told["cv_engine_worker_up", where] == 1
+    assert told["cv_engine_worker_memory_bytes", where] == 2 * 2**20
+    assert told["cv_engine_worker_cpu_seconds_total", where[1:]] == 3.5
+
+
+def test_before_the_first_board_nothing_is_told() -> None:
+    assert _scrape(None) == {}
+
+
+def test_the_port_is_free_again_when_the_server_is_closed() -> None:
+    with MetricsServer(lambda: None, "127.0.0.1", 0) as server:
+        port = server.port
+    with MetricsServer(lambda: None, "127.0.0.1", port) as server:
+        assert server.port == port
+
+
+def test_a_port_that_is_taken_is_told_with_the_key_to_change() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(MetricsError, match=rf"live\.metrics_port: port {port} .* is taken"):
+            MetricsServer(lambda: None, "127.0.0.1", port)
+
+
+def _told(looks: int, worker: str = "w1", *, cameras: tuple[str, ...] = ("a",)) -> WorkerStatus:
+    latency = Latency()
+    for _ in range(looks):
+        latency.add(0.3)
+    states = [CameraStatus(name, looks=looks, latency=latency) for name in cameras]
+    return WorkerStatus(worker, "n", 1, 0.0, cpu_s=float(looks), cameras=states)
+
+
+def test_counts_go_on_over_the_lives_of_a_worker() -> None:
+    totals = Totals(["a"])
+    seen = [0]
+    for status in (
+        _told(5),
+        _told(9),
+        None,
+        _told(2),
+        _told(3, cameras=()),
+        _told(1),
+        _told(4),
+        _told(1),
+    ):
+        if status is None:
+            totals.ended("w1")
+        else:
+            totals.take(status)
+        seen.append(totals.camera("a").looks)
+    assert seen == [0, 5, 9, 9, 11, 11, 12, 15, 16]
+    assert sum(totals.camera("a").latency.counts) == 16
+    assert totals.cpu_s("w1") == 9 + 1
+
+
+def test_counts_go_on_when_another_worker_takes_over() -> None:
+    totals = Totals(["a"])
+    for status in (_told(5), _told(0, cameras=()), _told(3, "w2")):
+        totals.take(status)
+    assert totals.camera("a").looks == 8

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cv_engine.live.control.status_board import (
+    STALE_S,
+    Board,
+    CameraLine,
+    WorkerLine,
+    board_path,
+    read_board,
+    write_board,
+)
+from cv_engine.live.status import CameraStatus, Latency
+
+
+def _board(at: float = 1000.0, *, stopped: bool = False) -> Board:
+    latency = Latency()
+    latency.add(0.3)
+    camera = CameraStatus("东门 1", "live", 900.5, looks=7, asked=2, latency=latency)
+    worker = WorkerLine("worker-1", "node", 42, "running", "", 1, 3.5, 210.0, 9, 1)
+    return Board(at, 800.0, 7, stopped, [worker], [CameraLine("worker-1", camera)])
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    write_board(tmp_path, _board())
+    assert read_board(tmp_path) == _board()
+    assert [path.name for path in board_path(tmp_path).parent.iterdir()] == ["status.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "{}", '{"at": 1, "workers": [], "cameras": [{"worker": "", "status": {}}]}'],
+)
+def test_a_board_that_is_no_board_is_none(tmp_path: Path, content: str) -> None:
+    assert read_board(tmp_path) is None
+    board_path(tmp_path).parent.mkdir()
+    board_path(tmp_path).write_text(content)
+    assert read_board(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("age_s", "stopped", "stale"),
+    [(1.0, False, False), (STALE_S + 1, False, True), (STALE_S + 1, True, False)],
+)
+def test_a_board_goes_stale_unless_watching_was_stopped(
+    age_s: float, stopped: bool, stale: bool
+) -> None:
+    assert _board(1000.0, stopped=stopped).is_stale(1000.0 + age_s) is stale

@@ -1,0 +1,219 @@
+"""One stream's thread: it takes in what comes, tells how it goes, and opens it again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from cv_engine.live.buffer.capture_clock import CaptureClock
+from cv_engine.live.buffer.ring_buffer import Reel
+from cv_engine.live.buffer.sampler import Due, LiveSampler
+from cv_engine.live.status import CameraStatus
+from cv_engine.live.stream.address import Address, AddressError
+from cv_engine.live.stream.feed import Feed
+from tests.live.arriving import HandClock, arrivals
+from tests.video.recordings import record, times
+
+_PATIENCE_S = 60.0
+
+
+@dataclass
+class _Line:
+    """A stream that is a file: it ends, and is opened anew."""
+
+    folder: Path
+    address: Callable[[], Address]
+    retry_s: float = 0.02
+    clock: CaptureClock = field(default_factory=CaptureClock)
+    dues: list[Due] = field(default_factory=list)
+    enough: Event = field(default_factory=Event)
+    wanted: int = 1
+
+    def __post_init__(self) -> None:
+        self.status = CameraStatus("market")
+        self.reel = Reel(self.folder / "kept", 20.0, 1 << 20)
+        self.sampler = LiveSampler(1.0)
+        self.feed = Feed(
+            *("market", self.address, 10.0, self.retry_s),
+            clock=self.clock,
+            reel=self.reel,
+            sampler=self.sampler,
+            offer=self._offer,
+            status=self.status,
+        )
+
+    def _offer(self, due: Due) -> None:
+        self.dues.append(due)
+        if len(self.dues) >= self.wanted:
+            self.enough.set()
+
+    def end(self) -> None:
+        self.feed.stop()
+        assert self.feed.join(_PATIENCE_S)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Four seconds with a key frame each, all of which are there at once."""
+    return record(tmp_path / "a.ts", times(40), gop=10)
+
+
+@pytest.fixture
+def ended() -> Iterator[list[_Line]]:
+    """Lines that are to be ended."""
+    lines: list[_Line] = []
+    yield lines
+    for line in lines:
+        line.end()
+    assert not [each for each in threading.enumerate() if each.name == "feed market"]
+
+
+def _until(met: Callable[[], bool]) -> None:
+    pause = Event()
+    for _ in range(round(_PATIENCE_S / 0.01)):
+        if met():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it has not come about")
+
+
+def test_a_stream_that_ends_is_opened_again(path: Path, tmp_path: Path, ended: list[_Line]) -> None:
+    line = _Line(tmp_path, lambda: Address(str(path), transport="udp"), wanted=3)
+    ended.append(line)
+    line.feed.start()
+    assert line.enough.wait(_PATIENCE_S)
+    _until(lambda: line.status.reconnects >= 3)
+    assert line.status.packets >= 120
+    assert line.status.received_bytes > 0
+    assert line.status.damaged == 0
+    assert line.reel.bytes > 0
+    # Each connection begins with a key frame that is looked at or passed over, never with others.
+    assert all(due.begins for due in line.dues if due.arrivals[0].key)
+    steady = [due.steady_s for due in line.dues]
+    assert steady == sorted(set(steady))
+    line.feed.stop()
+    assert line.feed.join(_PATIENCE_S)
+    assert line.status.state == "stopped"
+
+
+def test_why_it_cannot_be_opened_is_told(tmp_path: Path, ended: list[_Line]) -> None:
+    line = _Line(tmp_path, lambda: Address(str(tmp_path / "missing")))
+    ended.append(line)
+    line.feed.start()
+    _until(lambda: line.status.reconnects >= 2)
+    assert "No such file" in line.status.message
+    assert not line.dues
+
+
+def test_a_password_that_is_set_later_is_taken(
+    path: Path, tmp_path: Path, ended: list[_Line]
+) -> None:
+    """Settings are asked anew before each attempt."""
+    there: list[bool] = []
+
+    def address() -> Address:
+        if not there:
+            raise AddressError("the environment variable PW is not set")
+        return Address(str(path), transport="udp")
+
+    line = _Line(tmp_path, address)
+    ended.append(line)
+    line.feed.start()
+    _until(lambda: line.status.reconnects >= 2)
+    assert line.status.message == "the environment variable PW is not set"
+    there.append(True)
+    assert line.enough.wait(_PATIENCE_S)
+
+
+def test_it_ends_while_it_waits_for_the_next_attempt(tmp_path: Path) -> None:
+    line = _Line(tmp_path, lambda: Address(str(tmp_path / "missing")), retry_s=3600.0)
+    line.feed.start()
+    _until(lambda: line.status.state == "reconnecting")
+    line.end()
+    assert line.status.state == "stopped"
+
+
+def _by_hand(path: Path, folder: Path, retry_s: float) -> tuple[_Line, HandClock]:
+    machine = HandClock()
+    line = _Line(folder, lambda: Address(str(path)), retry_s=retry_s, clock=machine.capture())
+    return line, machine
+
+
+def test_silence_is_told_and_ends_with_the_next_picture(path: Path, tmp_path: Path) -> None:
+    line, machine = _by_hand(path, tmp_path, 60.0)
+    first, second, *_ = arrivals(path)
+    line.feed.check()
+    machine.pass_by(100.0)
+    line.feed.check()
+    assert line.status.state == "connecting", "what is not live yet cannot stall"
+    line.feed._take(first._replace(arrived_s=machine.monotonic))
+    assert line.status.state == "live"
+    machine.pass_by(4.9)
+    line.feed.check()
+    assert line.status.state == "live"
+    machine.pass_by(0.2)
+    line.feed.check()
+    assert (line.status.state, line.status.message) == ("stalled", "no pictures come")
+    assert line.status.since == pytest.approx(machine.wall)
+    line.feed._take(second._replace(arrived_s=machine.monotonic))
+    assert (line.status.state, line.status.message) == ("live", "")
+
+
+@pytest.mark.parametrize("stalls", [False, True])
+def test_a_stream_that_was_live_for_long_is_tried_again_at_once(
+    stalls: bool, path: Path, tmp_path: Path
+) -> None:
+    """Also where it first fell silent, as a camera does that loses its power."""
+    line, machine = _by_hand(path, tmp_path, 600.0)
+    first, second, *_ = arrivals(path)
+    pauses = []
+    for _ in range(6):
+        pauses.append(line.feed._failed("no answer in time"))
+        line.feed._turn(line.feed._life.state.CONNECTING)
+    assert pauses[-1] >= 16.0
+    line.feed._take(first._replace(arrived_s=machine.monotonic))
+    machine.pass_by(3600.0)
+    line.feed._take(second._replace(arrived_s=machine.monotonic))
+    if stalls:
+        machine.pass_by(6.0)
+        line.feed.check()
+        assert line.status.state == "stalled"
+    assert line.feed._failed("no answer in time") <= 1.5
+    # A connection that brings a few pictures only is no recovery.
+    line.feed._turn(line.feed._life.state.CONNECTING)
+    line.feed._take(first._replace(arrived_s=machine.monotonic))
+    machine.pass_by(6.0)
+    line.feed.check()
+    assert line.feed._failed("no answer in time") > 0.9
+
+
+def test_what_could_not_be_decoded_waits_for_the_next_key_frame(path: Path, tmp_path: Path) -> None:
+    line, machine = _by_hand(path, tmp_path, 60.0)
+    line.sampler.interval_s = 0.4
+    made = arrivals(path)
+    began_s = machine.monotonic
+
+    def take(first: int, last: int) -> list[Due]:
+        line.dues.clear()
+        for arrival in made[first:last]:
+            machine.monotonic = began_s + arrival.media_s
+            line.feed._take(arrival._replace(arrived_s=machine.monotonic))
+        return list(line.dues)
+
+    assert take(0, 7)
+    line.feed.lost()
+    assert take(7, 10) == []
+    assert take(10, 11)[0].begins
+
+
+def test_damage_on_the_way_is_counted(path: Path, tmp_path: Path) -> None:
+    line, machine = _by_hand(path, tmp_path, 60.0)
+    (first, *_) = arrivals(path)
+    first.packet.is_corrupt = True
+    line.feed._take(first._replace(arrived_s=machine.monotonic))
+    assert (line.status.packets, line.status.damaged) == (1, 1)

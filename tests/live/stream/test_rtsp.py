@@ -1,0 +1,344 @@
+"""Sessions with cameras that answer oddly, played by a script; sound ones are real, in `test_connection`."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from cv_engine.live.arrival import StreamError
+from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.direct import DirectStream
+from cv_engine.live.stream.rtsp import Session
+from cv_engine.live.stream.sdp import START, UnknownFormatError
+from tests.live.arriving import arrivals, units_of
+from tests.video.recordings import record, times
+
+_PATIENCE_S = 10.0
+_SDP = b"v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\n"
+_KINDS = {"DESCRIBE": b"Content-Type: application/sdp\r\n"}
+_SESSION = b"Session: 12345678;timeout=2\r\nTransport: RTP/AVP/TCP;unicast;interleaved=4-5\r\n"
+
+
+@dataclass
+class _Camera:
+    """One that answers each request by a script.
+
+    Attributes:
+        line: The connection.
+        asked: Requests so far, whole.
+        numbers: Whether it says which request it answers.
+    """
+
+    line: socket.socket
+    asked: list[str] = field(default_factory=list)
+    numbers: bool = True
+    _rest: bytes = b""
+
+    def request(self) -> str:
+        """The next request's method; empty where the line has been closed."""
+        while b"\r\n\r\n" not in self._rest:
+            try:
+                more = self.line.recv(4096)
+            except OSError:
+                more = b""
+            if not more:
+                return ""
+            self._rest += more
+        text, _, self._rest = self._rest.partition(b"\r\n\r\n")
+        self.asked.append(text.decode())
+        return self.asked[-1].split(" ")[0]
+
+    def answer(self, status: bytes = b"200 OK", headers: bytes = b"", body: bytes = b"") -> None:
+        number = re.search(r"CSeq: (\d+)", self.asked[-1])
+        assert number is not None
+        if self.numbers:
+            headers += b"CSeq: %s\r\n" % number[1].encode()
+        if body:
+            headers += b"Content-Length: %d\r\n" % len(body)
+        self.line.sendall(b"RTSP/1.0 %s\r\n" % status + headers + b"\r\n" + body)
+
+    def set_up(self) -> None:
+        """Goes along up to the request to play, which is not answered yet."""
+        while (method := self.request()) not in ("PLAY", ""):
+            body = _SDP if method == "DESCRIBE" else b""
+            headers = _SESSION if method == "SETUP" else _KINDS.get(method, b"")
+            self.answer(headers=headers, body=body)
+
+    def send(self, channel: int, *packets: bytes) -> None:
+        for packet in packets:
+            self.line.sendall(b"$" + bytes([channel]) + len(packet).to_bytes(2, "big") + packet)
+
+
+@contextmanager
+def _playing(script: Callable[[_Camera], None]) -> Iterator[tuple[Address, list[_Camera]]]:
+    cameras: list[_Camera] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                line, _ = server.accept()
+            except OSError:
+                return
+            cameras.append(_Camera(line))
+            with line:
+                script(cameras[-1])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            port = server.getsockname()[1]
+            yield Address.of(f"rtsp://viewer:s3cret@127.0.0.1:{port}/live?a=b"), cameras
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(_PATIENCE_S)
+
+
+def _until_closed(camera: _Camera) -> None:
+    while camera.request():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (b"404 Not Found", "the camera answers: 404 Not Found"),
+        (b"503 Service Unavailable", "the camera answers: 503 Service Unavailable"),
+        (b"401 Unauthorized", "the camera refuses user or password"),
+    ],
+)
+def test_a_refusal_is_told(status: bytes, told: str) -> None:
+    def script(camera: _Camera) -> None:
+        camera.request()
+        camera.answer()
+        camera.request()
+        camera.answer(status)
+
+    with _playing(script) as (address, _), pytest.raises(StreamError) as caught:
+        Session(address, _PATIENCE_S)
+    assert str(caught.value) == told
+
+
+def test_a_password_is_proved_once_it_is_asked_for_and_never_shown() -> None:
+    def script(camera: _Camera) -> None:
+        camera.request()
+        camera.answer(
+            b"401 Unauthorized",
+            b'WWW-Authenticate: Basic realm="x"\r\nWWW-Authenticate: Digest realm="x", nonce="1"\r\n',
+        )
+        camera.set_up()
+
+    with _playing(script) as (address, cameras):
+        session = Session(address, _PATIENCE_S)
+        session.play()
+        session.close()
+    first, *later = cameras[0].asked
+    assert "Authorization" not in first
+    assert all('Digest username="viewer"' in request for request in later)
+    assert "s3cret" not in "".join(cameras[0].asked)
+    whole = address.url.partition("?")[0]
+    setup = next(request for request in later if request.startswith("SETUP"))
+    assert setup.startswith(f"SETUP {whole}?a=b/trackID=1 RTSP/1.0"), "as FFmpeg does it"
+
+
+def test_a_wrong_password_is_not_tried_for_ever() -> None:
+    def script(camera: _Camera) -> None:
+        while camera.request():
+            camera.answer(b"401 Unauthorized", b'WWW-Authenticate: Digest realm="x", nonce="1"\r\n')
+
+    with _playing(script) as (address, cameras), pytest.raises(StreamError, match="refuses"):
+        Session(address, _PATIENCE_S)
+    assert len(cameras[0].asked) == 2
+
+
+@pytest.mark.parametrize(
+    "headers", [b"Location: rtsp://elsewhere/\r\n", b"Content-Type: text/html\r\n"]
+)
+def test_what_ffmpeg_may_know_better_is_left_to_it(headers: bytes) -> None:
+    def script(camera: _Camera) -> None:
+        camera.request()
+        camera.answer()
+        camera.request()
+        moved = headers.startswith(b"Location")
+        camera.answer(b"302 Moved" if moved else b"200 OK", headers)
+
+    with _playing(script) as (address, _), pytest.raises(UnknownFormatError):
+        Session(address, _PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x00\x01\x02\x03",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"220 mail.example.org ESMTP\r\n",
+        b"RTSP/1.0 200 OK\r\n" + b"X: y\r\n" * 4000,
+        b"RTSP/1.0 200 OK\r\nContent-Length: 99999999\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"a" * 200,
+    ],
+)
+def test_nonsense_is_told(sent: bytes) -> None:
+    def script(camera: _Camera) -> None:
+        camera.request()
+        camera.line.sendall(sent)
+        _until_closed(camera)
+
+    with _playing(script) as (address, _), pytest.raises(StreamError, match="no stream"):
+        Session(address, _PATIENCE_S)
+
+
+@pytest.mark.parametrize("sent", [b"", b"RTSP/1.0 200 OK\r\nCSe", b"$\x00\xff"])
+def test_one_that_never_answers_is_given_up(sent: bytes) -> None:
+    def script(camera: _Camera) -> None:
+        camera.line.sendall(sent)
+        _until_closed(camera)
+
+    with _playing(script) as (address, _), pytest.raises(TimeoutError):
+        Session(address, 0.3)
+
+
+@cache
+def _units() -> tuple[bytes, ...]:
+    """Of a real picture, with its parameter sets."""
+    with TemporaryDirectory() as folder:
+        (first, *_) = arrivals(record(Path(folder) / "a.ts", times(2), gop=1))
+    return units_of(bytes(first.packet))
+
+
+def _picture(number: int) -> list[bytes]:
+    """The packets of a picture."""
+    packets = []
+    for position, unit in enumerate(_units()):
+        last = 0x80 if position == len(_units()) - 1 else 0
+        count = number * len(_units()) + position
+        packets.append(struct.pack(">BBHII", 0x80, 96 | last, count, 3600 * number, 1) + unit)
+    return packets
+
+
+def test_pictures_may_come_before_the_answer_and_on_other_channels() -> None:
+    def script(camera: _Camera) -> None:
+        camera.set_up()
+        camera.send(4, *_picture(0))
+        camera.answer()
+        camera.line.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+        camera.send(0, *_picture(9))  # not a channel of ours
+        camera.send(4, *_picture(1))
+        camera.line.sendall(b"$\x04\xff\xff" + bytes(65_535))
+        camera.send(4, *_picture(2))
+        _until_closed(camera)
+
+    with _playing(script) as (address, cameras):
+        stream = DirectStream(address, _PATIENCE_S, _PATIENCE_S)
+        try:
+            found = list(islice(stream, 3))
+        finally:
+            stream.close()
+    assert [round(each.media_s, 2) for each in found] == [0.0, 0.04, 0.08]
+    assert [bytes(each.packet) for each in found] == [b"".join(START + u for u in _units())] * 3
+    assert (found[0].format.width, found[0].format.height) == (192, 96)
+    assert cameras[0].asked[-1].startswith("TEARDOWN")
+
+
+def test_answers_without_a_number_and_unknown_requests_are_borne_with() -> None:
+    def script(camera: _Camera) -> None:
+        camera.numbers = False
+        assert camera.request() == "OPTIONS"
+        camera.answer(b"501 Not Implemented")
+        camera.set_up()
+        camera.answer()
+        camera.send(4, *_picture(0))
+        _until_closed(camera)
+
+    with _playing(script) as (address, _):
+        stream = DirectStream(address, _PATIENCE_S, _PATIENCE_S)
+        try:
+            assert next(iter(stream)).key
+        finally:
+            stream.close()
+
+
+def test_reports_alone_are_silence() -> None:
+    """A camera whose encoder hangs still sends them."""
+    stop = threading.Event()
+
+    def script(camera: _Camera) -> None:
+        camera.set_up()
+        camera.answer()
+        while not stop.wait(0.05):
+            try:
+                camera.send(5, b"\x80\xc8\x00\x06" + bytes(24))
+            except OSError:
+                return
+
+    with _playing(script) as (address, _):
+        stream = DirectStream(address, _PATIENCE_S, 0.5)
+        try:
+            with pytest.raises(TimeoutError):
+                list(stream)
+        finally:
+            stream.close()
+            stop.set()
+
+
+def test_a_session_is_kept_alive_also_with_a_new_nonce() -> None:
+    def script(camera: _Camera) -> None:
+        camera.request()
+        camera.answer(headers=b"Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER\r\n")
+        camera.set_up()
+        camera.answer()
+        assert camera.request() == "GET_PARAMETER"
+        camera.answer(b"401 Unauthorized", b'WWW-Authenticate: Digest realm="x", nonce="2"\r\n')
+        assert camera.request() == "GET_PARAMETER"
+        camera.answer()
+        camera.send(4, *_picture(0))
+        _until_closed(camera)
+
+    with _playing(script) as (address, cameras):
+        session = Session(address, _PATIENCE_S)
+        session.play()
+        now_s = session._alive_at_s
+        session.keep_alive(now_s - 0.01)
+        session.keep_alive(now_s)
+        session.keep_alive(now_s + 0.5)  # half of what the camera said has not passed again
+        session.fill(_PATIENCE_S)
+        while session.packets() == ([], []):
+            session.fill(_PATIENCE_S)
+        session.close()
+    kept = [request for request in cameras[0].asked if request.startswith("GET_PARAMETER")]
+    assert len(kept) == 2
+    assert "Session: 12345678" in kept[0]
+    assert 'nonce="2"' in kept[1]
+
+
+def test_a_refusal_to_play_and_an_end_are_told() -> None:
+    def refuse(camera: _Camera) -> None:
+        camera.set_up()
+        camera.answer(b"453 Not Enough Bandwidth")
+        _until_closed(camera)
+
+    def end(camera: _Camera) -> None:
+        camera.set_up()
+        camera.answer()
+        camera.send(4, *_picture(0))
+
+    for script, told in ((refuse, "453"), (end, "ended")):
+        with _playing(script) as (address, _):
+            stream = DirectStream(address, _PATIENCE_S, _PATIENCE_S)
+            try:
+                with pytest.raises(StreamError, match=told):
+                    list(stream)
+            finally:
+                stream.close()

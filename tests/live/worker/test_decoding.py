@@ -1,0 +1,227 @@
+"""From compressed pictures to looks: damage, groups, and streams that change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import av
+import pytest
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from cv_engine.live.arrival import Arrival
+from cv_engine.live.buffer.sampler import Due, LiveSampler
+from cv_engine.live.worker.decoding import Pictures
+from cv_engine.video.frame import Look, Scaler
+from tests.live.arriving import BEGAN_S, arrivals, numbered
+from tests.video.recordings import number_of
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Arrival]:
+    """Twelve seconds with a key frame every two."""
+    return numbered(tmp_path_factory.mktemp("made"), 120, gop=20)
+
+
+def _alone(arrival: Arrival) -> Due:
+    return Due(BEGAN_S + arrival.media_s, (arrival,), True)
+
+
+def _group(made: list[Arrival], first: int, last: int) -> Due:
+    """The picture before ``last``, decoded from ``first`` on."""
+    taken = tuple(made[first:last])
+    return Due(BEGAN_S + taken[-1].media_s, taken, taken[0].key)
+
+
+def _number(look: Look | None) -> int | None:
+    return None if look is None else number_of(look.image())
+
+
+def _damaged(arrival: Arrival) -> Arrival:
+    """The same picture with the second half of its data spoilt."""
+    data = bytearray(bytes(arrival.packet))
+    # Behind the parameter sets, and never a start code.
+    for place in range(len(data) // 2, len(data)):
+        data[place] = 0xA5 ^ (place & 0x0F)
+    return _with(arrival, bytes(data))
+
+
+def _cut(arrival: Arrival) -> Arrival:
+    """The same picture without its last third."""
+    return _with(arrival, bytes(arrival.packet)[: arrival.packet.size * 2 // 3])
+
+
+def _with(arrival: Arrival, data: bytes) -> Arrival:
+    given = arrival.packet
+    packet = cast("Packet[VideoStream]", Packet(data))
+    packet.pts, packet.dts, packet.time_base = given.pts, given.dts, given.time_base
+    packet.is_keyframe = arrival.key
+    return arrival._replace(packet=packet)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("libx264", ".ts"), ("libx264", ".mp4"), ("libx265", ".ts"), ("mjpeg", ".mkv")],
+)
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_key_frames_are_decoded_alone(
+    codec: str, suffix: str, b_frames: int, tmp_path: Path
+) -> None:
+    if b_frames and codec == "mjpeg":
+        pytest.skip("it has none")
+    made = numbered(tmp_path, 40, gop=10, codec=codec, suffix=suffix, b_frames=b_frames)
+    pictures = Pictures(Scaler())
+    keys = [arrival for arrival in made if arrival.key]
+    assert len(keys) >= 4
+    for arrival in keys:
+        look = pictures.decode(_alone(arrival))
+        assert look is not None
+        assert look.media_s == pytest.approx(BEGAN_S + arrival.media_s)
+        assert number_of(look.image()) == round(arrival.media_s * 10)
+        assert (look.width, look.height, look.key_frame) == (192, 96, True)
+
+
+def test_groups_are_decoded_on_from_where_the_last_look_was(made: list[Arrival]) -> None:
+    pictures = Pictures(Scaler())
+    assert _number(pictures.decode(_group(made, 20, 26))) == 25
+    assert _number(pictures.decode(_group(made, 26, 33))) == 32
+    # A key frame that is looked at in between belongs to the next group.
+    assert _number(pictures.decode(_alone(made[40]))) == 40
+    assert _number(pictures.decode(_group(made, 40, 48))) == 47
+    assert _number(pictures.decode(_group(made, 48, 60))) == 59
+
+
+@pytest.mark.parametrize("b_frames", [0, 3])
+@pytest.mark.parametrize("gop", [7, 30, 100])
+def test_what_the_sampler_asks_for_is_shown_at_the_time_that_is_told(
+    gop: int, b_frames: int, tmp_path: Path
+) -> None:
+    made = numbered(tmp_path, 150, gop=gop, b_frames=b_frames)
+    sampler, pictures, last_s = LiveSampler(2.0), Pictures(Scaler()), 0.0
+    looks = []
+    for number, arrival in enumerate(made):
+        # As the clock would: rising in decoding order.
+        last_s = max(last_s + 1e-3, BEGAN_S + arrival.media_s)
+        due = sampler.take(last_s, arrival)
+        if due is not None:
+            look = pictures.decode(due)
+            assert look is not None, number
+            looks.append(look)
+    assert len(looks) >= 7
+    for look in looks:
+        shown_s = number_of(look.image()) / 10
+        # With B-frames the time is that of the one shown last, up to what the decoder holds back.
+        assert look.media_s - BEGAN_S == pytest.approx(shown_s, abs=0.35 if b_frames else 0.01)
+
+
+def test_damage_is_no_picture(made: list[Arrival]) -> None:
+    pictures = Pictures(Scaler())
+    assert pictures.decode(_alone(_damaged(made[0]))) is None
+    assert _number(pictures.decode(_alone(made[20]))) == 20
+    spoilt = [*made[20:25], _damaged(made[25]), *made[26:30]]
+    assert pictures.decode(_group(spoilt, 0, 10)) is None
+    assert _number(pictures.decode(_group(made, 40, 45))) == 44
+
+
+def test_after_damage_nothing_is_decoded_on(made: list[Arrival]) -> None:
+    """What was due already when the damage was found would show the damage."""
+    pictures = Pictures(Scaler())
+    spoilt = [*made[20:25], _damaged(made[25]), *made[26:30]]
+    assert pictures.decode(_group(spoilt, 0, 10)) is None
+    assert pictures.decode(_group(made, 30, 35)) is None
+    assert _number(pictures.decode(_group(made, 40, 45))) == 44
+    assert _number(pictures.decode(_group(made, 45, 50))) == 49
+
+
+def test_what_the_network_has_marked_is_no_picture(made: list[Arrival]) -> None:
+    given = made[20].packet
+    packet = cast("Packet[VideoStream]", Packet(bytes(given)))
+    packet.pts, packet.dts, packet.time_base = given.pts, given.dts, given.time_base
+    packet.is_keyframe = packet.is_corrupt = True
+    pictures = Pictures(Scaler())
+    assert pictures.decode(_alone(made[20]._replace(packet=packet))) is None
+
+
+def test_over_a_bad_line_half_a_picture_is_better_than_none(tmp_path: Path) -> None:
+    """Of JPEG pictures; damaged H.264 ones FFmpeg marks, and they are left out all the same."""
+    pictures = Pictures(Scaler())
+    keys = numbered(tmp_path, 6, codec="mjpeg", suffix=".mkv")
+    looks = [pictures.decode(_alone(_cut(key))) for key in keys]
+    assert looks[:3] == [None] * 3
+    assert all(look is not None for look in looks[3:])
+    # After thirty looks it is tried whether the line is good again.
+    for _ in range(26):
+        assert pictures.decode(_alone(keys[0])) is not None
+    assert pictures.decode(_alone(_cut(keys[0]))) is not None
+    assert pictures.decode(_alone(_cut(keys[0]))) is None
+
+
+def test_strictness_does_not_cut_a_group_in_two(made: list[Arrival]) -> None:
+    """It changes with a key frame: no other decoder knows what the rest refers to."""
+    pictures = Pictures(Scaler())
+    for _ in range(3):
+        pictures.decode(_alone(_damaged(made[0])))
+    assert _number(pictures.decode(_group(made, 0, 3))) == 2
+    for _ in range(28):
+        assert pictures.decode(_alone(made[20])) is not None
+    assert _number(pictures.decode(_group(made, 20, 23))) == 22  # the 30th sound one
+    assert _number(pictures.decode(_group(made, 23, 26))) == 25
+    assert _number(pictures.decode(_group(made, 26, 30))) == 29
+
+
+def test_single_damaged_looks_do_not_make_it_lenient(made: list[Arrival]) -> None:
+    pictures = Pictures(Scaler())
+    for _ in range(5):
+        assert pictures.decode(_alone(_damaged(made[0]))) is None
+        assert pictures.decode(_alone(_damaged(made[20]))) is None
+        assert pictures.decode(_alone(made[40])) is not None
+
+
+def test_a_new_connection_may_have_another_codec_and_size(
+    made: list[Arrival], tmp_path: Path, shared_data: Path
+) -> None:
+    pictures = Pictures(Scaler())
+    assert _number(pictures.decode(_group(made, 0, 5))) == 4
+    jpeg = numbered(tmp_path, 5, codec="mjpeg", suffix=".mkv")
+    assert _number(pictures.decode(_alone(jpeg[3]))) == 3
+    other = arrivals(shared_data / "video" / "lot_leave_arrive.mp4")[0]
+    look = pictures.decode(_alone(other))
+    assert look is not None
+    assert (look.width, look.height) == (other.format.width, other.format.height) != (192, 96)
+    # Of the connection before nothing is decoded on from.
+    assert pictures.decode(_group(made, 5, 9)) is None
+    assert _number(pictures.decode(_group(made, 20, 25))) == 24
+
+
+def test_a_camera_may_change_its_size_in_the_same_connection(tmp_path: Path) -> None:
+    """Each key frame brings its own parameter sets."""
+    small = numbered(tmp_path, 20, gop=10)
+    made = []
+    for width, height in ((192, 96), (384, 192)):
+        path = tmp_path / f"{width}.ts"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("libx264", rate=10)
+            assert isinstance(stream, VideoStream)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for number in range(5):
+                frame = av.VideoFrame(width, height, "yuv420p")
+                frame.pts = number
+                for packet in stream.encode(frame):
+                    out.mux(packet)
+            for packet in stream.encode(None):
+                out.mux(packet)
+        made.append(arrivals(path)[0]._replace(format=small[0].format))
+    pictures = Pictures(Scaler())
+    for arrival, size in zip([*made, made[0]], [(192, 96), (384, 192), (192, 96)], strict=True):
+        look = pictures.decode(_alone(arrival))
+        assert look is not None
+        assert (look.width, look.height) == size
+        assert look.image().shape == (size[1], size[0], 3)
+
+
+def test_a_stream_without_a_header_brings_it_along(made: list[Arrival]) -> None:
+    bare = replace(made[0].format, header=b"")
+    pictures = Pictures(Scaler())
+    assert _number(pictures.decode(_alone(made[20]._replace(format=bare)))) == 20

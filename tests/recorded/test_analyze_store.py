@@ -1,0 +1,121 @@
+"""Recordings are analysed whether or not the store of evidence is there; it gets all in the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cv_engine.cases import open_queue
+from cv_engine.config.settings import Config
+from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.storage import store as stores
+from cv_engine.evidence.storage.store import open_store
+from cv_engine.evidence.verify import verify
+from cv_engine.recorded.analyze import Progress, Summary, analyze
+from tests.evidence.packages import written
+from tests.evidence.storage.object_server import BUCKET, ObjectServer, introduce
+
+pytest.importorskip("obstore", reason="the extra s3 is not installed")
+
+START = datetime(2026, 5, 1, 8, tzinfo=UTC)
+ADDRESS = f"s3://{BUCKET}/west"
+_SOON_S = 0.3  # patience where nothing is going to come
+_LONGEST_S = 60.0  # a busy machine takes its time
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
+    with ObjectServer(tmp_path / "server") as server:
+        introduce(monkeypatch, server.url)
+        yield server
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    settings: dict[str, Any] = {
+        "data": tmp_path / "data",
+        "video": {"sample_s": 1.0},
+        "rules": {"parking": {"dwell_s": 10, "min_size_px": 80}, "clutter": {"dwell_s": 3}},
+        "evidence": {"store": ADDRESS},
+    }
+    return Config.model_validate(settings)
+
+
+def _run(shared_data: Path, config: Config, tell: Any = None) -> Summary:
+    video = shared_data / "video" / "lot_leave_arrive.mp4"
+    return analyze([video], config=config, camera="car park", start=START, progress=tell)
+
+
+def _named(config: Config) -> list[str]:
+    """The packages that cases name."""
+    with open_queue(config.queue) as queue:
+        return sorted({name for case in queue.cases() for name in queue.evidence(case.id)})
+
+
+def _check_all_is_kept(config: Config) -> None:
+    store = open_store(ADDRESS)
+    assert store.names() == _named(config) != []
+    assert all(store.problems(name) == [] for name in store.names())
+    assert list(config.evidence_root.iterdir()) == []
+
+
+def test_store_that_is_away_costs_no_case_and_gets_its_evidence_from_the_next_run(
+    server: ObjectServer, shared_data: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.stop()
+    with monkeypatch.context() as hasty:
+        hasty.setattr(stores.open_store, "__defaults__", (_SOON_S,))
+        first = _run(shared_data, config)
+    assert [video.status for video in first.videos] == ["done"]
+    assert first.cases_new == len(first.cases) > 0
+    assert sorted(first.unsent) == _named(config)
+    assert all("does not answer" in reason for reason in first.unsent.values())
+    assert all(verify(config.evidence_root / name) == [] for name in first.unsent)
+    server.start()
+    second = _run(shared_data, config)
+    assert [video.status for video in second.videos] == ["already done"]
+    assert second.unsent == {}
+    _check_all_is_kept(config)
+
+
+class Killed(BaseException):
+    """Stands for a kill at a look of our choice."""
+
+
+def test_run_that_is_broken_off_and_done_again_sends_each_once(
+    server: ObjectServer, shared_data: Path, config: Config
+) -> None:
+    """The second run comes by the same violations again, which are sent by then."""
+    end = time.monotonic() + _LONGEST_S
+
+    def tell(progress: Progress) -> None:
+        if progress.cases:
+            while any(config.evidence_root.iterdir()):
+                assert time.monotonic() < end
+                time.sleep(0.01)
+            raise Killed
+
+    with pytest.raises(Killed):
+        _run(shared_data, config, tell)
+    _check_all_is_kept(config)
+    sent = written(server.folder)
+    again = _run(shared_data, config)
+    assert [video.status for video in again.videos] == ["done"]
+    assert again.cases_known > 0 and again.unsent == {}
+    _check_all_is_kept(config)
+    assert sent.items() <= written(server.folder).items()
+
+
+def test_store_that_cannot_be_opened_is_told_before_any_look(
+    monkeypatch: pytest.MonkeyPatch, config: Config
+) -> None:
+    introduce(monkeypatch)
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(EvidenceError, match="set AWS_SECRET_ACCESS_KEY in the environment"):
+        _run(Path("nowhere"), config)
+    assert not config.data.exists()

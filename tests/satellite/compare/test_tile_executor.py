@@ -1,0 +1,135 @@
+"""Tiles are judged by several processes or machines, and by nobody twice."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cv_engine.cluster.connection import connected
+from satellite.compare import comparison as module
+from satellite.compare.comparison import compare
+from satellite.compare.comparison_request import Order, Source
+from satellite.compare.tile_executor import TileWork, alone, cluster, processes
+from satellite.errors import SatelliteError
+from tests.satellite.levir import Tiles, image
+
+_ROOT = Path(__file__).resolve().parents[3]
+_NAME = "test_121_0768_0256"
+_SIDE = 64
+_KILLED = """
+import sys
+from pathlib import Path
+from satellite.compare import comparison
+from satellite.compare.tile_executor import processes
+from satellite.compare.comparison_request import Order, Source
+comparison.TILE_PX = 64
+before, after, weights, out = sys.argv[1:]
+if __name__ == "__main__":
+    order = Order(Source(before), Source(after), model=weights, detector="network", align=False)
+    comparison.compare(order, Path(out), crew=processes(2))
+"""
+_STORE_BYTES = 80 * 2**20  # the least that Ray takes
+
+
+@pytest.fixture
+def order(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
+    """A site, to be judged in 16 tiles."""
+    monkeypatch.setattr(module, "TILE_PX", _SIDE)
+    tiles = Tiles(shared_data)
+    dates = {"20260101": tiles.before(_NAME), "20260301": tiles.after(_NAME)}
+    first, second = (Source(str(image(tmp_path, day, dates[day]))) for day in dates)
+    return Order(first, second, model=tiles.weights, detector="network", align=False)
+
+
+class Counting:
+    """A crew of this process that notes which tiles it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def __call__(self, work: TileWork, names: Sequence[str]) -> Iterator[str]:
+        self.given += names
+        return alone(work, names)
+
+
+def _killed(order: Order, out: Path) -> None:
+    """Runs a comparison with two processes, and kills it with SIGKILL in the middle."""
+    arguments = [order.before.path, order.after.path, order.model, str(out)]
+    script = out.parent / "compare.py"
+    script.write_text(_KILLED)
+    with subprocess.Popen(
+        [sys.executable, str(script), *arguments], env={**os.environ, "PYTHONPATH": str(_ROOT)}
+    ) as process:
+        began = time.monotonic()
+        while len(list(out.glob("tiles/*.tif"))) < 3:
+            assert process.poll() is None
+            assert time.monotonic() - began < 120
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_no_tile_is_judged_twice(order: Order, tmp_path: Path) -> None:
+    out, counting = tmp_path / "out", Counting()
+    _killed(order, out)
+    time.sleep(0.5)  # what its processes were at is on the disk by now, or lost with them
+    done = {path.stem for path in out.glob("tiles/*.tif")}
+    assert 3 <= len(done) < 16
+    whole = compare(order, out, crew=counting)
+    assert not done & set(counting.given)
+    assert len(done) + len(counting.given) == 16
+    assert whole.sites == compare(order, tmp_path / "at once").sites
+    assert whole.sites
+
+
+def test_a_process_that_is_ended_from_outside_is_told(order: Order, tmp_path: Path) -> None:
+    def progress(stage: str, share: float) -> None:
+        if stage == "tiles":
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    with pytest.raises(SatelliteError, match=r"ended from outside.*fewer of them"):
+        compare(order, tmp_path / "out", crew=processes(2), progress=progress)
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Two machines in a real Ray cluster."""
+    pytest.importorskip("ray", reason="ray is not installed")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
+
+    machine = {"num_cpus": 1, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    made: Any = Cluster(initialize_head=True, head_node_args=machine)
+    made.add_node(num_cpus=1, object_store_memory=_STORE_BYTES)
+    try:
+        yield made
+    finally:
+        made.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.real_time
+def test_a_cluster_finds_the_same(order: Order, tmp_path: Path, machines: Any) -> None:
+    shares: list[float] = []
+    with connected(machines.address, verbose=False):
+        found = compare(
+            order,
+            tmp_path / "cluster",
+            crew=cluster(),
+            progress=lambda stage, share: shares.append(share) if stage == "tiles" else None,
+        )
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert found.sites == compare(order, tmp_path / "alone").sites
+    assert found.sites

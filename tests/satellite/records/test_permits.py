@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from satellite.errors import SatelliteError
+from satellite.records.permits import Exemption, Permit, PlanningZone, SeasonalGround, read_land
+
+_RING = [[121.0, 30.0], [121.001, 30.0], [121.001, 30.001], [121.0, 30.001], [121.0, 30.0]]
+_PERMIT = {"permit": "2026-0117", "valid_from": "2026-03-01", "valid_to": "2027-02-28"}
+
+
+def _feature(properties: dict[str, Any] | None, ring: list[Any] = _RING) -> dict[str, Any]:
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    return {"type": "Feature", "properties": properties, "geometry": geometry}
+
+
+def _written(folder: Path, features: list[Any], **more: Any) -> Path:
+    path = folder / "land.geojson"
+    value = {"type": "FeatureCollection", **more, "features": features}
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def test_what_a_city_knows_of_its_ground(tmp_path: Path) -> None:
+    land = read_land(
+        _written(
+            tmp_path,
+            [
+                _feature({**_PERMIT, "kind": "building", "clerk": "Li", "fee": 120}),
+                _feature({"permit": 118, "valid_from": "2026/03/01", "valid_to": None}),
+                _feature({"permit": "119", "valid_from": "2026-03-01T00:00:00Z"}),
+                _feature({"zone": "农业 A1", "building": "forbidden"}),
+                _feature({"zone": "R2"}),
+                _feature({"exempt": "military"}),
+                _feature({"seasonal": "greenhouses"}),
+            ],
+        )
+    )
+    assert [(p.number, p.valid_from, p.valid_to, p.kind) for p in land.permits] == [
+        ("2026-0117", date(2026, 3, 1), date(2027, 2, 28), "building"),
+        ("118", date(2026, 3, 1), None, None),
+        ("119", date(2026, 3, 1), None, None),
+    ]
+    assert [(zone.name, zone.building) for zone in land.planning] == [
+        ("农业 A1", "forbidden"),
+        ("R2", None),
+    ]
+    assert [each.reason for each in land.exempt] == ["military"]
+    assert [each.cover for each in land.seasonal] == ["greenhouses"]
+    assert land.permits[0].polygon.bounds == (121.0, 30.0, 121.001, 30.001)
+
+
+def test_files_of_their_own(tmp_path: Path) -> None:
+    paths = []
+    for number, properties in enumerate((_PERMIT, {"zone": "R2"}, {"exempt": "military"})):
+        (tmp_path / str(number)).mkdir()
+        paths.append(_written(tmp_path / str(number), [_feature(properties)]))
+    land = read_land(*paths)
+    assert [len(each) for each in (land.permits, land.planning, land.exempt)] == [1, 1, 1]
+    assert read_land() == type(land)()
+    assert isinstance(land.permits[0], Permit)
+    assert isinstance(land.planning[0], PlanningZone)
+    assert isinstance(land.exempt[0], Exemption)
+    assert not any(isinstance(each, SeasonalGround) for each in land.exempt)
+
+
+def test_an_empty_register_is_one(tmp_path: Path) -> None:
+    assert read_land(_written(tmp_path, [])).permits == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "valid"),
+    [
+        (date(2026, 1, 1), date(2026, 2, 28), False),
+        (date(2026, 1, 1), date(2026, 3, 1), True),
+        (date(2026, 6, 1), date(2026, 7, 1), True),
+        (date(2027, 2, 28), date(2027, 3, 31), True),
+        (date(2027, 3, 1), date(2027, 3, 31), False),
+    ],
+)
+def test_a_permit_holds_from_its_first_to_its_last_day(
+    first: date, last: date, valid: bool, tmp_path: Path
+) -> None:
+    (permit,) = read_land(_written(tmp_path, [_feature(_PERMIT)])).permits
+    assert permit.valid(first, last) is valid
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({**_PERMIT, "valid_from": None}, "valid_from: it is missing; write the first day"),
+        ({**_PERMIT, "valid_from": "in March"}, "'in March' is no date; write it as"),
+        ({**_PERMIT, "valid_from": 20260301}, "20260301 is no date"),
+        ({**_PERMIT, "valid_to": "2026-02-30"}, "'2026-02-30' is no date"),
+        ({**_PERMIT, "valid_to": "2026-02-01"}, "2026-02-01 lies before valid_from, 2026-03-01"),
+        ({"permit": "", "valid_from": "2026-03-01"}, "'' is no name"),
+        ({"permit": ["1"], "valid_from": "2026-03-01"}, "is no name"),
+        ({"permit": "1", "valid_from": "2026-03-01", "valid_til": "2027-01-01"}, "mean valid_to?"),
+        ({"zone": "R2", "building": "no"}, '\'no\' is unknown; write "allowed" or "forbidden"'),
+        ({"zone": "R2", "bilding": "forbidden"}, "did you mean building?"),
+        ({"exempt": True}, "True is no name"),
+        ({"name": "north field"}, 'nothing says what this area is; add one of "permit"'),
+        ({}, "nothing says what this area is"),
+        (None, "nothing says what this area is"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line_and_key(
+    tmp_path: Path, properties: dict[str, Any] | None, message: str
+) -> None:
+    path = _written(tmp_path, [_feature({"zone": "R1"}), _feature(properties)])
+    with pytest.raises(SatelliteError) as error:
+        read_land(path)
+    text = str(error.value)
+    assert message in text
+    assert "feature 2" in text
+    line = int(text.removeprefix(f"{path}:").partition(":")[0])
+    assert line > 30, "in the second feature"
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    crossed = [_RING[0], _RING[2], _RING[1], _RING[3], _RING[0]]
+    path = _written(
+        tmp_path,
+        [
+            _feature({**_PERMIT, "valid_from": "x", "valid_to": "y"}),
+            _feature({"exempt": "military"}, crossed),
+            7,
+        ],
+    )
+    with pytest.raises(SatelliteError) as error:
+        read_land(path, tmp_path / "missing.geojson")
+    lines = str(error.value).splitlines()
+    assert len(lines) == 5
+    assert "permit 2026-0117): valid_from: 'x'" in lines[0]
+    assert "the outline crosses itself" in lines[2]
+    assert "this is no GeoJSON feature" in lines[3]
+    assert "there is no such file" in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("{", "this is not JSON"),
+        ("[]", "this is no GeoJSON FeatureCollection"),
+        ('{"type": "FeatureCollection"}', "there are no features"),
+        (
+            '{"type": "FeatureCollection", "features": [], '
+            '"crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32650"}}}',
+            "the file is in urn:ogc:def:crs:EPSG::32650; export it in WGS 84",
+        ),
+    ],
+)
+def test_a_file_that_is_none(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "land.geojson"
+    path.write_text(text)
+    with pytest.raises(SatelliteError, match=r"land\.geojson") as error:
+        read_land(path)
+    assert message in str(error.value)

@@ -1,0 +1,76 @@
+"""Clouds, their shadows and other veils, laid over pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from satellite.imagery.views import Picture
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cloudy:
+    """A picture under clouds.
+
+    Attributes:
+        picture: The picture.
+        cloud: Share of cloud in each pixel, 0 to 1.
+        shadow: The same of shadow.
+    """
+
+    picture: Picture
+    cloud: Plane
+    shadow: Plane
+
+
+def overcast(
+    picture: Picture,
+    resolution_m: float,
+    clouds: list[tuple[float, float, float]],
+    *,
+    sun_m: tuple[float, float] = (70.0, 60.0),
+    shade: float = 0.55,
+    seed: int = 0,
+) -> Cloudy:
+    """Lays soft clouds and their shadows over a picture.
+
+    Args:
+        picture: The picture.
+        resolution_m: Side of its pixels.
+        clouds: x, y and diameter of each cloud, metres.
+        sun_m: How far right and down the shadows fall.
+        shade: What a shadow leaves of the light.
+        seed: Of the clouds' ragged edges.
+    """
+    height, width = picture.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32) * np.float32(resolution_m)
+    noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+    smooth = np.asarray(cv2.GaussianBlur(noise, (0, 0), 6 / resolution_m), np.float32)
+    ragged = smooth / smooth.std()
+    cloud = np.zeros((height, width), np.float32)
+    for cx, cy, diameter in clouds:
+        away = np.hypot(x - cx, y - cy) + 0.06 * diameter * ragged
+        soft = max(8.0, 0.175 * diameter)
+        cloud = np.maximum(cloud, np.clip((diameter / 2 - away) / soft + 0.5, 0, 1))
+    step = np.array([[1, 0, sun_m[0]], [0, 1, sun_m[1]]], np.float32)
+    step[:, 2] /= resolution_m
+    shadow = cv2.warpAffine(cloud, step, (width, height))
+    values = picture * (1 - (1 - shade) * shadow[..., None])
+    values = values * (1 - cloud[..., None]) + cloud[..., None] * (235 + 4 * ragged[..., None])
+    return Cloudy(
+        np.clip(values, 0, 255).astype(np.uint8),
+        np.asarray(cloud, np.float32),
+        np.asarray(shadow, np.float32),
+    )
+
+
+def veiled(picture: Picture, strength: float, veil: Plane) -> Picture:
+    """A picture through a bluish-white veil, ``veil`` its share ``(height, width)``."""
+    share = strength * veil[..., None]
+    values = picture * (1 - share) + share * np.array([205, 212, 220])
+    return np.asarray(np.clip(values, 0, 255), np.uint8)

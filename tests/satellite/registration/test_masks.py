@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from satellite.imagery.views import Picture, Quality
+from satellite.registration.masks import quality_of, shadow_directions
+from satellite.registration.normalise import Gains
+from tests.satellite.registration.scenes_with_clouds import overcast, veiled
+from tests.satellite.registration.warps import label, lit, mosaic, tile, tiles
+
+SOME = (2, 5, 7, 8)  # of the nine tiles: the first has white sand, over which no cloud is told
+VEILS = (Quality.CLOUD, Quality.SHADOW, Quality.HAZE, Quality.SNOW)
+
+
+def judged(before: Picture, after: Picture, resolution_m: float = 0.5) -> Picture:
+    valid = np.ones(before.shape[:2], bool)
+    return quality_of(before, after, valid, valid, resolution_m)
+
+
+def share(quality: Picture, kinds: tuple[Quality, ...], where: NDArray[np.bool_]) -> float:
+    return float(np.isin(quality, kinds)[where].mean())
+
+
+def coarser(picture: Picture, factor: int) -> Picture:
+    """The picture at coarser pixels, repeated to the same size."""
+    small = cv2.resize(picture, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+    return np.tile(small, (factor, factor, 1)).astype(np.uint8)
+
+
+def test_real_changes_are_no_clouds(shared_data: Path) -> None:
+    for name in tiles(shared_data):
+        before, after = (tile(shared_data, date, name) for date in ("A", "B"))
+        quality = judged(before, after)
+        assert (quality > 0).mean() < 0.01, name
+        building = label(shared_data, name)
+        if building.any():
+            assert (quality[building] > 0).mean() < 0.01, name
+
+
+@pytest.mark.parametrize("other", ["the same", "changed"])
+@pytest.mark.parametrize("cloudy_first", [False, True])
+@pytest.mark.parametrize(("resolution_m", "factor"), [(0.5, 1), (1.0, 2), (2.0, 4)])
+def test_clouds_and_their_shadows_are_masked(
+    shared_data: Path, other: str, cloudy_first: bool, resolution_m: float, factor: int
+) -> None:
+    ground = coarser(mosaic(shared_data, "B", SOME, side=2), factor)
+    clear = ground
+    if other == "changed":
+        clear = coarser(mosaic(shared_data, "A", SOME, side=2), factor)
+    clouds = [(60.0, 60.0, 60.0), (150.0, 60.0, 40.0)]
+    if factor > 1:
+        clouds += [(120.0 * factor, 80.0 * factor, 200.0), (60.0, 110.0 * factor, 100.0)]
+    sky = overcast(ground, resolution_m, clouds, seed=1)
+    pair = (sky.picture, clear) if cloudy_first else (clear, sky.picture)
+    quality = judged(*pair, resolution_m)
+    assert share(quality, VEILS, sky.cloud > 0.5) > 0.9
+    shadow = (sky.shadow > 0.5) & (sky.cloud < 0.05)
+    # Where the ground changed from bright to dark, the shadow's place is less sure.
+    assert share(quality, VEILS, shadow) > (0.9 if other == "the same" else 0.8)
+    away = (cv2.dilate(sky.cloud + sky.shadow, np.ones((61, 61))) < 0.02).astype(bool)
+    assert (quality[away] > 0).mean() < (0.03 if other == "the same" else 0.12)
+
+
+def test_a_white_roof_is_no_cloud_and_a_cloud_of_its_size_is(shared_data: Path) -> None:
+    ground = mosaic(shared_data, "A", (2, 5, 7, 8), side=2)
+    roofs = ground.copy()
+    roofs[100:220, 60:300] = (236, 238, 240)  # 60 by 120 metres
+    roofs[300:400, 300:400] = (228, 228, 226)
+    assert not judged(ground, roofs).any()
+    assert not judged(coarser(ground, 4), coarser(roofs, 4), 2.0).any()
+    cloud = overcast(ground, 0.5, [(90.0, 80.0, 80.0)])
+    assert (judged(ground, cloud.picture) == Quality.CLOUD).mean() > 0.05
+
+
+def test_a_new_roof_beside_a_cloud_is_compared(shared_data: Path) -> None:
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    sky = overcast(ground, 0.5, [(150.0, 60.0, 60.0)], seed=1)
+    roof = np.zeros(ground.shape[:2], bool)
+    roof[80:160, 164:224] = True  # 40 by 30 metres; three metres from where the cloud fades out
+    sky.picture[roof] = 225
+    quality = judged(ground, sky.picture)
+    assert share(quality, VEILS, roof) < 0.1
+    assert share(quality, (Quality.CLOUD,), sky.cloud > 0.5) > 0.9
+
+
+def test_ground_that_is_darker_as_a_whole_is_no_shadow(shared_data: Path) -> None:
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    sky = overcast(ground, 0.5, [(60.0, 60.0, 60.0)], sun_m=(900.0, 0.0), seed=1)
+    sky.picture[200:, 200:] = (sky.picture[200:, 200:] * 0.65).astype(np.uint8)  # ploughed
+    quality = judged(ground, sky.picture)
+    assert not (quality == Quality.SHADOW).any()
+    assert share(quality, (Quality.CLOUD,), sky.cloud > 0.5) > 0.9
+
+
+def test_shadows_fall_to_one_side_all_over_an_image(shared_data: Path) -> None:
+    """One window with a dark field of a cloud's shape tells another direction than all together."""
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    valid = np.ones(ground.shape[:2], bool)
+    skies = [
+        overcast(ground, 0.5, [(60.0 + 15 * n, 55.0, 50.0 + 5 * n)], seed=n).picture
+        for n in range(4)
+    ]
+    odd = overcast(ground, 0.5, [(180.0, 60.0, 60.0)], sun_m=(-110.0, 90.0)).picture
+    samples = [(ground, picture, valid) for picture in (odd, *skies)]
+    before, after = shadow_directions(samples, 0.5, None)
+    assert before is None
+    assert after is not None
+    assert abs(after - np.arctan2(60, 70)) < 0.3
+    assert shadow_directions(samples[:1], 0.5, None)[1] != after
+    there = quality_of(ground, odd, valid, valid, 0.5)
+    assert (there == Quality.SHADOW).any()
+    known = quality_of(ground, odd, valid, valid, 0.5, away=(None, after))
+    assert not (known == Quality.SHADOW).any()
+    assert ((known == Quality.CLOUD) == (there == Quality.CLOUD)).all()
+
+
+def test_without_clouds_there_is_no_direction(shared_data: Path) -> None:
+    before, after = (mosaic(shared_data, date, SOME, side=2) for date in ("A", "B"))
+    valid = np.ones(before.shape[:2], bool)
+    assert shadow_directions([(before, after, valid)], 0.5, None) == (None, None)
+
+
+def test_a_cloud_stays_white_in_another_light(shared_data: Path) -> None:
+    # Clouds are cut off at white in their own light, and so are coloured in the other's.
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    gain, bias = (0.85, 1.0, 1.1), (15.0, 0.0, -12.0)
+    sky = overcast(lit(ground, gain, bias), 0.5, [(120.0, 120.0, 100.0)])
+    white = np.clip(sky.picture + 18.0 * sky.cloud[..., None], 0, 255).astype(np.uint8)
+    gains = Gains(
+        tuple(1 / g for g in gain), tuple(-b / g for g, b in zip(gain, bias, strict=True))
+    )
+    valid = np.ones(ground.shape[:2], bool)
+    quality = quality_of(ground, white, valid, valid, 0.5, gains=gains)
+    assert share(quality, (Quality.CLOUD,), sky.cloud > 0.5) > 0.9
+    assert share(quality, VEILS, (sky.shadow > 0.5) & (sky.cloud < 0.05)) > 0.9
+
+
+def test_nothing_but_cloud_is_cloud(shared_data: Path) -> None:
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    white = np.random.default_rng(0).integers(230, 240, (*ground.shape[:2], 1)).repeat(3, axis=2)
+    assert (judged(ground, white.astype(np.uint8)) == Quality.CLOUD).mean() > 0.95
+
+
+def test_a_cloud_at_both_dates_is_not_told() -> None:
+    # Known limit: nothing lacks it.
+    white = np.full((256, 256, 3), 240, np.uint8)
+    assert not judged(white, white).any()
+
+
+@pytest.mark.parametrize("strength", [0.35, 0.5, 0.65])
+@pytest.mark.parametrize("date", ["A", "B"])
+def test_haze_is_told_where_the_ground_shows_through(
+    shared_data: Path, date: str, strength: float
+) -> None:
+    ground = mosaic(shared_data, "A" if date == "A" else "B")
+    y, x = np.mgrid[: ground.shape[0], : ground.shape[1]].astype(np.float32)
+    veil = np.clip((230 - np.hypot(x - 380, y - 400)) / 60 + 0.5, 0, 1)
+    quality = judged(ground, veiled(ground, strength, veil))
+    assert share(quality, VEILS, veil > 0.6) > 0.75
+    assert (quality[veil == 0] > 0).mean() < 0.01
+
+
+def test_new_snow_is_told(shared_data: Path) -> None:
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    rng = np.random.default_rng(0)
+    drift = cv2.GaussianBlur(rng.normal(size=ground.shape[:2]), (0, 0), 12)
+    lies = drift > np.quantile(drift, 0.5)
+    winter = ground.copy()
+    winter[lies] = np.clip(
+        0.1 * winter[lies] + (212, 216, 222) + rng.normal(0, 6, (int(lies.sum()), 1)), 0, 255
+    )
+    quality = judged(ground, winter)
+    assert share(quality, (Quality.SNOW, Quality.CLOUD), lies) > 0.8  # not on concrete
+    assert (quality == Quality.SNOW).mean() > 0.3
+
+
+@pytest.mark.parametrize("bands", [3, 4])
+def test_water_at_both_dates_is_told(shared_data: Path, bands: int) -> None:
+    before, after = (mosaic(shared_data, date, SOME, side=2) for date in ("A", "B"))
+    rng = np.random.default_rng(0)
+    lake = np.hypot(*np.indices(before.shape[:2]) - 250.0) < 110
+    pictures = []
+    for ground, colour in ((before, (38, 62, 70)), (after, (30, 48, 60))):
+        picture = np.dstack([ground, np.full(ground.shape[:2], 140, np.uint8)])[..., :bands]
+        water = np.array([*colour, 22][:bands])
+        picture[lake] = np.clip(water + rng.normal(0, 2, (int(lake.sum()), 1)), 0, 255)
+        pictures.append(np.ascontiguousarray(picture))
+    quality = judged(pictures[0], pictures[1])
+    assert share(quality, (Quality.WATER,), lake) > 0.9
+    assert share(quality, (Quality.WATER,), ~lake) < 0.01
+    # A lake that was filled up is a change.
+    assert not (judged(pictures[0], np.dstack([after, pictures[1][..., 3:]])) == 6).any()
+
+
+def test_nodata_of_either_date_comes_first(shared_data: Path) -> None:
+    ground = mosaic(shared_data, "B", SOME, side=2)
+    sky = overcast(ground, 0.5, [(120.0, 120.0, 100.0)])
+    rows, cols = np.indices(ground.shape[:2])
+    first, second = np.asarray(rows > 30), np.asarray(cols < 480)
+    quality = quality_of(ground, sky.picture, first, second, 0.5)
+    assert ((quality == Quality.NODATA) == ~(first & second)).all()
+    assert (quality == Quality.CLOUD).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (250, 131), (64, 1030)])
+@pytest.mark.parametrize("resolution_m", [0.3, 0.5, 2.1, 10.0])
+def test_windows_of_any_size_are_judged(shape: tuple[int, int], resolution_m: float) -> None:
+    rng = np.random.default_rng(0)
+    before, after = rng.integers(0, 255, (2, *shape, 3)).astype(np.uint8)
+    quality = judged(before, after, resolution_m)
+    assert quality.shape == shape
+    assert quality.dtype == np.uint8
