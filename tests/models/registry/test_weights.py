@@ -149,7 +149,7 @@ def test_two_processes_do_not_get_in_each_others_way(
 ) -> None:
     (published,) = model_cache.glob("yolov8n-*.pt")
     (tmp_path / published.name).write_bytes(published.read_bytes())
-    code = "import sys, pathlib, models.registry as r; r.fetch('yolov8n', cache=pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib, models.registry.weights as r; r.fetch('yolov8n', cache=pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(tmp_path)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     assert [(process.communicate()[1], process.returncode) for process in processes] == [
