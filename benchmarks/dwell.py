@@ -145,7 +145,7 @@ def stops(recording: Recording, options: argparse.Namespace) -> list[Stop]:
     limits = Limits(dwell_s=options.dwell_s, gap_s=4.0)
     dwells: dict[int, Dwell] = {}
     found: dict[int, Stop] = {}
-    for frame, detections in _looks(recording, options.every, options.confidence):
+    for frame, detections in _samples(recording, options.every, options.confidence):
         time_s = frame / options.fps
         for track in tracker.update(time_s, detections):
             present = track.seen == time_s and track.share >= tracker.tolerance.confirm_share
@@ -175,7 +175,7 @@ def match(truth: Sequence[Stop], found: Sequence[Stop]) -> list[tuple[Stop, Stop
     return pairs
 
 
-def _looks(
+def _samples(
     recording: Recording, every: int, confidence: float
 ) -> Iterator[tuple[int, sv.Detections]]:
     rows = recording.rows

@@ -155,7 +155,7 @@ def run(
         lives, restart_s = _lives(program, street, cuts, longest_life_s, chance)
         # What is not by then is missing, and told below.
         program.comes_about(lambda: _are_all_filed(program.data, names), street.tend)
-        program.until_looked_at(names, time.time() + 2 * _SAMPLE_S, street.tend)
+        program.until_sampled_at(names, time.time() + 2 * _SAMPLE_S, street.tend)
     outcome = _judged(fleet, names, lives, program.data)
     outcome.cuts, outcome.restart_s = len(cuts), restart_s
     return outcome
@@ -170,7 +170,7 @@ def _lives(
 ) -> tuple[list[Life], list[float]]:
     """Starts and ends it; it runs on after the last cut."""
     program.start()
-    looked = program.until_looked_at(street.names, 0.0, street.tend)
+    looked = program.until_sampled_at(street.names, 0.0, street.tend)
     # The empty street is to be known, and kept: what stands there from the beginning is no event.
     known = max(looked.values()) + _SEEN_S
     program.until(lambda: min(program.kept(street.names).values()) > known, street.tend)
@@ -182,7 +182,7 @@ def _lives(
         program.cut(cut, chance)
         lives.append(Life(looked, program.kept(street.names)))
         program.start_again()
-        looked = program.until_looked_at(street.names, time.time(), street.tend)
+        looked = program.until_sampled_at(street.names, time.time(), street.tend)
         restart_s.append(max(looked.values()) - ended)
     return [*lives, Life(looked, dict.fromkeys(street.names, float("inf")))], restart_s
 

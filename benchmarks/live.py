@@ -68,7 +68,7 @@ class Watched:
     live: int
     seconds: float
     cpu_s: float
-    looks: int
+    samples: int
     asked: int
     dropped: int
     latency: Latency
@@ -177,7 +177,7 @@ def _difference(
         live=sum(camera.state == "live" for camera in after.cameras),
         seconds=seconds,
         cpu_s=after.cpu_s - before.cpu_s,
-        looks=grown("looks"),
+        samples=grown("samples"),
         asked=grown("asked"),
         dropped=grown("dropped"),
         latency=latency,
@@ -223,12 +223,12 @@ def supervision_loop(url: str, seconds: float) -> float:
     )
 
 
-def _streams_per_core(looks: Iterator[int], *, seconds: float) -> float:
+def _streams_per_core(samples: Iterator[int], *, seconds: float) -> float:
     """How many streams of `RATE` pictures a second one core would keep up with."""
-    next(looks)  # opening and the first picture are not counted
+    next(samples)  # opening and the first picture are not counted
     began, cpu = time.monotonic(), time.process_time()
     pictures = 0
-    while time.monotonic() - began < seconds and next(looks, None) is not None:
+    while time.monotonic() - began < seconds and next(samples, None) is not None:
         pictures += 1
     return pictures / RATE / (time.process_time() - cpu)
 
@@ -260,8 +260,8 @@ def run(options: argparse.Namespace) -> dict[str, float]:
         "keeps_up": watched.keeps_up,
         "core_share": round(watched.share, 3),
         "streams_per_core": round(watched.streams / watched.share, 1),
-        "looks_per_s": round(watched.looks / watched.seconds, 1),
-        "gate_rate": round(1 - watched.asked / max(1, watched.looks), 3),
+        "samples_per_s": round(watched.samples / watched.seconds, 1),
+        "gate_rate": round(1 - watched.asked / max(1, watched.samples), 3),
         "p95_latency_s": watched.latency.quantile(0.95) or 0.0,
         "dropped": watched.dropped,
         "camera_mb": round(watched.camera_mb, 1),
@@ -287,16 +287,16 @@ def elsewhere(folder: Path) -> Iterator[Fleet]:
 
 
 def _tell(watched: Watched, per_core: float, peer: float) -> None:
-    looks = max(1, watched.looks)
+    samples = max(1, watched.samples)
     if not watched.keeps_up:
         print("it does not keep up with so many: take fewer --streams to learn how many it can")
     print(
         f"{watched.live} of {watched.streams} streams live ({watched.received_mbit_s:.0f} Mbit/s), "
         f"{watched.share:.2f} of a core: {watched.streams / watched.share:.0f} streams per core\n"
-        f"{watched.looks / watched.seconds:.1f} looks a second, {1 - watched.asked / looks:.0%} "
+        f"{watched.samples / watched.seconds:.1f} looks a second, {1 - watched.asked / samples:.0%} "
         f"without the detector, {watched.dropped} dropped\n"
         f"capture to finding: 95 % within {watched.latency.quantile(0.95)} s, "
-        f"mean {watched.latency.sum_s / looks:.2f} s\n"
+        f"mean {watched.latency.sum_s / samples:.2f} s\n"
         f"memory: {watched.camera_mb:.1f} MB for each added camera, {watched.memory_mb:.0f} MB in all; "
         f"{watched.checkpoint_mb:.2f} MB for each checkpoint\n"
         f"plain OpenCV: {per_core:.2f} streams per core, supervision: {peer:.2f}"

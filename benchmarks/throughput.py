@@ -180,7 +180,7 @@ def _engine(
     video = summary.videos[0]
     if video.status != "done":
         raise RuntimeError(f"{recording}: {video.status}: {video.message}")
-    note = f"{video.looks} looks, {video.detections} detections, {len(summary.cases)} cases"
+    note = f"{video.samples} looks, {video.detections} detections, {len(summary.cases)} cases"
     return Measured(summary.media_s, cpu_s, peak_mb(), note)
 
 

@@ -113,7 +113,7 @@ class Program:
         end = time.time() + seconds
         self.until(lambda: time.time() >= end, meanwhile)
 
-    def until_looked_at(
+    def until_sampled_at(
         self, names: Sequence[str], since: float, meanwhile: Callable[[], None]
     ) -> dict[str, float]:
         """Waits until each camera was looked at after a moment; tells when, as far as it knows."""
@@ -122,7 +122,7 @@ class Program:
         def all_are() -> bool:
             board = self._board()
             for line in board.cameras if board is not None else ():
-                at = line.status.looked_at
+                at = line.status.sampled_at
                 if at is not None and at > since:
                     looked.setdefault(line.status.camera, at)
             return not set(names) - looked.keys()

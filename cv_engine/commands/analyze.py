@@ -127,7 +127,7 @@ def summary_row(summary: Summary) -> dict[str, Any]:
                 "path": str(video.path),
                 "status": video.status,
                 "message": video.message,
-                "looks": video.looks,
+                "samples": video.samples,
                 "detections": video.detections,
                 "skipped": list(video.skipped),
                 "camera_events": list(video.camera_events),
@@ -150,7 +150,7 @@ def _tell_video(session: Session, video: VideoReport) -> None:
         why = video.message.removeprefix(f"{video.path}: ")
         session.err.print(f"[bold red]failed[/] {name}: {escaped(why)}")
         return
-    work = f"{video.looks} looks, {video.detections} with detection"
+    work = f"{video.samples} looks, {video.detections} with detection"
     if video.status == "already done":
         work = "analysed before with these settings"
     said = f"{work}; {video.message}" if video.message else work

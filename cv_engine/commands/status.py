@@ -26,7 +26,7 @@ _COLUMNS = (
     "state",
     "for",
     "view",
-    "looks",
+    "samples",
     "gate",
     "latency",
     "reconnects",
@@ -35,7 +35,7 @@ _COLUMNS = (
     "worker",
     "message",
 )
-_TO_THE_RIGHT = frozenset({"for", "looks", "gate", "latency", "reconnects", "dropped", "cases"})
+_TO_THE_RIGHT = frozenset({"for", "samples", "gate", "latency", "reconnects", "dropped", "cases"})
 
 
 def status(session: Session) -> ExitCode:
@@ -84,7 +84,7 @@ def row(line: CameraLine) -> dict[str, Any]:
         "message": camera.message,
         "view": str(camera.view) or None,
         "clock": camera.clock or None,
-        "looks": camera.looks,
+        "samples": camera.samples,
         "asked": camera.asked,
         "gate_rate": None if gate is None else round(gate, 4),
         # Above the last bound of the histogram nothing more is known; JSON has no infinity.
@@ -96,7 +96,7 @@ def row(line: CameraLine) -> dict[str, Any]:
         "received_bytes": camera.received_bytes,
         "cases": camera.cases,
         "waiting": camera.waiting,
-        "looked_at": None if camera.looked_at is None else _iso(camera.looked_at),
+        "sampled_at": None if camera.sampled_at is None else _iso(camera.sampled_at),
         "worker": line.worker or None,
     }
 
@@ -157,7 +157,7 @@ def _cells(line: CameraLine, now: float) -> list[str]:
         f"[{colour}]{camera.state}[/]",
         _age(now - camera.since) if camera.since else "-",
         str(camera.view) or "-",
-        str(camera.looks),
+        str(camera.samples),
         "-" if gate is None else f"{gate:.0%}",
         "-" if latency is None else _at_most(latency),
         str(camera.reconnects),

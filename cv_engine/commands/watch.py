@@ -273,7 +273,7 @@ class _Words:
             "stopped" if board.stopped else "watching",
             cameras=len(board.cameras),
             live=live,
-            looks=sum(line.status.looks for line in board.cameras),
+            samples=sum(line.status.samples for line in board.cameras),
             cases=sum(line.status.cases for line in board.cameras),
             waiting=sum(line.status.waiting for line in board.cameras),
         )

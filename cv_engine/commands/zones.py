@@ -38,8 +38,8 @@ def frame_of(path: Path) -> NDArray[np.uint8]:
         return image.astype("uint8")
     from cv_engine.video.source import open_video
 
-    for look in open_video(path).read([0.0]):
-        return look.image()
+    for sample in open_video(path).read([0.0]):
+        return sample.image()
     raise InputError(f"{path}: no picture of this video can be read")
 
 

@@ -74,20 +74,20 @@ class CameraStatus:
     packets: int = 0
     received_bytes: int = 0
     damaged: int = 0
-    looks: int = 0
+    samples: int = 0
     asked: int = 0
     dropped: int = 0
     reconnects: int = 0
     cases: int = 0
     waiting: int = 0
-    looked_at: float | None = None
+    sampled_at: float | None = None
     work_s: float = 0.0
     latency: Latency = field(default_factory=Latency)
 
     @property
     def gate_rate(self) -> float | None:
         """Share of the looks that needed no detector; ``None`` before the first."""
-        return None if not self.looks else 1.0 - self.asked / self.looks
+        return None if not self.samples else 1.0 - self.asked / self.samples
 
 
 @dataclass(slots=True)

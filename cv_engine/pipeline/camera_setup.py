@@ -16,14 +16,14 @@ from cv_engine.config.settings import STREAM_KEYS, CameraConfig, Config
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.pipeline.filing import Filer, utc_of
 from cv_engine.pipeline.observer import EXPLAINING_CONFIDENCE, Observer
-from cv_engine.video.frame import Image, Look
+from cv_engine.video.frame import Image, Sample
 from models.detector import Detector, open_detector
 from zones.camera import Camera
 from zones.zone import Zone, in_sight, load_zones, whole_frame
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class CameraSetup:
     """A camera in its place.
 
     Attributes:
@@ -37,7 +37,7 @@ class Post:
     zones: Sequence[Zone] | None
 
     @classmethod
-    def of(cls, settings: CameraConfig, zones: Path | None = None) -> Post:
+    def of(cls, settings: CameraConfig, zones: Path | None = None) -> CameraSetup:
         """The post of a camera.
 
         Args:
@@ -107,7 +107,7 @@ class Post:
         return Filer(
             camera=self.camera,
             zones=zones,
-            detect=lambda look: detect(detector, [look])[0],
+            detect=lambda sample: detect(detector, [sample])[0],
             queue=queue,
             config=self._own(config),
             key=key,
@@ -136,17 +136,19 @@ def detector_of(config: Config) -> Detector:
     )
 
 
-def detect(detector: Detector, looks: Sequence[Look]) -> list[sv.Detections]:
+def detect(detector: Detector, samples: Sequence[Sample]) -> list[sv.Detections]:
     """The detector on looks, each scaled on the way out of the decoder, in pixels of its frame."""
-    images = [_fitted(look, detector.input_size) for look in looks]
+    images = [_fitted(sample, detector.input_size) for sample in samples]
     found = detector(images)
-    for look, image, detections in zip(looks, images, found, strict=True):
+    for sample, image, detections in zip(samples, images, found, strict=True):
         height, width = image.shape[:2]
-        factor = np.array([look.width / width, look.height / height] * 2, np.float32)
+        factor = np.array([sample.width / width, sample.height / height] * 2, np.float32)
         detections.xyxy = (detections.xyxy * factor).astype(np.float32)
     return found
 
 
-def _fitted(look: Look, side: int) -> Image:
-    scale = min(1.0, side / max(look.width, look.height))
-    return look.image_at(max(1, round(look.width * scale)), max(1, round(look.height * scale)))
+def _fitted(sample: Sample, side: int) -> Image:
+    scale = min(1.0, side / max(sample.width, sample.height))
+    return sample.image_at(
+        max(1, round(sample.width * scale)), max(1, round(sample.height * scale))
+    )

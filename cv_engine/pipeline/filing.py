@@ -29,7 +29,7 @@ from cv_engine.finding import Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.rules.parking import MOTOR, NON_MOTOR
 from cv_engine.rules.rule import Violation
-from cv_engine.video.frame import Look
+from cv_engine.video.frame import Sample
 from zones.camera import Camera
 from zones.zone import Zone
 
@@ -73,7 +73,7 @@ class Filer:
 
     camera: Camera
     zones: Sequence[Zone]
-    detect: Callable[[Look], sv.Detections]
+    detect: Callable[[Sample], sv.Detections]
     queue: Queue
     config: Config
     key: SigningKey
@@ -217,8 +217,8 @@ class Filer:
         done: set[Role] = set()
         for shot in footage.stills(list(roles)):
             if latest is None or latest.time != shot.taken:
-                others = self.detect(shot.look)
-                latest = Still("start", shot.taken, shot.look.image(), violation.box, others)
+                others = self.detect(shot.sample)
+                latest = Still("start", shot.taken, shot.sample.image(), violation.box, others)
                 done = set()
             stills += [
                 replace(latest, role=role) for role in roles[shot.wanted] if role not in done

@@ -14,7 +14,7 @@ import structlog
 
 from cv_engine.video.clock import Clock
 from cv_engine.video.errors import VideoError
-from cv_engine.video.frame import Look
+from cv_engine.video.frame import Sample
 from cv_engine.video.source import Video, open_video
 
 _HASH_BLOCK = 1 << 20
@@ -111,7 +111,7 @@ class Shot:
 
     wanted: datetime
     taken: datetime
-    look: Look
+    sample: Sample
 
 
 @dataclass(slots=True)
@@ -174,5 +174,5 @@ class Footage:
 
 def _shots(recording: Recording, moments: Sequence[datetime]) -> Iterator[Shot]:
     media = [max(0.0, recording.clock.media_s(moment)) for moment in moments]
-    for moment, look in zip(moments, recording.video.read(media), strict=True):
-        yield Shot(moment, recording.clock.at(look.media_s), look)
+    for moment, sample in zip(moments, recording.video.read(media), strict=True):
+        yield Shot(moment, recording.clock.at(sample.media_s), sample)

@@ -37,7 +37,7 @@ ASKED_PER_DWELL = 6
 
 # Looks in a row in which passers-by may hide a thing, however far apart the looks are, before it
 # counts as gone: at a busy place two of three looks in a row may be hidden.
-HIDDEN_LOOKS = 5
+HIDDEN_SAMPLES = 5
 
 # Long side of the small picture on which change is looked for, pixels: a bag ten pixels wide on
 # it is fifty on a 1080p frame.
@@ -100,7 +100,7 @@ class Observer:
         self._config = config
         self._sample_s = sample_s
         self._drawn = drawn
-        self._lost_s = max(config.tracking.lost_s, HIDDEN_LOOKS * sample_s)
+        self._lost_s = max(config.tracking.lost_s, HIDDEN_SAMPLES * sample_s)
         self._rules(config)
         self._watched = _raster(self._zones, self._scale, self.small_size)
         self._background: Background | None = None
@@ -189,10 +189,10 @@ class Observer:
         Returns:
             What the look brought.
         """
-        done = self.look(time_s, at, picture)
+        done = self.sample(time_s, at, picture)
         return self.conclude(detect()) if done is None else done
 
-    def look(self, time_s: float, at: datetime, picture: NDArray[np.uint8]) -> Observation | None:
+    def sample(self, time_s: float, at: datetime, picture: NDArray[np.uint8]) -> Observation | None:
         """Takes in the pixels of one look; arguments as for `observe`.
 
         Returns:
@@ -204,11 +204,11 @@ class Observer:
         if self._background is None:
             self._background = Background(picture, time_s, occlusion_s=self._lost_s)
         else:
-            event = self._health.look(picture, self._background, time_s)
+            event = self._health.sample(picture, self._background, time_s)
             if not self._health.trusted:
                 stays = self._abandon(time_s, at) if self._is_new_view(event) else Stays()
                 return Observation(stays, event)
-            self._background.look(picture, time_s)
+            self._background.sample(picture, time_s)
         if self._asks(time_s):
             self._question = _Question(time_s, at, event)
             return None
@@ -224,13 +224,13 @@ class Observer:
         Returns:
             What the look brought.
         """
-        look, self._question = self._question, None
-        assert look is not None, "no look has asked"
+        sample, self._question = self._question, None
+        assert sample is not None, "no look has asked"
         if detections is not None:
-            self._asked_at = look.time_s
+            self._asked_at = sample.time_s
             detections = _of_classes(detections, EXPLAINED_CLASSES)
-        stays = self._watch(look.time_s, look.at, detections)
-        return Observation(stays, look.view, detections is not None)
+        stays = self._watch(sample.time_s, sample.at, detections)
+        return Observation(stays, sample.view, detections is not None)
 
     def skip(self, gap_s: float) -> None:
         """Takes note that nobody is looking for a while: the stream is away, the program restarts.
@@ -288,8 +288,8 @@ class Observer:
         assert self._background is not None
         view = View(self._background, self._scale)
         standing = self._standing_boxes()
-        wanted = [tracker.look(time_s, view) for tracker in self._trackers.values()]
-        self._keeper.look(self._background, standing)
+        wanted = [tracker.sample(time_s, view) for tracker in self._trackers.values()]
+        self._keeper.sample(self._background, standing)
         if self._asked_lately(time_s):
             return False
         stale = self._asked_at is None or time_s - self._asked_at >= self._refresh_s

@@ -15,7 +15,7 @@ from cv_engine.evidence.staging import sweep
 from cv_engine.evidence.storage.outbox import Outbox
 from cv_engine.evidence.storage.store import open_store
 from cv_engine.evidence.storage.uploader import Uploader
-from cv_engine.pipeline.camera_setup import Post, detector_of
+from cv_engine.pipeline.camera_setup import CameraSetup, detector_of
 from cv_engine.pipeline.checkpoint import Checkpoints
 from cv_engine.recorded.ledger import Ledger
 from cv_engine.recorded.recordings import Means, Recordings
@@ -139,8 +139,8 @@ class _Run:
         if self._at is not None:
             place = {"latitude": self._at[0], "longitude": self._at[1]}
             settings = settings.model_copy(update=place)
-        post = Post.of(settings, self._zones_file)
-        recordings = Recordings(self._means, post, start, lasting=lasting)
+        setup = CameraSetup.of(settings, self._zones_file)
+        recordings = Recordings(self._means, setup, start, lasting=lasting)
         for path in videos:
             report = VideoReport(path)
             self.summary.videos.append(report)

@@ -12,7 +12,7 @@ from cv_engine.video.source import Video
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class FileStart:
     """When a file began.
 
     Attributes:
@@ -26,7 +26,7 @@ class Beginning:
     doubt: str | None = None
 
 
-class Succession:
+class FileTiming:
     """Tells when one camera's files began, one after the other.
 
     Where the user states a start it is that of the first file. The next begins where the one
@@ -48,7 +48,7 @@ class Succession:
         self._shift: timedelta | None = None
         self._missed: list[str] = []
 
-    def begin(self, video: Video) -> Beginning:
+    def begin(self, video: Video) -> FileStart:
         """When the next file began.
 
         Raises:
@@ -62,17 +62,17 @@ class Succession:
                 tz=self._tz,
                 duration_s=video.duration_s,
             )
-            return Beginning(began, basis)
+            return FileStart(began, basis)
         named = self._named(video.path)
         if self._next is None:
-            return Beginning(self._first(video.path, named), "the start given")
+            return FileStart(self._first(video.path, named), "the start given")
         if named is not None and self._shift is not None:
             basis = "the start given, and the times in the files' names"
-            return Beginning(named + self._shift, basis)
+            return FileStart(named + self._shift, basis)
         doubt = None
         if self._missed:
             doubt = f"timed as if {', '.join(self._missed)}, which cannot be read, had no length"
-        return Beginning(self._next, "the start given, and the lengths of the files before", doubt)
+        return FileStart(self._next, "the start given, and the lengths of the files before", doubt)
 
     def _first(self, path: Path, named: datetime | None) -> datetime:
         """Takes in the file that the stated start is of; without a name, names are believed."""

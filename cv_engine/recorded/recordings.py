@@ -18,18 +18,18 @@ from cv_engine.config.settings import Config
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.storage.uploader import Uploader
 from cv_engine.files import digest_of
-from cv_engine.pipeline.camera_setup import Post, detect
+from cv_engine.pipeline.camera_setup import CameraSetup, detect
 from cv_engine.pipeline.checkpoint import Checkpoint, Checkpoints
 from cv_engine.pipeline.filing import Filer
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.pipeline.observer import Observation, Observer
-from cv_engine.recorded.file_timing import Succession
+from cv_engine.recorded.file_timing import FileTiming
 from cv_engine.recorded.ledger import Done, Ledger
 from cv_engine.recorded.report import VideoReport
 from cv_engine.scene.view_health import ViewState
 from cv_engine.video.clock import Clock
 from cv_engine.video.errors import VideoError
-from cv_engine.video.frame import Look
+from cv_engine.video.frame import Sample
 from cv_engine.video.sampler import choose
 from cv_engine.video.source import Video, open_video
 from models.detector import Detector
@@ -83,17 +83,17 @@ class Recordings:
     def __init__(
         self,
         means: Means,
-        post: Post,
+        setup: CameraSetup,
         start: datetime | None,
         *,
         lasting: bool,
     ) -> None:
-        settings = post.settings
+        settings = setup.settings
         self._means = means
-        self._post = post
+        self._setup = setup
         self._lasting = lasting
-        self._succession = Succession(start, settings.file_time, ZoneInfo(settings.timezone))
-        self._conditions = post.conditions(means.config, means.detector)
+        self._file_timing = FileTiming(start, settings.file_time, ZoneInfo(settings.timezone))
+        self._conditions = setup.conditions(means.config, means.detector)
         self._footage = Footage()
         self._observer: Observer | None = None
         self._filer: Filer | None = None
@@ -119,22 +119,22 @@ class Recordings:
             recording.seen_s = done.seen_s
             report.status, report.cases = "already done", list(done.cases)
             report.cases_known = len(done.cases)
-            self._succession.ended(recording.began, done.length_s)
+            self._file_timing.ended(recording.began, done.length_s)
             self._put_behind(recording)
             return
         try:
             after_s = self._catch_up(recording, report)
-            self._look(recording, report, after_s)
+            self._sample(recording, report, after_s)
         finally:
-            self._succession.ended(recording.began, recording.length_s)
+            self._file_timing.ended(recording.began, recording.length_s)
         self._finish(recording, report)
 
     def _opened(self, report: VideoReport) -> Recording:
         try:
             video = open_video(report.path)
-            began = self._succession.begin(video)
+            began = self._file_timing.begin(video)
         except VideoError:
-            self._succession.missed(report.path)
+            self._file_timing.missed(report.path)
             raise
         recording = Recording.of(video, Clock(began.at), began.basis)
         if began.doubt is not None:
@@ -170,14 +170,14 @@ class Recordings:
         self._behind = []
         if self._observer is not None and len(chain) == 1:
             return _FROM_THE_START
-        saved = self._means.checkpoints.load(self._post.name, digest_of(self._conditions))
+        saved = self._means.checkpoints.load(self._setup.name, digest_of(self._conditions))
         index, after_s = 0, _FROM_THE_START
         if saved is not None:
             index, after_s = self._restored(saved, chain)
         for past in chain[index:-1]:
             log = structlog.get_logger(__name__)
             log.info("looked at again, for what goes on after it", video=past.path.name)
-            self._look(past, VideoReport(past.path), after_s)
+            self._sample(past, VideoReport(past.path), after_s)
             after_s = _FROM_THE_START
         if saved is not None and after_s > _FROM_THE_START:
             self._report_again(saved, report)
@@ -203,35 +203,35 @@ class Recordings:
         self._restore(saved, None)
         return index + 1, _FROM_THE_START
 
-    def _look(self, recording: Recording, report: VideoReport, after_s: float) -> None:
+    def _sample(self, recording: Recording, report: VideoReport, after_s: float) -> None:
         """Looks at a recording, but for what has been looked at before."""
         video = recording.video
         plan = choose(video, self._means.config.video.sample_s, self._means.config.video.decode)
-        for look in video.looks(plan):
-            at = recording.clock.at(look.media_s)
-            if look.media_s <= after_s or self._was_seen(recording, at):
-                recording.seen_s = look.media_s
+        for sample in video.samples(plan):
+            at = recording.clock.at(sample.media_s)
+            if sample.media_s <= after_s or self._was_seen(recording, at):
+                recording.seen_s = sample.media_s
                 continue
             observer = self._ready(recording, at, report)
-            recording.seen_s = look.media_s
+            recording.seen_s = sample.media_s
             observation = observer.observe(
                 at.timestamp(),
                 at,
-                look.small(*observer.small_size),
-                partial(self._detect, look),
+                sample.small(*observer.small_size),
+                partial(self._detect, sample),
             )
-            report.looks += 1
+            report.samples += 1
             report.detections += observation.asked
             self._ended = at
             self._take(observation, recording, report)
-            self._means.tell(video, look.media_s)
+            self._means.tell(video, sample.media_s)
             if time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
                 self._save(recording, report, finished=False)
         report.skipped = [str(note) for note in (*video.skipped, *video.repairs)]
         report.seen_s = recording.seen_s - max(0.0, after_s)
 
-    def _detect(self, look: Look) -> sv.Detections:
-        return detect(self._means.detector, [look])[0]
+    def _detect(self, sample: Sample) -> sv.Detections:
+        return detect(self._means.detector, [sample])[0]
 
     def _finish(self, recording: Recording, report: VideoReport) -> None:
         done = Done(tuple(report.cases), recording.seen_s, recording.length_s)
@@ -239,7 +239,7 @@ class Recordings:
         if self._lasting:
             self._save(recording, report, finished=True)
         else:
-            self._means.checkpoints.drop(self._post.name)
+            self._means.checkpoints.drop(self._setup.name)
 
     def _is_present(self, recording: Recording) -> bool:
         return bool(self._footage.recordings) and self._footage.recordings[-1] is recording
@@ -275,9 +275,9 @@ class Recordings:
         means = self._means
         self._size = size
         self._footage = Footage()
-        self._observer = self._post.observer(*size, means.config)
-        self._filer = self._post.filer(
-            self._post.zones_on(*size),
+        self._observer = self._setup.observer(*size, means.config)
+        self._filer = self._setup.filer(
+            self._setup.zones_on(*size),
             means.config,
             means.detector,
             means.queue,
@@ -320,10 +320,10 @@ class Recordings:
             "observer": self._observer.state(),
             "keys": self._filer.keys,
             "first_s": self._filer.first_s,
-            "report": (report.looks, report.detections, report.cases, report.camera_events),
+            "report": (report.samples, report.detections, report.cases, report.camera_events),
         }
         here = Checkpoint(recording.key, recording.seen_s, finished, self._ended, state)
-        self._means.checkpoints.save(self._post.name, digest_of(self._conditions), here)
+        self._means.checkpoints.save(self._setup.name, digest_of(self._conditions), here)
         self._saved_at = time.monotonic()
 
     def _restore(self, saved: Checkpoint, present: Recording | None) -> None:
@@ -342,8 +342,8 @@ class Recordings:
 
     def _report_again(self, saved: Checkpoint, report: VideoReport) -> None:
         """Tells what the run before had found of a recording that is gone on with."""
-        looks, detections, cases, camera_events = saved.state["report"]
-        report.looks, report.detections = looks, detections
+        samples, detections, cases, camera_events = saved.state["report"]
+        report.samples, report.detections = samples, detections
         report.cases, report.camera_events = cases, camera_events
         report.cases_known = len(cases)
         report.say(f"gone on with at {saved.seen_s:.0f} s")

@@ -38,7 +38,7 @@ class VideoReport:
     path: Path
     status: Literal["done", "already done", "failed"] = "done"
     message: str = ""
-    looks: int = 0
+    samples: int = 0
     detections: int = 0
     skipped: list[str] = field(default_factory=list)
     camera_events: list[str] = field(default_factory=list)

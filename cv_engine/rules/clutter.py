@@ -23,7 +23,7 @@ CLUTTER = "clutter"
 _INSIDE_SHARE = 0.5
 # Looks, and part of the looks, in which it must be there to be seen; traffic that passes the same place again
 # and again looks like a thing at times.
-_SEEN_LOOKS = 3
+_SEEN_SAMPLES = 3
 _SEEN_SHARE = 0.5
 # Confidence after one question to the detector, growing to 1 with every further one that finds
 # neither person nor vehicle there.
@@ -68,7 +68,10 @@ class ClutterRule:
 def _is_believed(thing: Settled) -> bool:
     """Whether the detector was asked and knows nothing of it, and it was there to be seen, whole."""
     return (
-        thing.asked > 0 and thing.whole and thing.hits >= _SEEN_LOOKS and thing.share >= _SEEN_SHARE
+        thing.asked > 0
+        and thing.whole
+        and thing.hits >= _SEEN_SAMPLES
+        and thing.share >= _SEEN_SHARE
     )
 
 

@@ -106,13 +106,13 @@ class Background:
         self.background_since = np.full(first.shape, time_s, np.float64)
         self.candidate_since = np.full(first.shape, np.inf, np.float64)
         self.candidate_seen = np.full(first.shape, -np.inf, np.float64)
-        self.bare_looks = np.zeros(first.shape, np.uint8)
+        self.bare_samples = np.zeros(first.shape, np.uint8)
         self._tolerance: FloatImage | None = None  # made where it is needed, anew after changes
         self.is_background = np.ones(first.shape, np.bool_)
         self.is_candidate = np.zeros(first.shape, np.bool_)
         self.unwatched = False  # whether nobody was looking for a while before the next look
 
-    def look(self, picture: GrayImage, time_s: float) -> None:
+    def sample(self, picture: GrayImage, time_s: float) -> None:
         """Takes in the next look.
 
         Args:
@@ -191,19 +191,19 @@ class Background:
         since, seen = self.candidate_since.ravel()[some], self.candidate_seen.ravel()[some]
         seen[here] = time_s
         # Hidden, a thing is still there; but where the background shows, it is not.
-        bare_looks = self.bare_looks.ravel()[some] * ~here + bare
+        bare_samples = self.bare_samples.ravel()[some] * ~here + bare
         once = since >= seen
         forgotten = seen < time_s - self.occlusion_s
         free = (once | forgotten) & ~here
         fresh = free & ~bare
-        gone = (free & bare) | (bare_looks >= _BARE_LOOKS)
+        gone = (free & bare) | (bare_samples >= _BARE_LOOKS)
         since[fresh] = seen[fresh] = time_s
         since[gone], seen[gone] = np.inf, -np.inf
-        bare_looks[gone | fresh] = 0
+        bare_samples[gone | fresh] = 0
         self.candidate.ravel()[some[fresh]] = now.ravel()[some[fresh]]
         self.candidate_since.ravel()[some] = since
         self.candidate_seen.ravel()[some] = seen
-        self.bare_looks.ravel()[some] = bare_looks
+        self.bare_samples.ravel()[some] = bare_samples
 
     @property
     def settled(self) -> Mask:

@@ -90,7 +90,7 @@ class Still:
     confidence: float
     votes: dict[str, float]
     hits: int = 1
-    looks: int = 1
+    samples: int = 1
     confirmed: bool = False
     patch: Patch | None = None
     bare: float = 1.0
@@ -100,7 +100,7 @@ class Still:
     @property
     def share(self) -> float:
         """Share of the looks since it was found in which it was seen."""
-        return self.hits / self.looks
+        return self.hits / self.samples
 
     @property
     def name(self) -> str:
@@ -139,7 +139,7 @@ class StillTracker:
         """Whether something is not believed yet, or not recognised yet after a gap."""
         return any(not track.confirmed or track.unwatched_s > 0 for track in self.tracks)
 
-    def look(self, time_s: float, view: View) -> bool:
+    def sample(self, time_s: float, view: View) -> bool:
         """Takes in one look's pixels, before the detector is asked.
 
         Returns:
@@ -191,7 +191,7 @@ class StillTracker:
 
     def _associate(self, time_s: float, detections: sv.Detections, view: View | None) -> None:
         for track in self.tracks:
-            track.looks += 1
+            track.samples += 1
         free = list(range(len(detections)))
         # What is believed chooses first: a newcomer beside it must not take its detection.
         for confirmed in (True, False):
@@ -243,7 +243,7 @@ class StillTracker:
             if view is not None and track.confirmed and moved_s >= time_s:
                 return False  # it moves still, or another passes before it
             track.origin, track.began = settled.copy(), max(track.began, moved_s)
-            track.found, track.hits, track.looks = time_s, 0, 1
+            track.found, track.hits, track.samples = time_s, 0, 1
             if view is not None:
                 track.patch = view.patch(settled)
         track.box = settled

@@ -51,7 +51,7 @@ class Settled:
     began: float
     seen: float
     attended: float | None = None
-    looks: int = 0
+    samples: int = 0
     hits: int = 0
     whole: bool = True
     asked: int = 0
@@ -61,7 +61,7 @@ class Settled:
     @property
     def share(self) -> float:
         """Share of the looks since it was found in which it was seen."""
-        return self.hits / max(1, self.looks)
+        return self.hits / max(1, self.samples)
 
     @property
     def is_well_known(self) -> bool:
@@ -111,7 +111,7 @@ class Settled:
         self.seen, self.unwatched_s = background.time_s, 0.0
         self.began = min(earliest, region.since)
 
-    def look(self, background: Background, shown: Mask) -> None:
+    def sample(self, background: Background, shown: Mask) -> None:
         """Looks for it where no region is at its place: it is seen where a good part of it is.
 
         In poor light it may look like the ground in places, which cuts it in pieces.

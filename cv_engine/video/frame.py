@@ -156,7 +156,7 @@ def _is_full_range(frame: VideoFrame) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Sample:
     """One picture of a recording.
 
     Attributes:

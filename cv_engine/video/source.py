@@ -19,7 +19,7 @@ from cv_engine.video.decoder import Decoder
 from cv_engine.video.decoding import Decoded, Log, Pass, TooStrictError
 from cv_engine.video.demux import Demuxer
 from cv_engine.video.errors import Repair, Skip, VideoError
-from cv_engine.video.frame import Look, Scaler, Turn
+from cv_engine.video.frame import Sample, Scaler, Turn
 from cv_engine.video.paths import expand
 from cv_engine.video.reading import Reader
 from cv_engine.video.sampler import Plan, Survey
@@ -102,7 +102,7 @@ class Video:
                 self._survey = _surveyed(container, stream, self.duration_s)
         return self._survey
 
-    def looks(self, plan: Plan, *, deblock: bool = True) -> Iterator[Look]:
+    def samples(self, plan: Plan, *, deblock: bool = True) -> Iterator[Sample]:
         """Yields the pictures that a plan asks for, in order of media time.
 
         What could not be read is in :attr:`skipped` and what was put right in :attr:`repairs`,
@@ -123,7 +123,7 @@ class Video:
                 for decoded in self._decoded(plan, strict=strict, deblock=deblock):
                     if decoded.media_s > last_s:
                         last_s = decoded.media_s
-                        yield self._look(decoded)
+                        yield self._sample(decoded)
                 break
             except TooStrictError:
                 continue
@@ -131,7 +131,7 @@ class Video:
             raise VideoError(f"{self.path}: no picture of it can be decoded; is it damaged?")
         self._tell()
 
-    def read(self, times_s: Sequence[float]) -> Iterator[Look]:
+    def read(self, times_s: Sequence[float]) -> Iterator[Sample]:
         """Yields the pictures shown at given times, fully decoded and deblocked.
 
         Args:
@@ -148,7 +148,7 @@ class Video:
         seekable = self._seekable(max(times_s, default=0.0))
         reader = Reader(self.path, self.threads, seekable, self.duration_s)
         for decoded in reader.read(times_s):
-            yield self._look(decoded)
+            yield self._sample(decoded)
 
     def _seekable(self, until_s: float) -> bool:
         """Whether timestamps up to ``until_s`` are known to run without breaks."""
@@ -185,9 +185,9 @@ class Video:
         with opened(self.path) as (_, stream):
             return Decoder(stream.codec_context, threads=self.threads, strict=strict)
 
-    def _look(self, decoded: Decoded) -> Look:
+    def _sample(self, decoded: Decoded) -> Sample:
         stored = self.turn.size(self.width, self.height)
-        return Look(decoded.media_s, decoded.key, decoded.frame, self.turn, stored, self._scaler)
+        return Sample(decoded.media_s, decoded.key, decoded.frame, self.turn, stored, self._scaler)
 
     def _tell(self) -> None:
         log = structlog.get_logger(__name__)

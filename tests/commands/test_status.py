@@ -32,7 +32,7 @@ def _write(data: Path, *cameras: CameraLine, age_s: float = 1.0, stopped: bool =
 
 
 def test_all_live_is_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _write(tmp_path, _camera("gate", looks=200, asked=50, cases=2), _camera("yard"))
+    _write(tmp_path, _camera("gate", samples=200, asked=50, cases=2), _camera("yard"))
     assert status(Session(None, tmp_path)) == ExitCode.DONE
     shown = capsys.readouterr()
     assert "gate" in shown.out
@@ -78,14 +78,14 @@ def test_a_folder_in_which_nothing_was_watched_is_a_failure(
 
 
 def test_json_lines_hold_what_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    looked_at = 1_780_000_000.0
-    gate = _camera("gate", "live", *[0.3] * 99, 3.5, looks=4, asked=1, looked_at=looked_at)
+    sampled_at = 1_780_000_000.0
+    gate = _camera("gate", "live", *[0.3] * 99, 3.5, samples=4, asked=1, sampled_at=sampled_at)
     _write(tmp_path, gate, _camera("far", "live", 99.0), _camera("new", "connecting"))
     status(Session(None, tmp_path, Format.JSONL))
     rows = {row["camera"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert rows["gate"]["gate_rate"] == 0.75
     assert rows["gate"]["latency_p95_s"] == 0.5
-    assert rows["gate"]["looked_at"] == "2026-05-28T20:26:40+00:00"
+    assert rows["gate"]["sampled_at"] == "2026-05-28T20:26:40+00:00"
     assert rows["far"]["latency_p95_s"] is None
     assert rows["new"]["gate_rate"] is None
     assert rows["new"]["view"] is None

@@ -181,10 +181,10 @@ class Watching:
 
         self.until(are_there, f"{names or 'all'} {state}")
 
-    def until_looked(self, name: str, times: int = 1) -> None:
+    def until_sampled(self, name: str, times: int = 1) -> None:
         """Waits until a camera has been looked at so many times more."""
-        enough = self.cameras[name].looks + times
-        self.until(lambda: self.cameras[name].looks >= enough, f"{times} looks at {name}")
+        enough = self.cameras[name].samples + times
+        self.until(lambda: self.cameras[name].samples >= enough, f"{times} looks at {name}")
 
     def until_filed(self, *names: str) -> None:
         """Waits until each of these cameras has a case."""

@@ -63,7 +63,7 @@ def test_a_server_that_dies_fifty_times_leaves_nothing_behind(
     config = configured(tmp_path, entries_of(fleet, names), retry_s=0.2)
     with Watching(config) as watching:
         for name in names:
-            watching.until_looked(name, _WARM_UP_LOOKS)
+            watching.until_sampled(name, _WARM_UP_LOOKS)
         uses = []
         for _ in range(_DEATHS):
             watching.until_state("live")
@@ -72,7 +72,7 @@ def test_a_server_that_dies_fifty_times_leaves_nothing_behind(
             watching.until_state("reconnecting")
             fleet.start()
         for name in names:
-            watching.until_looked(name, 2)
+            watching.until_sampled(name, 2)
             assert watching.cameras[name].reconnects >= _DEATHS
             assert watching.cases(name) == []
     early, late = uses[_FIRST_FEW : _FIRST_FEW + 10], uses[-10:]
@@ -91,7 +91,7 @@ def test_a_frozen_stream_is_opened_anew_and_costs_the_others_nothing(
         fleet.add(name, empty_street(films))
     with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:
         for name in names:
-            watching.until_looked(name, 2)
+            watching.until_sampled(name, 2)
         before, began = watching.cameras, time.monotonic()
         fleet.freeze("frozen")
         watching.until_state("stalled", "frozen")
@@ -101,10 +101,10 @@ def test_a_frozen_stream_is_opened_anew_and_costs_the_others_nothing(
         fleet.thaw("frozen")
         watching.until_state("live", "frozen")
         assert watching.cameras["frozen"].message == ""
-        watching.until_looked("frozen", 2)
+        watching.until_sampled("frozen", 2)
         after, due = watching.cameras, (time.monotonic() - began) / SAMPLE_S
         for name in ("north", "south"):
-            assert after[name].looks - before[name].looks >= 0.9 * due - 1
+            assert after[name].samples - before[name].samples >= 0.9 * due - 1
             assert after[name].reconnects == 0
 
 
@@ -114,15 +114,15 @@ def test_a_queue_that_does_not_answer_holds_up_no_look(
     fleet.add("market", street(films))
     config = configured(tmp_path, entries_of(fleet, ["market"]))
     with Watching(config) as watching:
-        watching.until_looked("market", 2)
+        watching.until_sampled("market", 2)
         with closing(sqlite3.connect(config.queue, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")  # nobody else can write until it is over
             watching.until(
                 lambda: watching.cameras["market"].waiting, "the crate waits to be filed"
             )
-            watching.until_looked("market", 1)
+            watching.until_sampled("market", 1)
             before, began = watching.cameras["market"], time.monotonic()
-            watching.until_looked("market", 5)
+            watching.until_sampled("market", 5)
             took_s = time.monotonic() - began
             assert watching.cameras["market"].dropped == before.dropped
             assert watching.cases("market") == []
@@ -136,7 +136,7 @@ def test_a_stream_that_changes_its_size_is_watched_on(
 ) -> None:
     fleet.add("market", empty_street(films))
     with Watching(configured(tmp_path, entries_of(fleet, ["market"]))) as watching:
-        watching.until_looked("market", 3)
+        watching.until_sampled("market", 3)
         fleet.switch("market", street(films, size=(320, 180)))
         watching.until_filed("market")
         (case,) = watching.cases("market")
@@ -155,7 +155,7 @@ def test_looks_go_on_between_pictures_that_are_spoiled(
     fleet.add("market", empty_street(films))
     fleet.corrupt("market", 0.3)
     with Watching(configured(tmp_path, entries_of(fleet, ["market"]))) as watching:
-        watching.until_looked("market", round(2 * DWELL_S / SAMPLE_S))
+        watching.until_sampled("market", round(2 * DWELL_S / SAMPLE_S))
         watching.until(lambda: watching.cameras["market"].damaged, "a look at a spoiled picture")
         assert watching.cameras["market"].reconnects == 0
         assert watching.cases("market") == []
@@ -217,7 +217,7 @@ def _until_the_crate_is_one_case(
 ) -> None:
     watching.until_filed(*names)
     for name in names:
-        watching.until_looked(name, 3)
+        watching.until_sampled(name, 3)
         (case,) = watching.cases(name)
         assert watching.cameras[name].cases == 1
         put_down = fleet.began(name) + PUT_S + wrong_by_s

@@ -83,7 +83,7 @@ def test_a_wrong_password_is_told_and_not_repeated_anywhere(
         pauses = [log["again_in_s"] for log in logs if log["event"] == "stream lost"]
         assert 0.5 <= pauses[0] <= 1.5 and 1.0 <= pauses[1] <= 3.0 and 2.0 <= pauses[2] <= 6.0
         monkeypatch.setenv("MARKET_PASSWORD", _RIGHT)
-        watching.until_looked("market")
+        watching.until_sampled("market")
     captured = capfd.readouterr()
     told = [repr(refused), repr(logs), caplog.text, captured.out, captured.err]
     told += [path.read_text("latin1") for path in data.rglob("*") if path.is_file()]
@@ -125,21 +125,21 @@ def _beside_a_sound_one(fleet: Fleet, films: Path, folder: Path, url: str) -> st
     fleet.add("sound", empty_street(films))
     entries = [{"name": "odd", "url": url}, *entries_of(fleet, ["sound"])]
     with Watching(configured(folder, entries)) as watching:
-        watching.until_looked("sound")
+        watching.until_sampled("sound")
         # Other programs may take the machine away for a while; what the odd one costs would show in each.
         assert any(_keeps_its_rate(watching, attempt) for attempt in range(4))
-        assert watching.cameras["odd"].looks == 0
+        assert watching.cameras["odd"].samples == 0
         return watching.cameras["odd"].message
 
 
 def _keeps_its_rate(watching: Watching, attempt: int) -> bool:
     """Whether the sound camera is looked at as often as it should while the odd one is tried twice."""
-    before, began = watching.cameras["sound"].looks, time.monotonic()
+    before, began = watching.cameras["sound"].samples, time.monotonic()
     watching.until(lambda: watching.cameras["odd"].reconnects >= 2 * attempt + 2, "two attempts")
-    watching.until_looked("sound", 2)
+    watching.until_sampled("sound", 2)
     due = (time.monotonic() - began) / SAMPLE_S
     # One may be under way at either end.
-    return watching.cameras["sound"].looks - before >= 0.9 * due - 2
+    return watching.cameras["sound"].samples - before >= 0.9 * due - 2
 
 
 def test_a_hundred_cameras_that_never_answer_cost_a_hundred_others_nothing(
@@ -157,7 +157,7 @@ def test_a_hundred_cameras_that_never_answer_cost_a_hundred_others_nothing(
         watching = stack.enter_context(Watching(config))
         before = watching.use()
         watching.until(
-            lambda: all(watching.cameras[name].looks >= _SETTLED_LOOKS for name in sound),
+            lambda: all(watching.cameras[name].samples >= _SETTLED_LOOKS for name in sound),
             "all that answer are watched",
         )
         watching.until(
@@ -183,9 +183,9 @@ def test_a_hundred_cameras_that_never_answer_cost_a_hundred_others_nothing(
 
 def _share_of_the_looks(watching: Watching, names: list[str]) -> float:
     """How many of the looks that are due in a while are taken."""
-    looks = -sum(watching.cameras[name].looks for name in names)
+    samples = -sum(watching.cameras[name].samples for name in names)
     began = time.monotonic()
     watching.until(lambda: time.monotonic() - began >= _WATCHED_S, "a while is over")
     cameras, watched_s = watching.cameras, time.monotonic() - began
-    looks += sum(cameras[name].looks for name in names)
-    return looks / (len(names) * watched_s / _MANY_S)
+    samples += sum(cameras[name].samples for name in names)
+    return samples / (len(names) * watched_s / _MANY_S)

@@ -25,7 +25,7 @@ from cv_engine.live.buffer.sampler import LiveSampler
 from cv_engine.live.status import CameraStatus
 from cv_engine.live.worker.decoding import Pictures
 from cv_engine.live.worker.view import LiveView, Means
-from cv_engine.pipeline.camera_setup import Post
+from cv_engine.pipeline.camera_setup import CameraSetup
 from cv_engine.pipeline.checkpoint import Checkpoints
 from cv_engine.video.frame import Image, Scaler
 from models.detector import Detector
@@ -114,11 +114,11 @@ class Watched:
         key = SigningKey.load_or_create(self.folder / "key.pem")
         detector = cast(Detector, Silent())
         means = Means(self.config, detector, self.queue, Checkpoints(kept), key, self.folder)
-        post = Post.of(self.config.camera("market"))
+        setup = CameraSetup.of(self.config.camera("market"))
         self.clock: CaptureClock = self.machine.capture()
         self.reel = Reel(self.folder / "kept", self.config.live.ring_s, 1 << 30)
         self.status = CameraStatus("market", interval_s=SAMPLE_S)
-        self.view = LiveView(means, post, self.clock, self.reel, self.status)
+        self.view = LiveView(means, setup, self.clock, self.reel, self.status)
         self.sampler = LiveSampler(SAMPLE_S)
         self.pictures = Pictures(Scaler())
 
@@ -152,9 +152,9 @@ class Watched:
         self.reel.add(steady_s, arrival)
         due = self.sampler.take(steady_s, arrival)
         if due is not None:
-            look = self.pictures.decode(due)
-            assert look is not None
-            if self.view.look(look):
+            sample = self.pictures.decode(due)
+            assert sample is not None
+            if self.view.sample(sample):
                 is_busy = time_s in self.detector_busy_s
                 self.view.conclude(None if is_busy else self._detections(time_s))
         self.work()

@@ -11,8 +11,8 @@ import pytest
 import supervision as sv
 
 from cv_engine.config.settings import Config
-from cv_engine.pipeline.camera_setup import Post, detect
-from cv_engine.video.frame import Image, Look
+from cv_engine.pipeline.camera_setup import CameraSetup, detect
+from cv_engine.video.frame import Image, Sample
 from cv_engine.video.source import open_video
 from models.detector import Detector
 from tests.video.recordings import HEIGHT, WIDTH, record, times
@@ -45,15 +45,15 @@ def _config(**camera: Any) -> Config:
 
 
 def _conditions(config: Config) -> tuple[str, ...]:
-    return Post.of(config.camera("market")).conditions(config, cast(Detector, _Corner()))
+    return CameraSetup.of(config.camera("market")).conditions(config, cast(Detector, _Corner()))
 
 
 def test_without_zones_the_whole_picture_is_one() -> None:
     config = _config()
-    post = Post.of(config.camera("market"))
-    (zone,) = post.zones_on(WIDTH, HEIGHT)
+    setup = CameraSetup.of(config.camera("market"))
+    (zone,) = setup.zones_on(WIDTH, HEIGHT)
     assert list(zone.polygon.bounds) == [0, 0, WIDTH, HEIGHT]
-    assert {dwell.zone.name for dwell in post.observer(WIDTH, HEIGHT, config).zone_dwells} == {
+    assert {dwell.zone.name for dwell in setup.observer(WIDTH, HEIGHT, config).zone_dwells} == {
         zone.name
     }
 
@@ -63,10 +63,12 @@ def test_zones_are_those_named_or_those_given(tmp_path: Path) -> None:
     kerb.write_text(_KERB)
     gate.write_text(_KERB.replace('"kerb"', '"gate"'))
     settings = _config(zones=str(kerb)).camera("market")
-    assert [zone.name for zone in Post.of(settings).zones_on(WIDTH, HEIGHT)] == ["kerb"]
-    assert [zone.name for zone in Post.of(settings, gate).zones_on(WIDTH, HEIGHT)] == ["gate"]
+    assert [zone.name for zone in CameraSetup.of(settings).zones_on(WIDTH, HEIGHT)] == ["kerb"]
+    assert [zone.name for zone in CameraSetup.of(settings, gate).zones_on(WIDTH, HEIGHT)] == [
+        "gate"
+    ]
     with pytest.raises(ZoneError, match="kerb"):
-        Post.of(settings).zones_on(5, 5)
+        CameraSetup.of(settings).zones_on(5, 5)
 
 
 def test_how_a_stream_is_reached_changes_no_result() -> None:
@@ -91,7 +93,7 @@ def test_editing_a_zone_changes_results(tmp_path: Path) -> None:
 def test_each_camera_has_a_folder_of_its_own() -> None:
     names = ["market", "Market", "../market", "a/b", "市场"]
     folders = {
-        Post.of(Config.model_validate({"cameras": [{"name": name}]}).cameras[0]).folder
+        CameraSetup.of(Config.model_validate({"cameras": [{"name": name}]}).cameras[0]).folder
         for name in names
     }
     assert len(folders) == len(names)
@@ -101,9 +103,9 @@ def test_each_camera_has_a_folder_of_its_own() -> None:
 def test_boxes_are_in_pixels_of_each_frame(tmp_path: Path) -> None:
     """However much smaller the detector's picture is."""
     path = record(tmp_path / "a.mp4", times(4), gop=1)
-    looks: list[Look] = list(open_video(path).read([0.0, 0.1]))
+    samples: list[Sample] = list(open_video(path).read([0.0, 0.1]))
     detector = _Corner()
-    found = detect(cast(Detector, detector), looks)
+    found = detect(cast(Detector, detector), samples)
     assert detector.shown == [(48, 96, 3)] * 2
     for detections in found:
         assert detections.xyxy.dtype == np.float32

@@ -182,9 +182,9 @@ def test_an_observer_keeps_all_that_changes() -> None:
         *("small_size", "_scale", "_zones", "_config", "_sample_s", "_drawn", "_watched"),
         *("_ask_again_s", "_lost_s", "_refresh_s"),
     }
-    between_looks = {"_question"}  # there is none, or nothing may be kept
+    between_samples = {"_question"}  # there is none, or nothing may be kept
     kept = {"_background", "_health", "_trackers", "_keeper", "_asked_at"}
     in_stays = {"_parking", "_clutter"}
     told = "say here whether it follows from the settings or belongs into Observer.state()"
-    assert set(vars(_observer())) == fixed | between_looks | kept | in_stays, told
+    assert set(vars(_observer())) == fixed | between_samples | kept | in_stays, told
     assert {name.lstrip("_") for name in kept} | {"stays"} == set(_observer().state())

@@ -19,7 +19,7 @@ from cv_engine.pipeline.filing import CAMERA_BLIND, Filer
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.rules.rule import Violation
 from cv_engine.video.clock import Clock
-from cv_engine.video.frame import Look
+from cv_engine.video.frame import Sample
 from cv_engine.video.source import open_video
 from tests.video.recordings import HEIGHT, WIDTH, number_of, record, times
 from zones.camera import Camera
@@ -55,8 +55,8 @@ def asked() -> list[float]:
 
 @pytest.fixture
 def filer(tmp_path: Path, queue: Queue, asked: list[float]) -> Filer:
-    def detect(look: Look) -> sv.Detections:
-        asked.append(look.media_s)
+    def detect(sample: Sample) -> sv.Detections:
+        asked.append(sample.media_s)
         return sv.Detections(
             np.array([[0, 0, 20, 40]], np.float32),
             confidence=np.array([0.12], np.float32),
@@ -149,10 +149,10 @@ def test_filing_twice_is_filing_once(
 ) -> None:
     violation = _violation(2.0, 8.0)
     first = filer.file(violation, footage)
-    looked_at = len(asked)
+    sampled_at = len(asked)
     assert filer.file(violation, footage).case_id == first.case_id
     assert filer.file(violation, footage).outcome == "known"
-    assert len(asked) == looked_at, "sound evidence is not made again"
+    assert len(asked) == sampled_at, "sound evidence is not made again"
     assert len(queue.history(first.case_id)) == 1
 
 

@@ -21,7 +21,7 @@ from cv_engine.pipeline.filing import Filer
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.rules.rule import Violation
 from cv_engine.video.clock import Clock
-from cv_engine.video.frame import Look
+from cv_engine.video.frame import Sample
 from cv_engine.video.source import open_video
 from tests.evidence.storage.object_server import BUCKET, ObjectServer, introduce
 from tests.video.recordings import HEIGHT, WIDTH, record, times
@@ -70,8 +70,8 @@ def asked() -> list[float]:
 
 @pytest.fixture
 def filer(tmp_path: Path, queue: Queue, asked: list[float]) -> Filer:
-    def detect(look: Look) -> sv.Detections:
-        asked.append(look.media_s)
+    def detect(sample: Sample) -> sv.Detections:
+        asked.append(sample.media_s)
         return sv.Detections.empty()
 
     return Filer(

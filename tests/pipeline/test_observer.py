@@ -273,7 +273,7 @@ def test_the_ground_of_the_scenes_is_seeded() -> None:
 
 
 def _asked_at(watcher: Observer, time_s: float, picture: Gray) -> Observation | None:
-    return watcher.look(time_s, BEGAN + timedelta(seconds=time_s), picture)
+    return watcher.sample(time_s, BEGAN + timedelta(seconds=time_s), picture)
 
 
 def test_two_cameras_share_a_call_of_the_detector() -> None:
@@ -286,12 +286,14 @@ def test_two_cameras_share_a_call_of_the_detector() -> None:
     watchers = [observer(), observer()]
     seen: list[list[tuple[float, Observation]]] = [[], []]
     for time_s in np.arange(0, 201, EVERY_S).tolist():
-        looks = [
+        samples = [
             _asked_at(watcher, time_s, scene.picture(time_s))
             for watcher, scene in zip(watchers, scenes, strict=True)
         ]
-        for which, (watcher, scene, look) in enumerate(zip(watchers, scenes, looks, strict=True)):
-            done = watcher.conclude(scene.detections(time_s)) if look is None else look
+        for which, (watcher, scene, sample) in enumerate(
+            zip(watchers, scenes, samples, strict=True)
+        ):
+            done = watcher.conclude(scene.detections(time_s)) if sample is None else sample
             seen[which].append((time_s, done))
     assert seen == [watch.seen for watch in alone]
 

@@ -54,7 +54,7 @@ class HalfDay:
         cloud = 0.75 if int(time_s / 700) % 5 == 2 else 1.0
         return np.asarray(np.broadcast_to(level * shadow * cloud, (HEIGHT, WIDTH)))
 
-    def looks(self) -> Iterator[tuple[float, Gray, sv.Detections]]:
+    def samples(self) -> Iterator[tuple[float, Gray, sv.Detections]]:
         """Time, picture and the detector's word of each look."""
         for time_s in np.arange(0, HOURS * 3600, EVERY_S).tolist():
             drawn, seen = self._ground.copy(), list[Seen]()
@@ -94,9 +94,9 @@ def _watch(day: HalfDay) -> tuple[list[Violation], list[Violation]]:
     zone = Zone("street", kinds, shapely.box(0, 0, WIDTH, HEIGHT))
     observer = Observer(WIDTH, HEIGHT, [zone], config(300.0), sample_s=EVERY_S, drawn=True)
     due, ended = list[Violation](), list[Violation]()
-    for time_s, picture, word in day.looks():
+    for time_s, picture, word in day.samples():
         at = BEGAN + timedelta(seconds=time_s)
-        seen = observer.look(time_s, at, picture) or observer.conclude(word)
+        seen = observer.sample(time_s, at, picture) or observer.conclude(word)
         due += seen.stays.due
         ended += seen.stays.ended
     return due, ended

@@ -22,11 +22,11 @@ LENGTH_S = 4.0
 def began(monkeypatch: pytest.MonkeyPatch) -> dict[str, datetime]:
     """When each file that was looked at began, filled in while the engine runs."""
     seen: dict[str, datetime] = {}
-    look = recordings.Recordings._look
+    sample = recordings.Recordings._sample
 
     def noting(self: recordings.Recordings, recording: Recording, *others: Any) -> None:
         seen[recording.path.name] = recording.began
-        look(self, recording, *others)
+        sample(self, recording, *others)
 
     monkeypatch.setattr(recordings.Recordings, "_look", noting)
     return seen

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cv_engine.recorded.file_timing import Succession
+from cv_engine.recorded.file_timing import FileTiming
 from cv_engine.video.errors import VideoError
 from cv_engine.video.frame import Turn
 from cv_engine.video.source import Video
@@ -33,7 +33,7 @@ def _video(name: str, created: datetime | None = None) -> Video:
 
 
 def test_the_first_begins_at_the_start_and_the_next_where_it_ended() -> None:
-    files = Succession(START, None, UTC)
+    files = FileTiming(START, None, UTC)
     first = files.begin(_video("a.mp4"))
     assert (first.at, first.basis) == (START, "the start given")
     files.ended(first.at, 300.25)
@@ -45,7 +45,7 @@ def test_the_first_begins_at_the_start_and_the_next_where_it_ended() -> None:
 
 
 def test_a_start_without_an_offset_is_in_the_cameras_time_zone() -> None:
-    files = Succession(datetime(2026, 5, 1, 16), None, ZoneInfo("Asia/Shanghai"))
+    files = FileTiming(datetime(2026, 5, 1, 16), None, ZoneInfo("Asia/Shanghai"))
     assert files.begin(_video("a.mp4")).at == START
 
 
@@ -64,7 +64,7 @@ def test_a_start_without_an_offset_is_in_the_cameras_time_zone() -> None:
 def test_names_by_the_cameras_pattern_say_otherwise(
     names: tuple[str, str], began: datetime
 ) -> None:
-    files = Succession(START, PATTERN, UTC)
+    files = FileTiming(START, PATTERN, UTC)
     first = files.begin(_video(names[0]))
     assert first.at == START
     files.ended(first.at, 300.0)
@@ -72,16 +72,16 @@ def test_names_by_the_cameras_pattern_say_otherwise(
 
 
 def test_without_a_start_each_file_tells_its_own() -> None:
-    files = Succession(None, PATTERN, UTC)
+    files = FileTiming(None, PATTERN, UTC)
     assert files.begin(_video("cam_20260501_080000.mp4")).at == START
     with pytest.raises(VideoError, match="does not follow the camera's pattern"):
         files.begin(_video("other.mp4"))
     created = START + timedelta(days=1)
-    assert Succession(None, None, UTC).begin(_video("x.mp4", created)).at == created
+    assert FileTiming(None, None, UTC).begin(_video("x.mp4", created)).at == created
 
 
 def test_after_an_unreadable_file_the_times_are_in_doubt() -> None:
-    files = Succession(START, None, UTC)
+    files = FileTiming(START, None, UTC)
     files.ended(files.begin(_video("a.mp4")).at, 300.0)
     files.missed(Path("b.mp4"))
     third = files.begin(_video("c.mp4"))
@@ -90,7 +90,7 @@ def test_after_an_unreadable_file_the_times_are_in_doubt() -> None:
 
 
 def test_an_unreadable_first_file_still_begins_at_the_start() -> None:
-    files = Succession(START, PATTERN, UTC)
+    files = FileTiming(START, PATTERN, UTC)
     files.missed(Path("cam_20260501_080000.mp4"))
     second = files.begin(_video("cam_20260501_081000.mp4"))
     assert second.at == START + timedelta(minutes=10)

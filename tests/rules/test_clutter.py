@@ -53,9 +53,9 @@ def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence:
         pytest.param({}, True, id="plainly-there"),
         pytest.param({"whole": False}, False, id="somebody-stands-before-it"),
         pytest.param({"asked": 0}, False, id="nobody-was-asked"),
-        pytest.param({"hits": 2, "looks": 2}, False, id="too-few-looks"),
-        pytest.param({"hits": 3, "looks": 6}, True, id="every-second-look"),
-        pytest.param({"hits": 3, "looks": 7}, False, id="traffic-that-passes-the-same-place"),
+        pytest.param({"hits": 2, "samples": 2}, False, id="too-few-looks"),
+        pytest.param({"hits": 3, "samples": 6}, True, id="every-second-look"),
+        pytest.param({"hits": 3, "samples": 7}, False, id="traffic-that-passes-the-same-place"),
     ],
 )
 def test_it_must_be_there_to_be_seen(values: dict[str, Any], counts: bool) -> None:

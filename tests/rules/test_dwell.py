@@ -154,8 +154,8 @@ def test_looking_more_often_finds_the_same_stay(
     due = []
     for times in (1, finer):
         step_s = interval_s / times
-        looks = [number * step_s for number in range(int(end_s / step_s) + 1)]
-        observations = [(look, start * _TICK <= look) for look in looks]
+        samples = [number * step_s for number in range(int(end_s / step_s) + 1)]
+        observations = [(sample, start * _TICK <= sample) for sample in samples]
         due.append(_watch(limits, observations).times(Event.DUE))
     if length >= dwell + 2 * coarse:
         assert due[0] and due[1]
@@ -165,8 +165,8 @@ def test_looking_more_often_finds_the_same_stay(
     began = set()
     for times in (1, finer):
         step_s = interval_s / times
-        looks = [number * step_s for number in range(int(end_s / step_s) + 1)]
-        observations = [(look, start * _TICK <= look) for look in looks]
+        samples = [number * step_s for number in range(int(end_s / step_s) + 1)]
+        observations = [(sample, start * _TICK <= sample) for sample in samples]
         watched = _watch(limits, observations, lambda _: start * _TICK)
         began |= {state.began for state in watched.states if state.phase is not Phase.OUT}
         for due_s in watched.times(Event.DUE):
@@ -191,8 +191,8 @@ def test_short_absences_interrupt_at_no_rate(
     length_s = edges[-1][1]
     limits = Limits(max(_TICK, length_s - 2 * coarse * _TICK), gap_s)
     for step_s in (coarse * _TICK, coarse * _TICK / finer):
-        looks = [number * step_s for number in range(int(length_s / step_s) + 1)]
-        observations = [(t, any(first <= t <= last for first, last in edges)) for t in looks]
+        samples = [number * step_s for number in range(int(length_s / step_s) + 1)]
+        observations = [(t, any(first <= t <= last for first, last in edges)) for t in samples]
         watched = _watch(limits, observations)
         assert len(watched.times(Event.DUE)) == 1
         assert watched.states[-1].began == 0.0

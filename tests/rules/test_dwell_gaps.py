@@ -17,7 +17,7 @@ _DAY_S = 86400.0
 
 
 @dataclass(frozen=True)
-class Look:
+class Sample:
     """One look.
 
     Attributes:
@@ -39,27 +39,29 @@ class Watched:
     events: list[Event | None] = field(default_factory=list)
     states: list[Dwell] = field(default_factory=list)
 
-    def looks(self, event: Event) -> list[int]:
+    def samples(self, event: Event) -> list[int]:
         return [number for number, seen in enumerate(self.events) if seen is event]
 
 
-def _watch(limits: Limits, looks: list[Look]) -> Watched:
+def _watch(limits: Limits, samples: list[Sample]) -> Watched:
     watched, state = Watched(), Dwell()
     watched.times = [
-        look.watched_s + away_s
-        for look, away_s in zip(looks, accumulate(look.gap_s for look in looks), strict=True)
+        sample.watched_s + away_s
+        for sample, away_s in zip(
+            samples, accumulate(sample.gap_s for sample in samples), strict=True
+        )
     ]
-    for look, time_s in zip(looks, watched.times, strict=True):
-        if look.gap_s:
-            state = state.skip(look.gap_s)
-        state, event = state.step(limits, time_s, look.present)
+    for sample, time_s in zip(samples, watched.times, strict=True):
+        if sample.gap_s:
+            state = state.skip(sample.gap_s)
+        state, event = state.step(limits, time_s, sample.present)
         watched.states.append(state)
         watched.events.append(event)
     return watched
 
 
 @st.composite
-def _looks(draw: st.DrawFn) -> list[Look]:
+def _samples(draw: st.DrawFn) -> list[Sample]:
     steps = draw(st.lists(st.integers(1, 160), min_size=1, max_size=60))
     stays = draw(st.lists(st.integers(1, 12), min_size=1, max_size=60))
     presence = [index % 2 == 0 for index, stay in enumerate(stays) for _ in range(stay)]
@@ -67,7 +69,8 @@ def _looks(draw: st.DrawFn) -> list[Look]:
     # Some gaps of seconds, some of a day: the machine must not care.
     gap = st.sampled_from([0.0, 0.0, 0.0, 7 * _TICK, 40.0, 900.0, _DAY_S])
     return [
-        Look(time_s, present, draw(gap)) for time_s, present in zip(watched, presence, strict=False)
+        Sample(time_s, present, draw(gap))
+        for time_s, present in zip(watched, presence, strict=False)
     ]
 
 
@@ -78,63 +81,63 @@ _limits = st.builds(
 )
 
 
-def _chains(looks: list[Look], gap_s: float) -> list[list[int]]:
+def _chains(samples: list[Sample], gap_s: float) -> list[list[int]]:
     """Numbers of the looks in which it was seen, parted where it was away for longer than the gap."""
     chains: list[list[int]] = []
-    for number, look in enumerate(looks):
-        if look.present and chains:
-            away_s = look.watched_s - looks[chains[-1][-1]].watched_s
+    for number, sample in enumerate(samples):
+        if sample.present and chains:
+            away_s = sample.watched_s - samples[chains[-1][-1]].watched_s
             if away_s <= gap_s:
                 chains[-1].append(number)
                 continue
-        if look.present:
+        if sample.present:
             chains.append([number])
     return chains
 
 
-@given(limits=_limits, looks=_looks())
-def test_a_gap_parts_and_joins_nothing(limits: Limits, looks: list[Look]) -> None:
+@given(limits=_limits, samples=_samples())
+def test_a_gap_parts_and_joins_nothing(limits: Limits, samples: list[Sample]) -> None:
     """What is due was seen at that look, in a chain that the gaps do not part, long enough."""
-    watched = _watch(limits, looks)
-    chains = _chains(looks, limits.gap_s)
-    for number in watched.looks(Event.DUE):
+    watched = _watch(limits, samples)
+    chains = _chains(samples, limits.gap_s)
+    for number in watched.samples(Event.DUE):
         began, time_s = watched.states[number].began, watched.times[number]
         (chain,) = [chain for chain in chains if number in chain]
-        assert looks[number].present
+        assert samples[number].present
         assert watched.times.index(began) in chain
         assert time_s - began >= limits.dwell_s
     for index, chain in enumerate(chains):
         # The look that ends the stay before does not begin the next: that may begin a look later.
         surely = chain if index == 0 else chain[1:]
-        due = [number for number in watched.looks(Event.DUE) if number in chain]
+        due = [number for number in watched.samples(Event.DUE) if number in chain]
         stayed_s = watched.times[surely[-1]] - watched.times[surely[0]] if surely else 0.0
         assert len(due) <= 1
         assert due or stayed_s < limits.dwell_s
 
 
-@given(limits=_limits, looks=_looks())
-def test_it_ends_after_the_usual_time_of_watching(limits: Limits, looks: list[Look]) -> None:
-    watched = _watch(limits, looks)
-    ended = watched.looks(Event.ENDED)
+@given(limits=_limits, samples=_samples())
+def test_it_ends_after_the_usual_time_of_watching(limits: Limits, samples: list[Sample]) -> None:
+    watched = _watch(limits, samples)
+    ended = watched.samples(Event.ENDED)
     seen_s, due = 0.0, False
-    for number, look in enumerate(looks):
-        absent_s = look.watched_s - seen_s
+    for number, sample in enumerate(samples):
+        absent_s = sample.watched_s - seen_s
         assert (number in ended) == (due and absent_s > limits.gap_s)
         due = watched.states[number].phase is Phase.DUE
-        if look.present:
-            seen_s = look.watched_s
-        if watched.states[number].phase is not Phase.OUT and not look.present:
+        if sample.present:
+            seen_s = sample.watched_s
+        if watched.states[number].phase is not Phase.OUT and not sample.present:
             assert watched.times.index(watched.states[number].seen) < number, "seen at a look"
 
 
-@given(limits=_limits, looks=_looks())
-def test_gaps_cut_out_the_same_events(limits: Limits, looks: list[Look]) -> None:
+@given(limits=_limits, samples=_samples())
+def test_gaps_cut_out_the_same_events(limits: Limits, samples: list[Sample]) -> None:
     """Wherever the gap is not a part of a stay that has yet to reach its limit."""
-    cut = _watch(limits, [Look(look.watched_s, look.present) for look in looks])
+    cut = _watch(limits, [Sample(sample.watched_s, sample.present) for sample in samples])
     before = [Dwell(), *cut.states]
     some = [
-        Look(look.watched_s, look.present, 0.0 if state.phase is Phase.IN else look.gap_s)
-        for look, state in zip(looks, before, strict=False)
+        Sample(sample.watched_s, sample.present, 0.0 if state.phase is Phase.IN else sample.gap_s)
+        for sample, state in zip(samples, before, strict=False)
     ]
     watched = _watch(limits, some)
     assert watched.events == cut.events
@@ -143,15 +146,15 @@ def test_gaps_cut_out_the_same_events(limits: Limits, looks: list[Look]) -> None
 
 @given(
     limits=_limits,
-    looks=_looks(),
+    samples=_samples(),
     shares=st.lists(st.floats(0.0, 1.0).map(lambda share: round(16 * share) / 16), max_size=4),
 )
 def test_a_gap_told_in_pieces_is_one_gap(
-    limits: Limits, looks: list[Look], shares: list[float]
+    limits: Limits, samples: list[Sample], shares: list[float]
 ) -> None:
     """The program is started, and is stopped again before it has seen anything."""
     state = Dwell().step(limits, 0.0, True)[0]
-    whole_s = sum(look.gap_s for look in looks)
+    whole_s = sum(sample.gap_s for sample in samples)
     pieces = [share * whole_s for share in shares]
     for piece_s in pieces:
         state = state.skip(piece_s)

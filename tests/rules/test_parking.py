@@ -192,9 +192,9 @@ def test_only_forbidden_hours_count(
     began_s: float, due_s: float | None, due_began_s: float | None
 ) -> None:
     rule = _rule(zone(schedule=HOURS))
-    looks = np.arange(0, 3000, 2.0).tolist()
+    samples = np.arange(0, 3000, 2.0).tolist()
     due, ended = watch(
-        rule.step, lambda t: [still(seen=t, began=began_s)] if t >= began_s else [], looks
+        rule.step, lambda t: [still(seen=t, began=began_s)] if t >= began_s else [], samples
     )
     assert [(case.observed, case.began) for case in due] == (
         [] if due_s is None else [(due_s, due_began_s)]
@@ -205,16 +205,16 @@ def test_only_forbidden_hours_count(
 
 def test_a_weekend_is_no_weekday() -> None:
     saturday = FRIDAY + timedelta(days=1)
-    looks = np.arange(0, 1500, 5.0).tolist()
-    due, _ = watch(_rule(zone(schedule=HOURS)).step, lambda t: [still(seen=t)], looks, saturday)
+    samples = np.arange(0, 1500, 5.0).tolist()
+    due, _ = watch(_rule(zone(schedule=HOURS)).step, lambda t: [still(seen=t)], samples, saturday)
     assert not due
 
 
 def test_each_days_hours_are_a_stay_of_their_own() -> None:
     """Ten hours of footage would be long: two windows an hour apart do the same."""
     rule = _rule(zone(schedule="08:00-08:05,09:00-09:05"))
-    looks = np.arange(0, 4200, 5.0).tolist()
-    due, ended = watch(rule.step, lambda t: [still(seen=t)], looks)
+    samples = np.arange(0, 4200, 5.0).tolist()
+    due, ended = watch(rule.step, lambda t: [still(seen=t)], samples)
     assert [(case.began, case.observed) for case in due] == [(0, 60), (3600, 3660)]
     assert [case.observed for case in ended] == [295, 3895]
 
@@ -222,9 +222,9 @@ def test_each_days_hours_are_a_stay_of_their_own() -> None:
 def test_looks_that_do_not_fall_on_the_minute() -> None:
     """The hours begin between two looks, and media time does not start at a full minute."""
     start = FRIDAY + timedelta(minutes=9, seconds=47.3)
-    looks = np.arange(0, 200, 7.0).tolist()
+    samples = np.arange(0, 200, 7.0).tolist()
     rule = _rule(zone(schedule=HOURS))
-    due, _ = watch(rule.step, lambda t: [still(seen=t)], looks, start)
+    due, _ = watch(rule.step, lambda t: [still(seen=t)], samples, start)
     (case,) = due
     assert case.observed == 77.0
     assert case.began == pytest.approx(12.7)

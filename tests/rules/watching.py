@@ -67,7 +67,7 @@ def settled(
     **values: Any,
 ) -> Settled:
     """A thing at rest as the keeper reports it."""
-    known: dict[str, Any] = {"looks": 10, "hits": 10, "asked": 3}
+    known: dict[str, Any] = {"samples": 10, "hits": 10, "asked": 3}
     pixels = Region((0, 0, 8, 8), began, 64, np.ones((8, 8), np.bool_))
     return Settled(number, np.array(box, np.float32), pixels, began, seen, **(known | values))
 
@@ -75,11 +75,11 @@ def settled(
 def watch(
     step: Callable[[float, datetime, list[Any]], Stays],
     things: Callable[[float], list[Any]],
-    looks: Iterable[float],
+    samples: Iterable[float],
     start: datetime = FRIDAY,
 ) -> tuple[list[Violation], list[Violation]]:
     """What became due, and what of that ended, over all looks."""
     stays = Stays()
-    for time_s in looks:
+    for time_s in samples:
         stays += step(time_s, start + timedelta(seconds=time_s), things(time_s))
     return list(stays.due), list(stays.ended)

@@ -38,15 +38,15 @@ def _watch(pictures: Iterable[tuple[float, Gray]]) -> Background:
         if background is None:
             background = Background(picture, time_s, occlusion_s=OCCLUSION_S)
         else:
-            background.look(picture, time_s)
+            background.sample(picture, time_s)
     assert background is not None
     return background
 
 
 def _scene(*things: Thing, last_s: float, every_s: float = 1.0) -> Background:
     scene = Scene(list(things))
-    looks = np.arange(0, last_s + every_s / 2, every_s)
-    return _watch((float(time_s), scene.picture(float(time_s))) for time_s in looks)
+    samples = np.arange(0, last_s + every_s / 2, every_s)
+    return _watch((float(time_s), scene.picture(float(time_s))) for time_s in samples)
 
 
 def _regions(background: Background) -> list[Region]:
@@ -84,7 +84,7 @@ def test_what_moves_never_settles(speed: float, every_s: float) -> None:
     scene = Scene([Thing("car", (-60, 80, 0, 120), 7, first_s=1.0, speed=speed)])
     background = Background(scene.picture(0.0), 0.0, occlusion_s=OCCLUSION_S)
     for time_s in np.arange(every_s, 12.0, every_s):
-        background.look(scene.picture(float(time_s)), float(time_s))
+        background.sample(scene.picture(float(time_s)), float(time_s))
         assert max((region.area for region in _regions(background)), default=0) < 0.2 * 60 * 40
 
 
@@ -194,15 +194,15 @@ def test_what_is_hidden_is_in_the_light_of_what_hides_it() -> None:
     background = _watch((float(n), drawn(n)) for n in range(200))
     assert _iou(_regions(background)[0], BOX) > 0.8
     for n in (200, 201):
-        background.look(drawn(n), float(n))
+        background.sample(drawn(n), float(n))
     assert background.bare_share(BOX) > 0.9
 
 
 def test_a_picture_that_stays_leaves_the_model_as_it_is() -> None:
     """Half a day of looks; what each look adds must not add up."""
     bare = ground()
-    looks = [shot(bare, n) for n in range(16)]
-    background = _watch((float(n), looks[n % 16]) for n in range(4000))
+    samples = [shot(bare, n) for n in range(16)]
+    background = _watch((float(n), samples[n % 16]) for n in range(4000))
     assert background.background.mean() == pytest.approx(bare.mean(), abs=2.0)
 
 
@@ -217,7 +217,7 @@ def test_absorbed_it_is_background() -> None:
     assert np.median(background.background_since[inner]) == 10.0
     assert background.still_since(BOX) == 10.0
     for n in range(16, 22):
-        background.look(scene.picture(n), float(n))
+        background.sample(scene.picture(n), float(n))
     assert not _regions(background)
 
 
@@ -324,7 +324,7 @@ class TestAGap:
         background = _watch((float(n), scene.picture(float(n))) for n in range(21))
         background.skip(self.GAP_S)
         for n in np.arange(20.0 + self.GAP_S, 20.5 + self.GAP_S + after_s).tolist():
-            background.look(scene.picture(n, gain), n)
+            background.sample(scene.picture(n, gain), n)
         return background
 
     @pytest.mark.parametrize("gain", [0.3, 1.0, 1.5])
@@ -361,5 +361,5 @@ class TestAGap:
         lit[30:120, 40:200] *= 0.6
         background = _watch((float(n), shot(bare, n)) for n in range(10))
         background.skip(self.GAP_S)
-        background.look(shot(lit, 10), 9.0 + self.GAP_S)
+        background.sample(shot(lit, 10), 9.0 + self.GAP_S)
         assert _changed_share(background) < 0.02

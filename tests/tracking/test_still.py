@@ -38,17 +38,17 @@ def _take(seen: Seen, tracker: StillTracker, time_s: float, standing: list[Still
     seen.tracks |= {track.id: track for track in standing}
 
 
-def _boxes_only(said: Callable[[float], sv.Detections | None], looks: Iterable[float]) -> Seen:
+def _boxes_only(said: Callable[[float], sv.Detections | None], samples: Iterable[float]) -> Seen:
     """Without pixels, as from detections that somebody else recorded."""
     tracker, seen = StillTracker(Tolerance(lost_s=LOST_S)), Seen()
-    for time_s in looks:
+    for time_s in samples:
         _take(seen, tracker, time_s, tracker.update(time_s, said(time_s)))
     return seen
 
 
 def _watch(
     scene: Scene,
-    looks: Iterable[float],
+    samples: Iterable[float],
     *,
     said: Callable[[float], sv.Detections | None] | None = None,
     light: Callable[[float], tuple[float, float]] = lambda _: (1.0, 0.0),
@@ -56,20 +56,20 @@ def _watch(
     """With pixels, and a detector that sees everything or what is ``said``."""
     tracker, seen = StillTracker(Tolerance(lost_s=LOST_S)), Seen()
     background: Background | None = None
-    for time_s in looks:
+    for time_s in samples:
         picture = scene.picture(time_s, *light(time_s))
         if background is None:
             background = Background(picture, time_s, occlusion_s=LOST_S)
         else:
-            background.look(picture, time_s)
+            background.sample(picture, time_s)
         view = View(background, 1.0)
-        tracker.look(time_s, view)
+        tracker.sample(time_s, view)
         word = scene.detections(time_s) if said is None else said(time_s)
         _take(seen, tracker, time_s, tracker.update(time_s, word, view))
     return seen
 
 
-def _looks(last_s: float, every_s: float = 1.0) -> list[float]:
+def _samples(last_s: float, every_s: float = 1.0) -> list[float]:
     return [round(number * every_s, 6) for number in range(int(last_s / every_s) + 1)]
 
 
@@ -84,28 +84,28 @@ class TestDetectionsOnly:
     """Only the boxes speak."""
 
     def test_what_stands_is_confirmed_after_a_second(self) -> None:
-        seen = _boxes_only(_car, _looks(5, 0.5))
+        seen = _boxes_only(_car, _samples(5, 0.5))
         assert seen.at(0.5) == []
         assert seen.at(1.0) == [1]
         assert seen.tracks[1].began == 0.0
 
     def test_one_detection_is_not_enough(self) -> None:
-        seen = _boxes_only(lambda t: _car(t) if t == 0 else NOTHING, _looks(20))
+        seen = _boxes_only(lambda t: _car(t) if t == 0 else NOTHING, _samples(20))
         assert not seen.numbers
 
     @pytest.mark.parametrize("every_s", [0.04, 0.5, 2.0])
     def test_misses_are_tolerated(self, every_s: float) -> None:
         """Four looks of ten; but what is new has to be seen in most of its first looks."""
         rng = np.random.default_rng(3)
-        looks = _looks(60, every_s)
-        missed = {t for t in looks if t > 2 * max(1.0, every_s) and rng.random() < 0.4}
-        seen = _boxes_only(lambda t: NOTHING if t in missed else _car(t), looks)
+        samples = _samples(60, every_s)
+        missed = {t for t in samples if t > 2 * max(1.0, every_s) and rng.random() < 0.4}
+        seen = _boxes_only(lambda t: NOTHING if t in missed else _car(t), samples)
         assert seen.numbers == [1]
         assert not seen.left
         assert seen.tracks[1].began == 0.0
 
     def test_not_asked_is_not_missed(self) -> None:
-        seen = _boxes_only(lambda t: _car(t) if t % 6 == 0 else None, _looks(30))
+        seen = _boxes_only(lambda t: _car(t) if t % 6 == 0 else None, _samples(30))
         assert seen.numbers == [1]
         assert seen.tracks[1].share == 1.0
 
@@ -117,20 +117,20 @@ class TestDetectionsOnly:
             word.xyxy = word.xyxy + rng.normal(0, 1.5, (1, 4)).astype(np.float32)
             return word
 
-        seen = _boxes_only(said, _looks(120))
+        seen = _boxes_only(said, _samples(120))
         assert seen.numbers == [1]
         assert seen.tracks[1].began == 0.0
         assert np.abs(seen.tracks[1].box - np.array(CAR)).max() < 2.0
 
     def test_the_class_that_most_see_names_it(self) -> None:
         names = ["car", "truck", "truck", "bus", "truck", "car", "truck", "truck"]
-        seen = _boxes_only(lambda t: _car(t, names[int(t) % 8]), _looks(40))
+        seen = _boxes_only(lambda t: _car(t, names[int(t) % 8]), _samples(40))
         assert seen.numbers == [1]
         assert seen.tracks[1].name == "truck"
 
     def test_one_vehicle_seen_as_two_is_one(self) -> None:
         both = detections([("car", CAR, 0.5), ("truck", (118, 79, 191, 126), 0.7)])
-        seen = _boxes_only(lambda _: both, _looks(10))
+        seen = _boxes_only(lambda _: both, _samples(10))
         assert seen.numbers == [1]
         assert seen.tracks[1].name == "truck"
         assert seen.tracks[1].confidence == pytest.approx(0.7)
@@ -142,13 +142,13 @@ class TestDetectionsOnly:
         def said(_: float) -> sv.Detections:
             return detections([("car", row[n]) for n in rng.permutation(3) if rng.random() < 0.8])
 
-        seen = _boxes_only(said, _looks(100))
+        seen = _boxes_only(said, _samples(100))
         assert len(seen.numbers) == 3
         for track in seen.tracks.values():
             assert min(np.abs(track.box - np.array(box)).max() for box in row) < 1.0
 
     def test_what_leaves_is_told_once(self) -> None:
-        seen = _boxes_only(lambda t: _car(t) if t <= 20 else NOTHING, _looks(60))
+        seen = _boxes_only(lambda t: _car(t) if t <= 20 else NOTHING, _samples(60))
         assert seen.left == [(31.0, 1)]
         assert seen.at(30.0) == [1], "hidden for as long as lost_s"
         assert seen.at(31.0) == []
@@ -157,12 +157,12 @@ class TestDetectionsOnly:
     @pytest.mark.parametrize("speed", [30.0, 60.0, 200.0])
     def test_a_moving_car_is_never_standing(self, speed: float) -> None:
         scene = Scene([Thing("car", (-60, 80, 0, 120), 7, first_s=1.0, speed=speed)])
-        assert not _boxes_only(scene.detections, _looks(20, 2.0)).numbers
-        assert not _boxes_only(scene.detections, _looks(20, 1.0)).numbers
+        assert not _boxes_only(scene.detections, _samples(20, 2.0)).numbers
+        assert not _boxes_only(scene.detections, _samples(20, 1.0)).numbers
 
     def test_traffic_through_one_place_is_nothing_that_stands(self) -> None:
         """Every third look some car happens to be at the same place."""
-        seen = _boxes_only(lambda t: _car(t) if t % 3 == 0 else NOTHING, _looks(90))
+        seen = _boxes_only(lambda t: _car(t) if t % 3 == 0 else NOTHING, _samples(90))
         assert not seen.numbers
 
     def test_creeping_begins_a_stay_anew(self) -> None:
@@ -173,7 +173,7 @@ class TestDetectionsOnly:
             x1, y1, x2, y2 = CAR
             return detections([("car", (x1 + moved, y1, x2 + moved, y2))])
 
-        seen = _boxes_only(said, _looks(60))
+        seen = _boxes_only(said, _samples(60))
         last = seen.tracks[seen.at(60.0)[0]]
         assert 20 < last.began <= 30
         assert abs(float(last.box[0]) - 155) < 3
@@ -182,7 +182,7 @@ class TestDetectionsOnly:
     def test_any_rate_finds_the_same_stay(self, every_s: float) -> None:
         """It arrives 6 s after the first look and is gone after 40 s."""
         said = Scene([Thing("car", CAR, 7, 6.0, 40.0)]).detections
-        seen = _boxes_only(said, _looks(60, every_s))
+        seen = _boxes_only(said, _samples(60, every_s))
         assert seen.numbers == [1]
         confirmed_s = next(time_s for time_s, numbers in seen.standing if numbers)
         assert seen.tracks[1].began == pytest.approx(6.0, abs=every_s)
@@ -195,7 +195,7 @@ class TestWithPixels:
     """The pixels tell what the boxes do not."""
 
     def test_already_there_at_the_first_look(self) -> None:
-        seen = _watch(Scene([Thing("car", CAR, 7)]), _looks(10, 2.0))
+        seen = _watch(Scene([Thing("car", CAR, 7)]), _samples(10, 2.0))
         assert seen.numbers == [1]
         assert seen.tracks[1].began == 0.0
         assert seen.at(2.0) == [1]
@@ -203,19 +203,19 @@ class TestWithPixels:
     def test_a_late_word_knows_since_when(self) -> None:
         """The car comes at 6 s; the detector is asked for the first time at 30 s."""
         scene = Scene([Thing("car", CAR, 7, first_s=5.5)])
-        seen = _watch(scene, _looks(40), said=lambda t: _car(t) if t >= 30 else None)
+        seen = _watch(scene, _samples(40), said=lambda t: _car(t) if t >= 30 else None)
         assert seen.tracks[1].began == 6.0
         assert seen.tracks[1].found == 30.0
 
     @pytest.mark.parametrize("every_s", [0.5, 1.0, 2.0])
     def test_a_moving_car_is_never_standing(self, every_s: float) -> None:
         scene = Scene([Thing("car", (-60, 80, 0, 120), 7, first_s=1.0, speed=40.0)])
-        assert not _watch(scene, _looks(16, every_s)).numbers
+        assert not _watch(scene, _samples(16, every_s)).numbers
 
     def test_unseen_but_unchanged_it_is_still_there(self) -> None:
         """After ten looks the detector never sees it again; the pixels still show it."""
         scene = Scene([Thing("car", CAR, 7, first_s=2.5)])
-        seen = _watch(scene, _looks(60), said=lambda t: _car(t) if 3 <= t < 13 else NOTHING)
+        seen = _watch(scene, _samples(60), said=lambda t: _car(t) if 3 <= t < 13 else NOTHING)
         assert not seen.left
         assert seen.tracks[1].seen == 60.0
 
@@ -226,7 +226,7 @@ class TestWithPixels:
             Thing("truck", (-200, 70, 0, 150), 20 + n, first_s=t, last_s=t + 9, speed=60.0)
             for n, t in enumerate([15.0, 30.0, 45.0])
         ]
-        seen = _watch(Scene([car, *lorries]), _looks(60))
+        seen = _watch(Scene([car, *lorries]), _samples(60))
         assert seen.numbers == [1]
         assert not seen.left
         assert seen.tracks[1].began == max(0.0, np.ceil(first_s))
@@ -238,7 +238,7 @@ class TestWithPixels:
         lower = (x1, y1 + 12, x2, y2 + 12)
         before = Thing("", (x1, y1 + 30, x2, y2 + 12), 9, first_s=20.0, last_s=21.0)
         scene = Scene([Thing("car", CAR, 7), before])
-        seen = _watch(scene, _looks(60), said=lambda t: _car(t, box=lower if t == 20 else CAR))
+        seen = _watch(scene, _samples(60), said=lambda t: _car(t, box=lower if t == 20 else CAR))
         assert np.abs(seen.tracks[1].box - np.array(CAR)).max() < 0.1
         assert not seen.left
 
@@ -254,7 +254,7 @@ class TestWithPixels:
     )
     def test_light_does_not_end_a_stay(self, light: Callable[[float], tuple[float, float]]) -> None:
         scene = Scene([Thing("car", CAR, 7, first_s=2.5)])
-        seen = _watch(scene, _looks(60), light=light)
+        seen = _watch(scene, _samples(60), light=light)
         assert seen.numbers == [1]
         assert not seen.left
         assert seen.tracks[1].began == 3.0
@@ -263,7 +263,7 @@ class TestWithPixels:
     @pytest.mark.parametrize("first_s", [-1.0, 2.5], ids=["from-the-first-look", "came-later"])
     def test_it_leaves(self, first_s: float) -> None:
         scene = Scene([Thing("car", CAR, 7, first_s, last_s=19.5)])
-        seen = _watch(scene, _looks(60))
+        seen = _watch(scene, _samples(60))
         assert [number for _, number in seen.left] == [1]
         assert seen.left[0][0] == pytest.approx(19.0 + LOST_S, abs=2.0)
         assert seen.tracks[1].seen == 19.0
@@ -282,7 +282,7 @@ class TestWithPixels:
                 Thing("car", CAR, 8, first_s=19.5 + empty_s),
             ]
         )
-        seen = _watch(scene, _looks(60))
+        seen = _watch(scene, _samples(60))
         assert seen.numbers == [1, 2]
         assert [number for _, number in seen.left] == [1]
         assert seen.tracks[1].seen == 19.0
@@ -291,14 +291,14 @@ class TestWithPixels:
 
     @pytest.mark.parametrize("every_s", [0.2, 1.0, 2.0])
     def test_any_rate_finds_the_same_stay(self, every_s: float) -> None:
-        seen = _watch(Scene([Thing("car", CAR, 7, 6.0, 30.0)]), _looks(46, every_s))
+        seen = _watch(Scene([Thing("car", CAR, 7, 6.0, 30.0)]), _samples(46, every_s))
         assert seen.numbers == [1]
         assert seen.tracks[1].began == pytest.approx(6.0, abs=every_s)
         assert seen.tracks[1].seen == pytest.approx(30.0, abs=1.01 * every_s)
 
     def test_too_small_to_be_recognised_it_goes_by_its_box(self) -> None:
         small: Corners = (120, 80, 125, 84)
-        seen = _watch(Scene([Thing("car", small, 7)]), _looks(10))
+        seen = _watch(Scene([Thing("car", small, 7)]), _samples(10))
         assert seen.numbers == [1]
         assert seen.tracks[1].patch is None
 
@@ -310,15 +310,15 @@ def test_after_a_gap_somewhat_alike_is_not_the_same(seed: int) -> None:
     tracker, gap_s = StillTracker(Tolerance(lost_s=LOST_S)), 600.0
     background = Background(first.picture(0.0), 0.0, occlusion_s=LOST_S)
     seen = Seen()
-    for time_s in _looks(10) + [time_s + 10.0 + gap_s for time_s in _looks(40)]:
+    for time_s in _samples(10) + [time_s + 10.0 + gap_s for time_s in _samples(40)]:
         if time_s == 10.0 + gap_s:
             background.skip(gap_s)
             tracker.skip(gap_s)
         if time_s:
             shown = first if time_s <= 10.0 else other
-            background.look(shown.picture(time_s), time_s)
+            background.sample(shown.picture(time_s), time_s)
         view = View(background, 1.0)
-        tracker.look(time_s, view)
+        tracker.sample(time_s, view)
         if time_s == 10.0 + gap_s:
             was, now = tracker.tracks[0].patch, view.patch(np.array(CAR, np.float32))
             assert was is not None
@@ -336,11 +336,11 @@ def test_the_detector_is_needed_only_in_doubt() -> None:
     tracker = StillTracker(Tolerance(lost_s=LOST_S))
     background = Background(scene.picture(0.0), 0.0, occlusion_s=LOST_S)
     asks = []
-    for time_s in _looks(30):
+    for time_s in _samples(30):
         if time_s:
-            background.look(scene.picture(time_s), time_s)
+            background.sample(scene.picture(time_s), time_s)
         view = View(background, 1.0)
-        if tracker.look(time_s, view):
+        if tracker.sample(time_s, view):
             asks.append(time_s)
         word = _car(time_s) if time_s < 3 else None
         tracker.update(time_s, word, view)

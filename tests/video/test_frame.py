@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cv_engine.video.frame import Look, Turn, shrink
+from cv_engine.video.frame import Sample, Turn, shrink
 
 
 def scene() -> NDArray[np.uint8]:
@@ -16,9 +16,9 @@ def scene() -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.dstack([blue, green, red]).astype(np.uint8))
 
 
-def look(pixel_format: str, turn: Turn | None = None) -> Look:
+def sample(pixel_format: str, turn: Turn | None = None) -> Sample:
     frame = av.VideoFrame.from_ndarray(scene(), "bgr24").reformat(format=pixel_format)
-    return Look(0.0, True, frame, turn or Turn(), (426, 240))
+    return Sample(0.0, True, frame, turn or Turn(), (426, 240))
 
 
 FORMATS = ["yuv420p", "yuvj420p", "yuv444p", "nv12", "yuv420p10le", "gray", "bgr24", "yuyv422"]
@@ -28,7 +28,7 @@ FORMATS = ["yuv420p", "yuvj420p", "yuv444p", "nv12", "yuv420p10le", "gray", "bgr
 def test_luma_means_the_same_in_every_format(pixel_format: str) -> None:
     grey = cv2.cvtColor(scene(), cv2.COLOR_BGR2GRAY)
     expected = cv2.resize(grey, (160, 90), interpolation=cv2.INTER_AREA).astype(int)
-    small = look(pixel_format).small(160, 90)
+    small = sample(pixel_format).small(160, 90)
     assert small.shape == (90, 160)
     assert small.flags.c_contiguous
     assert np.abs(small - expected).mean() < 2.5
@@ -37,19 +37,19 @@ def test_luma_means_the_same_in_every_format(pixel_format: str) -> None:
 
 @pytest.mark.parametrize("pixel_format", [name for name in FORMATS if name != "gray"])
 def test_colours_come_back(pixel_format: str) -> None:
-    image = look(pixel_format).image()
+    image = sample(pixel_format).image()
     assert image.shape == (240, 426, 3)
     assert image.dtype == np.uint8
     assert image.flags.c_contiguous
     assert np.abs(image.astype(int) - scene())[4:-4, 4:-4].mean() < 4
     expected = cv2.resize(scene(), (213, 120), interpolation=cv2.INTER_AREA)
-    assert np.abs(look(pixel_format).image_at(213, 120).astype(int) - expected).mean() < 4
+    assert np.abs(sample(pixel_format).image_at(213, 120).astype(int) - expected).mean() < 4
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
 def test_turns(quarters: int, mirrored: bool) -> None:
-    turned = look("yuv444p", Turn(quarters, mirrored))
+    turned = sample("yuv444p", Turn(quarters, mirrored))
     expected = np.rot90(scene()[:, ::-1] if mirrored else scene(), -quarters)
     assert (turned.height, turned.width) == expected.shape[:2]
     assert np.abs(turned.image().astype(int) - expected).mean() < 4
@@ -58,7 +58,7 @@ def test_turns(quarters: int, mirrored: bool) -> None:
 
 
 def test_a_picture_of_another_size_is_brought_to_the_recordings() -> None:
-    other = Look(0.0, True, look("yuv420p").frame, Turn(), (852, 480))
+    other = Sample(0.0, True, sample("yuv420p").frame, Turn(), (852, 480))
     assert other.image().shape == (480, 852, 3)
 
 

@@ -24,40 +24,42 @@ from tests.video.recordings import number_of, record, times
 )
 @pytest.mark.parametrize("after_looks", [False, True])
 def test_the_picture_shown_at_each_time(
-    tmp_path: Path, name: str, making: dict[str, object], after_looks: bool
+    tmp_path: Path, name: str, making: dict[str, object], after_samples: bool
 ) -> None:
     video = open_video(record(tmp_path / name, times(400), **making))  # type: ignore[arg-type]
-    if after_looks:
-        list(video.looks(choose(video, 5.0)))
+    if after_samples:
+        list(video.samples(choose(video, 5.0)))
     wanted = [0.0, 39.9, 7.35, 7.3, 7.295, 15.0, 22.22, 1.0, 1000.0, 22.3, 0.05]
-    numbers = [number_of(look.image()) for look in video.read(wanted)]
+    numbers = [number_of(sample.image()) for sample in video.read(wanted)]
     assert numbers == [0, 0, 10, 72, 73, 73, 150, 222, 223, 399, 399]
 
 
 def test_looks_are_read_again_exactly(shared_data: Path) -> None:
     for name in ("us_street_intersection.mp4", "aboda_video4.avi", "lot_leave_arrive.mp4"):
         video = open_video(shared_data / "video" / name)
-        looks = {look.media_s: look.small(320, 180) for look in video.looks(choose(video, 7.0))}
-        again = list(video.read(list(looks)))
-        assert [look.media_s for look in again] == list(looks)
-        for look in again:
-            assert np.array_equal(look.small(320, 180), looks[look.media_s])
+        samples = {
+            sample.media_s: sample.small(320, 180) for sample in video.samples(choose(video, 7.0))
+        }
+        again = list(video.read(list(samples)))
+        assert [sample.media_s for sample in again] == list(samples)
+        for sample in again:
+            assert np.array_equal(sample.small(320, 180), samples[sample.media_s])
 
 
 def test_key_frames_alone_equal_those_of_a_full_decode(shared_data: Path) -> None:
     video = open_video(shared_data / "video" / "lot_leave_arrive.mp4")
-    alone = list(video.looks(Plan("key", 2.0, "")))
+    alone = list(video.samples(Plan("key", 2.0, "")))
     with av.open(str(video.path)) as container:
         whole = {frame.time: frame.to_ndarray(format="gray") for frame in container.decode(video=0)}
     assert len(alone) > 30
-    for look in alone:
-        assert np.array_equal(look.frame.to_ndarray(format="gray"), whole[look.media_s])
+    for sample in alone:
+        assert np.array_equal(sample.frame.to_ndarray(format="gray"), whole[sample.media_s])
 
 
 def test_without_deblocking_the_difference_is_small(shared_data: Path) -> None:
     video = open_video(shared_data / "video" / "lot_leave_arrive.mp4")
     plan = Plan("key", 2.0, "")
-    pairs = zip(video.looks(plan, deblock=False), video.looks(plan), strict=True)
+    pairs = zip(video.samples(plan, deblock=False), video.samples(plan), strict=True)
     assert (
         max(
             np.abs(fast.small(320, 180).astype(int) - full.small(320, 180)).mean()

@@ -115,12 +115,12 @@ def pass_over(times_ms: Sequence[int], keys: set[int], plan: Plan) -> tuple[list
 def test_every_window_has_a_look(count: int, keys: set[int], sample_s: float, decode: str) -> None:
     times_ms = [number * 100 for number in range(count)]
     plan = Plan("key" if decode == "key" else "all", sample_s, "")
-    looks, _ = pass_over(times_ms, {0, *keys}, plan)
+    samples, _ = pass_over(times_ms, {0, *keys}, plan)
     longest = max(sample_s * (1.25 if decode == "key" else 1.0), 0.1)
-    assert looks[0] == 0.0
-    assert all(a < b for a, b in pairwise(looks))
-    assert max((b - a for a, b in pairwise(looks)), default=0) <= longest + 0.0501
-    assert times_ms[-1] / 1000 - looks[-1] <= longest + 0.0501
+    assert samples[0] == 0.0
+    assert all(a < b for a, b in pairwise(samples))
+    assert max((b - a for a, b in pairwise(samples)), default=0) <= longest + 0.0501
+    assert times_ms[-1] / 1000 - samples[-1] <= longest + 0.0501
 
 
 @given(st.integers(2, 30), st.floats(0.5, 4.0))
@@ -129,9 +129,9 @@ def test_evenly_spaced_key_frames_are_enough(gop: int, sample_s: float) -> None:
     spacing = gop / 10
     if spacing > sample_s * 1.25:
         return
-    looks, alone = pass_over(
+    samples, alone = pass_over(
         [number * 100 for number in range(400)], set(range(0, 400, gop)), Plan("key", sample_s, "")
     )
-    assert alone == len(looks)
+    assert alone == len(samples)
     steps = max(1, int((sample_s + 0.05) / spacing))  # key frames from one look to the next
-    assert len(looks) <= 400 // (gop * steps) + 2
+    assert len(samples) <= 400 // (gop * steps) + 2

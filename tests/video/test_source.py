@@ -28,14 +28,15 @@ Looks = list[tuple[float, int]]
 
 def looked(video: Video, plan: Plan) -> Looks:
     return [
-        (round(look.media_s, 3), number_of(look.small(WIDTH, HEIGHT))) for look in video.looks(plan)
+        (round(sample.media_s, 3), number_of(sample.small(WIDTH, HEIGHT)))
+        for sample in video.samples(plan)
     ]
 
 
-def on_the_grid(looks: Looks, sample_s: float, end_s: float) -> None:
+def on_the_grid(samples: Looks, sample_s: float, end_s: float) -> None:
     """Every picture is shown at its time, and no stretch longer than ``sample_s`` is unseen."""
-    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in looks)
-    seen = [time_s for time_s, _ in looks]
+    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in samples)
+    seen = [time_s for time_s, _ in samples]
     assert seen == sorted(set(seen))
     assert max(b - a for a, b in zip(seen, [*seen[1:], end_s], strict=True)) <= sample_s + 0.051
 
@@ -83,9 +84,9 @@ def test_long_gaps_among_short_ones_are_decoded_whole(tmp_path: Path) -> None:
     plan = choose(video, 2.0)
     assert plan.decode == "key"
     assert "decoded whole" in plan.reason
-    looks = looked(video, plan)
-    on_the_grid(looks, 2.0, 100.0)
-    assert {(42.0, 420), (44.0, 440)} <= set(looks)
+    samples = looked(video, plan)
+    on_the_grid(samples, 2.0, 100.0)
+    assert {(42.0, 420), (44.0, 440)} <= set(samples)
 
 
 def test_key_frames_that_come_often_are_left_out(tmp_path: Path) -> None:
@@ -98,11 +99,11 @@ def test_key_frames_that_come_often_are_left_out(tmp_path: Path) -> None:
 def test_variable_rate_keeps_its_times(tmp_path: Path) -> None:
     shown = [0.0, 0.5, 0.6, 3.0, 3.1, 9.0, 9.1, 9.2, 12.0, 12.1]
     video = open_video(record(tmp_path / "a.mp4", shown, gop=100))
-    looks = looked(video, choose(video, 2.0))
-    assert all(time_s == shown[number] for time_s, number in looks)
+    samples = looked(video, choose(video, 2.0))
+    assert all(time_s == shown[number] for time_s, number in samples)
     for start in (0.0, 1.0, 4.0, 7.5, 10.0):  # whatever was shown within a window was seen
         within = [i for i, t in enumerate(shown) if t <= start + 2.0 and t >= start]
-        seen = {number for _, number in looks}
+        seen = {number for _, number in samples}
         assert not within or seen & {*within, within[0] - 1}
 
 
@@ -117,12 +118,12 @@ def test_rotation_is_applied_to_every_kind_of_picture(tmp_path: Path, rotation: 
     upright = (HEIGHT, WIDTH) if turns % 2 else (WIDTH, HEIGHT)
     assert (video.width, video.height) == upright
     expected = np.rot90(picture(0), turns)  # counterclockwise
-    look = next(iter(video.looks(choose(video, 2.0))))
-    assert look.image().shape == (*upright[::-1], 3)
-    assert np.abs(look.image().astype(int) - expected).mean() < 12
-    assert np.abs(look.image_at(*upright).astype(int) - expected).mean() < 12
+    sample = next(iter(video.samples(choose(video, 2.0))))
+    assert sample.image().shape == (*upright[::-1], 3)
+    assert np.abs(sample.image().astype(int) - expected).mean() < 12
+    assert np.abs(sample.image_at(*upright).astype(int) - expected).mean() < 12
     grey = expected.astype(float) @ (0.114, 0.587, 0.299)
-    assert np.abs(look.small(*upright) - grey).mean() < 6
+    assert np.abs(sample.small(*upright) - grey).mean() < 6
 
 
 def test_creation_time_and_metadata(tmp_path: Path) -> None:
@@ -140,12 +141,12 @@ def test_joined_recordings_whose_clock_starts_again(tmp_path: Path) -> None:
     one = record(tmp_path / "one.ts", times(100), gop=20).read_bytes()
     (tmp_path / "two.ts").write_bytes(one + one)
     video = open_video(tmp_path / "two.ts")
-    looks = looked(video, choose(video, 2.0))
-    assert [number for _, number in looks] == [0, 20, 40, 60, 80] * 2
-    assert [time for time, _ in looks] == pytest.approx([2.0 * n for n in range(10)], abs=0.11)
+    samples = looked(video, choose(video, 2.0))
+    assert [number for _, number in samples] == [0, 20, 40, 60, 80] * 2
+    assert [time for time, _ in samples] == pytest.approx([2.0 * n for n in range(10)], abs=0.11)
     assert "fall back" in video.repairs[0].what
     assert video.repairs[0].at_s == pytest.approx(9.9, abs=0.2)
-    again = [number_of(look.image()) for look in video.read([1.0, 9.5, 11.05, 14.05])]
+    again = [number_of(sample.image()) for sample in video.read([1.0, 9.5, 11.05, 14.05])]
     assert again == pytest.approx([10, 95, 10, 40], abs=1)
 
 
@@ -153,9 +154,9 @@ def test_a_jump_of_hours_is_closed(tmp_path: Path) -> None:
     plain = record(tmp_path / "plain.mkv", times(100), gop=20)
     stamps = [(n * 100 + (7_200_000 if n >= 50 else 0),) * 2 for n in range(100)]
     video = open_video(remux(plain, tmp_path / "jump.mkv", stamps))
-    looks = looked(video, choose(video, 2.0))
-    assert [number for _, number in looks] == [0, 20, 40, 60, 80]
-    assert [time for time, _ in looks] == pytest.approx([0, 2, 4, 6, 8], abs=0.01)
+    samples = looked(video, choose(video, 2.0))
+    assert [number for _, number in samples] == [0, 20, 40, 60, 80]
+    assert [time for time, _ in samples] == pytest.approx([0, 2, 4, 6, 8], abs=0.01)
     assert "jump ahead" in video.repairs[0].what
     assert video.skipped == []
 
@@ -163,8 +164,8 @@ def test_a_jump_of_hours_is_closed(tmp_path: Path) -> None:
 def test_a_pause_of_minutes_is_kept(tmp_path: Path) -> None:
     shown = [*times(50), *(600 + time for time in times(50))]
     video = open_video(record(tmp_path / "a.mp4", shown, gop=20))
-    looks = looked(video, choose(video, 2.0))
-    assert looks[-1][0] > 604
+    samples = looked(video, choose(video, 2.0))
+    assert samples[-1][0] > 604
     assert video.repairs == []
 
 
@@ -173,10 +174,10 @@ def test_times_missing_altogether(tmp_path: Path) -> None:
         tmp_path / "a.h264", times(100), gop=25
     )  # a raw stream has neither times nor rate
     video = open_video(path)
-    looks = looked(video, choose(video, 1.0))
-    numbers = [number for _, number in looks]
+    samples = looked(video, choose(video, 1.0))
+    numbers = [number for _, number in samples]
     assert numbers == sorted(numbers)
-    rates = {round(number / time) for time, number in looks if time}
+    rates = {round(number / time) for time, number in samples if time}
     assert len(rates) == 1  # the rate that FFmpeg assumes, without drift
 
 
@@ -196,11 +197,11 @@ def test_damaged_stretches_are_skipped_and_told(tmp_path: Path, name: str, decod
     path = record(tmp_path / name, times(300), gop=30)
     damage(path, 0.5, path.stat().st_size // 10)
     video = open_video(path)
-    looks = looked(video, choose(video, 3.0, decode))
-    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in looks)
-    assert looks[-1][0] > 26
+    samples = looked(video, choose(video, 3.0, decode))
+    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in samples)
+    assert samples[-1][0] > 26
     assert video.skipped
-    gaps = [(a, b) for (a, _), (b, _) in pairwise(looks) if b - a > 3.8]
+    gaps = [(a, b) for (a, _), (b, _) in pairwise(samples) if b - a > 3.8]
     for a, b in gaps:  # nothing is missing that was not told
         assert any(skip.from_s < b and skip.to_s > a for skip in video.skipped)
 
@@ -213,11 +214,11 @@ def test_a_cut_off_recording_is_read_up_to_the_cut(
     path = record(tmp_path / name, times(300), gop=20, options=options)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     video = open_video(path)
-    looks = looked(video, choose(video, 2.0, decode))
-    assert len(looks) >= 5
-    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in looks)
+    samples = looked(video, choose(video, 2.0, decode))
+    assert len(samples) >= 5
+    assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in samples)
     assert video.skipped[-1].to_s == pytest.approx(30.0, abs=0.2)
-    assert video.skipped[-1].from_s >= looks[-1][0]
+    assert video.skipped[-1].from_s >= samples[-1][0]
     assert "ends before" in video.skipped[-1].reason
 
 
@@ -274,14 +275,14 @@ def test_a_file_that_disappears_is_told(tmp_path: Path) -> None:
     video = open_video(path)
     path.unlink()
     with pytest.raises(VideoError, match="no such file"):
-        list(video.looks(Plan("all", 1.0, "")))
+        list(video.samples(Plan("all", 1.0, "")))
 
 
 def test_real_clips_keep_their_times(shared_data: Path) -> None:
     for path in sorted((shared_data / "video").glob("*.[am][vp]*")):
         video = open_video(path)
         plan = choose(video, 2.0)
-        seen = [look.media_s for look in video.looks(plan)]
+        seen = [sample.media_s for sample in video.samples(plan)]
         assert seen[0] < 0.1
         assert max(b - a for a, b in pairwise(seen)) <= 2.5
         assert video.duration_s is not None

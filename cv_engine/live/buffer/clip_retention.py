@@ -40,7 +40,9 @@ class Holding:
         """The stays of which something is held."""
         return self._begun
 
-    def look(self, now_s: float, dwells: Iterable[ZoneDwell], waiting: Sequence[Violation]) -> None:
+    def sample(
+        self, now_s: float, dwells: Iterable[ZoneDwell], waiting: Sequence[Violation]
+    ) -> None:
         """After a look: puts aside what will be needed, and throws away what will not.
 
         Args:

@@ -24,10 +24,10 @@ from cv_engine.scene.view_health import ViewState
 _MIB = 2**20
 _PREFIX = "cv_engine_"
 _COUNTERS: tuple[tuple[str, str, Callable[[CameraStatus], float]], ...] = (
-    ("looks", "Looks taken.", lambda c: c.looks),
+    ("samples", "Looks taken.", lambda c: c.samples),
     ("looks_detector", "Looks at which the detector was asked.", lambda c: c.asked),
     ("looks_dropped", "Looks that were due and given up for a later one.", lambda c: c.dropped),
-    ("look_cpu_seconds", "CPU time that looks took.", lambda c: c.work_s),
+    ("sample_cpu_seconds", "CPU time that looks took.", lambda c: c.work_s),
     ("reconnects", "Times that a stream was opened again.", lambda c: c.reconnects),
     ("received_bytes", "Compressed pictures received, their size.", lambda c: c.received_bytes),
     ("received_packets", "Compressed pictures received.", lambda c: c.packets),
@@ -36,8 +36,8 @@ _COUNTERS: tuple[tuple[str, str, Callable[[CameraStatus], float]], ...] = (
 )
 _CAMERA_GAUGES: tuple[tuple[str, str, Callable[[CameraStatus], float | None]], ...] = (
     ("findings_waiting", "Findings that could not be filed yet.", lambda c: c.waiting),
-    ("look_interval_seconds", "Time between looks at the moment.", lambda c: c.interval_s),
-    ("last_look_timestamp_seconds", "Capture time of the last look.", lambda c: c.looked_at),
+    ("sample_interval_seconds", "Time between looks at the moment.", lambda c: c.interval_s),
+    ("last_sample_timestamp_seconds", "Capture time of the last look.", lambda c: c.sampled_at),
 )
 _WORKER_GAUGES: tuple[tuple[str, str, Callable[[WorkerLine], float]], ...] = (
     ("worker_up", "Whether the worker runs.", lambda w: w.state == "running"),

@@ -11,7 +11,7 @@ _COUNTS = (
     "packets",
     "received_bytes",
     "damaged",
-    "looks",
+    "samples",
     "asked",
     "dropped",
     "reconnects",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from cv_engine.video.frame import Look
+from cv_engine.video.frame import Sample
 
 Camera = TypeVar("Camera")
 
@@ -23,44 +23,44 @@ class Batch(Generic[Camera]):
     def __init__(self, most: int, wait_s: float) -> None:
         self._most = most
         self._wait_s = wait_s
-        self._looks: dict[Camera, tuple[Look, float]] = {}
+        self._samples: dict[Camera, tuple[Sample, float]] = {}
 
     def __contains__(self, camera: object) -> bool:
-        return camera in self._looks
+        return camera in self._samples
 
     def __len__(self) -> int:
-        return len(self._looks)
+        return len(self._samples)
 
     @property
     def is_full(self) -> bool:
         """Whether another look would wait for long."""
-        return len(self._looks) >= _PORTIONS * self._most
+        return len(self._samples) >= _PORTIONS * self._most
 
-    def add(self, camera: Camera, look: Look, now_s: float) -> None:
+    def add(self, camera: Camera, sample: Sample, now_s: float) -> None:
         """Adds the look of a camera that has none here."""
-        self._looks[camera] = (look, now_s)
+        self._samples[camera] = (sample, now_s)
 
     def remove(self, camera: Camera) -> None:
         """Takes a camera's look out."""
-        self._looks.pop(camera, None)
+        self._samples.pop(camera, None)
 
     def patience_s(self, now_s: float, longest_s: float) -> float:
         """How long one may wait for another look, seconds; at most ``longest_s``."""
-        if not self._looks:
+        if not self._samples:
             return longest_s
         return min(longest_s, max(0.0, self._deadline_s - now_s))
 
     def is_due(self, now_s: float) -> bool:
         """Whether the detector is to be asked now."""
-        full = len(self._looks) >= self._most
-        return bool(self._looks) and (full or now_s >= self._deadline_s)
+        full = len(self._samples) >= self._most
+        return bool(self._samples) and (full or now_s >= self._deadline_s)
 
-    def take(self) -> list[tuple[Camera, Look]]:
+    def take(self) -> list[tuple[Camera, Sample]]:
         """Hands out the looks that have waited longest."""
-        cameras = list(self._looks)[: self._most]
-        return [(camera, self._looks.pop(camera)[0]) for camera in cameras]
+        cameras = list(self._samples)[: self._most]
+        return [(camera, self._samples.pop(camera)[0]) for camera in cameras]
 
     @property
     def _deadline_s(self) -> float:
-        _, added_s = next(iter(self._looks.values()))
+        _, added_s = next(iter(self._samples.values()))
         return added_s + self._wait_s

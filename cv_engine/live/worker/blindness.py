@@ -22,7 +22,7 @@ class Blindness:
         self._began: float | None = None
         self._reported: Violation | None = None
 
-    def look(
+    def sample(
         self, now_s: float, reason: str, frame: tuple[float, float, float, float]
     ) -> tuple[Literal["file", "leave"], Violation] | None:
         """Takes in how the camera is.

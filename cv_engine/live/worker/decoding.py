@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame
 from cv_engine.live.arrival import Arrival, Format
 from cv_engine.live.buffer.sampler import Due
 from cv_engine.video.decoder import Decoder
-from cv_engine.video.frame import Look, Scaler, Turn
+from cv_engine.video.frame import Sample, Scaler, Turn
 
 # Damaged looks in a row, with no sound one between them, after which the damage is covered up as
 # well as may be: over a bad line half a picture is better than none.
@@ -37,7 +37,7 @@ class Pictures:
         self._damaged = 0
         self._sound = 0
 
-    def decode(self, due: Due) -> Look | None:
+    def decode(self, due: Due) -> Sample | None:
         """The picture of a look.
 
         Returns:
@@ -60,7 +60,7 @@ class Pictures:
             self._turn = Turn.of(frame)
         size = (frame.width, frame.height)
         steady_s = _shown_at(frame, due)
-        return Look(steady_s, bool(frame.key_frame), frame, self._turn, size, self._scaler)
+        return Sample(steady_s, bool(frame.key_frame), frame, self._turn, size, self._scaler)
 
     def _frame(self, due: Due) -> VideoFrame | None:
         form = due.arrivals[-1].format

@@ -23,7 +23,7 @@ from cv_engine.live.status import CameraStatus
 from cv_engine.live.stream.stream_state import State
 from cv_engine.live.worker.blindness import Blindness
 from cv_engine.live.worker.retry_queue import PASSING, Entry, Errands, thing_of
-from cv_engine.pipeline.camera_setup import Post
+from cv_engine.pipeline.camera_setup import CameraSetup
 from cv_engine.pipeline.checkpoint import Checkpoint, Checkpoints
 from cv_engine.pipeline.filing import CAMERA_BLIND, Filer
 from cv_engine.pipeline.footage import Footage
@@ -31,12 +31,12 @@ from cv_engine.pipeline.observer import Observation, Observer
 from cv_engine.rules.rule import Violation, ZoneDwell
 from cv_engine.scene.view_health import ViewState
 from cv_engine.video.errors import VideoError
-from cv_engine.video.frame import Look
+from cv_engine.video.frame import Sample
 from models.detector import Detector
 from zones.errors import ZoneError
 
 # Looks further apart than so many intervals have a gap between them, in which nobody looked.
-_GAP_LOOKS = 2.5
+_GAP_SAMPLES = 2.5
 # But none before this part of the time that a thing may go unseen: after a gap the detector is asked
 # about everything, and a worker that is behind would stay behind for ever.
 _GAP_SHARE = 0.5
@@ -95,18 +95,23 @@ class LiveView:
     """
 
     def __init__(
-        self, means: Means, post: Post, clock: CaptureClock, reel: Reel, status: CameraStatus
+        self,
+        means: Means,
+        setup: CameraSetup,
+        clock: CaptureClock,
+        reel: Reel,
+        status: CameraStatus,
     ) -> None:
         self._means = means
-        self._post = post
+        self._setup = setup
         self._clock = clock
         self._reel = reel
         self._status = status
         self._holding = Holding(reel, means.config.evidence.before_s, means.config.live.ring_s)
-        self._settings = digest_of(post.conditions(means.config, means.detector))
+        self._settings = digest_of(setup.conditions(means.config, means.detector))
         self._size = (0, 0)
         self._observer: Observer | None = None
-        self._filer: Filer = post.filer(
+        self._filer: Filer = setup.filer(
             (), means.config, means.detector, means.queue, means.key, first_s=0.0, utc=clock.utc
         )
         self._blindness = Blindness(means.config.live.blind_s)
@@ -125,25 +130,25 @@ class LiveView:
         """Whether something goes on that is worth looks at the full rate."""
         return self._observer is None or self._observer.busy
 
-    def look(self, look: Look) -> bool:
+    def sample(self, sample: Sample) -> bool:
         """Takes in the pixels of a look.
 
         Returns:
             Whether it waits for the detector's word; see :meth:`conclude`.
         """
-        steady_s = look.media_s
+        steady_s = sample.media_s
         if steady_s <= self._last_s:
             return False
         try:
-            observer = self._ready((look.width, look.height), steady_s)
+            observer = self._ready((sample.width, sample.height), steady_s)
         except ZoneError as error:
             self._see_no_zone(error)
             return False
         self._last_s = steady_s
         at = self._clock.utc(steady_s)
-        done = observer.look(steady_s, at, look.small(*observer.small_size))
-        self._status.looks += 1
-        self._status.looked_at = at.timestamp()
+        done = observer.sample(steady_s, at, sample.small(*observer.small_size))
+        self._status.samples += 1
+        self._status.sampled_at = at.timestamp()
         if done is None:
             return True
         self._take(done)
@@ -206,13 +211,13 @@ class LiveView:
         if self._status.view != _NO_ZONE:
             self._status.view = _NO_ZONE
             structlog.get_logger(__name__).error(
-                "nothing is watched", camera=self._post.name, reason=str(error)
+                "nothing is watched", camera=self._setup.name, reason=str(error)
             )
 
     @property
     def _gap_limit_s(self) -> float:
         """Seconds between looks from which on things would be forgotten without a note of the gap."""
-        return max(_GAP_SHARE * self._lost_s, _GAP_LOOKS * self._status.interval_s)
+        return max(_GAP_SHARE * self._lost_s, _GAP_SAMPLES * self._status.interval_s)
 
     @property
     def _lost_s(self) -> float:
@@ -222,8 +227,8 @@ class LiveView:
         """Begins with a view of which nothing is known."""
         self._note_unwatched(first_s - self._means.config.live.gap_s, first_s)
         self._size, self._observer = size, None
-        self._observer = self._post.observer(*size, self._means.config)
-        self._filer.zones = self._post.zones_on(*size)
+        self._observer = self._setup.observer(*size, self._means.config)
+        self._filer.zones = self._setup.zones_on(*size)
         self._filer.first_s = first_s
         waiting = self._errands.waiting
         self._filer.forget_all({thing_of(each) for errand, each in waiting if errand == "leave"})
@@ -243,7 +248,7 @@ class LiveView:
         turned_away = observation.view is not None and observation.view.state is ViewState.MOVED
         for violation in stays.ended:
             self._errands.add("forget" if turned_away else "leave", violation)
-        if turned_away and self._post.zones is None:
+        if turned_away and self._setup.zones is None:
             self._status.view = str(ViewState.GOOD)  # the new view is watched from now on
         elif observation.view is not None:
             self._status.view = str(observation.view.state)
@@ -251,7 +256,7 @@ class LiveView:
             self._status.view = str(ViewState.GOOD)
         assert self._observer is not None
         before = self._holding.tags
-        self._holding.look(self._last_s, self._observer.zone_dwells, self._errands.to_file)
+        self._holding.sample(self._last_s, self._observer.zone_dwells, self._errands.to_file)
         self._changed |= bool(stays.due or stays.ended or before != self._holding.tags)
         self._status.waiting = len(self._errands)
 
@@ -292,7 +297,7 @@ class LiveView:
         except VideoError as error:
             # It is damaged and stays so: a case without pictures is better than none.
             structlog.get_logger(__name__).warning(
-                "what was kept cannot be read", camera=self._post.name, reason=str(error)
+                "what was kept cannot be read", camera=self._setup.name, reason=str(error)
             )
             return filer.file(violation, Footage(stream=True))
 
@@ -303,7 +308,7 @@ class LiveView:
         self._holding.release(violation)
         structlog.get_logger(__name__).info(
             "case filed",
-            camera=self._post.name,
+            camera=self._setup.name,
             case=filed.case_id,
             outcome=filed.outcome,
             kind=violation.kind,
@@ -327,7 +332,7 @@ class LiveView:
         reason = self._status.view if self._status.state == State.LIVE else "not to be reached"
         reason = "" if reason == ViewState.GOOD else reason
         x, y = self._size if self._observer is not None else (1, 1)
-        found = self._blindness.look(steady_s, reason, (0.0, 0.0, float(x), float(y)))
+        found = self._blindness.sample(steady_s, reason, (0.0, 0.0, float(x), float(y)))
         if found is not None:
             errand, violation = found
             if errand == "file":
@@ -352,12 +357,12 @@ class LiveView:
         }
         ended = self._clock.utc(steady_s)
         here = Checkpoint(_KEY, steady_s, False, ended, state)
-        self._means.checkpoints.save(self._post.name, self._settings, here)
+        self._means.checkpoints.save(self._setup.name, self._settings, here)
         self._kept_s, self._changed = steady_s, False
 
     def _restore(self) -> None:
         """Takes up where an earlier run stood, if that was not too long ago."""
-        saved = self._means.checkpoints.load(self._post.name, self._settings)
+        saved = self._means.checkpoints.load(self._setup.name, self._settings)
         if saved is None or saved.key != _KEY:
             return
         state = saved.state

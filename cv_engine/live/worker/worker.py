@@ -40,8 +40,8 @@ from cv_engine.live.worker.checkpoint_replica import Mirror
 from cv_engine.live.worker.checkpoint_writer import Saver
 from cv_engine.live.worker.decoding import Pictures
 from cv_engine.live.worker.view import LiveView, Means, Settle
-from cv_engine.pipeline.camera_setup import Post, detect, detector_of
-from cv_engine.video.frame import Look, Scaler
+from cv_engine.pipeline.camera_setup import CameraSetup, detect, detector_of
+from cv_engine.video.frame import Sample, Scaler
 from zones.errors import ZoneError
 
 # How often streams are asked how they are, and views what else is to be done.
@@ -101,7 +101,7 @@ class Worker:
         self._errand: tuple[str, Future[Settle]] | None = None
         self._rested_at = 0.0
         self._failure: BaseException | None = None
-        self._thread = Thread(target=self._run, name="looks")
+        self._thread = Thread(target=self._run, name="samples")
 
     def watch(self, cameras: Sequence[str]) -> None:
         """Names the cameras to watch from now on; others are let go, where they stand kept."""
@@ -198,7 +198,7 @@ class Worker:
             name, due = taken
             watched = self._watched.get(name)
             if watched is not None:
-                self._look(name, watched, due)
+                self._sample(name, watched, due)
         # While looks wait, it gets a part of the time: one that everybody asks must not hold up all looks,
         # or there are gaps between them, after which everybody asks it again.
         now = time.monotonic()
@@ -208,40 +208,40 @@ class Worker:
             self._rested_at = now + asked_s / _DETECTOR_SHARE
         self._see_to_errands()
 
-    def _look(self, name: str, watched: _Watched, due: Due) -> None:
+    def _sample(self, name: str, watched: _Watched, due: Due) -> None:
         began = time.thread_time()
-        look = watched.pictures.decode(due)
-        if look is None:
+        sample = watched.pictures.decode(due)
+        if sample is None:
             watched.status.damaged += 1
             watched.feed.lost()
-        elif not watched.view.look(look):
-            self._looked(watched, look)
+        elif not watched.view.sample(sample):
+            self._sampled(watched, sample)
         elif watched.status.asked and self._batch.is_full:
             # Cameras that were begun with together ask together. They can wait for their next look, but
             # for the first word: that tells who was there to begin with.
             watched.view.conclude(None)
-            self._looked(watched, look)
+            self._sampled(watched, sample)
         else:
-            self._batch.add(name, look, time.monotonic())
+            self._batch.add(name, sample, time.monotonic())
         watched.status.work_s += time.thread_time() - began
 
     def _ask_detector(self) -> None:
         """The detector's word on the looks that have waited longest for it."""
         waiting = self._batch.take()
         began = time.thread_time()
-        found = detect(self._means.detector, [look for _, look in waiting])
+        found = detect(self._means.detector, [sample for _, sample in waiting])
         share_s = (time.thread_time() - began) / len(waiting)
-        for (name, look), detections in zip(waiting, found, strict=True):
+        for (name, sample), detections in zip(waiting, found, strict=True):
             watched = self._watched.get(name)
             if watched is not None:
                 watched.view.conclude(detections)
                 watched.status.work_s += share_s
-                self._looked(watched, look)
+                self._sampled(watched, sample)
 
-    def _looked(self, watched: _Watched, look: Look) -> None:
+    def _sampled(self, watched: _Watched, sample: Sample) -> None:
         """After a whole look: how late it was, and when the next one is wanted."""
         status, clock, video = watched.status, watched.clock, self._config.video
-        status.latency.add(clock.now() - look.media_s + clock.delay_s)
+        status.latency.add(clock.now() - sample.media_s + clock.delay_s)
         status.clock = clock.basis
         calm_s = max(video.sample_s, self._config.live.calm_sample_s)
         status.interval_s = video.sample_s if watched.view.busy else calm_s
@@ -292,7 +292,7 @@ class Worker:
         with self._lock:
             self._idle[name] = status
         try:
-            watched = self._opened(Post.of(settings), status)
+            watched = self._opened(CameraSetup.of(settings), status)
         except ZoneError as error:
             status.state, status.message = "stopped", str(error)
             structlog.get_logger(__name__).error("not watched", camera=name, reason=str(error))
@@ -302,23 +302,23 @@ class Worker:
             self._watched[name] = watched
         watched.feed.start()
 
-    def _opened(self, post: Post, status: CameraStatus) -> _Watched:
+    def _opened(self, setup: CameraSetup, status: CameraStatus) -> _Watched:
         live = self._config.live
         clock = CaptureClock()
         reel = Reel(
-            self._means.folder / "kept" / post.folder, live.ring_s, round(live.ring_mb * _MEBIBYTE)
+            self._means.folder / "kept" / setup.folder, live.ring_s, round(live.ring_mb * _MEBIBYTE)
         )
-        view = LiveView(self._means, post, clock, reel, status)
+        view = LiveView(self._means, setup, clock, reel, status)
         sampler = LiveSampler(self._config.video.sample_s)
         feed = Feed(
-            post.name,
-            partial(_address, post.settings),
+            setup.name,
+            partial(_address, setup.settings),
             live.stall_s,
             live.retry_s,
             clock=clock,
             reel=reel,
             sampler=sampler,
-            offer=partial(self._offer, post.name),
+            offer=partial(self._offer, setup.name),
             status=status,
         )
         return _Watched(status, feed, Pictures(self._scaler), view, sampler, clock)

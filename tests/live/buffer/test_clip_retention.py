@@ -59,7 +59,7 @@ class _Camera:
             arrival = self._made[self._next]
             self.reel.add(BEGAN_S + arrival.media_s, arrival)
             self._next += 1
-        self.holding.look(BEGAN_S + now_s, [self.dwell], waiting or [])
+        self.holding.sample(BEGAN_S + now_s, [self.dwell], waiting or [])
 
     @property
     def now_s(self) -> float:

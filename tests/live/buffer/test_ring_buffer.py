@@ -53,7 +53,7 @@ def _kept(folder: Path) -> list[Path]:
 
 def _shown(path: Path, at_s: list[float]) -> list[int]:
     """The numbers of the pictures at media times."""
-    return [number_of(look.image()) for look in open_video(path).read(at_s)]
+    return [number_of(sample.image()) for sample in open_video(path).read(at_s)]
 
 
 @given(
@@ -230,7 +230,7 @@ def test_footage_tells_times_by_the_clock(made: list[Arrival], tmp_path: Path) -
     assert moved.recordings[0].began - footage.recordings[0].began == timedelta(hours=1)
     # The pictures are those that were taken at the times that are told.
     shots = list(moved.stills([clock.utc(BEGAN_S + 0.5), clock.utc(BEGAN_S + 4.5)]))
-    assert [number_of(shot.look.image()) for shot in shots] == [5, 45]
+    assert [number_of(shot.sample.image()) for shot in shots] == [5, 45]
 
 
 def test_a_later_run_finds_what_was_kept(

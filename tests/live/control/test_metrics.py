@@ -17,7 +17,7 @@ def _board() -> Board:
     for seconds in (0.3, 0.4, 60.0):
         latency.add(seconds)
     camera = CameraStatus(
-        'gate "2"\n', "stalled", view="good", looks=3, asked=1, dropped=2, reconnects=4,
+        'gate "2"\n', "stalled", view="good", samples=3, asked=1, dropped=2, reconnects=4,
         received_bytes=5000, waiting=6, latency=latency,
     )  # fmt: skip
     worker = WorkerLine("worker-1", "node", 42, "running", "", 2, 3.5, 2.0, 9, 1)
@@ -52,9 +52,9 @@ def _scrape(board: Board | None) -> _Samples:
         ("cv_engine_camera_state", {"state": "live"}, 0),
         ("cv_engine_view", {"view": "good"}, 1),
         ("cv_engine_view", {"view": "dark"}, 0),
-        ("cv_engine_looks_total", {}, 3),
-        ("cv_engine_looks_detector_total", {}, 1),
-        ("cv_engine_looks_dropped_total", {}, 2),
+        ("cv_engine_samples_total", {}, 3),
+        ("cv_engine_samples_detector_total", {}, 1),
+        ("cv_engine_samples_dropped_total", {}, 2),
         ("cv_engine_reconnects_total", {}, 4),
         ("cv_engine_received_bytes_total", {}, 5000),
         ("cv_engine_findings_waiting", {}, 6),
@@ -98,12 +98,12 @@ def test_a_port_that_is_taken_is_told_with_the_key_to_change() -> None:
             MetricsServer(lambda: None, "127.0.0.1", port)
 
 
-def _told(looks: int, worker: str = "w1", *, cameras: tuple[str, ...] = ("a",)) -> WorkerStatus:
+def _told(samples: int, worker: str = "w1", *, cameras: tuple[str, ...] = ("a",)) -> WorkerStatus:
     latency = Latency()
-    for _ in range(looks):
+    for _ in range(samples):
         latency.add(0.3)
-    states = [CameraStatus(name, looks=looks, latency=latency) for name in cameras]
-    return WorkerStatus(worker, "n", 1, 0.0, cpu_s=float(looks), cameras=states)
+    states = [CameraStatus(name, samples=samples, latency=latency) for name in cameras]
+    return WorkerStatus(worker, "n", 1, 0.0, cpu_s=float(samples), cameras=states)
 
 
 def test_counts_go_on_over_the_lives_of_a_worker() -> None:
@@ -123,7 +123,7 @@ def test_counts_go_on_over_the_lives_of_a_worker() -> None:
             totals.ended("w1")
         else:
             totals.take(status)
-        seen.append(totals.camera("a").looks)
+        seen.append(totals.camera("a").samples)
     assert seen == [0, 5, 9, 9, 11, 11, 12, 15, 16]
     assert sum(totals.camera("a").latency.counts) == 16
     assert totals.cpu_s("w1") == 9 + 1
@@ -133,4 +133,4 @@ def test_counts_go_on_when_another_worker_takes_over() -> None:
     totals = Totals(["a"])
     for status in (_told(5), _told(0, cameras=()), _told(3, "w2")):
         totals.take(status)
-    assert totals.camera("a").looks == 8
+    assert totals.camera("a").samples == 8

@@ -19,7 +19,7 @@ from cv_engine.live.status import CameraStatus, Latency
 def _board(at: float = 1000.0, *, stopped: bool = False) -> Board:
     latency = Latency()
     latency.add(0.3)
-    camera = CameraStatus("东门 1", "live", 900.5, looks=7, asked=2, latency=latency)
+    camera = CameraStatus("东门 1", "live", 900.5, samples=7, asked=2, latency=latency)
     worker = WorkerLine("worker-1", "node", 42, "running", "", 1, 3.5, 210.0, 9, 1)
     return Board(at, 800.0, 7, stopped, [worker], [CameraLine("worker-1", camera)])
 

@@ -7,50 +7,50 @@ import pytest
 from cv_engine.live.buffer.sampler import Due
 from cv_engine.live.worker.batch import Batch
 from cv_engine.live.worker.decoding import Pictures
-from cv_engine.video.frame import Look, Scaler
+from cv_engine.video.frame import Sample, Scaler
 from tests.live.arriving import numbered
 
 
 @pytest.fixture(scope="module")
-def looks(tmp_path_factory: pytest.TempPathFactory) -> list[Look]:
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     pictures = Pictures(Scaler())
     made = numbered(tmp_path_factory.mktemp("made"), 4, gop=1)
     found = [pictures.decode(Due(each.media_s, (each,), True)) for each in made]
-    return [look for look in found if look is not None]
+    return [sample for sample in found if sample is not None]
 
 
-def test_enough_looks_are_not_kept_waiting(looks: list[Look]) -> None:
+def test_enough_looks_are_not_kept_waiting(samples: list[Sample]) -> None:
     batch: Batch[str] = Batch(3, 0.2)
     assert not batch.is_due(0.0)
-    for name, look, now_s in zip("abc", looks, (0.0, 0.1, 0.15), strict=False):
+    for name, sample, now_s in zip("abc", samples, (0.0, 0.1, 0.15), strict=False):
         assert not batch.is_due(now_s)
-        batch.add(name, look, now_s)
+        batch.add(name, sample, now_s)
         assert name in batch
     assert batch.is_due(0.15)
-    assert batch.take() == list(zip("abc", looks, strict=False))
+    assert batch.take() == list(zip("abc", samples, strict=False))
     assert "a" not in batch
     assert not batch.is_due(99.0)
 
 
-def test_the_first_waits_no_longer_than_it_should(looks: list[Look]) -> None:
+def test_the_first_waits_no_longer_than_it_should(samples: list[Sample]) -> None:
     batch: Batch[str] = Batch(3, 0.2)
     assert batch.patience_s(0.0, 0.25) == 0.25
-    batch.add("a", looks[0], 10.0)
+    batch.add("a", samples[0], 10.0)
     assert batch.patience_s(10.0, 0.25) == pytest.approx(0.2)
-    batch.add("b", looks[1], 10.15)
+    batch.add("b", samples[1], 10.15)
     assert batch.patience_s(10.15, 0.25) == pytest.approx(0.05)
     assert batch.patience_s(10.15, 0.01) == 0.01
     assert not batch.is_due(10.19)
     assert batch.is_due(10.21)
     assert batch.patience_s(11.0, 0.25) == 0.0
     batch.take()
-    batch.add("c", looks[2], 20.0)
+    batch.add("c", samples[2], 20.0)
     assert not batch.is_due(20.1), "the next one waits anew"
 
 
-def test_a_camera_that_is_let_go_is_not_asked_about(looks: list[Look]) -> None:
+def test_a_camera_that_is_let_go_is_not_asked_about(samples: list[Sample]) -> None:
     batch: Batch[str] = Batch(1, 0.2)
-    batch.add("a", looks[0], 0.0)
+    batch.add("a", samples[0], 0.0)
     batch.remove("a")
     batch.remove("z")
     assert not batch.is_due(5.0)
@@ -58,11 +58,11 @@ def test_a_camera_that_is_let_go_is_not_asked_about(looks: list[Look]) -> None:
     assert batch.take() == []
 
 
-def test_no_more_wait_than_two_calls_take(looks: list[Look]) -> None:
+def test_no_more_wait_than_two_calls_take(samples: list[Sample]) -> None:
     batch: Batch[str] = Batch(2, 0.2)
-    for name, look in zip("abcd", looks, strict=True):
+    for name, sample in zip("abcd", samples, strict=True):
         assert not batch.is_full
-        batch.add(name, look, 0.0)
+        batch.add(name, sample, 0.0)
     assert batch.is_full
     batch.take()
     assert not batch.is_full

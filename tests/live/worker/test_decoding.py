@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from cv_engine.live.arrival import Arrival
 from cv_engine.live.buffer.sampler import Due, LiveSampler
 from cv_engine.live.worker.decoding import Pictures
-from cv_engine.video.frame import Look, Scaler
+from cv_engine.video.frame import Sample, Scaler
 from tests.live.arriving import BEGAN_S, arrivals, numbered
 from tests.video.recordings import number_of
 
@@ -35,8 +35,8 @@ def _group(made: list[Arrival], first: int, last: int) -> Due:
     return Due(BEGAN_S + taken[-1].media_s, taken, taken[0].key)
 
 
-def _number(look: Look | None) -> int | None:
-    return None if look is None else number_of(look.image())
+def _number(sample: Sample | None) -> int | None:
+    return None if sample is None else number_of(sample.image())
 
 
 def _damaged(arrival: Arrival) -> Arrival:
@@ -76,11 +76,11 @@ def test_key_frames_are_decoded_alone(
     keys = [arrival for arrival in made if arrival.key]
     assert len(keys) >= 4
     for arrival in keys:
-        look = pictures.decode(_alone(arrival))
-        assert look is not None
-        assert look.media_s == pytest.approx(BEGAN_S + arrival.media_s)
-        assert number_of(look.image()) == round(arrival.media_s * 10)
-        assert (look.width, look.height, look.key_frame) == (192, 96, True)
+        sample = pictures.decode(_alone(arrival))
+        assert sample is not None
+        assert sample.media_s == pytest.approx(BEGAN_S + arrival.media_s)
+        assert number_of(sample.image()) == round(arrival.media_s * 10)
+        assert (sample.width, sample.height, sample.key_frame) == (192, 96, True)
 
 
 def test_groups_are_decoded_on_from_where_the_last_look_was(made: list[Arrival]) -> None:
@@ -100,20 +100,20 @@ def test_what_the_sampler_asks_for_is_shown_at_the_time_that_is_told(
 ) -> None:
     made = numbered(tmp_path, 150, gop=gop, b_frames=b_frames)
     sampler, pictures, last_s = LiveSampler(2.0), Pictures(Scaler()), 0.0
-    looks = []
+    samples = []
     for number, arrival in enumerate(made):
         # As the clock would: rising in decoding order.
         last_s = max(last_s + 1e-3, BEGAN_S + arrival.media_s)
         due = sampler.take(last_s, arrival)
         if due is not None:
-            look = pictures.decode(due)
-            assert look is not None, number
-            looks.append(look)
-    assert len(looks) >= 7
-    for look in looks:
-        shown_s = number_of(look.image()) / 10
+            sample = pictures.decode(due)
+            assert sample is not None, number
+            samples.append(sample)
+    assert len(samples) >= 7
+    for sample in samples:
+        shown_s = number_of(sample.image()) / 10
         # With B-frames the time is that of the one shown last, up to what the decoder holds back.
-        assert look.media_s - BEGAN_S == pytest.approx(shown_s, abs=0.35 if b_frames else 0.01)
+        assert sample.media_s - BEGAN_S == pytest.approx(shown_s, abs=0.35 if b_frames else 0.01)
 
 
 def test_damage_is_no_picture(made: list[Arrival]) -> None:
@@ -148,9 +148,9 @@ def test_over_a_bad_line_half_a_picture_is_better_than_none(tmp_path: Path) -> N
     """Of JPEG pictures; damaged H.264 ones FFmpeg marks, and they are left out all the same."""
     pictures = Pictures(Scaler())
     keys = numbered(tmp_path, 6, codec="mjpeg", suffix=".mkv")
-    looks = [pictures.decode(_alone(_cut(key))) for key in keys]
-    assert looks[:3] == [None] * 3
-    assert all(look is not None for look in looks[3:])
+    samples = [pictures.decode(_alone(_cut(key))) for key in keys]
+    assert samples[:3] == [None] * 3
+    assert all(sample is not None for sample in samples[3:])
     # After thirty looks it is tried whether the line is good again.
     for _ in range(26):
         assert pictures.decode(_alone(keys[0])) is not None
@@ -187,9 +187,9 @@ def test_a_new_connection_may_have_another_codec_and_size(
     jpeg = numbered(tmp_path, 5, codec="mjpeg", suffix=".mkv")
     assert _number(pictures.decode(_alone(jpeg[3]))) == 3
     other = arrivals(shared_data / "video" / "lot_leave_arrive.mp4")[0]
-    look = pictures.decode(_alone(other))
-    assert look is not None
-    assert (look.width, look.height) == (other.format.width, other.format.height) != (192, 96)
+    sample = pictures.decode(_alone(other))
+    assert sample is not None
+    assert (sample.width, sample.height) == (other.format.width, other.format.height) != (192, 96)
     # Of the connection before nothing is decoded on from.
     assert pictures.decode(_group(made, 5, 9)) is None
     assert _number(pictures.decode(_group(made, 20, 25))) == 24
@@ -215,10 +215,10 @@ def test_a_camera_may_change_its_size_in_the_same_connection(tmp_path: Path) -> 
         made.append(arrivals(path)[0]._replace(format=small[0].format))
     pictures = Pictures(Scaler())
     for arrival, size in zip([*made, made[0]], [(192, 96), (384, 192), (192, 96)], strict=True):
-        look = pictures.decode(_alone(arrival))
-        assert look is not None
-        assert (look.width, look.height) == size
-        assert look.image().shape == (size[1], size[0], 3)
+        sample = pictures.decode(_alone(arrival))
+        assert sample is not None
+        assert (sample.width, sample.height) == size
+        assert sample.image().shape == (size[1], size[0], 3)
 
 
 def test_a_stream_without_a_header_brings_it_along(made: list[Arrival]) -> None:

@@ -71,8 +71,8 @@ def test_a_car_that_stays_is_a_case_with_evidence(make: Make) -> None:
     assert {"overview-start", "overview-between", "overview-end"} <= names
     assert any(name.startswith("clip") for name in names)
     assert (camera.status.cases, camera.status.waiting, camera.status.view) == (1, 0, "good")
-    assert camera.status.looks == pytest.approx(80, abs=2)
-    assert 0 < camera.status.asked < camera.status.looks
+    assert camera.status.samples == pytest.approx(80, abs=2)
+    assert 0 < camera.status.asked < camera.status.samples
     assert list((camera.folder / "kept").iterdir()) == [], "nothing is held any more"
 
 
@@ -81,7 +81,7 @@ def test_who_gets_no_word_of_the_detector_asks_again(make: Make) -> None:
     camera = make(_car(20.0))
     camera.detector_busy_s = range(21, 55)
     camera.until(54.0)
-    assert (camera.status.asked, camera.status.looks) == (1, 27)
+    assert (camera.status.asked, camera.status.samples) == (1, 27)
     (case,) = camera.until(160.0).cases()
     assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
 
@@ -377,9 +377,9 @@ def test_a_view_that_shows_no_zone_is_told_and_does_not_end_the_watching(
 
 def test_pictures_that_come_too_late_are_left_out(make: Make) -> None:
     camera = make().until(20.0)
-    looks = camera.status.looks
+    samples = camera.status.samples
     made = camera.reel._ring[-2].arrival
-    look = camera.pictures.decode(Due(camera.view._last_s - 1.0, (made,), True))
-    assert look is not None
-    assert not camera.view.look(look)
-    assert camera.status.looks == looks
+    sample = camera.pictures.decode(Due(camera.view._last_s - 1.0, (made,), True))
+    assert sample is not None
+    assert not camera.view.sample(sample)
+    assert camera.status.samples == samples
