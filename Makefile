@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Whatever the machine says: tests start the program hundreds of times, and it is not compiled anew each time.
+# Byte code is cached even where the environment forbids it: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE :=
 
 # The first of these that exists and is new enough; `make PYTHON=/path/to/python` overrides it.
@@ -22,9 +22,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help demo test setup check lint types imports tests system lock clean
+.PHONY: help demo test setup check lint words types imports tests system lock clean
 
-help: ## what there is to make
+help: ## the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 $(BIN)/python:
@@ -62,6 +62,9 @@ lint: $(DEV)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 
+words: $(DEV) ## the phrases of docs/style.md that do not occur
+	@$(BIN)/codespell .
+
 types: $(DEV)
 	@$(BIN)/mypy
 
@@ -71,8 +74,8 @@ imports: $(DEV)
 tests: $(DEV) system
 	@$(BIN)/pytest
 
-# What tests use besides Python: a PostgreSQL server, and an RTSP server that plays the cameras. Where they
-# cannot be had, the tests that need them are skipped and say so.
+# Besides Python the tests use a PostgreSQL server and an RTSP server that plays the cameras. Without them,
+# the tests that need them are skipped and say so.
 PACKAGES := postgresql python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good glib-networking
 
