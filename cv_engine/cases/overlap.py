@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cv_engine.cases.site import SITE_GAP_M, is_site, same_site
 from cv_engine.finding import Place
+from cv_engine.geometry import box_iou
 
 if TYPE_CHECKING:
     from pyproj import Geod
@@ -46,15 +47,6 @@ def same_place(one: Place, other: Place, gap_m: float = SITE_GAP_M) -> float:
     if not {one.basis, other.basis} <= _LOCATED:
         return 0.0
     return _same_ground(one.geometry, other.geometry, one.accuracy_m, other.accuracy_m)
-
-
-def box_iou(one: Sequence[float], other: Sequence[float]) -> float:
-    """Intersection over union of two xyxy boxes; 0.0 where both are empty."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    areas = sum(max(b[2] - b[0], 0.0) * max(b[3] - b[1], 0.0) for b in (one, other))
-    return min(shared / (areas - shared), 1.0) if areas > shared else 0.0
 
 
 def _bounded(iou: float) -> float:

@@ -16,7 +16,7 @@ import supervision as sv
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from cv_engine.cases.overlap import box_iou
+from cv_engine.geometry import box_iou
 from cv_engine.scene.background import Background
 
 Box = NDArray[np.float32]
