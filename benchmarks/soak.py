@@ -29,7 +29,7 @@ from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
 from benchmarks.harness.planted import HEIGHT, RATE, WIDTH, film
 from cv_engine.cases import Case, open_queue
-from cv_engine.live.control.status_board import read_board
+from cv_engine.live.control.status_snapshot import read_snapshot
 
 _DWELL_S = 20.0
 _LENGTH_S = 120.0
@@ -247,7 +247,7 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def _tell(soak: Soak, data: Path, left_s: float) -> None:
-    board = read_board(data)
+    board = read_snapshot(data)
     use = soak.uses[-1]
     live = sum(line.status.state == "live" for line in board.cameras) if board else 0
     dropped = sum(line.status.dropped for line in board.cameras) if board else 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from cv_engine.live.control.status_board import Board, read_board
+from cv_engine.live.control.status_snapshot import StatusSnapshot, read_snapshot
 from cv_engine.pipeline.checkpoint import Checkpoints, ended
 
 Cut = Literal["program", "worker", "stop"]
@@ -130,9 +130,9 @@ class Program:
         self.until(all_are, meanwhile)
         return looked
 
-    def _board(self) -> Board | None:
+    def _board(self) -> StatusSnapshot | None:
         """What the present process has told."""
-        board = read_board(self.data)
+        board = read_snapshot(self.data)
         return board if board is not None and board.pid == self._running().pid else None
 
     def _running(self) -> subprocess.Popen[bytes]:

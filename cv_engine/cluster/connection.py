@@ -11,7 +11,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from cv_engine.cluster.errors import ClusterError
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
+from cv_engine.errors import Failure
 
 _KNOCK_S = 5.0  # how long the head of a cluster may take to answer
 
@@ -81,7 +82,8 @@ def connected(address: str, *, verbose: bool) -> Iterator[None]:
         raise ClusterError(
             f"no Ray cluster at {address!r} ({str(error).splitlines()[0]}): start one with "
             "`ray start --head`, join the other machines with `ray start --address=HEAD:6379`, and "
-            "give the address with --cluster"
+            "give the address with --cluster",
+            Failure.UNAVAILABLE,
         ) from error
     try:
         yield

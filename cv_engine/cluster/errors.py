@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cv_engine.errors import EngineError
 
-class ClusterError(ValueError):
+
+class ClusterError(EngineError):
     """The cluster cannot be used; the message says what to do."""

@@ -1,4 +1,4 @@
-"""Whose turn it is: only one program at a time may give out cameras, however many machines."""
+"""Whose leader_lock it is: only one program at a time may give out cameras, however many machines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from cv_engine.cluster.errors import ClusterError
+from cv_engine.errors import Failure
 
 _TURN_LOCK = 0x63765F7761746368  # any number of our own: PostgreSQL's lock that is held all along
 # How often it is made sure that the lock is still held, seconds. Whoever gets it in our place gives
@@ -31,8 +32,8 @@ _SERVER_SIDE = (
 )
 
 
-class Turn:
-    """Holds the turn until it is closed.
+class LeaderLock:
+    """Holds the leader_lock until it is closed.
 
     Args:
         store: Address of the queue's PostgreSQL database.
@@ -56,7 +57,8 @@ class Turn:
         except sa.exc.SQLAlchemyError as error:
             raise ClusterError(
                 f"the queue's database does not answer ({str(error).splitlines()[0]}): see to it "
-                "that it runs, and that `store` in the configuration is right"
+                "that it runs, and that `store` in the configuration is right",
+                Failure.UNAVAILABLE,
             ) from error
         if taken is None:
             raise ClusterError(
@@ -66,7 +68,7 @@ class Turn:
         self._connection: Connection | None = taken
         self._lost = threading.Event()
         self._closing = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="turn", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="leader_lock", daemon=True)
         self._keeper.start()
 
     @property
@@ -82,7 +84,7 @@ class Turn:
             self._connection.close()
         self._engine.dispose()
 
-    def __enter__(self) -> Turn:
+    def __enter__(self) -> LeaderLock:
         return self
 
     def __exit__(

@@ -20,7 +20,7 @@ STOP_S = 7.0
 _EXPIRED = 3  # exit code
 
 
-class Seat:
+class LeasedWorker:
     """Runs a worker as long as the dispatcher renews the lease; then ends the process at once.
 
     A machine that the network has cut off still runs, and nobody can tell it to stop; but once its

@@ -12,8 +12,9 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cv_engine.cluster.leased_worker import LEASE_S, Seat
-from cv_engine.live.control.host import Charge, HostError, WorkerClass
+from cv_engine.cluster.leased_worker import LEASE_S, LeasedWorker
+from cv_engine.live.control.errors import HostError
+from cv_engine.live.control.host import AssignedCameras, WorkerClass
 from cv_engine.live.status import WorkerStatus
 
 # How often a worker is asked how it stands, seconds: many times within its lease.
@@ -86,7 +87,9 @@ class RayHosts:
         scheduling = NodeAffinitySchedulingStrategy(place.node_id, soft=False)
         # Not restarted by Ray, which the dispatcher does; and not detached, so that it ends when
         # this process does.
-        made = ray.remote(Seat).options(num_cpus=1, max_restarts=0, scheduling_strategy=scheduling)
+        made = ray.remote(LeasedWorker).options(
+            num_cpus=1, max_restarts=0, scheduling_strategy=scheduling
+        )
         actor: Any = made.remote(self._worker, slot, place.node, LEASE_S)
         return RayHost(self, actor, actor.open.remote(self._config), place.node_id, self._clock)
 
@@ -145,7 +148,7 @@ class RayHost:
         self._actor = actor
         self._node_id = node_id
         self._clock = clock
-        self._charge = Charge()
+        self._assigned = AssignedCameras()
         self._asked: tuple[int, tuple[str, ...]] = (0, ())
         self._call: Any = opening  # the one that is not answered yet
         self._called_at = clock()
@@ -170,11 +173,11 @@ class RayHost:
     @property
     def holds(self) -> frozenset[str]:
         """The cameras that it may be watching."""
-        return self._charge.cameras
+        return self._assigned.cameras
 
     def assign(self, cameras: Sequence[str]) -> None:
         """Asks it to watch these cameras and no others, with the next beat."""
-        self._asked = (self._charge.ask(cameras), tuple(cameras))
+        self._asked = (self._assigned.request(cameras), tuple(cameras))
 
     def status(self) -> WorkerStatus | None:
         """What it told last."""
@@ -231,7 +234,7 @@ class RayHost:
             if answer is not None:
                 number, self._status, self._heard_at = answer
                 self._answered_at = now
-                self._charge.told(number, self._status)
+                self._assigned.acknowledge(number, self._status)
 
     def _end(self, why: str) -> None:
         self._over = True

@@ -1,4 +1,4 @@
-"""What is being watched at the moment, at the terminal."""
+"""The command ``cv-engine status``: the state of the cameras that are being watched."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from cv_engine.commands.exit_codes import ExitCode, escaped
+from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption
+from cv_engine.commands.session import Session
+from cv_engine.commands.tables import empty_table
 
 if TYPE_CHECKING:
-    from rich.console import JustifyMethod
     from rich.table import Table
 
-    from cv_engine.commands.session import Session
-    from cv_engine.live.control.status_board import Board, CameraLine
+    from cv_engine.live.control.status_snapshot import CameraEntry, StatusSnapshot
 
 _LIVE = "live"
 _COLOURS = {_LIVE: "green", "connecting": "yellow", "stalled": "yellow", "reconnecting": "yellow"}
-_TAIL = 0.95  # share of the looks that were as quick as the latency shown
+_TAIL = 0.95  # the latency shown is this quantile over the samples
 _COLUMNS = (
     "camera",
     "state",
@@ -35,46 +38,55 @@ _COLUMNS = (
     "worker",
     "message",
 )
-_TO_THE_RIGHT = frozenset({"for", "samples", "gate", "latency", "reconnects", "dropped", "cases"})
+_RIGHT_ALIGNED = frozenset({"for", "samples", "gate", "latency", "reconnects", "dropped", "cases"})
 
 
-def status(session: Session) -> ExitCode:
-    """Print every camera that is, or was last, watched with the data folder.
+def status(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Show the state of the cameras that are being watched."""
+    raise typer.Exit(show_status(Session(config, data, format)))
+
+
+def show_status(session: Session) -> ExitCode:
+    """Print the state of each camera that is, or was last, watched with the data folder.
 
     Args:
-        session: Which data folder, and where output goes.
+        session: Configuration and output.
 
     Returns:
         0 where all cameras are live, 1 where one is not or nothing is running.
     """
-    from cv_engine.live.control.status_board import read_board
+    from cv_engine.live.control.status_snapshot import read_snapshot
 
     now = time.time()
-    board = read_board(session.config.data)
-    if board is None:
+    snapshot = read_snapshot(session.config.data)
+    if snapshot is None:
         session.err.print(
-            f"nothing is running, and nothing has been watched with the data folder "
+            "no cameras are being watched, and none have been watched with the data folder "
             f"{escaped(str(session.config.data))}: start `cv-engine watch`, or name another folder "
             "with --data"
         )
         return ExitCode.FAILED
-    running = not board.stopped and not board.is_stale(now)
+    running = not snapshot.stopped and not snapshot.is_stale(now)
     if not running:
-        board = _ended(board)
-    session.show(table(board, now), [row(line) for line in board.cameras])
+        snapshot = _ended(snapshot)
+    session.show(table(snapshot, now), [row(line) for line in snapshot.cameras])
     if not running:
-        how = "watching was stopped" if board.stopped else "the program ended without a word"
+        how = "watching was stopped" if snapshot.stopped else "the program ended unexpectedly"
         session.err.print(
-            f"nothing is running: {how} {_age(now - board.at)} ago ({_iso(board.at)})"
+            f"nothing is running: {how} {_age(now - snapshot.at)} ago ({_iso(snapshot.at)})"
         )
         return ExitCode.FAILED
-    live = sum(line.status.state == _LIVE for line in board.cameras)
-    session.err.print(summary(board))
-    return ExitCode.DONE if live == len(board.cameras) else ExitCode.FAILED
+    live = sum(line.status.state == _LIVE for line in snapshot.cameras)
+    session.err.print(summary(snapshot))
+    return ExitCode.DONE if live == len(snapshot.cameras) else ExitCode.FAILED
 
 
-def row(line: CameraLine) -> dict[str, Any]:
-    """A camera as one flat JSON object; ``null`` where something is not known yet."""
+def row(line: CameraEntry) -> dict[str, Any]:
+    """A camera as one flat JSON object; values that are not known yet are ``null``."""
     camera = line.status
     gate, latency = camera.gate_rate, camera.latency.quantile(_TAIL)
     return {
@@ -87,7 +99,7 @@ def row(line: CameraLine) -> dict[str, Any]:
         "samples": camera.samples,
         "asked": camera.asked,
         "gate_rate": None if gate is None else round(gate, 4),
-        # Above the last bound of the histogram nothing more is known; JSON has no infinity.
+        # Latencies above the histogram's last bound have no upper limit; JSON has no infinity.
         "latency_p95_s": None if latency is None or math.isinf(latency) else latency,
         "interval_s": camera.interval_s,
         "reconnects": camera.reconnects,
@@ -101,7 +113,7 @@ def row(line: CameraLine) -> dict[str, Any]:
     }
 
 
-def table(board: Board, now: float, most: int | None = None) -> Table:
+def table(board: StatusSnapshot, now: float, most: int | None = None) -> Table:
     """Cameras for people, those first that are not live.
 
     Args:
@@ -114,9 +126,9 @@ def table(board: Board, now: float, most: int | None = None) -> Table:
 
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in _COLUMNS:
-        justify: JustifyMethod = "right" if name in _TO_THE_RIGHT else "left"
+        justify: JustifyMethod = "right" if name in _RIGHT_ALIGNED else "left"
         result.add_column(name, justify=justify, overflow="fold")
-    lines = sorted(board.cameras, key=lambda line: (line.status.state == _LIVE, line.status.camera))
+    lines = sorted(snapshot.cameras, key=lambda line: (line.status.state == _LIVE, line.status.camera))
     for line in lines[:most]:
         result.add_row(*_cells(line, now))
     if most is not None and len(lines) > most:
@@ -124,31 +136,31 @@ def table(board: Board, now: float, most: int | None = None) -> Table:
     return result
 
 
-def summary(board: Board) -> str:
-    """The board in one line."""
-    cameras = [line.status for line in board.cameras]
+def summary(board: StatusSnapshot) -> str:
+    """The snapshot in one line."""
+    cameras = [line.status for line in snapshot.cameras]
     live = sum(camera.state == _LIVE for camera in cameras)
-    running = sum(worker.state == "running" for worker in board.workers)
+    running = sum(worker.state == "running" for worker in snapshot.workers)
     cases = sum(camera.cases for camera in cameras)
-    lost = sum(max(0, worker.starts - 1) for worker in board.workers)
+    lost = sum(max(0, worker.starts - 1) for worker in snapshot.workers)
     text = (
         f"{live} of {_counted(len(cameras), 'camera')} live, "
-        f"{running} of {_counted(len(board.workers), 'worker')} running, "
-        f"{_counted(cases, 'case')} in {_age(board.at - board.began)}"
+        f"{running} of {_counted(len(snapshot.workers), 'worker')} running, "
+        f"{_counted(cases, 'case')} in {_age(snapshot.at - snapshot.began)}"
     )
     return f"{text}; workers replaced: {lost}" if lost else text
 
 
-def _ended(board: Board) -> Board:
-    """The board of a program that is gone: nothing on it is so any more."""
-    cameras: Sequence[CameraLine] = [
-        replace(line, worker="", status=replace(line.status, state="stopped", since=board.at))
-        for line in board.cameras
+def _ended(board: StatusSnapshot) -> StatusSnapshot:
+    """The snapshot of a program that is gone: nothing on it is so any more."""
+    cameras: Sequence[CameraEntry] = [
+        replace(line, worker="", status=replace(line.status, state="stopped", since=snapshot.at))
+        for line in snapshot.cameras
     ]
-    return replace(board, cameras=cameras, workers=[])
+    return replace(snapshot, cameras=cameras, workers=[])
 
 
-def _cells(line: CameraLine, now: float) -> list[str]:
+def _cells(line: CameraEntry, now: float) -> list[str]:
     camera = line.status
     gate, latency = camera.gate_rate, camera.latency.quantile(_TAIL)
     colour = _COLOURS.get(camera.state, "red")

@@ -17,11 +17,11 @@ from cv_engine.commands.status import summary, table
 
 if TYPE_CHECKING:
     from cv_engine.commands.session import Session
-    from cv_engine.config.settings import Config
+    from cv_engine.config import Config
     from cv_engine.live.control.dispatcher import Dispatcher
     from cv_engine.live.control.host import Hosts
     from cv_engine.live.control.process_worker import Logs
-    from cv_engine.live.control.status_board import Board
+    from cv_engine.live.control.status_snapshot import StatusSnapshot
 
 # How often the dispatcher does its work, seconds: a camera changes hands within some of these.
 _TICK_S = 0.5
@@ -55,11 +55,11 @@ def watch(
     """
     from cv_engine.live.control.dispatcher import Dispatcher
     from cv_engine.live.control.metrics import MetricsServer
-    from cv_engine.live.control.status_board import write_board
+    from cv_engine.live.control.status_snapshot import write_snapshot
 
     config = session.config
     names = to_watch(config, cameras)
-    latest: list[Board] = []
+    latest: list[StatusSnapshot] = []
     with ExitStack() as stack:
         stack.enter_context(_alone(config.data))
         logs = _logs(session)
@@ -74,10 +74,10 @@ def watch(
             )
         show = stack.enter_context(_screen(session, logs))
 
-        def publish(board: Board) -> None:
+        def publish(board: StatusSnapshot) -> None:
             latest[:] = [board]
             show(board)
-            _told_if_not(lambda: write_board(config.data, board))
+            _told_if_not(lambda: write_snapshot(config.data, board))
 
         return _run(session, Dispatcher(names, hosts, publish), problem)
 
@@ -128,16 +128,16 @@ def _hosts(
         count = min(cameras, config.live.workers or len(os.sched_getaffinity(0)))
         return lambda: "", ProcessHosts(config, count, logs)
     from cv_engine.cluster.connection import check, connected, with_passwords
-    from cv_engine.cluster.leader_lock import Turn
+    from cv_engine.cluster.leader_lock import LeaderLock
 
     check(config, config.evidence.store or config.evidence_root, shared=shared)
     stack.enter_context(connected(cluster, verbose=logs.file is None))
-    turn = stack.enter_context(Turn(str(config.queue)))
+    leader_lock = stack.enter_context(LeaderLock(str(config.queue)))
     from cv_engine.cluster.ray_host import RayHosts
     from cv_engine.live.worker.worker import Worker
 
     lost = "another program has begun to watch with the same queue"
-    return lambda: lost if turn.lost else "", RayHosts(
+    return lambda: lost if leader_lock.lost else "", RayHosts(
         with_passwords(config), Worker, config.live.workers
     )
 
@@ -196,15 +196,15 @@ def _alone(data: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    from cv_engine.live.control.status_board import board_path, read_board
+    from cv_engine.live.control.status_snapshot import read_snapshot, snapshot_path
 
-    folder = board_path(data).parent
+    folder = snapshot_path(data).parent
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        board = read_board(data)
+        board = read_snapshot(data)
         who = "" if board is None else f" by process {board.pid}"
         raise InputError(
             f"{data}: cameras are being watched with this data folder{who}; stop that first, or "
@@ -219,19 +219,19 @@ def _alone(data: Path) -> Iterator[None]:
 def _logs(session: Session) -> Logs:
     """Where log lines go: beside the board while a table is shown, else to stderr."""
     from cv_engine.live.control.process_worker import Logs
-    from cv_engine.live.control.status_board import board_path
+    from cv_engine.live.control.status_snapshot import snapshot_path
 
     if not session.err.is_terminal:
         logs = Logs(verbose=True)
         logs.configure()
         return logs
-    file = board_path(session.config.data).with_name(_LOG)
+    file = snapshot_path(session.config.data).with_name(_LOG)
     file.write_bytes(b"")
     return Logs(verbose=True, file=file)
 
 
 @contextmanager
-def _screen(session: Session, logs: Logs) -> Iterator[Callable[[Board], None]]:
+def _screen(session: Session, logs: Logs) -> Iterator[Callable[[StatusSnapshot], None]]:
     """Shows boards while the block runs: as a table, or as a line now and then."""
     if logs.file is None:
         yield _Words()
@@ -243,7 +243,7 @@ def _screen(session: Session, logs: Logs) -> Iterator[Callable[[Board], None]]:
     said = ""
     with Live(console=session.err, auto_refresh=False, transient=True) as live:
 
-        def show(board: Board) -> None:
+        def show(board: StatusSnapshot) -> None:
             nonlocal said
             said = escaped(summary(board))
             most = max(1, session.err.height - _TABLE_MARGIN)
@@ -261,7 +261,7 @@ class _Words:
         self._live: int | None = None
         self._said_at = 0.0
 
-    def __call__(self, board: Board) -> None:
+    def __call__(self, board: StatusSnapshot) -> None:
         import structlog
 
         live = sum(line.status.state == "live" for line in board.cameras)

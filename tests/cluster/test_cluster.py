@@ -17,9 +17,9 @@ from pydantic import SecretStr
 
 from cv_engine.cluster.connection import check, connected, with_passwords
 from cv_engine.cluster.errors import ClusterError
-from cv_engine.cluster.leader_lock import Turn
+from cv_engine.cluster.leader_lock import LeaderLock
 from cv_engine.cluster.leased_worker import LEASE_S
-from cv_engine.config.settings import CameraConfig, Config
+from cv_engine.config import CameraConfig, Config
 from cv_engine.live.control.dispatcher import Dispatcher
 from cv_engine.live.status import CameraStatus, WorkerStatus
 from tests.cases.conftest import postgresql, postgresql_url
@@ -89,7 +89,7 @@ def _until(dispatcher: Dispatcher, met: Callable[[], bool], patience_s: float) -
     """Ticks until it has come about; gives the seconds that took."""
     began = time.monotonic()
     while not met():
-        assert time.monotonic() - began < patience_s, dispatcher.board()
+        assert time.monotonic() - began < patience_s, dispatcher.snapshot()
         dispatcher.tick(time.monotonic())
         time.sleep(0.25)
     return time.monotonic() - began
@@ -132,11 +132,11 @@ def test_the_cameras_of_a_machine_that_is_lost_go_to_the_others(
 
 def _spread(dispatcher: Dispatcher) -> list[int]:
     """How many cameras each worker has."""
-    return sorted(Counter(line.worker for line in dispatcher.board().cameras).values())
+    return sorted(Counter(line.worker for line in dispatcher.snapshot().cameras).values())
 
 
 def _workers(dispatcher: Dispatcher) -> set[str]:
-    return {line.worker for line in dispatcher.board().cameras if line.worker}
+    return {line.worker for line in dispatcher.snapshot().cameras if line.worker}
 
 
 _DRIVER = """
@@ -150,7 +150,7 @@ with connected(sys.argv[1], verbose=False):
     dispatcher = Dispatcher(["a", "b"], RayHosts(Path(sys.argv[2]), Clerk), lambda _: None)
     while True:
         dispatcher.tick(time.monotonic())
-        if any(line.worker for line in dispatcher.board().cameras):
+        if any(line.worker for line in dispatcher.snapshot().cameras):
             print("watching", flush=True)
         time.sleep(0.25)
 """
@@ -235,11 +235,11 @@ def test_without_ray_it_is_told_how_to_install_it(monkeypatch: pytest.MonkeyPatc
 
 
 def test_only_one_program_has_the_turn(postgresql_url: str) -> None:
-    with Turn(postgresql_url) as first:
+    with LeaderLock(postgresql_url) as first:
         with pytest.raises(ClusterError, match="another `cv-engine watch --cluster`"):
-            Turn(postgresql_url)
+            LeaderLock(postgresql_url)
         assert not first.lost
-    with Turn(postgresql_url):
+    with LeaderLock(postgresql_url):
         pass
 
 
@@ -247,24 +247,24 @@ def test_the_turn_is_taken_again_when_the_connection_is_lost(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cv_engine.cluster.leader_lock._CHECK_S", 0.05)
-    with Turn(postgresql_url) as turn:
+    with LeaderLock(postgresql_url) as leader_lock:
         _cut(postgresql_url)
         time.sleep(1.0)
-        assert not turn.lost
+        assert not leader_lock.lost
         with pytest.raises(ClusterError, match="another"):
-            Turn(postgresql_url)
+            LeaderLock(postgresql_url)
 
 
 def test_a_turn_that_another_program_has_taken_is_lost(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cv_engine.cluster.leader_lock._CHECK_S", 0.5)
-    with Turn(postgresql_url) as turn:
+    with LeaderLock(postgresql_url) as leader_lock:
         time.sleep(0.1)
         _cut(postgresql_url)
-        with Turn(postgresql_url):
+        with LeaderLock(postgresql_url):
             deadline = time.monotonic() + 30
-            while not turn.lost:
+            while not leader_lock.lost:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 
@@ -272,7 +272,7 @@ def test_a_turn_that_another_program_has_taken_is_lost(
 def test_a_database_that_does_not_answer_is_told() -> None:
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     with pytest.raises(ClusterError, match="does not answer"):
-        Turn("postgresql://cv@127.0.0.1:1/cases")
+        LeaderLock("postgresql://cv@127.0.0.1:1/cases")
 
 
 def _cut(url: str) -> None:

@@ -20,8 +20,8 @@ from benchmarks.cameras.footage import Footage, encoded
 from benchmarks.harness.planted import film
 from cv_engine.cases import Case, open_queue
 from cv_engine.cluster.leased_worker import LEASE_S
-from cv_engine.evidence.storage.store import open_store
-from cv_engine.live.control.status_board import Board, read_board
+from cv_engine.evidence.storage.opening import open_store
+from cv_engine.live.control.status_snapshot import StatusSnapshot, read_snapshot
 from cv_engine.pipeline.checkpoint import Checkpoints, ended
 from tests.cases.conftest import postgresql, postgresql_url
 from tests.cluster.machines import Machines
@@ -61,13 +61,13 @@ class City:
     queue: str
     data: Path
 
-    def board(self) -> Board:
-        board = read_board(self.data)
-        return Board(0.0, 0.0, 0, False, [], []) if board is None else board
+    def snapshot(self) -> StatusSnapshot:
+        board = read_snapshot(self.data)
+        return StatusSnapshot(0.0, 0.0, 0, False, [], []) if board is None else board
 
     def machine_of(self, camera: str) -> str:
         """The name of the machine that watches a camera; empty where none does."""
-        for line in self.board().cameras:
+        for line in self.snapshot().cameras:
             if line.status.camera == camera and line.status.state == "live":
                 return line.worker.rsplit("-", 2)[0]
         return ""

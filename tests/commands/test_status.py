@@ -11,23 +11,30 @@ from cv_engine.commands.exit_codes import ExitCode
 from cv_engine.commands.options import Format
 from cv_engine.commands.session import Session
 from cv_engine.commands.status import status, table
-from cv_engine.live.control.status_board import Board, CameraLine, WorkerLine, write_board
+from cv_engine.live.control.status_snapshot import (
+    CameraEntry,
+    StatusSnapshot,
+    WorkerEntry,
+    write_snapshot,
+)
 from cv_engine.live.status import CameraStatus, Latency
 
 
-def _camera(name: str, state: str = "live", *latencies_s: float, **more: Any) -> CameraLine:
+def _camera(name: str, state: str = "live", *latencies_s: float, **more: Any) -> CameraEntry:
     latency = Latency()
     for seconds in latencies_s:
         latency.add(seconds)
     since = time.time() - 300
-    return CameraLine("worker-1", CameraStatus(name, state, since, latency=latency, **more))
+    return CameraEntry("worker-1", CameraStatus(name, state, since, latency=latency, **more))
 
 
-def _write(data: Path, *cameras: CameraLine, age_s: float = 1.0, stopped: bool = False) -> Board:
+def _write(
+    data: Path, *cameras: CameraEntry, age_s: float = 1.0, stopped: bool = False
+) -> StatusSnapshot:
     at = time.time() - age_s
-    worker = WorkerLine("worker-1", "here", 42, "running", "", 2, 3.5, 210.0, 9, len(cameras))
-    board = Board(at, at - 600, 7, stopped, [worker], cameras)
-    write_board(data, board)
+    worker = WorkerEntry("worker-1", "here", 42, "running", "", 2, 3.5, 210.0, 9, len(cameras))
+    board = StatusSnapshot(at, at - 600, 7, stopped, [worker], cameras)
+    write_snapshot(data, board)
     return board
 
 

@@ -16,9 +16,9 @@ import pytest
 from cv_engine.commands.options import InputError
 from cv_engine.commands.session import Session
 from cv_engine.commands.watch import to_watch, watch
-from cv_engine.config.settings import Config, ConfigError
-from cv_engine.live.control.metrics import MetricsError
-from cv_engine.live.control.status_board import Board, read_board
+from cv_engine.config import Config, ConfigError
+from cv_engine.live.control.errors import MetricsError
+from cv_engine.live.control.status_snapshot import StatusSnapshot, read_snapshot
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_S = 120.0
@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_ends_it_before_anything_is_started(tmp_path: Path)
         port = other.getsockname()[1]
         with pytest.raises(MetricsError, match=rf"port {port} .* is taken"):
             watch(Session(_config(tmp_path, port), None), [])
-    assert read_board(tmp_path / "data") is None
+    assert read_snapshot(tmp_path / "data") is None
 
 
 _PROGRAM = """
@@ -85,7 +85,7 @@ if __name__ == "__main__":
 
 
 @contextmanager
-def _watching(config: Path) -> Iterator[tuple[subprocess.Popen[str], Board]]:
+def _watching(config: Path) -> Iterator[tuple[subprocess.Popen[str], StatusSnapshot]]:
     program = config.with_name("program.py")
     program.write_text(_PROGRAM)
     with subprocess.Popen(
@@ -102,7 +102,7 @@ def _watching(config: Path) -> Iterator[tuple[subprocess.Popen[str], Board]]:
                 assert time.monotonic() < deadline
                 assert process.poll() is None
                 time.sleep(0.1)
-                board = read_board(config.parent / "data")
+                board = read_snapshot(config.parent / "data")
             yield process, board
         finally:
             process.kill()
@@ -118,7 +118,7 @@ def test_it_watches_until_a_signal_comes(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=_PATIENCE_S)
     assert (process.returncode, out) == (0, "")
-    last = read_board(tmp_path / "data")
+    last = read_snapshot(tmp_path / "data")
     assert last is not None
     assert last.stopped
     lines = [json.loads(line) for line in errors.splitlines()]
@@ -158,5 +158,5 @@ def test_where_no_worker_comes_up_it_says_why(tmp_path: Path) -> None:
     assert "no worker comes up: QueueError" in done.stderr
 
 
-def _runs(board: Board) -> bool:
+def _runs(board: StatusSnapshot) -> bool:
     return any(Path(f"/proc/{line.pid}").exists() for line in board.workers)

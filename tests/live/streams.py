@@ -19,7 +19,7 @@ from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
 from benchmarks.harness.planted import HEIGHT, RATE, WIDTH, film
 from cv_engine.cases import Case, open_queue
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
 from cv_engine.live.status import CameraStatus
 from cv_engine.live.worker.worker import Worker
 

@@ -29,7 +29,7 @@ from av.video.stream import VideoStream
 from benchmarks.cameras.fleet import Fleet
 from benchmarks.cameras.footage import Footage, encoded, remuxed
 from cv_engine.cases import Case, open_queue
-from cv_engine.live.control.status_board import read_board
+from cv_engine.live.control.status_snapshot import read_snapshot
 from cv_engine.rules.clutter import CLUTTER
 from tests.live.streams import cameras, folder_of_films
 
@@ -235,7 +235,7 @@ def _seen_to_the_end(fleet: Fleet, data: Path, shown: Mapping[str, Footage]) -> 
     end = max(fleet.began(name, _PATIENCE_S) + each.duration_s for name, each in shown.items())
     deadline = end + _PATIENCE_S
     while True:
-        board = read_board(data)
+        board = read_snapshot(data)
         lines = [] if board is None else [line.status for line in board.cameras]
         if time.time() > end + CALM_S and lines and not any(line.waiting for line in lines):
             return {line.camera: line.dropped for line in lines}

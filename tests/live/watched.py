@@ -16,12 +16,12 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from cv_engine.cases import Case, Queue, open_queue
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.live.arrival import Arrival
 from cv_engine.live.buffer.capture_clock import CaptureClock
-from cv_engine.live.buffer.ring_buffer import Reel
+from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.buffer.sampler import LiveSampler
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.status import CameraStatus
 from cv_engine.live.worker.decoding import Pictures
 from cv_engine.live.worker.view import LiveView, Means
@@ -29,7 +29,7 @@ from cv_engine.pipeline.camera_setup import CameraSetup
 from cv_engine.pipeline.checkpoint import Checkpoints
 from cv_engine.video.frame import Image, Scaler
 from models.detector import Detector
-from tests.live.arriving import BEGAN_S, HandClock, arrivals
+from tests.live.encoded_frames import BEGAN_S, HandClock, arrivals
 from tests.tracking.scenes import HEIGHT, WIDTH, Scene
 
 DWELL_S = 60.0
@@ -61,7 +61,7 @@ def settings(folder: Path, camera: dict[str, Any] | None = None, **live: Any) ->
     )
 
 
-def film(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> list[Arrival]:
+def film(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> list[EncodedFrame]:
     """Compressed grey pictures, one per second."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=1)
@@ -116,9 +116,9 @@ class Watched:
         means = Means(self.config, detector, self.queue, Checkpoints(kept), key, self.folder)
         setup = CameraSetup.of(self.config.camera("market"))
         self.clock: CaptureClock = self.machine.capture()
-        self.reel = Reel(self.folder / "kept", self.config.live.ring_s, 1 << 30)
+        self.ring = RingBuffer(self.folder / "kept", self.config.live.ring_s, 1 << 30)
         self.status = CameraStatus("market", interval_s=SAMPLE_S)
-        self.view = LiveView(means, setup, self.clock, self.reel, self.status)
+        self.view = LiveView(means, setup, self.clock, self.ring, self.status)
         self.sampler = LiveSampler(SAMPLE_S)
         self.pictures = Pictures(Scaler())
 
@@ -141,16 +141,16 @@ class Watched:
         self.clock.connected()
         self.sampler.connected()
         self.status.state = "live"
-        for time_s, arrival in zip(times, made, strict=True):
-            self._take(time_s, arrival)
+        for time_s, encoded in zip(times, made, strict=True):
+            self._take(time_s, encoded)
             self.machine.pass_by(1.0)
         return self
 
-    def _take(self, time_s: float, arrival: Arrival) -> None:
+    def _take(self, time_s: float, encoded: EncodedFrame) -> None:
         """As the stream's thread and the looker do it."""
-        steady_s = self.clock.place(arrival.media_s, self.machine.monotonic, None)
-        self.reel.add(steady_s, arrival)
-        due = self.sampler.take(steady_s, arrival)
+        steady_s = self.clock.place(encoded.media_s, self.machine.monotonic, None)
+        self.ring.add(steady_s, encoded)
+        due = self.sampler.take(steady_s, encoded)
         if due is not None:
             sample = self.pictures.decode(due)
             assert sample is not None

@@ -11,7 +11,7 @@ ARRIVAL = "arrival"
 WRONG_CLOCK = f"{ARRIVAL} (the camera's clock is wrong)"
 
 # A picture may come later than its timestamp says, by the network's jitter; beyond so many seconds
-# the stream itself has paused or its clock was set, and its time is tied to arrival anew.
+# the stream itself has paused or its clock was set, and its time is tied to the arrival times again.
 _LATE_S = 2.0
 # How much slower a camera's clock may run than ours, as a share: crystals differ by 100 parts in a
 # million, cheap ones by more.

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from cv_engine.live.buffer.capture_clock import CaptureClock
-from cv_engine.live.buffer.ring_buffer import Reel
+from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.pipeline.footage import Footage
 from cv_engine.rules.dwell import Phase
-from cv_engine.rules.rule import Violation, ZoneDwell
+from cv_engine.rules.stays import Violation, ZoneDwell
 
 # Part of the ring's length at which the beginning of a stay is put aside: most of what stops at a
 # light has gone on by then, and the ring still reaches back to before it came.
@@ -19,17 +19,17 @@ _PUT_ASIDE = 0.5
 _BETWEEN = 0.5
 
 
-class Holding:
+class ClipRetention:
     """Holds stretches of one camera's stream.
 
     Args:
-        reel: The stream's last seconds.
+        ring: The stream's last seconds.
         before_s: Seconds before its beginning that a clip of a stay shows.
-        ring_s: Length of the reel's ring, seconds.
+        ring_s: Length of the ring's ring, seconds.
     """
 
-    def __init__(self, reel: Reel, before_s: float, ring_s: float) -> None:
-        self._reel = reel
+    def __init__(self, ring: RingBuffer, before_s: float, ring_s: float) -> None:
+        self._ring_buffer = ring
         self._before_s = before_s
         self._aside_s = _PUT_ASIDE * ring_s
         self._begun: frozenset[str] = frozenset()
@@ -59,36 +59,36 @@ class Holding:
                     continue
                 tag = _tag(dwell.kind, dwell.zone.name, thing, stay.began)
                 begun.add(tag)
-                if tag not in self._begun and not self._reel.keeps(tag):
+                if tag not in self._begun and not self._ring_buffer.keeps(tag):
                     self._keep(tag, stay.began - self._before_s)
                 if age_s >= _BETWEEN * dwell.limits.dwell_s > self._aside_s:
                     between.add(tag)
                     if tag not in self._between:
                         self._keep(tag, now_s)
         if self._begun - begun:
-            self._reel.release_all_but(sorted(begun))
+            self._ring_buffer.release_all_but(sorted(begun))
         self._begun, self._between = frozenset(begun), frozenset(between)
 
     def put_aside(self, violation: Violation) -> None:
         """Keeps what shows a stay that is over its limit now and will be filed in a moment."""
         tag, start_s = _tag_of(violation), violation.began - self._before_s
-        if self._reel.reaches(start_s):
-            self._reel.release(tag)
+        if self._ring_buffer.reaches(start_s):
+            self._ring_buffer.release(tag)
             self._keep(tag, start_s)
         else:
             self._keep(tag, violation.observed - self._before_s)
 
     def footage(self, violation: Violation, clock: CaptureClock) -> Footage:
         """What shows a stay; empty where nothing could be kept."""
-        return self._reel.footage(_tag_of(violation), clock)
+        return self._ring_buffer.footage(_tag_of(violation), clock)
 
     def release(self, violation: Violation) -> None:
         """Throws away what was held for a stay that is filed now."""
-        self._reel.release(_tag_of(violation))
+        self._ring_buffer.release(_tag_of(violation))
 
     def _keep(self, tag: str, from_s: float) -> None:
         try:
-            self._reel.keep(tag, from_s)
+            self._ring_buffer.keep(tag, from_s)
         except OSError as error:
             structlog.get_logger(__name__).warning(
                 "a part of the stream could not be kept for a case", reason=str(error)

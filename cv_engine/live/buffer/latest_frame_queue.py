@@ -7,7 +7,7 @@ from collections.abc import Container
 from threading import Condition
 from typing import Generic, TypeVar
 
-from cv_engine.live.buffer.sampler import Due
+from cv_engine.live.buffer.sampler import DueSample
 
 Camera = TypeVar("Camera")
 
@@ -16,7 +16,7 @@ Camera = TypeVar("Camera")
 _MOST_BYTES = 16 << 20
 
 
-class Desk(Generic[Camera]):
+class LatestFrameQueue(Generic[Camera]):
     """The waiting looks of one worker, oldest first.
 
     A later look of a camera takes the place of one that still waits, and its place in the row: the
@@ -24,13 +24,13 @@ class Desk(Generic[Camera]):
     """
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[Camera, Due] = OrderedDict()
+        self._waiting: OrderedDict[Camera, DueSample] = OrderedDict()
         self._changed = Condition()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def offer(self, camera: Camera, due: Due) -> tuple[int, bool]:
+    def offer(self, camera: Camera, due: DueSample) -> tuple[int, bool]:
         """Lays down a look.
 
         Returns:
@@ -41,7 +41,7 @@ class Desk(Generic[Camera]):
             before = self._waiting.get(camera)
             if before is not None and not due.begins:
                 # It is decoded on from the one that waits.
-                due = Due(due.steady_s, before.arrivals + due.arrivals, before.begins)
+                due = DueSample(due.steady_s, before.encoded + due.encoded, before.begins)
                 if due.bytes > _MOST_BYTES:
                     del self._waiting[camera]
                     return 2, True
@@ -49,7 +49,9 @@ class Desk(Generic[Camera]):
             self._changed.notify()
         return int(before is not None), False
 
-    def take(self, timeout_s: float, but: Container[Camera] = ()) -> tuple[Camera, Due] | None:
+    def take(
+        self, timeout_s: float, but: Container[Camera] = ()
+    ) -> tuple[Camera, DueSample] | None:
         """The look that has waited longest.
 
         Args:
@@ -68,6 +70,6 @@ class Desk(Generic[Camera]):
         with self._changed:
             self._waiting.pop(camera, None)
 
-    def _first(self, but: Container[Camera]) -> tuple[Camera, Due] | None:
+    def _first(self, but: Container[Camera]) -> tuple[Camera, DueSample] | None:
         camera = next((camera for camera in self._waiting if camera not in but), None)
         return None if camera is None else (camera, self._waiting.pop(camera))

@@ -16,8 +16,8 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from cv_engine.live.arrival import Arrival
 from cv_engine.live.buffer.capture_clock import CaptureClock
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.video.clock import Clock
 
@@ -30,10 +30,10 @@ _PART = ".part.mkv"
 
 class _Kept(NamedTuple):
     steady_s: float
-    arrival: Arrival
+    encoded: EncodedFrame
 
 
-class Reel:
+class RingBuffer:
     """The ring of one camera's compressed pictures, bounded in time and in bytes.
 
     Stretches of it are kept on disk, as files that any player takes, for as long as a stay that
@@ -59,16 +59,16 @@ class Reel:
         """Size of what the ring holds."""
         return self._bytes
 
-    def add(self, steady_s: float, arrival: Arrival) -> None:
+    def add(self, steady_s: float, encoded: EncodedFrame) -> None:
         """Takes in the next picture; the oldest make room."""
         with self._lock:
-            self._ring.append(_Kept(steady_s, arrival))
-            self._bytes += arrival.packet.size
+            self._ring.append(_Kept(steady_s, encoded))
+            self._bytes += encoded.packet.size
             while self._ring and (
                 self._bytes > self._most_bytes
                 or steady_s - self._ring[0].steady_s > self._longest_s
             ):
-                self._bytes -= self._ring.popleft().arrival.packet.size
+                self._bytes -= self._ring.popleft().encoded.packet.size
 
     def reaches(self, steady_s: float) -> bool:
         """Whether what was seen at a time can still be kept."""
@@ -99,7 +99,7 @@ class Reel:
         # Many stays may begin at once, as when the program starts: they show the same.
         ends = (first_s, stretch[-1].steady_s)
         if not self._linked(target, ends):
-            _store(target, [kept.arrival for kept in stretch])
+            _store(target, [kept.encoded for kept in stretch])
             self._written = (target, ends)
         return True
 
@@ -161,16 +161,16 @@ def _from(ring: Sequence[_Kept], from_s: float, *, exactly: bool = False) -> lis
     """
     start: int | None = None
     for index, kept in enumerate(ring):
-        if start is not None and kept.arrival.format is not ring[start].arrival.format:
+        if start is not None and kept.encoded.format is not ring[start].encoded.format:
             start = None  # another connection: its pictures cannot be joined to the old ones
-        if kept.arrival.key and (start is None or kept.steady_s <= from_s):
+        if kept.encoded.key and (start is None or kept.steady_s <= from_s):
             start = index
     if start is None or (exactly and ring[start].steady_s > from_s):
         return []
     return list(ring[start:])
 
 
-def _store(path: Path, arrivals: Sequence[Arrival]) -> None:
+def _store(path: Path, arrivals: Sequence[EncodedFrame]) -> None:
     """Writes compressed pictures to a file as they are, whole or not at all.
 
     Raises:
@@ -188,25 +188,25 @@ def _store(path: Path, arrivals: Sequence[Arrival]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write(path: Path, arrivals: Sequence[Arrival]) -> None:
+def _write(path: Path, arrivals: Sequence[EncodedFrame]) -> None:
     form = arrivals[0].format
     with av.open(str(path), "w", format="matroska") as out:
         stream = out.add_mux_stream(form.codec, width=form.width, height=form.height)
         stream.time_base = _MATROSKA_TICKS
-        for number, (arrival, times) in enumerate(zip(arrivals, _times(arrivals), strict=True)):
-            packet = _copied(arrival, first=not number)
+        for number, (encoded, times) in enumerate(zip(arrivals, _times(arrivals), strict=True)):
+            packet = _copied(encoded, first=not number)
             packet.pts, packet.dts = times
             packet.stream = cast(VideoStream, stream)
             out.mux(packet)
 
 
-def _times(arrivals: Sequence[Arrival]) -> list[tuple[int, int]]:
+def _times(arrivals: Sequence[EncodedFrame]) -> list[tuple[int, int]]:
     """When each picture is shown and when it is decoded, ticks from the first one's decoding.
 
     A stream does not tell when pictures are to be decoded. Where they are not sent in the order in
     which they are shown, what is guessed at its beginning falls back, which no file may.
     """
-    given = [arrival.packet.pts for arrival in arrivals]
+    given = [encoded.packet.pts for encoded in arrivals]
     shown = [
         a.packet.dts or 0 if pts is None else pts for a, pts in zip(arrivals, given, strict=True)
     ]
@@ -220,13 +220,13 @@ def _times(arrivals: Sequence[Arrival]) -> list[tuple[int, int]]:
     return [(p - zero, d - behind - zero) for p, d in zip(shown, decoded, strict=True)]
 
 
-def _copied(arrival: Arrival, *, first: bool) -> Packet[VideoStream]:
+def _copied(encoded: EncodedFrame, *, first: bool) -> Packet[VideoStream]:
     """A copy for the file, without times: the ring's own packets stay as they are."""
-    given, form = arrival.packet, arrival.format
+    given, form = encoded.packet, encoded.format
     data = bytes(given)
     if first and form.header and not data.startswith(form.header):
         data = form.header + data  # decoders need the parameter sets, and files carry them
     packet = cast("Packet[VideoStream]", Packet(data))
     packet.time_base = form.time_base
-    packet.is_keyframe = arrival.key
+    packet.is_keyframe = encoded.key
     return packet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cv_engine.live.arrival import Arrival
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.video.sampler import KEY_SPACING_TOLERANCE
 
 # Part of the interval after which a key frame may be looked at where others have to be decoded, too:
@@ -17,7 +17,7 @@ _SAME_S = 0.05
 _MOST_BYTES = 16 << 20
 
 
-class Due(NamedTuple):
+class DueSample(NamedTuple):
     """A look that is due.
 
     Attributes:
@@ -27,13 +27,13 @@ class Due(NamedTuple):
     """
 
     steady_s: float
-    arrivals: tuple[Arrival, ...]
+    encoded: tuple[EncodedFrame, ...]
     begins: bool
 
     @property
     def bytes(self) -> int:
         """Size of what has to be decoded."""
-        return sum(arrival.packet.size for arrival in self.arrivals)
+        return sum(frame.packet.size for frame in self.encoded)
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class LiveSampler:
     _last_s: float | None = None
     _key_s: float | None = None
     _spacing_s: float | None = None
-    _group: list[Arrival] = field(default_factory=list)
+    _group: list[EncodedFrame] = field(default_factory=list)
     _group_bytes: int = 0
     _begins: bool = True
     _broken: bool = True
@@ -67,19 +67,19 @@ class LiveSampler:
         """What was due was not decoded: nothing can be, before the next key frame."""
         self._group, self._group_bytes, self._broken = [], 0, True
 
-    def take(self, steady_s: float, arrival: Arrival) -> Due | None:
+    def take(self, steady_s: float, encoded: EncodedFrame) -> DueSample | None:
         """Takes in the next picture; tells what to decode where a look is due."""
-        if arrival.key:
+        if encoded.key:
             self._begin(steady_s)
         elif self._broken:
             return None
-        self._add(arrival)
-        if arrival.key and self._by_key(steady_s):
+        self._add(encoded)
+        if encoded.key and self._by_key(steady_s):
             # It stays in the group: where pictures after it are wanted, they are decoded from it.
             self._last_s = steady_s
-            return Due(steady_s, (arrival,), True)
-        if not arrival.key and self._group and self._between(steady_s):
-            due = Due(steady_s, tuple(self._group), self._begins)
+            return DueSample(steady_s, (encoded,), True)
+        if not encoded.key and self._group and self._between(steady_s):
+            due = DueSample(steady_s, tuple(self._group), self._begins)
             self._last_s, self._begins = steady_s, False
             self._group, self._group_bytes = [], 0
             return due
@@ -92,9 +92,9 @@ class LiveSampler:
         self._group, self._group_bytes = [], 0
         self._begins, self._broken = True, False
 
-    def _add(self, arrival: Arrival) -> None:
-        self._group.append(arrival)
-        self._group_bytes += arrival.packet.size
+    def _add(self, encoded: EncodedFrame) -> None:
+        self._group.append(encoded)
+        self._group_bytes += encoded.packet.size
         if self._group_bytes > _MOST_BYTES:
             self.lost()
 

@@ -11,7 +11,7 @@ import structlog
 from cv_engine.live.control.host import Host, Hosts
 from cv_engine.live.control.placement import Loads, place
 from cv_engine.live.control.slot import Slot
-from cv_engine.live.control.status_board import WRITTEN_EVERY_S, Board, CameraLine
+from cv_engine.live.control.status_snapshot import WRITTEN_EVERY_S, CameraEntry, StatusSnapshot
 from cv_engine.live.control.totals import Totals
 from cv_engine.live.status import CameraStatus
 
@@ -37,7 +37,7 @@ class Dispatcher:
         self,
         cameras: Sequence[str],
         hosts: Hosts,
-        publish: Callable[[Board], None],
+        publish: Callable[[StatusSnapshot], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._cameras = tuple(cameras)
@@ -71,7 +71,7 @@ class Dispatcher:
             self._hand_out()
         if self._published_at is None or now - self._published_at >= WRITTEN_EVERY_S:
             self._published_at = now
-            self._publish(self.board())
+            self._publish(self.snapshot())
 
     @property
     def failure(self) -> str:
@@ -96,13 +96,13 @@ class Dispatcher:
         self._stopping = True
         for slot in self._slots.values():
             self._clear(slot, "")
-        self._publish(self.board())
+        self._publish(self.snapshot())
 
-    def board(self) -> Board:
+    def snapshot(self) -> StatusSnapshot:
         """What is watched at the moment."""
         lines = [slot.line(self._totals.cpu_s(slot.name)) for slot in self._slots.values()]
         cameras = list(self._camera_lines())
-        return Board(
+        return StatusSnapshot(
             self._clock(), self._began, os.getpid(), self._stopping and self.ended, lines, cameras
         )
 
@@ -183,7 +183,7 @@ class Dispatcher:
         for slot in self._slots.values():
             slot.give(wanted[slot.name])
 
-    def _camera_lines(self) -> Iterator[CameraLine]:
+    def _camera_lines(self) -> Iterator[CameraEntry]:
         watchers = {
             camera.camera: slot.name
             for slot in self._slots.values()
@@ -194,10 +194,10 @@ class Dispatcher:
             status = self._totals.camera(name)
             if name in watchers:
                 self._unwatched_since.pop(name, None)
-                yield CameraLine(watchers[name], status)
+                yield CameraEntry(watchers[name], status)
             else:
                 status.since = self._unwatched_since.setdefault(name, self._clock())
-                yield CameraLine("", self._unwatched(status))
+                yield CameraEntry("", self._unwatched(status))
 
     def _unwatched(self, status: CameraStatus) -> CameraStatus:
         """A camera that no worker has at the moment, with the reason."""

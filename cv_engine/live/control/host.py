@@ -8,10 +8,6 @@ from typing import Any, Protocol
 from cv_engine.live.status import WorkerStatus
 
 
-class HostError(Exception):
-    """A worker cannot be started here; the message says why."""
-
-
 class Watching(Protocol):
     """What a host runs: :class:`cv_engine.live.worker.worker.Worker`, or what stands in for it."""
 
@@ -81,30 +77,30 @@ class Hosts(Protocol):
         """
 
 
-class Charge:
-    """The cameras in a worker's charge: all that it may be watching, by what was asked and told.
+class AssignedCameras:
+    """The cameras that a worker may be watching, by what was requested of it and what it reported.
 
-    It is asked by numbered messages and names, with each status, the last number that it has
-    followed; so a status that it told before it had heard the question cannot mislead.
+    Requests are numbered, and each status comes with the number of the last request that the worker
+    had followed; so a status from before a request cannot mislead.
     """
 
     def __init__(self) -> None:
         self._number = 0
-        self._asked: dict[int, frozenset[str]] = {0: frozenset()}
-        self._listed: frozenset[str] = frozenset()
+        self._requested: dict[int, frozenset[str]] = {0: frozenset()}
+        self._reported: frozenset[str] = frozenset()
 
-    def ask(self, cameras: Sequence[str]) -> int:
-        """Notes what is asked of it; gives the number of the message."""
+    def request(self, cameras: Sequence[str]) -> int:
+        """Notes which cameras the worker is asked to watch; returns the number of the request."""
         self._number += 1
-        self._asked[self._number] = frozenset(cameras)
+        self._requested[self._number] = frozenset(cameras)
         return self._number
 
-    def told(self, number: int, status: WorkerStatus) -> None:
-        """Takes in a status, told when the message of this number had been followed."""
-        self._listed = frozenset(camera.camera for camera in status.cameras)
-        self._asked = {n: cameras for n, cameras in self._asked.items() if n >= number}
+    def acknowledge(self, number: int, status: WorkerStatus) -> None:
+        """Takes in a status, reported after the request of this number had been followed."""
+        self._reported = frozenset(camera.camera for camera in status.cameras)
+        self._requested = {n: cameras for n, cameras in self._requested.items() if n >= number}
 
     @property
     def cameras(self) -> frozenset[str]:
-        """All that it listed last, or was asked for since."""
-        return self._listed.union(*self._asked.values())
+        """All cameras that the worker reported last, or was asked for since."""
+        return self._reported.union(*self._requested.values())

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, told from the latest board whenever they are asked for."""
+"""StatusCollector for Prometheus, told from the latest board whenever they are asked for."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from cv_engine.live.control.status_board import Board, CameraLine, WorkerLine
+from cv_engine.live.control.errors import MetricsError
+from cv_engine.live.control.status_snapshot import CameraEntry, StatusSnapshot, WorkerEntry
 from cv_engine.live.status import LATENCY_BOUNDS_S, CameraStatus
-from cv_engine.live.stream.stream_state import State
+from cv_engine.live.stream.stream_state import StreamState
 from cv_engine.scene.view_health import ViewState
 
 _MIB = 2**20
 _PREFIX = "cv_engine_"
 _COUNTERS: tuple[tuple[str, str, Callable[[CameraStatus], float]], ...] = (
     ("samples", "Looks taken.", lambda c: c.samples),
-    ("looks_detector", "Looks at which the detector was asked.", lambda c: c.asked),
-    ("looks_dropped", "Looks that were due and given up for a later one.", lambda c: c.dropped),
+    ("samples_detector", "Looks at which the detector was asked.", lambda c: c.asked),
+    ("samples_dropped", "Looks that were due and given up for a later one.", lambda c: c.dropped),
     ("sample_cpu_seconds", "CPU time that looks took.", lambda c: c.work_s),
     ("reconnects", "Times that a stream was opened again.", lambda c: c.reconnects),
     ("received_bytes", "Compressed pictures received, their size.", lambda c: c.received_bytes),
@@ -39,30 +40,26 @@ _CAMERA_GAUGES: tuple[tuple[str, str, Callable[[CameraStatus], float | None]], .
     ("sample_interval_seconds", "Time between looks at the moment.", lambda c: c.interval_s),
     ("last_sample_timestamp_seconds", "Capture time of the last look.", lambda c: c.sampled_at),
 )
-_WORKER_GAUGES: tuple[tuple[str, str, Callable[[WorkerLine], float]], ...] = (
+_WORKER_GAUGES: tuple[tuple[str, str, Callable[[WorkerEntry], float]], ...] = (
     ("worker_up", "Whether the worker runs.", lambda w: w.state == "running"),
     ("worker_memory_bytes", "Resident memory.", lambda w: w.memory_mb * _MIB),
     ("worker_threads", "Threads.", lambda w: w.threads),
     ("worker_cameras", "Cameras that the worker has.", lambda w: w.cameras),
 )
-_WORKER_COUNTERS: tuple[tuple[str, str, Callable[[WorkerLine], float]], ...] = (
+_WORKER_COUNTERS: tuple[tuple[str, str, Callable[[WorkerEntry], float]], ...] = (
     ("worker_cpu_seconds", "CPU time of the worker and those before it.", lambda w: w.cpu_s),
     ("worker_starts", "Times that the worker was started.", lambda w: w.starts),
 )
 
 
-class MetricsError(ValueError):
-    """The figures cannot be served; the message says what to do."""
-
-
-class Figures(Collector):
+class StatusCollector(Collector):
     """All figures of a board.
 
     Args:
         latest: Gives the latest board, ``None`` before the first; called from other threads.
     """
 
-    def __init__(self, latest: Callable[[], Board | None]) -> None:
+    def __init__(self, latest: Callable[[], StatusSnapshot | None]) -> None:
         self._latest = latest
 
     def collect(self) -> Iterator[Metric]:
@@ -90,9 +87,9 @@ class MetricsServer:
         MetricsError: It cannot listen there.
     """
 
-    def __init__(self, latest: Callable[[], Board | None], host: str, port: int) -> None:
+    def __init__(self, latest: Callable[[], StatusSnapshot | None], host: str, port: int) -> None:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(Figures(latest))
+        registry.register(StatusCollector(latest))
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as error:
@@ -121,13 +118,13 @@ class MetricsServer:
         self.close()
 
 
-def _of_cameras(lines: Sequence[CameraLine]) -> Iterator[Metric]:
+def _of_cameras(lines: Sequence[CameraEntry]) -> Iterator[Metric]:
     cameras = [line.status for line in lines]
     yield _gauge(
         "camera_state",
         "Whether the camera's stream is in this state.",
         ["camera", "state"],
-        [((c.camera, state), c.state == state) for c in cameras for state in State],
+        [((c.camera, state), c.state == state) for c in cameras for state in StreamState],
     )
     yield _gauge(
         "view",
@@ -143,7 +140,7 @@ def _of_cameras(lines: Sequence[CameraLine]) -> Iterator[Metric]:
     yield _latency(cameras)
 
 
-def _of_workers(lines: Sequence[WorkerLine]) -> Iterator[Metric]:
+def _of_workers(lines: Sequence[WorkerEntry]) -> Iterator[Metric]:
     labels = ["worker", "node"]
     for name, text, value in _WORKER_GAUGES:
         yield _gauge(name, text, labels, [((w.worker, w.node), value(w)) for w in lines])

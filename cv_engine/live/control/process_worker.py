@@ -22,7 +22,8 @@ from typing import Any
 
 import structlog
 
-from cv_engine.live.control.host import Charge, HostError, Watching, WorkerClass
+from cv_engine.live.control.errors import HostError
+from cv_engine.live.control.host import AssignedCameras, Watching, WorkerClass
 from cv_engine.live.status import WorkerStatus
 
 # How often a worker tells how it stands, seconds.
@@ -158,7 +159,7 @@ class ProcessHost:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
-        self._charge = Charge()
+        self._assigned = AssignedCameras()
         self._told: tuple[int, WorkerStatus] | None = None
         self._complaint = ""
         # Reads in a thread of its own: a process that hangs in the middle of a message must not
@@ -191,17 +192,17 @@ class ProcessHost:
     @property
     def holds(self) -> frozenset[str]:
         """The cameras that it may be watching."""
-        return self._charge.cameras
+        return self._assigned.cameras
 
     def assign(self, cameras: Sequence[str]) -> None:
         """Asks it to watch these cameras and no others."""
-        self._send((self._charge.ask(cameras), tuple(cameras)))
+        self._send((self._assigned.request(cameras), tuple(cameras)))
 
     def status(self) -> WorkerStatus | None:
         """What it told last."""
         if self._told is None:
             return None
-        self._charge.told(*self._told)
+        self._assigned.acknowledge(*self._told)
         return self._told[1]
 
     def stop(self) -> None:
@@ -235,7 +236,7 @@ def _run(pipe: Connection, worker: WorkerClass, config: Any, name: str, logs: Lo
     logs.configure(worker=name)
     faulthandler.enable()
     try:
-        _Seat(pipe, worker(config, name, node=platform.node())).serve()
+        _WorkerServer(pipe, worker(config, name, node=platform.node())).serve()
     except BaseException as error:
         structlog.get_logger(__name__).error("worker failed", exc_info=True)
         with suppress(OSError):
@@ -244,7 +245,7 @@ def _run(pipe: Connection, worker: WorkerClass, config: Any, name: str, logs: Lo
         os._exit(1)  # not waiting for the worker's threads, which may go on watching
 
 
-class _Seat:
+class _WorkerServer:
     """Serves a worker in its process: follows what the pipe asks, and tells how it stands."""
 
     def __init__(self, pipe: Connection, worker: Watching) -> None:

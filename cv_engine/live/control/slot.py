@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cv_engine.live.control.host import Host, HostError, Hosts
-from cv_engine.live.control.status_board import WorkerLine
+from cv_engine.live.control.errors import HostError
+from cv_engine.live.control.host import Host, Hosts
+from cv_engine.live.control.status_snapshot import WorkerEntry
 from cv_engine.live.status import WorkerStatus
 
 # A worker that has told nothing for so long hangs, seconds; it tells something every second.
@@ -104,11 +105,11 @@ class Slot:
             self.host.assign(wanted)
             self._given = wanted
 
-    def line(self, cpu_s: float) -> WorkerLine:
+    def line(self, cpu_s: float) -> WorkerEntry:
         """This place on the board."""
         told = self.status
         state = "running" if told else "starting" if self.host else "waiting"
-        return WorkerLine(
+        return WorkerEntry(
             worker=self.name,
             node=told.node if told else "",
             pid=told.pid if told else None,

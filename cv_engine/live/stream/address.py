@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
+from cv_engine.live.stream.errors import AddressError
+
 Transport = Literal["tcp", "udp"]
 
 _HIDDEN = "***"
 # Secrets shorter than this are not searched for in messages: hiding every "a" helps nobody.
 _SHORTEST_SECRET = 3
-
-
-class AddressError(ValueError):
-    """A stream's address cannot be used; the text says why, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import av
 
-from cv_engine.live.arrival import Arrival, StreamError
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.demuxed import DemuxedStream
 from cv_engine.live.stream.direct import DirectStream
-from cv_engine.live.stream.sdp import UnknownFormatError
+from cv_engine.live.stream.errors import StreamError, UnknownFormatError
 
 # Longest wait for the answer to an attempt, seconds.
 OPEN_S = 15.0
@@ -40,7 +40,7 @@ class Connection:
                 raise StreamError("no answer in time") from None
             raise StreamError(_reason(error, address)) from None
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[EncodedFrame]:
         """Yields pictures as they arrive.
 
         Raises:

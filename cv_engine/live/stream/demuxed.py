@@ -14,8 +14,10 @@ from av.container import InputContainer
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from cv_engine.live.arrival import Arrival, Format, StreamError, nap
+from cv_engine.live.encoded_frame import EncodedFrame, StreamFormat
 from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.errors import StreamError
+from cv_engine.live.stream.pacing import sleep_until_next_batch
 from cv_engine.video.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class DemuxedStream:
             self._container.close()
             raise
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[EncodedFrame]:
         """Yields pictures as they arrive.
 
         Raises:
@@ -77,10 +79,10 @@ class DemuxedStream:
                 # Asked of key frames only: they come often enough to tell the time by.
                 sent_at = _sent_at(picture) if key else None
                 media_s = timeline.place(picture)
-                yield Arrival(picture, media_s, key, arrived_s, sent_at, self._format)
+                yield EncodedFrame(picture, media_s, key, arrived_s, sent_at, self._format)
             # It has taken all there is where it had to wait for the last picture.
             if naps and arrived_s - asked_s > _WAITED_S:
-                nap()
+                sleep_until_next_batch()
             asked_s = time.monotonic()
         # A camera that falls silent ends like one that says so.
         silent_s = time.monotonic() - asked_s
@@ -122,7 +124,7 @@ def _video_of(container: InputContainer) -> VideoStream:
     return stream
 
 
-def _prepared(stream: VideoStream) -> tuple[BitStreamFilterContext | None, Format]:
+def _prepared(stream: VideoStream) -> tuple[BitStreamFilterContext | None, StreamFormat]:
     context = stream.codec_context
     header = bytes(context.extradata or b"")
     name = context.codec.canonical_name
@@ -131,7 +133,7 @@ def _prepared(stream: VideoStream) -> tuple[BitStreamFilterContext | None, Forma
         bitstream_filter = BitStreamFilterContext(_TO_ANNEX_B[name], stream)
         header = b""  # the filter puts the parameter sets before every key frame
     base = stream.time_base or Fraction(1, 90_000)
-    return bitstream_filter, Format(name, header, context.width, context.height, base)
+    return bitstream_filter, StreamFormat(name, header, context.width, context.height, base)
 
 
 def _sent_at(packet: Packet[VideoStream]) -> float | None:

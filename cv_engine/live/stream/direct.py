@@ -12,8 +12,9 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from cv_engine.live.arrival import Arrival, Format, nap
+from cv_engine.live.encoded_frame import EncodedFrame, StreamFormat
 from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.pacing import sleep_until_next_batch
 from cv_engine.live.stream.rtp import Depacketizer, Picture, SenderReport
 from cv_engine.live.stream.rtsp import Session
 from cv_engine.video.timeline import USUAL_RATE, Timeline
@@ -39,9 +40,9 @@ class DirectStream:
         self._media = self._session.media
         self._depacketizer = Depacketizer(self._media.codec, self._media.payload_type)
         self._report: SenderReport | None = None
-        self._format: Format | None = None
+        self._format: StreamFormat | None = None
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[EncodedFrame]:
         """Yields pictures as they arrive.
 
         Raises:
@@ -64,7 +65,7 @@ class DirectStream:
                     yield self._arrival(picture, timeline, arrived_s, form)
             self._session.keep_alive(arrived_s)
             if all_of_it:
-                nap()
+                sleep_until_next_batch()
 
     def close(self) -> None:
         """Lets the connection go."""
@@ -77,24 +78,24 @@ class DirectStream:
             self._report = SenderReport.of(buffer, start, stop) or self._report
         return self._depacketizer.feed(buffer, pictures)
 
-    def _form_of(self, picture: Picture) -> Format | None:
+    def _form_of(self, picture: Picture) -> StreamFormat | None:
         """The stream's format, ``None`` where it does not show in this picture."""
         media = self._media
         size = _size_of(media.codec, media.header + picture.data)
         if size is None:
             return None
-        return Format(media.codec, media.header, *size, Fraction(1, media.clock_rate))
+        return StreamFormat(media.codec, media.header, *size, Fraction(1, media.clock_rate))
 
     def _arrival(
-        self, picture: Picture, timeline: Timeline, arrived_s: float, form: Format
-    ) -> Arrival:
+        self, picture: Picture, timeline: Timeline, arrived_s: float, form: StreamFormat
+    ) -> EncodedFrame:
         packet = cast("Packet[VideoStream]", Packet(picture.data))
         packet.pts, packet.time_base = picture.ticks, form.time_base
         packet.is_keyframe, packet.is_corrupt = picture.key, not picture.whole
         media_s = timeline.place(packet)
         # Asked of key frames only: they come often enough to tell the time by.
         sent_at = self._sent_at(picture) if picture.key else None
-        return Arrival(packet, media_s, picture.key, arrived_s, sent_at, form)
+        return EncodedFrame(packet, media_s, picture.key, arrived_s, sent_at, form)
 
     def _sent_at(self, picture: Picture) -> float | None:
         """The camera's time from its last report, seconds since 1970."""

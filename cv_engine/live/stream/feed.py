@@ -7,14 +7,15 @@ from threading import Event, Lock, Thread
 
 import structlog
 
-from cv_engine.live.arrival import Arrival, StreamError
 from cv_engine.live.buffer.capture_clock import CaptureClock
-from cv_engine.live.buffer.ring_buffer import Reel
-from cv_engine.live.buffer.sampler import Due, LiveSampler
+from cv_engine.live.buffer.ring_buffer import RingBuffer
+from cv_engine.live.buffer.sampler import DueSample, LiveSampler
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.status import CameraStatus
-from cv_engine.live.stream.address import Address, AddressError
+from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.connection import Connection
-from cv_engine.live.stream.stream_state import Backoff, Life, State
+from cv_engine.live.stream.errors import AddressError, StreamError
+from cv_engine.live.stream.stream_state import Backoff, StreamState, StreamStateMachine
 
 # Part of the longest wait for a picture after which a stream is told to be stalled.
 _STALLED = 0.5
@@ -29,7 +30,7 @@ class Feed:
         stall_s: Longest wait for a picture, seconds.
         retry_s: Longest pause between attempts, seconds.
         clock: Tells when a picture was taken.
-        reel: Keeps the last seconds.
+        ring: Keeps the last seconds.
         sampler: Picks what is looked at.
         offer: Takes what is due.
         status: Where to note how it goes.
@@ -43,21 +44,21 @@ class Feed:
         retry_s: float,
         *,
         clock: CaptureClock,
-        reel: Reel,
+        ring: RingBuffer,
         sampler: LiveSampler,
-        offer: Callable[[Due], None],
+        offer: Callable[[DueSample], None],
         status: CameraStatus,
     ) -> None:
         self._name = name
         self._address = address
         self._stall_s = stall_s
         self._clock = clock
-        self._reel = reel
+        self._ring_buffer = ring
         self._sampler = sampler
         self._offer = offer
         self._status = status
         self._backoff = Backoff(retry_s)
-        self._life = Life(State.CONNECTING, clock.now())
+        self._life = StreamStateMachine(StreamState.CONNECTING, clock.now())
         self._turning = Lock()
         self._stopped = Event()
         self._lost = Event()
@@ -88,7 +89,7 @@ class Feed:
         """Tells of silence; to be called every second or so."""
         silent_s = self._clock.now() - self._latest_s
         if silent_s > _STALLED * self._stall_s:
-            self._turn(State.STALLED, "no pictures come", only_from=State.LIVE)
+            self._turn(StreamState.STALLED, "no pictures come", only_from=StreamState.LIVE)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -105,38 +106,38 @@ class Feed:
                 break
             pause_s = self._failed(why)
             self._stopped.wait(pause_s)
-            self._turn(State.CONNECTING, only_from=State.RECONNECTING)
-        self._turn(State.STOPPED)
+            self._turn(StreamState.CONNECTING, only_from=StreamState.RECONNECTING)
+        self._turn(StreamState.STOPPED)
 
     def _take_in(self) -> None:
         connection = Connection(self._address(), self._stall_s)
         self._clock.connected()
         self._sampler.connected()
         try:
-            for arrival in connection:
-                self._take(arrival)
+            for encoded in connection:
+                self._take(encoded)
                 if self._stopped.is_set():
                     return
         finally:
             connection.close()
 
-    def _take(self, arrival: Arrival) -> None:
-        steady_s = self._clock.place(arrival.media_s, arrival.arrived_s, arrival.sent_at)
+    def _take(self, encoded: EncodedFrame) -> None:
+        steady_s = self._clock.place(encoded.media_s, encoded.arrived_s, encoded.sent_at)
         self._latest_s = self._clock.now()
         if self._first_s is None:
             self._first_s = self._latest_s
-        if self._life.state is not State.LIVE:
-            self._turn(State.LIVE)
+        if self._life.state is not StreamState.LIVE:
+            self._turn(StreamState.LIVE)
         status = self._status
         status.packets += 1
-        status.received_bytes += arrival.packet.size
-        if arrival.packet.is_corrupt:
+        status.received_bytes += encoded.packet.size
+        if encoded.packet.is_corrupt:
             status.damaged += 1
-        self._reel.add(steady_s, arrival)
+        self._ring_buffer.add(steady_s, encoded)
         if self._lost.is_set():
             self._lost.clear()
             self._sampler.lost()
-        due = self._sampler.take(steady_s, arrival)
+        due = self._sampler.take(steady_s, encoded)
         if due is not None:
             self._offer(due)
 
@@ -145,19 +146,19 @@ class Feed:
         was_live_s = 0.0 if self._first_s is None else self._latest_s - self._first_s
         self._first_s = None
         pause_s = self._backoff.failed(was_live_s)
-        self._turn(State.RECONNECTING, why)
+        self._turn(StreamState.RECONNECTING, why)
         structlog.get_logger(__name__).warning(
             "stream lost", camera=self._name, reason=why, again_in_s=round(pause_s, 1)
         )
         return pause_s
 
-    def _turn(self, to: State, why: str = "", only_from: State | None = None) -> None:
+    def _turn(self, to: StreamState, why: str = "", only_from: StreamState | None = None) -> None:
         with self._turning:
             if self._life.state is to or only_from not in (None, self._life.state):
                 return
             self._life.turn(to, self._clock.now(), why)
             self._tell()
-        if to is State.LIVE:
+        if to is StreamState.LIVE:
             structlog.get_logger(__name__).info("stream live", camera=self._name)
 
     def _tell(self) -> None:

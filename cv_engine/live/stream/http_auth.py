@@ -13,7 +13,7 @@ _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 
 @dataclass(slots=True)
-class Challenge:
+class HttpAuth:
     """What a server wants to see before it answers.
 
     Attributes:
@@ -32,13 +32,13 @@ class Challenge:
     _count: int = 0
 
     @classmethod
-    def of(cls, headers: Sequence[str]) -> Challenge | None:
+    def of(cls, headers: Sequence[str]) -> HttpAuth | None:
         """The safest challenge among a server's ``WWW-Authenticate``; ``None`` where none is known."""
         known = [challenge for challenge in map(cls._parsed, headers) if challenge is not None]
         return max(known, key=lambda challenge: challenge._strength, default=None)
 
     @classmethod
-    def _parsed(cls, header: str) -> Challenge | None:
+    def _parsed(cls, header: str) -> HttpAuth | None:
         scheme, _, rest = header.strip().partition(" ")
         try:
             given = {

@@ -19,11 +19,11 @@ from http.client import HTTPException, HTTPMessage, parse_headers
 from math import inf
 from urllib.parse import urlsplit
 
-from cv_engine.live.arrival import StreamError
 from cv_engine.live.stream.address import Address
-from cv_engine.live.stream.http_auth import Challenge
+from cv_engine.live.stream.errors import StreamError, UnknownFormatError
+from cv_engine.live.stream.http_auth import HttpAuth
 from cv_engine.live.stream.rtp import Span
-from cv_engine.live.stream.sdp import Media, UnknownFormatError, video_of
+from cv_engine.live.stream.sdp import Media, video_of
 
 _PORT, _SECURE_PORT = 554, 322
 # Above the largest interleaved packet, 64 KiB, and above the longest answer that is taken.
@@ -79,7 +79,7 @@ class Session:
         self._view = memoryview(self.buffer)
         self._start = self._end = 0
         self._asked: dict[int, _Asked] = {}
-        self._challenge: Challenge | None = None
+        self._auth: HttpAuth | None = None
         self._headers: dict[str, str] = {}
         self._number = 0
         self._channels = (0, 1)
@@ -240,9 +240,9 @@ class Session:
         self._number += 1
         self._asked[self._number] = _Asked(method, url, headers, again)
         lines = {"CSeq": str(self._number), "User-Agent": "cv-engine", **self._headers, **headers}
-        if self._challenge is not None:
+        if self._auth is not None:
             user, password = self._address.user, self._address.password
-            lines["Authorization"] = self._challenge.answer(method, url, user, password)
+            lines["Authorization"] = self._auth.answer(method, url, user, password)
         text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._socket.settimeout(max(0.001, wait_s))
         self._socket.sendall(f"{method} {url} RTSP/1.0\r\n{text}\r\n".encode())
@@ -291,8 +291,8 @@ class Session:
         if asked is None or answer.status == 200:
             return
         if answer.status == 401:
-            self._challenge = Challenge.of(answer.headers.get_all("WWW-Authenticate", []))
-            if asked.again or self._challenge is None or not self._address.user:
+            self._auth = HttpAuth.of(answer.headers.get_all("WWW-Authenticate", []))
+            if asked.again or self._auth is None or not self._address.user:
                 raise StreamError("the camera refuses user or password")
             self._ask(asked.method, asked.url, asked.headers, again=True)
         elif 300 <= answer.status < 400 and asked.method != "PLAY":

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from cv_engine.live.stream.errors import UnknownFormatError
+
 _CODECS = {"H264": "h264", "H265": "hevc"}
 # Where each codec's parameter sets stand (RFC 6184, 8.1; RFC 7798, 7.1), in the order decoders take.
 _HEADERS = {
@@ -16,10 +18,6 @@ _HEADERS = {
 }
 #: Stands before each unit of H.264 and H.265 where units follow one another (Annex B).
 START = b"\0\0\0\1"
-
-
-class UnknownFormatError(Exception):
-    """A stream is in a form that is not read here."""
 
 
 @dataclass(frozen=True, slots=True)

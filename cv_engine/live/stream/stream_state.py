@@ -17,7 +17,7 @@ _JITTER = 0.5
 _RECOVERED_S = 30.0
 
 
-class State(StrEnum):
+class StreamState(StrEnum):
     """Where a stream is in its life."""
 
     CONNECTING = "connecting"
@@ -27,24 +27,30 @@ class State(StrEnum):
     STOPPED = "stopped"
 
 
-_NEXT: dict[State, frozenset[State]] = {
-    State.CONNECTING: frozenset({State.LIVE, State.RECONNECTING, State.STOPPED}),
-    State.LIVE: frozenset({State.STALLED, State.RECONNECTING, State.STOPPED}),
-    State.STALLED: frozenset({State.LIVE, State.RECONNECTING, State.STOPPED}),
-    State.RECONNECTING: frozenset({State.CONNECTING, State.STOPPED}),
-    State.STOPPED: frozenset(),
+_NEXT: dict[StreamState, frozenset[StreamState]] = {
+    StreamState.CONNECTING: frozenset(
+        {StreamState.LIVE, StreamState.RECONNECTING, StreamState.STOPPED}
+    ),
+    StreamState.LIVE: frozenset(
+        {StreamState.STALLED, StreamState.RECONNECTING, StreamState.STOPPED}
+    ),
+    StreamState.STALLED: frozenset(
+        {StreamState.LIVE, StreamState.RECONNECTING, StreamState.STOPPED}
+    ),
+    StreamState.RECONNECTING: frozenset({StreamState.CONNECTING, StreamState.STOPPED}),
+    StreamState.STOPPED: frozenset(),
 }
 
 
 @dataclass(slots=True)
-class Life:
+class StreamStateMachine:
     """One stream's state, and since when.
 
     Example:
-        >>> life = Life(State.CONNECTING, since=0.0)
-        >>> life.turn(State.LIVE, 1.5)
+        >>> life = StreamStateMachine(StreamState.CONNECTING, since=0.0)
+        >>> life.turn(StreamState.LIVE, 1.5)
         >>> life.state, life.since
-        (<State.LIVE: 'live'>, 1.5)
+        (<StreamState.LIVE: 'live'>, 1.5)
 
     Attributes:
         state: Where it is.
@@ -53,12 +59,12 @@ class Life:
         reconnects: Times that it had to be opened again.
     """
 
-    state: State
+    state: StreamState
     since: float
     why: str = ""
     reconnects: int = 0
 
-    def turn(self, to: State, now: float, why: str = "") -> None:
+    def turn(self, to: StreamState, now: float, why: str = "") -> None:
         """Goes on to another state.
 
         Raises:
@@ -66,10 +72,10 @@ class Life:
         """
         if to not in _NEXT[self.state]:
             raise ValueError(f"a stream that is {self.state} cannot become {to}")
-        if to is State.RECONNECTING:
+        if to is StreamState.RECONNECTING:
             self.reconnects += 1
         # While it is tried again and again, the reason stays that of the last failure.
-        self.why = self.why if to is State.CONNECTING else why
+        self.why = self.why if to is StreamState.CONNECTING else why
         self.state, self.since = to, now
 
 

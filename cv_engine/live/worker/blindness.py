@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from cv_engine.pipeline.filing import CAMERA_BLIND
-from cv_engine.rules.rule import Violation
+from cv_engine.rules.stays import Violation
 
 _ZONE = "camera"
 

@@ -11,9 +11,9 @@ from threading import Event, Lock, Thread
 
 import structlog
 
+from cv_engine.evidence.errors import StoreError
 from cv_engine.evidence.storage.address import read_address
 from cv_engine.evidence.storage.object_store import ObjectStore
-from cv_engine.evidence.storage.store import StoreError
 from cv_engine.files import write_atomically
 from cv_engine.pipeline.checkpoint import Checkpoints, ended
 

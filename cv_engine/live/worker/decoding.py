@@ -6,8 +6,8 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from cv_engine.live.arrival import Arrival, Format
-from cv_engine.live.buffer.sampler import Due
+from cv_engine.live.buffer.sampler import DueSample
+from cv_engine.live.encoded_frame import EncodedFrame, StreamFormat
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.frame import Sample, Scaler, Turn
 
@@ -29,7 +29,7 @@ class Pictures:
         self._scaler = scaler
         self._alone: Decoder | None = None
         self._group: Decoder | None = None
-        self._format: Format | None = None
+        self._format: StreamFormat | None = None
         self._follows = False  # whether the group's decoder holds what the next pictures refer to
         self._turn: Turn | None = None
         self._strict = True
@@ -37,7 +37,7 @@ class Pictures:
         self._damaged = 0
         self._sound = 0
 
-    def decode(self, due: Due) -> Sample | None:
+    def decode(self, due: DueSample) -> Sample | None:
         """The picture of a look.
 
         Returns:
@@ -62,19 +62,19 @@ class Pictures:
         steady_s = _shown_at(frame, due)
         return Sample(steady_s, bool(frame.key_frame), frame, self._turn, size, self._scaler)
 
-    def _frame(self, due: Due) -> VideoFrame | None:
-        form = due.arrivals[-1].format
+    def _frame(self, due: DueSample) -> VideoFrame | None:
+        form = due.encoded[-1].format
         if due.begins and (self._format is not form or self._strict is not self._opened_strict):
             self._format, self._turn, self._opened_strict = form, None, self._strict
             self._alone = self._group = None
-        if due.begins and len(due.arrivals) == 1:
+        if due.begins and len(due.encoded) == 1:
             if self._alone is None:
                 # Nothing refers to a picture that is decoded alone: its block edges may stay.
                 self._alone = _opened(form, strict=self._strict, deblock=False)
-            return self._alone.decode_alone(due.arrivals[0].packet)
+            return self._alone.decode_alone(due.encoded[0].packet)
         return self._last_of(due, form)
 
-    def _last_of(self, due: Due, form: Format) -> VideoFrame | None:
+    def _last_of(self, due: DueSample, form: StreamFormat) -> VideoFrame | None:
         """The last picture of a group."""
         if self._group is None:
             self._group = _opened(form, strict=self._strict, deblock=True)
@@ -82,8 +82,8 @@ class Pictures:
             self._group.restart()
         self._follows = True
         frame = None
-        for arrival in due.arrivals:
-            frames = self._group.decode(arrival.packet)
+        for encoded in due.encoded:
+            frames = self._group.decode(encoded.packet)
             frame = frames[-1] if frames else frame
         return frame
 
@@ -98,7 +98,7 @@ class Pictures:
             self._strict, self._sound = True, 0
 
 
-def _opened(form: Format, *, strict: bool, deblock: bool) -> Decoder:
+def _opened(form: StreamFormat, *, strict: bool, deblock: bool) -> Decoder:
     context = av.CodecContext.create(form.codec, "r")
     assert isinstance(context, VideoCodecContext)
     if form.header:
@@ -106,9 +106,9 @@ def _opened(form: Format, *, strict: bool, deblock: bool) -> Decoder:
     return Decoder(context, strict=strict, deblock=deblock, skip_unreferenced=True)
 
 
-def _shown_at(frame: VideoFrame, due: Due) -> float:
+def _shown_at(frame: VideoFrame, due: DueSample) -> float:
     """The steady time of a frame: the decoder may hold the latest ones back."""
-    last: Arrival = due.arrivals[-1]
+    last: EncodedFrame = due.encoded[-1]
     if frame.pts is None or last.packet.pts is None:
         return due.steady_s
     behind_s = float((last.packet.pts - frame.pts) * last.format.time_base)

@@ -9,7 +9,7 @@ import structlog
 
 from cv_engine.cases import QueueError
 from cv_engine.evidence.errors import EvidenceError
-from cv_engine.rules.rule import Violation
+from cv_engine.rules.stays import Violation
 from cv_engine.video.errors import VideoError
 
 Errand = Literal["file", "leave", "forget"]

@@ -13,14 +13,14 @@ import structlog
 import supervision as sv
 
 from cv_engine.cases import Filed, Queue, QueueError
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.files import digest_of
 from cv_engine.live.buffer.capture_clock import CaptureClock
-from cv_engine.live.buffer.clip_retention import Holding
-from cv_engine.live.buffer.ring_buffer import Reel
+from cv_engine.live.buffer.clip_retention import ClipRetention
+from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.status import CameraStatus
-from cv_engine.live.stream.stream_state import State
+from cv_engine.live.stream.stream_state import StreamState
 from cv_engine.live.worker.blindness import Blindness
 from cv_engine.live.worker.retry_queue import PASSING, Entry, Errands, thing_of
 from cv_engine.pipeline.camera_setup import CameraSetup
@@ -28,7 +28,7 @@ from cv_engine.pipeline.checkpoint import Checkpoint, Checkpoints
 from cv_engine.pipeline.filing import CAMERA_BLIND, Filer
 from cv_engine.pipeline.footage import Footage
 from cv_engine.pipeline.observer import Observation, Observer
-from cv_engine.rules.rule import Violation, ZoneDwell
+from cv_engine.rules.stays import Violation, ZoneDwell
 from cv_engine.scene.view_health import ViewState
 from cv_engine.video.errors import VideoError
 from cv_engine.video.frame import Sample
@@ -90,7 +90,7 @@ class LiveView:
         means: What all cameras of a worker share.
         post: The camera.
         clock: Its clock.
-        reel: Its last seconds.
+        ring: Its last seconds.
         status: Where to note what it does.
     """
 
@@ -99,15 +99,17 @@ class LiveView:
         means: Means,
         setup: CameraSetup,
         clock: CaptureClock,
-        reel: Reel,
+        ring: RingBuffer,
         status: CameraStatus,
     ) -> None:
         self._means = means
         self._setup = setup
         self._clock = clock
-        self._reel = reel
+        self._ring_buffer = ring
         self._status = status
-        self._holding = Holding(reel, means.config.evidence.before_s, means.config.live.ring_s)
+        self._retention = ClipRetention(
+            ring, means.config.evidence.before_s, means.config.live.ring_s
+        )
         self._settings = digest_of(setup.conditions(means.config, means.detector))
         self._size = (0, 0)
         self._observer: Observer | None = None
@@ -146,7 +148,7 @@ class LiveView:
             return False
         self._last_s = steady_s
         at = self._clock.utc(steady_s)
-        done = observer.sample(steady_s, at, sample.small(*observer.small_size))
+        done = observer.begin(steady_s, at, sample)
         self._status.samples += 1
         self._status.sampled_at = at.timestamp()
         if done is None:
@@ -243,7 +245,7 @@ class LiveView:
         """Acts on what a look brought."""
         stays = observation.stays
         for violation in stays.due:
-            self._holding.put_aside(violation)
+            self._retention.put_aside(violation)
             self._errands.add("file", violation)
         turned_away = observation.view is not None and observation.view.state is ViewState.MOVED
         for violation in stays.ended:
@@ -255,9 +257,9 @@ class LiveView:
         elif not self._status.view:
             self._status.view = str(ViewState.GOOD)
         assert self._observer is not None
-        before = self._holding.tags
-        self._holding.sample(self._last_s, self._observer.zone_dwells, self._errands.to_file)
-        self._changed |= bool(stays.due or stays.ended or before != self._holding.tags)
+        before = self._retention.tags
+        self._retention.sample(self._last_s, self._observer.zone_dwells, self._errands.to_file)
+        self._changed |= bool(stays.due or stays.ended or before != self._retention.tags)
         self._status.waiting = len(self._errands)
 
     def next_task(self, steady_s: float) -> Task | None:
@@ -293,7 +295,7 @@ class LiveView:
 
     def _file(self, violation: Violation, filer: Filer) -> Filed:
         try:
-            return filer.file(violation, self._holding.footage(violation, self._clock))
+            return filer.file(violation, self._retention.footage(violation, self._clock))
         except VideoError as error:
             # It is damaged and stays so: a case without pictures is better than none.
             structlog.get_logger(__name__).warning(
@@ -305,7 +307,7 @@ class LiveView:
         _, violation = entry
         self._filer.keys[thing_of(violation)] = key
         self._status.cases += 1
-        self._holding.release(violation)
+        self._retention.release(violation)
         structlog.get_logger(__name__).info(
             "case filed",
             camera=self._setup.name,
@@ -329,14 +331,16 @@ class LiveView:
 
     def _judge_camera(self, steady_s: float) -> None:
         """Files a case about the camera itself, where it has shown nothing useful for long."""
-        reason = self._status.view if self._status.state == State.LIVE else "not to be reached"
+        reason = (
+            self._status.view if self._status.state == StreamState.LIVE else "not to be reached"
+        )
         reason = "" if reason == ViewState.GOOD else reason
         x, y = self._size if self._observer is not None else (1, 1)
         found = self._blindness.sample(steady_s, reason, (0.0, 0.0, float(x), float(y)))
         if found is not None:
             errand, violation = found
             if errand == "file":
-                self._holding.put_aside(violation)
+                self._retention.put_aside(violation)
             self._errands.add(errand, violation)
             self._status.waiting = len(self._errands)
             self._changed = True

@@ -23,15 +23,15 @@ import cv2
 import structlog
 
 from cv_engine.cases import Queue, open_queue
-from cv_engine.config.settings import CameraConfig, Config
+from cv_engine.config import CameraConfig, Config
 from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.storage.opening import open_store
 from cv_engine.evidence.storage.outbox import Outbox
-from cv_engine.evidence.storage.store import open_store
 from cv_engine.evidence.storage.uploader import Uploader
 from cv_engine.live.buffer.capture_clock import CaptureClock
-from cv_engine.live.buffer.latest_frame_queue import Desk
-from cv_engine.live.buffer.ring_buffer import Reel
-from cv_engine.live.buffer.sampler import Due, LiveSampler
+from cv_engine.live.buffer.latest_frame_queue import LatestFrameQueue
+from cv_engine.live.buffer.ring_buffer import RingBuffer
+from cv_engine.live.buffer.sampler import DueSample, LiveSampler
 from cv_engine.live.status import CameraStatus, WorkerStatus
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.feed import Feed
@@ -86,7 +86,7 @@ class Worker:
         self._wanted: tuple[str, ...] = ()
         self._watched: OrderedDict[str, _Watched] = OrderedDict()
         self._idle: dict[str, CameraStatus] = {}
-        self._desk: Desk[str] = Desk()
+        self._latest_frames: LatestFrameQueue[str] = LatestFrameQueue()
         self._batch: Batch[str]
         self._stopping = Event()
         self._lock = Lock()
@@ -193,7 +193,7 @@ class Worker:
     def _turn(self) -> None:
         """One look, and the detector's turn where it has come."""
         now = time.monotonic()
-        taken = self._desk.take(self._batch.patience_s(now, _TICK_S / 4), but=self._batch)
+        taken = self._latest_frames.take(self._batch.patience_s(now, _TICK_S / 4), but=self._batch)
         if taken is not None:
             name, due = taken
             watched = self._watched.get(name)
@@ -208,7 +208,7 @@ class Worker:
             self._rested_at = now + asked_s / _DETECTOR_SHARE
         self._see_to_errands()
 
-    def _sample(self, name: str, watched: _Watched, due: Due) -> None:
+    def _sample(self, name: str, watched: _Watched, due: DueSample) -> None:
         began = time.thread_time()
         sample = watched.pictures.decode(due)
         if sample is None:
@@ -305,10 +305,10 @@ class Worker:
     def _opened(self, setup: CameraSetup, status: CameraStatus) -> _Watched:
         live = self._config.live
         clock = CaptureClock()
-        reel = Reel(
+        ring = RingBuffer(
             self._means.folder / "kept" / setup.folder, live.ring_s, round(live.ring_mb * _MEBIBYTE)
         )
-        view = LiveView(self._means, setup, clock, reel, status)
+        view = LiveView(self._means, setup, clock, ring, status)
         sampler = LiveSampler(self._config.video.sample_s)
         feed = Feed(
             setup.name,
@@ -316,16 +316,16 @@ class Worker:
             live.stall_s,
             live.retry_s,
             clock=clock,
-            reel=reel,
+            ring=ring,
             sampler=sampler,
             offer=partial(self._offer, setup.name),
             status=status,
         )
         return _Watched(status, feed, Pictures(self._scaler), view, sampler, clock)
 
-    def _offer(self, name: str, due: Due) -> None:
+    def _offer(self, name: str, due: DueSample) -> None:
         """Called by the streams' threads."""
-        void, broken = self._desk.offer(name, due)
+        void, broken = self._latest_frames.offer(name, due)
         watched = self._watched.get(name)
         if watched is not None:
             watched.status.dropped += void
@@ -336,7 +336,7 @@ class Worker:
         """Ends with a camera; it is told of until where it stands is kept, for whoever goes on."""
         watched = self._watched[name]
         watched.feed.stop()
-        self._desk.clear(name)
+        self._latest_frames.clear(name)
         if name in self._batch:
             self._batch.remove(name)
             watched.view.conclude(None)

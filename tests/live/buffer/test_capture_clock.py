@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cv_engine.live.buffer.capture_clock import ARRIVAL, SENDER_REPORTS, WRONG_CLOCK, CaptureClock
-from tests.live.arriving import BEGAN_S, HandClock
+from tests.live.encoded_frames import BEGAN_S, HandClock
 
 _HOUR_S = 3600.0
 _STEP_S = 0.04  # 25 pictures per second

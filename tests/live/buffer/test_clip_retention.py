@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cv_engine.live.arrival import Arrival
 from cv_engine.live.buffer.capture_clock import CaptureClock
-from cv_engine.live.buffer.clip_retention import Holding
-from cv_engine.live.buffer.ring_buffer import Reel
+from cv_engine.live.buffer.clip_retention import ClipRetention
+from cv_engine.live.buffer.ring_buffer import RingBuffer
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.pipeline.filing import CAMERA_BLIND
 from cv_engine.rules.dwell import Dwell, Limits, Phase
-from cv_engine.rules.parking import stands_in
-from cv_engine.rules.rule import Candidate, Violation, ZoneDwell
-from tests.live.arriving import BEGAN_S, HandClock, numbered
+from cv_engine.rules.vehicles import stands_in
+from cv_engine.rules.stays import Candidate, Violation, ZoneDwell
+from tests.live.encoded_frames import BEGAN_S, HandClock, numbered
 from zones.zone import whole_frame
 
 _BEFORE_S, _RING_S, _DWELL_S = 2.0, 20.0, 60.0
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> list[Arrival]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[EncodedFrame]:
     """Two pictures a second, each other one a key frame, for two minutes."""
     return numbered(tmp_path_factory.mktemp("made"), 240, rate=2.0, gop=2)
 
@@ -32,12 +32,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Arrival]:
 class _Camera:
     """A stream with its stays, moved on by hand."""
 
-    def __init__(self, folder: Path, made: list[Arrival]) -> None:
+    def __init__(self, folder: Path, made: list[EncodedFrame]) -> None:
         self.folder = folder
-        self.reel = Reel(folder, _RING_S, 1 << 30)
-        self.holding = Holding(self.reel, _BEFORE_S, _RING_S)
+        self.ring = RingBuffer(folder, _RING_S, 1 << 30)
+        self.retention = ClipRetention(self.ring, _BEFORE_S, _RING_S)
         self.clock: CaptureClock = HandClock().capture()
-        zone = whole_frame(192, 96)
+        zone = whole_frame(192, 96, ["clutter"])
         limits = Limits(_DWELL_S, 20.0)
         self.dwell = ZoneDwell("clutter", zone, limits, stands_in, 1.0)
         self._made = made
@@ -56,10 +56,10 @@ class _Camera:
     def until(self, now_s: float, waiting: list[Violation] | None = None) -> None:
         """The stream goes on, with a look at the end."""
         while self._next < len(self._made) and self._made[self._next].media_s <= now_s:
-            arrival = self._made[self._next]
-            self.reel.add(BEGAN_S + arrival.media_s, arrival)
+            encoded = self._made[self._next]
+            self.ring.add(BEGAN_S + encoded.media_s, encoded)
             self._next += 1
-        self.holding.sample(BEGAN_S + now_s, [self.dwell], waiting or [])
+        self.retention.sample(BEGAN_S + now_s, [self.dwell], waiting or [])
 
     @property
     def now_s(self) -> float:
@@ -69,12 +69,12 @@ class _Camera:
         """Stretches that are held for a stay, seconds."""
         return [
             (each.began.timestamp() - BEGAN_S, each.ended.timestamp() - BEGAN_S)
-            for each in self.holding.footage(stay, self.clock).recordings
+            for each in self.retention.footage(stay, self.clock).recordings
         ]
 
 
 @pytest.fixture
-def camera(tmp_path: Path, made: list[Arrival]) -> _Camera:
+def camera(tmp_path: Path, made: list[EncodedFrame]) -> _Camera:
     return _Camera(tmp_path / "kept", made)
 
 
@@ -93,7 +93,7 @@ def test_a_beginning_is_put_aside_before_it_is_gone(camera: _Camera) -> None:
     stay = camera.stands(1, 10.0)
     for now_s in (12.0, 19.5, 20.0, 22.0, 30.0):
         camera.until(now_s)
-    assert camera.holding.tags
+    assert camera.retention.tags
     assert camera.held(stay) == [(8.0, pytest.approx(20.0, abs=0.01))]
     # A picture of it in between: proof that it stood. From the key frame on to the look itself.
     camera.until(41.0)
@@ -122,7 +122,7 @@ def test_a_long_stay_that_is_due_has_its_beginning_and_its_end(camera: _Camera) 
         camera.until(now_s)
     camera.until(70.0, [])
     due = camera.stands(1, 10.0, Phase.DUE)
-    camera.holding.put_aside(due)
+    camera.retention.put_aside(due)
     camera.until(72.0, [due])
     held = camera.held(due)
     assert len(held) == 3
@@ -132,18 +132,18 @@ def test_a_long_stay_that_is_due_has_its_beginning_and_its_end(camera: _Camera) 
     # It waits to be filed, for as long as that takes.
     camera.until(119.0, [due])
     assert camera.held(due) == held
-    camera.holding.release(due)
+    camera.retention.release(due)
     assert camera.held(due) == []
 
 
 def test_a_short_stay_is_held_in_one_piece(camera: _Camera) -> None:
     camera.until(30.0)
     due = replace(camera.stands(1, 18.0, Phase.DUE))
-    camera.holding.put_aside(due)
+    camera.retention.put_aside(due)
     assert camera.held(due) == [(pytest.approx(16.0), pytest.approx(30.0, abs=0.01))]
 
 
-def test_a_later_run_goes_on_holding(camera: _Camera, made: list[Arrival]) -> None:
+def test_a_later_run_goes_on_holding(camera: _Camera, made: list[EncodedFrame]) -> None:
     camera.until(10.0)
     stay = camera.stands(1, 10.0)
     camera.until(20.0)
@@ -162,7 +162,7 @@ def test_where_nothing_can_be_written_watching_goes_on(camera: _Camera) -> None:
     stay = camera.stands(1, 10.0)
     camera.until(20.0)
     camera.until(22.0)
-    camera.holding.put_aside(stay)
+    camera.retention.put_aside(stay)
     assert camera.held(stay) == []
 
 
@@ -171,7 +171,7 @@ def test_of_a_blind_camera_its_last_seconds_are_held(camera: _Camera) -> None:
     blind = Violation(
         CAMERA_BLIND, "camera", 0, (0.0, 0.0, 192.0, 96.0), BEGAN_S + 5.0, BEGAN_S + 60.0, 1.0
     )
-    camera.holding.put_aside(blind)
+    camera.retention.put_aside(blind)
     camera.until(62.0, [blind])
     assert camera.held(blind) == [(pytest.approx(58.0), pytest.approx(60.0, abs=0.01))]
     camera.until(64.0, [])

@@ -15,11 +15,11 @@ from av.video.stream import VideoStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.arrival import Arrival
 from cv_engine.live.buffer.capture_clock import CaptureClock
-from cv_engine.live.buffer.ring_buffer import Reel
+from cv_engine.live.buffer.ring_buffer import RingBuffer
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.video.source import open_video
-from tests.live.arriving import BEGAN_S, HandClock, arrivals, numbered, units_of
+from tests.live.encoded_frames import BEGAN_S, HandClock, arrivals, numbered, units_of
 from tests.video.recordings import number_of
 
 _RATE = 10.0
@@ -27,7 +27,7 @@ _MUCH = 1 << 30
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> list[Arrival]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[EncodedFrame]:
     return numbered(tmp_path_factory.mktemp("made"), 60, gop=10)
 
 
@@ -37,9 +37,9 @@ def clock() -> CaptureClock:
     return HandClock().capture()
 
 
-def _fill(reel: Reel, made: list[Arrival], began_s: float = BEGAN_S) -> None:
-    for arrival in made:
-        reel.add(began_s + arrival.media_s, arrival)
+def _fill(ring: RingBuffer, made: list[EncodedFrame], began_s: float = BEGAN_S) -> None:
+    for encoded in made:
+        ring.add(began_s + encoded.media_s, encoded)
 
 
 def _packets(path: Path) -> list[bytes]:
@@ -61,15 +61,18 @@ def _shown(path: Path, at_s: list[float]) -> list[int]:
     share=st.floats(0.05, 1.5),
 )
 def test_it_is_bounded_in_time_and_in_bytes(
-    longest_s: float, share: float, made: list[Arrival], tmp_path_factory: pytest.TempPathFactory
+    longest_s: float,
+    share: float,
+    made: list[EncodedFrame],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    most = round(share * sum(arrival.packet.size for arrival in made))
-    reel = Reel(tmp_path_factory.mktemp("reel"), longest_s, most)
-    for number, arrival in enumerate(made):
-        reel.add(BEGAN_S + arrival.media_s, arrival)
-        held = made[: number + 1][-len(reel._ring) :] if reel._ring else []
-        assert reel.bytes == sum(each.packet.size for each in held) <= most
-        assert not held or arrival.media_s - held[0].media_s <= longest_s + 1e-6
+    most = round(share * sum(encoded.packet.size for encoded in made))
+    ring = RingBuffer(tmp_path_factory.mktemp("ring"), longest_s, most)
+    for number, encoded in enumerate(made):
+        ring.add(BEGAN_S + encoded.media_s, encoded)
+        held = made[: number + 1][-len(ring._ring) :] if ring._ring else []
+        assert ring.bytes == sum(each.packet.size for each in held) <= most
+        assert not held or encoded.media_s - held[0].media_s <= longest_s + 1e-6
 
 
 @pytest.mark.parametrize(
@@ -90,11 +93,11 @@ def test_what_is_kept_plays_and_is_the_cameras_bit_for_bit(
     codec: str, suffix: str, b_frames: int, tmp_path: Path, clock: CaptureClock
 ) -> None:
     made = numbered(tmp_path, 60, gop=10, codec=codec, suffix=suffix, b_frames=b_frames)
-    reel = Reel(tmp_path / "kept", 20.0, _MUCH)
-    _fill(reel, made)
-    assert reel.keep("car", BEGAN_S + 2.5)
+    ring = RingBuffer(tmp_path / "kept", 20.0, _MUCH)
+    _fill(ring, made)
+    assert ring.keep("car", BEGAN_S + 2.5)
     (path,) = _kept(tmp_path / "kept")
-    (recording,) = reel.footage("car", clock).recordings
+    (recording,) = ring.footage("car", clock).recordings
     first_s = recording.began.timestamp() - BEGAN_S
     last_key_s = 2.5 if codec == "mjpeg" else 2.0  # each of its pictures is a key frame
     assert first_s == pytest.approx(last_key_s, abs=0.01)
@@ -114,21 +117,21 @@ def test_what_is_kept_plays_and_is_the_cameras_bit_for_bit(
 
 
 def test_what_two_stays_show_is_written_once(
-    made: list[Arrival], tmp_path: Path, clock: CaptureClock
+    made: list[EncodedFrame], tmp_path: Path, clock: CaptureClock
 ) -> None:
     """Where all begins at once, a busy street has twenty of them."""
-    reel = Reel(tmp_path / "kept", 20.0, _MUCH)
-    _fill(reel, made[:-1])
+    ring = RingBuffer(tmp_path / "kept", 20.0, _MUCH)
+    _fill(ring, made[:-1])
     for tag in ("car", "van"):
-        assert reel.keep(tag, BEGAN_S + 2.5)
+        assert ring.keep(tag, BEGAN_S + 2.5)
     car, van = _kept(tmp_path / "kept")
     assert car.samefile(van)
-    reel.release("car")
-    (recording,) = reel.footage("van", clock).recordings
+    ring.release("car")
+    (recording,) = ring.footage("van", clock).recordings
     assert len(_packets(recording.path)) == len(made[:-1]) - 20
     # What is kept a look later shows more, and is another file.
-    reel.add(BEGAN_S + made[-1].media_s, made[-1])
-    assert reel.keep("car", BEGAN_S + 2.5)
+    ring.add(BEGAN_S + made[-1].media_s, made[-1])
+    assert ring.keep("car", BEGAN_S + 2.5)
     car, van = _kept(tmp_path / "kept")
     assert not car.samefile(van)
 
@@ -155,10 +158,10 @@ def test_real_footage_is_kept_as_it_is(
 ) -> None:
     source = shared_data / "video" / name
     made = [each for each in arrivals(source) if each.media_s < 12.0]
-    reel = Reel(tmp_path / "kept", 60.0, _MUCH)
-    _fill(reel, made)
-    assert reel.keep("car", BEGAN_S + 5.0)
-    (recording,) = reel.footage("car", clock).recordings
+    ring = RingBuffer(tmp_path / "kept", 60.0, _MUCH)
+    _fill(ring, made)
+    assert ring.keep("car", BEGAN_S + 5.0)
+    (recording,) = ring.footage("car", clock).recordings
     offset_s = recording.began.timestamp() - BEGAN_S
     assert 0 <= offset_s <= 5.0
     kept, given = open_video(recording.path), open_video(source)
@@ -168,54 +171,56 @@ def test_real_footage_is_kept_as_it_is(
         assert np.array_equal(copy.image(), original.image())
 
 
-def test_the_rings_own_pictures_are_not_touched(made: list[Arrival], tmp_path: Path) -> None:
+def test_the_rings_own_pictures_are_not_touched(made: list[EncodedFrame], tmp_path: Path) -> None:
     before = [(each.packet.pts, each.packet.dts, bytes(each.packet)) for each in made]
-    reel = Reel(tmp_path, 20.0, _MUCH)
-    _fill(reel, made)
-    reel.keep("a", BEGAN_S + 1.0)
-    reel.keep("b", BEGAN_S + 1.5)
+    ring = RingBuffer(tmp_path, 20.0, _MUCH)
+    _fill(ring, made)
+    ring.keep("a", BEGAN_S + 1.0)
+    ring.keep("b", BEGAN_S + 1.5)
     assert [(each.packet.pts, each.packet.dts, bytes(each.packet)) for each in made] == before
     sizes = {path.stat().st_size for path in _kept(tmp_path)}
     assert len(sizes) == 1
 
 
-def test_it_reaches_back_to_the_key_frame_that_is_left(made: list[Arrival], tmp_path: Path) -> None:
-    reel = Reel(tmp_path, 3.0, _MUCH)
-    assert not reel.reaches(BEGAN_S)
-    assert not reel.keep("car", BEGAN_S)
-    _fill(reel, made)  # six seconds, of which the last three are left
-    assert not reel.reaches(BEGAN_S + 2.9)
-    assert reel.reaches(BEGAN_S + 3.1)
-    assert reel.keep("car", BEGAN_S + 1.0), "what is left of it"
+def test_it_reaches_back_to_the_key_frame_that_is_left(
+    made: list[EncodedFrame], tmp_path: Path
+) -> None:
+    ring = RingBuffer(tmp_path, 3.0, _MUCH)
+    assert not ring.reaches(BEGAN_S)
+    assert not ring.keep("car", BEGAN_S)
+    _fill(ring, made)  # six seconds, of which the last three are left
+    assert not ring.reaches(BEGAN_S + 2.9)
+    assert ring.reaches(BEGAN_S + 3.1)
+    assert ring.keep("car", BEGAN_S + 1.0), "what is left of it"
     (path,) = _kept(tmp_path)
     assert _shown(path, [0.0]) == [30]
 
 
 def test_pictures_of_two_connections_are_not_joined(
-    made: list[Arrival], tmp_path: Path, clock: CaptureClock
+    made: list[EncodedFrame], tmp_path: Path, clock: CaptureClock
 ) -> None:
     other = numbered(tmp_path, 30, gop=10, codec="mjpeg", suffix=".mkv")
-    reel = Reel(tmp_path / "kept", 60.0, _MUCH)
-    _fill(reel, made)
-    _fill(reel, other, BEGAN_S + 20.0)
-    assert reel.keep("car", BEGAN_S + 1.0)
-    (recording,) = reel.footage("car", clock).recordings
+    ring = RingBuffer(tmp_path / "kept", 60.0, _MUCH)
+    _fill(ring, made)
+    _fill(ring, other, BEGAN_S + 20.0)
+    assert ring.keep("car", BEGAN_S + 1.0)
+    (recording,) = ring.footage("car", clock).recordings
     assert recording.began.timestamp() == pytest.approx(BEGAN_S + 20.0)
     assert _shown(recording.path, [0.0, 2.0]) == [0, 20]
 
 
-def test_footage_tells_times_by_the_clock(made: list[Arrival], tmp_path: Path) -> None:
+def test_footage_tells_times_by_the_clock(made: list[EncodedFrame], tmp_path: Path) -> None:
     """As it is now: it may have been set since."""
     machine = HandClock()
     clock = machine.capture()
     clock.place(0.0, machine.monotonic, machine.wall - 1.0)
-    reel = Reel(tmp_path, 60.0, _MUCH)
-    _fill(reel, made[:20])
-    reel.keep("car", BEGAN_S)
-    _fill(reel, made[20:])
-    reel.keep("car", BEGAN_S + 4.0)
-    reel.keep("other car", BEGAN_S + 5.0)
-    footage = reel.footage("car", clock)
+    ring = RingBuffer(tmp_path, 60.0, _MUCH)
+    _fill(ring, made[:20])
+    ring.keep("car", BEGAN_S)
+    _fill(ring, made[20:])
+    ring.keep("car", BEGAN_S + 4.0)
+    ring.keep("other car", BEGAN_S + 5.0)
+    footage = ring.footage("car", clock)
     assert footage.stream
     assert [each.began for each in footage.recordings] == [
         clock.utc(BEGAN_S),
@@ -226,7 +231,7 @@ def test_footage_tells_times_by_the_clock(made: list[Arrival], tmp_path: Path) -
     )
     assert {each.clock_basis for each in footage.recordings} == {"sender reports of the stream"}
     clock.shift_s += 3600.0
-    moved = reel.footage("car", clock)
+    moved = ring.footage("car", clock)
     assert moved.recordings[0].began - footage.recordings[0].began == timedelta(hours=1)
     # The pictures are those that were taken at the times that are told.
     shots = list(moved.stills([clock.utc(BEGAN_S + 0.5), clock.utc(BEGAN_S + 4.5)]))
@@ -234,13 +239,13 @@ def test_footage_tells_times_by_the_clock(made: list[Arrival], tmp_path: Path) -
 
 
 def test_a_later_run_finds_what_was_kept(
-    made: list[Arrival], tmp_path: Path, clock: CaptureClock
+    made: list[EncodedFrame], tmp_path: Path, clock: CaptureClock
 ) -> None:
-    first = Reel(tmp_path, 60.0, _MUCH)
+    first = RingBuffer(tmp_path, 60.0, _MUCH)
     _fill(first, made)
     for tag in ("a", "b", "c"):
         first.keep(tag, BEGAN_S + 2.0)
-    again = Reel(tmp_path, 60.0, _MUCH)
+    again = RingBuffer(tmp_path, 60.0, _MUCH)
     assert again.bytes == 0
     assert again.keeps("a")
     assert len(again.footage("a", clock).recordings) == 1
@@ -254,39 +259,41 @@ def test_a_later_run_finds_what_was_kept(
 
 
 def test_what_a_killed_run_left_half_written_is_no_footage(
-    made: list[Arrival], tmp_path: Path, clock: CaptureClock
+    made: list[EncodedFrame], tmp_path: Path, clock: CaptureClock
 ) -> None:
-    reel = Reel(tmp_path, 60.0, _MUCH)
-    _fill(reel, made)
-    reel.keep("car", BEGAN_S)
+    ring = RingBuffer(tmp_path, 60.0, _MUCH)
+    _fill(ring, made)
+    ring.keep("car", BEGAN_S)
     (whole,) = _kept(tmp_path)
     half = whole.with_name(f"{whole.name.replace('@', '@1')}.part.mkv")
     half.write_bytes(whole.read_bytes()[:1000])
-    assert [each.path for each in Reel(tmp_path, 60.0, _MUCH).footage("car", clock).recordings] == [
-        whole
-    ]
-    reel.release_all_but(["car"])
+    assert [
+        each.path for each in RingBuffer(tmp_path, 60.0, _MUCH).footage("car", clock).recordings
+    ] == [whole]
+    ring.release_all_but(["car"])
     assert _kept(tmp_path) == [whole]
 
 
 def test_a_disk_that_cannot_be_written_leaves_nothing_behind(
-    made: list[Arrival], tmp_path: Path
+    made: list[EncodedFrame], tmp_path: Path
 ) -> None:
     (tmp_path / "kept").write_text("a file stands where the folder should be")
-    reel = Reel(tmp_path / "kept", 60.0, _MUCH)
-    _fill(reel, made)
+    ring = RingBuffer(tmp_path / "kept", 60.0, _MUCH)
+    _fill(ring, made)
     with pytest.raises(OSError, match="kept"):
-        reel.keep("car", BEGAN_S)
-    assert not reel.keeps("car")
+        ring.keep("car", BEGAN_S)
+    assert not ring.keeps("car")
 
 
-def test_pictures_that_no_file_takes_are_told_as_such(made: list[Arrival], tmp_path: Path) -> None:
+def test_pictures_that_no_file_takes_are_told_as_such(
+    made: list[EncodedFrame], tmp_path: Path
+) -> None:
     """A camera may send what is no H.264 at all, and that must not end the watching."""
     packet = cast("Packet[VideoStream]", Packet(b"\0\0\0\1 nothing that can be understood"))
     packet.pts = packet.dts = 0
     spoilt = made[0]._replace(packet=packet, format=replace(made[0].format, header=b""))
-    reel = Reel(tmp_path, 60.0, _MUCH)
-    reel.add(BEGAN_S, spoilt)
+    ring = RingBuffer(tmp_path, 60.0, _MUCH)
+    ring.add(BEGAN_S, spoilt)
     with pytest.raises(OSError, match="the stream cannot be stored"):
-        reel.keep("car", BEGAN_S)
+        ring.keep("car", BEGAN_S)
     assert _kept(tmp_path) == []

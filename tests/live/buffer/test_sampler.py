@@ -9,25 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.arrival import Arrival
-from cv_engine.live.buffer.sampler import Due, LiveSampler
+from cv_engine.live.buffer.sampler import DueSample, LiveSampler
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.video.sampler import KEY_SPACING_TOLERANCE
-from tests.live.arriving import BEGAN_S, numbered
+from tests.live.encoded_frames import BEGAN_S, numbered
 
 _RATE = 5.0
 _LENGTH_S = 40.0
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[Arrival, Arrival]:
+def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[EncodedFrame, EncodedFrame]:
     """A key picture and one that is none, real ones."""
     made = numbered(tmp_path_factory.mktemp("pool"), 4, gop=100)
     return made[0], made[1]
 
 
 def _stream(
-    pool: tuple[Arrival, Arrival], spacing_s: float, length_s: float = _LENGTH_S
-) -> list[tuple[float, Arrival]]:
+    pool: tuple[EncodedFrame, EncodedFrame], spacing_s: float, length_s: float = _LENGTH_S
+) -> list[tuple[float, EncodedFrame]]:
     """Steady times and pictures of a stream with key frames so far apart."""
     group = round(spacing_s * _RATE)
     return [
@@ -36,24 +36,24 @@ def _stream(
     ]
 
 
-def _dues(sampler: LiveSampler, stream: list[tuple[float, Arrival]]) -> list[Due]:
+def _dues(sampler: LiveSampler, stream: list[tuple[float, EncodedFrame]]) -> list[DueSample]:
     return [due for time, each in stream if (due := sampler.take(time, each)) is not None]
 
 
-def _follow(dues: list[Due], stream: list[tuple[float, Arrival]]) -> None:
+def _follow(dues: list[DueSample], stream: list[tuple[float, EncodedFrame]]) -> None:
     """Each look can be decoded: from a key frame, or from where the one before has come to."""
     assert dues[0].begins
     index = {time: number for number, (time, _) in enumerate(stream)}
     decoded = -1
     for due in dues:
         last = index[due.steady_s]
-        first = last - len(due.arrivals) + 1
-        assert [id(arrival) for arrival in due.arrivals] == [
-            id(arrival) for _, arrival in stream[first : last + 1]
+        first = last - len(due.encoded) + 1
+        assert [id(encoded) for encoded in due.encoded] == [
+            id(encoded) for _, encoded in stream[first : last + 1]
         ]
         if due.begins:
-            assert due.arrivals[0].key
-            assert not any(arrival.key for arrival in due.arrivals[1:])
+            assert due.encoded[0].key
+            assert not any(encoded.key for encoded in due.encoded[1:])
         else:
             assert first == decoded + 1
         decoded = last
@@ -62,7 +62,7 @@ def _follow(dues: list[Due], stream: list[tuple[float, Arrival]]) -> None:
 @pytest.mark.parametrize("interval_s", [1.0, 2.0, 4.0])
 @pytest.mark.parametrize("spacing_s", [0.4, 1.0, 2.0, 2.4, 4.0, 10.0, 30.0])
 def test_every_interval_gets_a_look(
-    spacing_s: float, interval_s: float, pool: tuple[Arrival, Arrival]
+    spacing_s: float, interval_s: float, pool: tuple[EncodedFrame, EncodedFrame]
 ) -> None:
     stream = _stream(pool, spacing_s)
     dues = _dues(LiveSampler(interval_s), stream)
@@ -72,7 +72,7 @@ def test_every_interval_gets_a_look(
     # One picture later at most, and somewhat longer where key frames then suffice.
     assert max(gaps) <= interval_s * KEY_SPACING_TOLERANCE + 1 / _RATE + 0.06
     if spacing_s <= interval_s:
-        assert all(len(due.arrivals) == 1 for due in dues), "key frames suffice"
+        assert all(len(due.encoded) == 1 for due in dues), "key frames suffice"
         # The latest one in time.
         assert max(gaps[:-1], default=0) <= interval_s + 0.06
         assert len(dues) <= 2 + _LENGTH_S / max(spacing_s, interval_s - spacing_s)
@@ -89,7 +89,7 @@ def test_every_interval_gets_a_look(
     intervals=st.lists(st.sampled_from([1.0, 2.0, 4.0]), min_size=1, max_size=20),
 )
 def test_uneven_groups_and_changing_intervals_leave_no_hole(
-    groups: list[int], intervals: list[float], pool: tuple[Arrival, Arrival]
+    groups: list[int], intervals: list[float], pool: tuple[EncodedFrame, EncodedFrame]
 ) -> None:
     sampler = LiveSampler(intervals[0])
     stream, dues, number = [], [], 0
@@ -107,7 +107,7 @@ def test_uneven_groups_and_changing_intervals_leave_no_hole(
     _follow(dues, stream)
 
 
-def test_a_calm_camera_is_looked_at_less(pool: tuple[Arrival, Arrival]) -> None:
+def test_a_calm_camera_is_looked_at_less(pool: tuple[EncodedFrame, EncodedFrame]) -> None:
     stream = _stream(pool, 1.0)
     sampler = LiveSampler(2.0)
     assert len(_dues(sampler, stream[:100])) == 10
@@ -116,7 +116,7 @@ def test_a_calm_camera_is_looked_at_less(pool: tuple[Arrival, Arrival]) -> None:
 
 
 def test_what_cannot_be_decoded_waits_for_the_next_key_frame(
-    pool: tuple[Arrival, Arrival],
+    pool: tuple[EncodedFrame, EncodedFrame],
 ) -> None:
     stream = _stream(pool, 10.0)
     sampler = LiveSampler(2.0)
@@ -125,29 +125,29 @@ def test_what_cannot_be_decoded_waits_for_the_next_key_frame(
     (due, *_) = _dues(sampler, stream[20:])
     assert due.steady_s == BEGAN_S + 10.0
     assert due.begins
-    assert len(due.arrivals) == 1
+    assert len(due.encoded) == 1
 
 
-def test_a_new_connection_begins_with_a_key_frame(pool: tuple[Arrival, Arrival]) -> None:
+def test_a_new_connection_begins_with_a_key_frame(pool: tuple[EncodedFrame, EncodedFrame]) -> None:
     sampler = LiveSampler(2.0)
     _dues(sampler, _stream(pool, 10.0, 5.0))
     sampler.connected()
-    stream = [(time + 5.0, arrival) for time, arrival in _stream(pool, 4.0, 10.0)][3:]
+    stream = [(time + 5.0, encoded) for time, encoded in _stream(pool, 4.0, 10.0)][3:]
     dues = _dues(sampler, stream)
     assert dues[0].begins
     assert dues[0].steady_s == BEGAN_S + 9.0
 
 
 def test_what_is_held_for_decoding_is_bounded(
-    pool: tuple[Arrival, Arrival], monkeypatch: pytest.MonkeyPatch
+    pool: tuple[EncodedFrame, EncodedFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = pool[0].packet.size + 20 * pool[1].packet.size
     monkeypatch.setattr("cv_engine.live.buffer.sampler._MOST_BYTES", most)
     sampler = LiveSampler(10.0)
     stream = _stream(pool, 20.0)
     held = []
-    for time, arrival in stream:
-        sampler.take(time, arrival)
+    for time, encoded in stream:
+        sampler.take(time, encoded)
         held.append(sum(each.packet.size for each in sampler._group))
     assert max(held) <= most
     assert held[-1] == 0, "given up until the next key frame"
@@ -161,7 +161,7 @@ def test_pictures_out_of_order_are_looked_at_too(tmp_path: Path) -> None:
     assert any(after.media_s < before.media_s for before, after in pairwise(made)), (
         "there must be some"
     )
-    stream = [(BEGAN_S + number / 10.0, arrival) for number, arrival in enumerate(made)]
+    stream = [(BEGAN_S + number / 10.0, encoded) for number, encoded in enumerate(made)]
     dues = _dues(LiveSampler(1.0), stream)
     _follow(dues, stream)
     assert len(dues) >= 13

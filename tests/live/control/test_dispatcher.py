@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from cv_engine.live.control.dispatcher import PLACED_EVERY_S, Dispatcher
-from cv_engine.live.control.host import Charge, HostError
+from cv_engine.live.control.errors import HostError
+from cv_engine.live.control.host import AssignedCameras
 from cv_engine.live.control.placement import MEASURED_S
 from cv_engine.live.control.slot import PAUSES_S, SILENT_S, START_S
-from cv_engine.live.control.status_board import Board
+from cv_engine.live.control.status_snapshot import StatusSnapshot
 from cv_engine.live.status import CameraStatus, WorkerStatus
 
 
@@ -33,22 +34,22 @@ class _Host:
         self._at = 0.0
         self._messages: list[tuple[int, int, frozenset[str]]] = []
         self._followed = 0
-        self._charge = Charge()
+        self._assigned = AssignedCameras()
         self._told: WorkerStatus | None = None
         self.assigned: list[tuple[str, ...]] = []
 
     @property
     def holds(self) -> frozenset[str]:
-        return self._charge.cameras
+        return self._assigned.cameras
 
     def assign(self, cameras: Sequence[str]) -> None:
         self.assigned.append(tuple(cameras))
-        number = self._charge.ask(cameras)
+        number = self._assigned.request(cameras)
         self._messages.append((self.delay, number, frozenset(cameras)))
 
     def status(self) -> WorkerStatus | None:
         if self._told is not None:
-            self._charge.told(self._followed, self._told)
+            self._assigned.acknowledge(self._followed, self._told)
         return self._told
 
     def stop(self) -> None:
@@ -91,7 +92,7 @@ class _Street:
         self.broken = ""
         self.stillborn: frozenset[str] = frozenset()
         self.hosts: list[_Host] = []
-        self.boards: list[Board] = []
+        self.boards: list[StatusSnapshot] = []
         self.loads: dict[str, float] = {}
         names = [f"c{n}" for n in range(cameras)]
         self.dispatcher = Dispatcher(names, self, self.boards.append, lambda: self.now)
@@ -141,7 +142,7 @@ def test_a_crashed_worker_is_replaced_at_once_and_has_its_cameras_again() -> Non
     street.run(4)
     assert street.watched == before
     assert len(street.hosts) == 3
-    assert [line.message for line in street.dispatcher.board().workers] == [
+    assert [line.message for line in street.dispatcher.snapshot().workers] == [
         "its process was ended by SIGSEGV",
         "",
     ]
@@ -196,7 +197,9 @@ def test_what_cannot_be_killed_for_certain_keeps_its_cameras_from_the_others() -
     del street.offered["w0"]
     street.run(20)
     assert street.host("w1").watching.isdisjoint(held)
-    waiting = {c.status.camera: c.status for c in street.dispatcher.board().cameras if not c.worker}
+    waiting = {
+        c.status.camera: c.status for c in street.dispatcher.snapshot().cameras if not c.worker
+    }
     assert waiting.keys() == held
     cut_off.end("its lease is over")
     street.run(3)
@@ -271,17 +274,17 @@ def test_a_worker_may_take_its_time_to_come_up() -> None:
 def test_counts_of_the_board_go_on_over_a_crash() -> None:
     street = _Street(cameras=1, workers=1)
     street.run(10)
-    before = street.dispatcher.board()
+    before = street.dispatcher.snapshot()
     counted = before.cameras[0].status.work_s
     assert counted > 0
     street.host("w0").end("crashed")
     street.tick()
-    lost = street.dispatcher.board().cameras[0]
+    lost = street.dispatcher.snapshot().cameras[0]
     assert (lost.worker, lost.status.state) == ("", "connecting")
     assert "crashed" in lost.status.message
     assert lost.status.since == street.now
     street.run(5)
-    after = street.dispatcher.board()
+    after = street.dispatcher.snapshot()
     assert after.cameras[0].status.work_s > counted
     assert after.workers[0].cpu_s > before.workers[0].cpu_s
 

@@ -6,13 +6,14 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cv_engine.live.control.metrics import MetricsError, MetricsServer
-from cv_engine.live.control.status_board import Board, CameraLine, WorkerLine
+from cv_engine.live.control.errors import MetricsError
+from cv_engine.live.control.metrics import MetricsServer
+from cv_engine.live.control.status_snapshot import CameraEntry, StatusSnapshot, WorkerEntry
 from cv_engine.live.control.totals import Totals
 from cv_engine.live.status import CameraStatus, Latency, WorkerStatus
 
 
-def _board() -> Board:
+def _board() -> StatusSnapshot:
     latency = Latency()
     for seconds in (0.3, 0.4, 60.0):
         latency.add(seconds)
@@ -20,8 +21,8 @@ def _board() -> Board:
         'gate "2"\n', "stalled", view="good", samples=3, asked=1, dropped=2, reconnects=4,
         received_bytes=5000, waiting=6, latency=latency,
     )  # fmt: skip
-    worker = WorkerLine("worker-1", "node", 42, "running", "", 2, 3.5, 2.0, 9, 1)
-    return Board(1.0, 0.0, 7, False, [worker], [CameraLine("worker-1", camera)])
+    worker = WorkerEntry("worker-1", "node", 42, "running", "", 2, 3.5, 2.0, 9, 1)
+    return StatusSnapshot(1.0, 0.0, 7, False, [worker], [CameraEntry("worker-1", camera)])
 
 
 _Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -32,7 +33,7 @@ def told() -> _Samples:
     return _scrape(_board())
 
 
-def _scrape(board: Board | None) -> _Samples:
+def _scrape(board: StatusSnapshot | None) -> _Samples:
     with MetricsServer(lambda: board, "127.0.0.1", 0) as server:
         address = f"http://127.0.0.1:{server.port}/metrics"
         with urllib.request.urlopen(address, timeout=10) as answer:

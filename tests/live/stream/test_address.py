@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.stream.address import Address, AddressError
+from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.errors import AddressError
 
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=3)
 

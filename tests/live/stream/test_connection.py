@@ -12,10 +12,11 @@ import pytest
 
 from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
-from cv_engine.live.arrival import Arrival, StreamError
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.connection import Connection
-from tests.live.arriving import arrivals
+from cv_engine.live.stream.errors import StreamError
+from tests.live.encoded_frames import arrivals
 from tests.video.recordings import record, times
 
 pytestmark = pytest.mark.real_time
@@ -117,7 +118,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Footage:
     return encoded(clip, folder, size=(192, 96), rate=10, key_interval_s=1.0)
 
 
-def _first(connection: Connection, count: int) -> list[Arrival]:
+def _first(connection: Connection, count: int) -> list[EncodedFrame]:
     try:
         return list(islice(connection, count))
     finally:

@@ -11,12 +11,13 @@ from threading import Event
 import pytest
 
 from cv_engine.live.buffer.capture_clock import CaptureClock
-from cv_engine.live.buffer.ring_buffer import Reel
-from cv_engine.live.buffer.sampler import Due, LiveSampler
+from cv_engine.live.buffer.ring_buffer import RingBuffer
+from cv_engine.live.buffer.sampler import DueSample, LiveSampler
 from cv_engine.live.status import CameraStatus
-from cv_engine.live.stream.address import Address, AddressError
+from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.errors import AddressError
 from cv_engine.live.stream.feed import Feed
-from tests.live.arriving import HandClock, arrivals
+from tests.live.encoded_frames import HandClock, arrivals
 from tests.video.recordings import record, times
 
 _PATIENCE_S = 60.0
@@ -30,24 +31,24 @@ class _Line:
     address: Callable[[], Address]
     retry_s: float = 0.02
     clock: CaptureClock = field(default_factory=CaptureClock)
-    dues: list[Due] = field(default_factory=list)
+    dues: list[DueSample] = field(default_factory=list)
     enough: Event = field(default_factory=Event)
     wanted: int = 1
 
     def __post_init__(self) -> None:
         self.status = CameraStatus("market")
-        self.reel = Reel(self.folder / "kept", 20.0, 1 << 20)
+        self.ring = RingBuffer(self.folder / "kept", 20.0, 1 << 20)
         self.sampler = LiveSampler(1.0)
         self.feed = Feed(
             *("market", self.address, 10.0, self.retry_s),
             clock=self.clock,
-            reel=self.reel,
+            ring=self.ring,
             sampler=self.sampler,
             offer=self._offer,
             status=self.status,
         )
 
-    def _offer(self, due: Due) -> None:
+    def _offer(self, due: DueSample) -> None:
         self.dues.append(due)
         if len(self.dues) >= self.wanted:
             self.enough.set()
@@ -91,9 +92,9 @@ def test_a_stream_that_ends_is_opened_again(path: Path, tmp_path: Path, ended: l
     assert line.status.packets >= 120
     assert line.status.received_bytes > 0
     assert line.status.damaged == 0
-    assert line.reel.bytes > 0
+    assert line.ring.bytes > 0
     # Each connection begins with a key frame that is looked at or passed over, never with others.
-    assert all(due.begins for due in line.dues if due.arrivals[0].key)
+    assert all(due.begins for due in line.dues if due.encoded[0].key)
     steady = [due.steady_s for due in line.dues]
     assert steady == sorted(set(steady))
     line.feed.stop()
@@ -198,11 +199,11 @@ def test_what_could_not_be_decoded_waits_for_the_next_key_frame(path: Path, tmp_
     made = arrivals(path)
     began_s = machine.monotonic
 
-    def take(first: int, last: int) -> list[Due]:
+    def take(first: int, last: int) -> list[DueSample]:
         line.dues.clear()
-        for arrival in made[first:last]:
-            machine.monotonic = began_s + arrival.media_s
-            line.feed._take(arrival._replace(arrived_s=machine.monotonic))
+        for encoded in made[first:last]:
+            machine.monotonic = began_s + encoded.media_s
+            line.feed._take(encoded._replace(arrived_s=machine.monotonic))
         return list(line.dues)
 
     assert take(0, 7)

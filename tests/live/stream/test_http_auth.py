@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cv_engine.live.stream.http_auth import Challenge
+from cv_engine.live.stream.http_auth import HttpAuth
 
 _REALM = "http-auth@example.org"
 _NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
@@ -29,7 +29,7 @@ def _digest(algorithm: str) -> str:
     ],
 )
 def test_digest_is_that_of_rfc_7616(algorithm: str, response: str) -> None:
-    challenge = Challenge.of([_digest(algorithm)])
+    challenge = HttpAuth.of([_digest(algorithm)])
     assert challenge is not None
     answer = challenge.answer(
         "GET", "/dir/index.html", "Mufasa", "Circle of Life", random=lambda _: _CLIENT
@@ -41,7 +41,7 @@ def test_digest_is_that_of_rfc_7616(algorithm: str, response: str) -> None:
 
 
 def test_digest_without_numbers_is_that_of_rfc_2069() -> None:
-    challenge = Challenge.of(
+    challenge = HttpAuth.of(
         [
             'Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", '
             'opaque="5ccc069c403ebaf9f0171e9517f40e41"'
@@ -55,7 +55,7 @@ def test_digest_without_numbers_is_that_of_rfc_2069() -> None:
 
 
 def test_basic_is_that_of_rfc_7617() -> None:
-    challenge = Challenge.of(['Basic realm="WallyWorld"'])
+    challenge = HttpAuth.of(['Basic realm="WallyWorld"'])
     assert challenge is not None
     assert challenge.answer("DESCRIBE", "rtsp://a/b", "Aladdin", "open sesame") == (
         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
@@ -71,14 +71,14 @@ def test_the_safest_is_chosen() -> None:
         "Bearer x",
         "",
     ]
-    chosen = Challenge.of(offered)
+    chosen = HttpAuth.of(offered)
     assert chosen is not None
     assert chosen.algorithm == "SHA-256"
-    assert Challenge.of(["Bearer x", 'Digest realm="no nonce"', "Digest ,,,="]) is None
+    assert HttpAuth.of(["Bearer x", 'Digest realm="no nonce"', "Digest ,,,="]) is None
 
 
 def test_a_name_with_quotes_stays_one() -> None:
-    challenge = Challenge.of([_digest("MD5")])
+    challenge = HttpAuth.of([_digest("MD5")])
     assert challenge is not None
     answer = challenge.answer("GET", "/", 'a"b\\', "secret")
     assert re.search(r'username="a\\"b\\\\"', answer)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cv_engine.live.stream.rtp import Depacketizer, Picture, SenderReport
-from tests.live.arriving import units_of
+from tests.live.encoded_frames import units_of
 from tests.video.recordings import record, times
 
 _TYPE = 96

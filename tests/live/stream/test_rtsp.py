@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from cv_engine.live.arrival import StreamError
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.direct import DirectStream
+from cv_engine.live.stream.errors import StreamError, UnknownFormatError
 from cv_engine.live.stream.rtsp import Session
-from cv_engine.live.stream.sdp import START, UnknownFormatError
-from tests.live.arriving import arrivals, units_of
+from cv_engine.live.stream.sdp import START
+from tests.live.encoded_frames import arrivals, units_of
 from tests.video.recordings import record, times
 
 _PATIENCE_S = 10.0

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.stream.sdp import UnknownFormatError, video_of
+from cv_engine.live.stream.errors import UnknownFormatError
+from cv_engine.live.stream.sdp import video_of
 
 _HIKVISION = """v=0
 o=- 1109162014219182 1109162014219192 IN IP4 x.y.z.w

@@ -8,27 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.stream.stream_state import Backoff, Life, State
+from cv_engine.live.stream.stream_state import Backoff, StreamState, StreamStateMachine
 
 _ALLOWED = {
-    (State.CONNECTING, State.LIVE),
-    (State.CONNECTING, State.RECONNECTING),
-    (State.CONNECTING, State.STOPPED),
-    (State.LIVE, State.STALLED),
-    (State.LIVE, State.RECONNECTING),
-    (State.LIVE, State.STOPPED),
-    (State.STALLED, State.LIVE),
-    (State.STALLED, State.RECONNECTING),
-    (State.STALLED, State.STOPPED),
-    (State.RECONNECTING, State.CONNECTING),
-    (State.RECONNECTING, State.STOPPED),
+    (StreamState.CONNECTING, StreamState.LIVE),
+    (StreamState.CONNECTING, StreamState.RECONNECTING),
+    (StreamState.CONNECTING, StreamState.STOPPED),
+    (StreamState.LIVE, StreamState.STALLED),
+    (StreamState.LIVE, StreamState.RECONNECTING),
+    (StreamState.LIVE, StreamState.STOPPED),
+    (StreamState.STALLED, StreamState.LIVE),
+    (StreamState.STALLED, StreamState.RECONNECTING),
+    (StreamState.STALLED, StreamState.STOPPED),
+    (StreamState.RECONNECTING, StreamState.CONNECTING),
+    (StreamState.RECONNECTING, StreamState.STOPPED),
 }
 _CHANCES = st.floats(0, 1)
 
 
-@given(st.lists(st.sampled_from(State), max_size=30))
-def test_only_what_is_allowed_follows(wanted: list[State]) -> None:
-    life = Life(State.CONNECTING, since=0.0)
+@given(st.lists(st.sampled_from(StreamState), max_size=30))
+def test_only_what_is_allowed_follows(wanted: list[StreamState]) -> None:
+    life = StreamStateMachine(StreamState.CONNECTING, since=0.0)
     been = [life.state]
     for now, to in enumerate(wanted, start=1):
         before = (life.state, life.since, life.why, life.reconnects)
@@ -41,15 +41,15 @@ def test_only_what_is_allowed_follows(wanted: list[State]) -> None:
                 life.turn(to, float(now))
             assert (life.state, life.since, life.why, life.reconnects) == before
     assert set(pairwise(been)) <= _ALLOWED
-    assert life.reconnects == been.count(State.RECONNECTING)
+    assert life.reconnects == been.count(StreamState.RECONNECTING)
 
 
 def test_the_reason_stays_while_it_is_tried_again() -> None:
-    life = Life(State.CONNECTING, since=0.0)
-    life.turn(State.RECONNECTING, 1.0, "no answer in time")
-    life.turn(State.CONNECTING, 2.0)
+    life = StreamStateMachine(StreamState.CONNECTING, since=0.0)
+    life.turn(StreamState.RECONNECTING, 1.0, "no answer in time")
+    life.turn(StreamState.CONNECTING, 2.0)
     assert life.why == "no answer in time"
-    life.turn(State.LIVE, 3.0)
+    life.turn(StreamState.LIVE, 3.0)
     assert life.why == ""
 
 

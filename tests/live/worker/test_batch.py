@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from cv_engine.live.buffer.sampler import Due
+from cv_engine.live.buffer.sampler import DueSample
 from cv_engine.live.worker.batch import Batch
 from cv_engine.live.worker.decoding import Pictures
 from cv_engine.video.frame import Sample, Scaler
-from tests.live.arriving import numbered
+from tests.live.encoded_frames import numbered
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     pictures = Pictures(Scaler())
     made = numbered(tmp_path_factory.mktemp("made"), 4, gop=1)
-    found = [pictures.decode(Due(each.media_s, (each,), True)) for each in made]
+    found = [pictures.decode(DueSample(each.media_s, (each,), True)) for each in made]
     return [sample for sample in found if sample is not None]
 
 

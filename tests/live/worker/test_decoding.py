@@ -11,54 +11,54 @@ import pytest
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from cv_engine.live.arrival import Arrival
-from cv_engine.live.buffer.sampler import Due, LiveSampler
+from cv_engine.live.buffer.sampler import DueSample, LiveSampler
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.worker.decoding import Pictures
 from cv_engine.video.frame import Sample, Scaler
-from tests.live.arriving import BEGAN_S, arrivals, numbered
+from tests.live.encoded_frames import BEGAN_S, arrivals, numbered
 from tests.video.recordings import number_of
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> list[Arrival]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[EncodedFrame]:
     """Twelve seconds with a key frame every two."""
     return numbered(tmp_path_factory.mktemp("made"), 120, gop=20)
 
 
-def _alone(arrival: Arrival) -> Due:
-    return Due(BEGAN_S + arrival.media_s, (arrival,), True)
+def _alone(encoded: EncodedFrame) -> DueSample:
+    return DueSample(BEGAN_S + encoded.media_s, (encoded,), True)
 
 
-def _group(made: list[Arrival], first: int, last: int) -> Due:
+def _group(made: list[EncodedFrame], first: int, last: int) -> DueSample:
     """The picture before ``last``, decoded from ``first`` on."""
     taken = tuple(made[first:last])
-    return Due(BEGAN_S + taken[-1].media_s, taken, taken[0].key)
+    return DueSample(BEGAN_S + taken[-1].media_s, taken, taken[0].key)
 
 
 def _number(sample: Sample | None) -> int | None:
     return None if sample is None else number_of(sample.image())
 
 
-def _damaged(arrival: Arrival) -> Arrival:
+def _damaged(encoded: EncodedFrame) -> EncodedFrame:
     """The same picture with the second half of its data spoilt."""
-    data = bytearray(bytes(arrival.packet))
+    data = bytearray(bytes(encoded.packet))
     # Behind the parameter sets, and never a start code.
     for place in range(len(data) // 2, len(data)):
         data[place] = 0xA5 ^ (place & 0x0F)
-    return _with(arrival, bytes(data))
+    return _with(encoded, bytes(data))
 
 
-def _cut(arrival: Arrival) -> Arrival:
+def _cut(encoded: EncodedFrame) -> EncodedFrame:
     """The same picture without its last third."""
-    return _with(arrival, bytes(arrival.packet)[: arrival.packet.size * 2 // 3])
+    return _with(encoded, bytes(encoded.packet)[: encoded.packet.size * 2 // 3])
 
 
-def _with(arrival: Arrival, data: bytes) -> Arrival:
-    given = arrival.packet
+def _with(encoded: EncodedFrame, data: bytes) -> EncodedFrame:
+    given = encoded.packet
     packet = cast("Packet[VideoStream]", Packet(data))
     packet.pts, packet.dts, packet.time_base = given.pts, given.dts, given.time_base
-    packet.is_keyframe = arrival.key
-    return arrival._replace(packet=packet)
+    packet.is_keyframe = encoded.key
+    return encoded._replace(packet=packet)
 
 
 @pytest.mark.parametrize(
@@ -73,17 +73,17 @@ def test_key_frames_are_decoded_alone(
         pytest.skip("it has none")
     made = numbered(tmp_path, 40, gop=10, codec=codec, suffix=suffix, b_frames=b_frames)
     pictures = Pictures(Scaler())
-    keys = [arrival for arrival in made if arrival.key]
+    keys = [encoded for encoded in made if encoded.key]
     assert len(keys) >= 4
-    for arrival in keys:
-        sample = pictures.decode(_alone(arrival))
+    for encoded in keys:
+        sample = pictures.decode(_alone(encoded))
         assert sample is not None
-        assert sample.media_s == pytest.approx(BEGAN_S + arrival.media_s)
-        assert number_of(sample.image()) == round(arrival.media_s * 10)
+        assert sample.media_s == pytest.approx(BEGAN_S + encoded.media_s)
+        assert number_of(sample.image()) == round(encoded.media_s * 10)
         assert (sample.width, sample.height, sample.key_frame) == (192, 96, True)
 
 
-def test_groups_are_decoded_on_from_where_the_last_look_was(made: list[Arrival]) -> None:
+def test_groups_are_decoded_on_from_where_the_last_look_was(made: list[EncodedFrame]) -> None:
     pictures = Pictures(Scaler())
     assert _number(pictures.decode(_group(made, 20, 26))) == 25
     assert _number(pictures.decode(_group(made, 26, 33))) == 32
@@ -101,10 +101,10 @@ def test_what_the_sampler_asks_for_is_shown_at_the_time_that_is_told(
     made = numbered(tmp_path, 150, gop=gop, b_frames=b_frames)
     sampler, pictures, last_s = LiveSampler(2.0), Pictures(Scaler()), 0.0
     samples = []
-    for number, arrival in enumerate(made):
+    for number, encoded in enumerate(made):
         # As the clock would: rising in decoding order.
-        last_s = max(last_s + 1e-3, BEGAN_S + arrival.media_s)
-        due = sampler.take(last_s, arrival)
+        last_s = max(last_s + 1e-3, BEGAN_S + encoded.media_s)
+        due = sampler.take(last_s, encoded)
         if due is not None:
             sample = pictures.decode(due)
             assert sample is not None, number
@@ -116,7 +116,7 @@ def test_what_the_sampler_asks_for_is_shown_at_the_time_that_is_told(
         assert sample.media_s - BEGAN_S == pytest.approx(shown_s, abs=0.35 if b_frames else 0.01)
 
 
-def test_damage_is_no_picture(made: list[Arrival]) -> None:
+def test_damage_is_no_picture(made: list[EncodedFrame]) -> None:
     pictures = Pictures(Scaler())
     assert pictures.decode(_alone(_damaged(made[0]))) is None
     assert _number(pictures.decode(_alone(made[20]))) == 20
@@ -125,7 +125,7 @@ def test_damage_is_no_picture(made: list[Arrival]) -> None:
     assert _number(pictures.decode(_group(made, 40, 45))) == 44
 
 
-def test_after_damage_nothing_is_decoded_on(made: list[Arrival]) -> None:
+def test_after_damage_nothing_is_decoded_on(made: list[EncodedFrame]) -> None:
     """What was due already when the damage was found would show the damage."""
     pictures = Pictures(Scaler())
     spoilt = [*made[20:25], _damaged(made[25]), *made[26:30]]
@@ -135,7 +135,7 @@ def test_after_damage_nothing_is_decoded_on(made: list[Arrival]) -> None:
     assert _number(pictures.decode(_group(made, 45, 50))) == 49
 
 
-def test_what_the_network_has_marked_is_no_picture(made: list[Arrival]) -> None:
+def test_what_the_network_has_marked_is_no_picture(made: list[EncodedFrame]) -> None:
     given = made[20].packet
     packet = cast("Packet[VideoStream]", Packet(bytes(given)))
     packet.pts, packet.dts, packet.time_base = given.pts, given.dts, given.time_base
@@ -158,7 +158,7 @@ def test_over_a_bad_line_half_a_picture_is_better_than_none(tmp_path: Path) -> N
     assert pictures.decode(_alone(_cut(keys[0]))) is None
 
 
-def test_strictness_does_not_cut_a_group_in_two(made: list[Arrival]) -> None:
+def test_strictness_does_not_cut_a_group_in_two(made: list[EncodedFrame]) -> None:
     """It changes with a key frame: no other decoder knows what the rest refers to."""
     pictures = Pictures(Scaler())
     for _ in range(3):
@@ -171,7 +171,7 @@ def test_strictness_does_not_cut_a_group_in_two(made: list[Arrival]) -> None:
     assert _number(pictures.decode(_group(made, 26, 30))) == 29
 
 
-def test_single_damaged_looks_do_not_make_it_lenient(made: list[Arrival]) -> None:
+def test_single_damaged_looks_do_not_make_it_lenient(made: list[EncodedFrame]) -> None:
     pictures = Pictures(Scaler())
     for _ in range(5):
         assert pictures.decode(_alone(_damaged(made[0]))) is None
@@ -180,7 +180,7 @@ def test_single_damaged_looks_do_not_make_it_lenient(made: list[Arrival]) -> Non
 
 
 def test_a_new_connection_may_have_another_codec_and_size(
-    made: list[Arrival], tmp_path: Path, shared_data: Path
+    made: list[EncodedFrame], tmp_path: Path, shared_data: Path
 ) -> None:
     pictures = Pictures(Scaler())
     assert _number(pictures.decode(_group(made, 0, 5))) == 4
@@ -214,14 +214,14 @@ def test_a_camera_may_change_its_size_in_the_same_connection(tmp_path: Path) -> 
                 out.mux(packet)
         made.append(arrivals(path)[0]._replace(format=small[0].format))
     pictures = Pictures(Scaler())
-    for arrival, size in zip([*made, made[0]], [(192, 96), (384, 192), (192, 96)], strict=True):
-        sample = pictures.decode(_alone(arrival))
+    for encoded, size in zip([*made, made[0]], [(192, 96), (384, 192), (192, 96)], strict=True):
+        sample = pictures.decode(_alone(encoded))
         assert sample is not None
         assert (sample.width, sample.height) == size
         assert sample.image().shape == (size[1], size[0], 3)
 
 
-def test_a_stream_without_a_header_brings_it_along(made: list[Arrival]) -> None:
+def test_a_stream_without_a_header_brings_it_along(made: list[EncodedFrame]) -> None:
     bare = replace(made[0].format, header=b"")
     pictures = Pictures(Scaler())
     assert _number(pictures.decode(_alone(made[20]._replace(format=bare)))) == 20

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cv_engine.cases import QueueError
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.live.worker.retry_queue import PASSING, Errand, Errands
-from cv_engine.rules.rule import Violation
+from cv_engine.rules.stays import Violation
 from cv_engine.video.errors import VideoError
 
 

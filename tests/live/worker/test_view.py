@@ -11,7 +11,7 @@ import pytest
 from cv_engine.cases import QueueError
 from cv_engine.cases.store import Store
 from cv_engine.evidence.verify import verify
-from cv_engine.live.buffer.sampler import Due
+from cv_engine.live.buffer.sampler import DueSample
 from tests.live.watched import SAMPLE_S, Watched, settings, watched
 from tests.tracking.scenes import Scene, Thing, ground
 
@@ -378,8 +378,8 @@ def test_a_view_that_shows_no_zone_is_told_and_does_not_end_the_watching(
 def test_pictures_that_come_too_late_are_left_out(make: Make) -> None:
     camera = make().until(20.0)
     samples = camera.status.samples
-    made = camera.reel._ring[-2].arrival
-    sample = camera.pictures.decode(Due(camera.view._last_s - 1.0, (made,), True))
+    made = camera.ring._ring[-2].encoded
+    sample = camera.pictures.decode(DueSample(camera.view._last_s - 1.0, (made,), True))
     assert sample is not None
     assert not camera.view.sample(sample)
     assert camera.status.samples == samples

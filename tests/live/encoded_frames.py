@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cv_engine.live.arrival import Arrival, StreamError
 from cv_engine.live.buffer.capture_clock import CaptureClock
+from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.connection import Connection
+from cv_engine.live.stream.errors import StreamError
 from tests.video.recordings import record, times
 
 # When the tests' cameras are switched on: 2026-05-01 08:00 UTC, a Friday.
 BEGAN_S = 1_777_622_400.0
 
 
-def arrivals(path: Path) -> list[Arrival]:
+def arrivals(path: Path) -> list[EncodedFrame]:
     """All pictures of a file, as a connection gives them."""
     # Over UDP it never naps.
     connection = Connection(Address(str(path), transport="udp"), stall_s=10.0)
     found = []
     try:
-        for arrival in connection:
-            found.append(arrival)
+        for encoded in connection:
+            found.append(encoded)
     except StreamError:
         return found
     finally:
@@ -39,7 +40,7 @@ def numbered(
     b_frames: int = 0,
     codec: str = "libx264",
     suffix: str = ".ts",
-) -> list[Arrival]:
+) -> list[EncodedFrame]:
     """Pictures that show their own number, ``rate`` per second; see `tests.video.recordings`."""
     formats = {"mjpeg": "yuvj420p"}
     path = record(

@@ -4,30 +4,30 @@ from pathlib import Path
 
 import pytest
 
-from cv_engine.live.control.status_board import (
+from cv_engine.live.control.status_snapshot import (
     STALE_S,
-    Board,
-    CameraLine,
-    WorkerLine,
-    board_path,
-    read_board,
-    write_board,
+    CameraEntry,
+    StatusSnapshot,
+    WorkerEntry,
+    read_snapshot,
+    snapshot_path,
+    write_snapshot,
 )
 from cv_engine.live.status import CameraStatus, Latency
 
 
-def _board(at: float = 1000.0, *, stopped: bool = False) -> Board:
+def _board(at: float = 1000.0, *, stopped: bool = False) -> StatusSnapshot:
     latency = Latency()
     latency.add(0.3)
     camera = CameraStatus("东门 1", "live", 900.5, samples=7, asked=2, latency=latency)
-    worker = WorkerLine("worker-1", "node", 42, "running", "", 1, 3.5, 210.0, 9, 1)
-    return Board(at, 800.0, 7, stopped, [worker], [CameraLine("worker-1", camera)])
+    worker = WorkerEntry("worker-1", "node", 42, "running", "", 1, 3.5, 210.0, 9, 1)
+    return StatusSnapshot(at, 800.0, 7, stopped, [worker], [CameraEntry("worker-1", camera)])
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    write_board(tmp_path, _board())
-    assert read_board(tmp_path) == _board()
-    assert [path.name for path in board_path(tmp_path).parent.iterdir()] == ["status.json"]
+    write_snapshot(tmp_path, _board())
+    assert read_snapshot(tmp_path) == _board()
+    assert [path.name for path in snapshot_path(tmp_path).parent.iterdir()] == ["status.json"]
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     ["", "{", "[]", "{}", '{"at": 1, "workers": [], "cameras": [{"worker": "", "status": {}}]}'],
 )
 def test_a_board_that_is_no_board_is_none(tmp_path: Path, content: str) -> None:
-    assert read_board(tmp_path) is None
-    board_path(tmp_path).parent.mkdir()
-    board_path(tmp_path).write_text(content)
-    assert read_board(tmp_path) is None
+    assert read_snapshot(tmp_path) is None
+    snapshot_path(tmp_path).parent.mkdir()
+    snapshot_path(tmp_path).write_text(content)
+    assert read_snapshot(tmp_path) is None
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ _PLACE = Path("live") / "status.json"
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerLine:
+class WorkerEntry:
     """One place for a worker, and what runs there.
 
     Attributes:
@@ -48,7 +48,7 @@ class WorkerLine:
 
 
 @dataclass(frozen=True, slots=True)
-class CameraLine:
+class CameraEntry:
     """One camera, and who watches it.
 
     Attributes:
@@ -61,7 +61,7 @@ class CameraLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class StatusSnapshot:
     """What is watched at one moment.
 
     Attributes:
@@ -77,43 +77,43 @@ class Board:
     began: float
     pid: int
     stopped: bool
-    workers: Sequence[WorkerLine]
-    cameras: Sequence[CameraLine]
+    workers: Sequence[WorkerEntry]
+    cameras: Sequence[CameraEntry]
 
     def is_stale(self, now: float) -> bool:
         """Whether whoever wrote this is gone without having said so."""
         return not self.stopped and now - self.at > STALE_S
 
 
-def board_path(data: Path) -> Path:
+def snapshot_path(data: Path) -> Path:
     """Where the board of a data folder lies."""
     return data / _PLACE
 
 
-def write_board(data: Path, board: Board) -> None:
+def write_snapshot(data: Path, board: StatusSnapshot) -> None:
     """Writes the board in place of the last one, whole or not at all.
 
     Raises:
         OSError: It cannot be written.
     """
-    path = board_path(data)
+    path = snapshot_path(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(asdict(board), ensure_ascii=False).encode())
 
 
-def read_board(data: Path) -> Board | None:
+def read_snapshot(data: Path) -> StatusSnapshot | None:
     """The last board of a data folder; ``None`` where there is none that can be read.
 
     Raises:
         OSError: It is there and may not be read.
     """
     try:
-        values = json.loads(board_path(data).read_bytes())
-        workers = [WorkerLine(**line) for line in values.pop("workers")]
+        values = json.loads(snapshot_path(data).read_bytes())
+        workers = [WorkerEntry(**line) for line in values.pop("workers")]
         cameras = [
-            CameraLine(line["worker"], _camera(line["status"])) for line in values.pop("cameras")
+            CameraEntry(line["worker"], _camera(line["status"])) for line in values.pop("cameras")
         ]
-        return Board(**values, workers=workers, cameras=cameras)
+        return StatusSnapshot(**values, workers=workers, cameras=cameras)
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return None  # none, or one of another version of the program
 

@@ -1,0 +1,17 @@
+"""What is wrong with a stream or its address."""
+
+from __future__ import annotations
+
+from cv_engine.errors import EngineError
+
+
+class AddressError(EngineError):
+    """A stream's address cannot be used; the text says why, without secrets."""
+
+
+class StreamError(Exception):
+    """A stream cannot be opened or has broken off; the text says why, without secrets."""
+
+
+class UnknownFormatError(Exception):
+    """A stream is in a format that :mod:`cv_engine.live.stream.rtsp` does not read."""
