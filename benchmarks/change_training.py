@@ -67,7 +67,7 @@ def _trained(name: Architecture, options: argparse.Namespace, out: Path) -> Vali
 
     weights = options.weights if name == "tinycd" else None
     settings = replace(
-        Settings.of(name, begun=weights is not None), resolution_m=options.resolution_m
+        Settings.of(name, pretrained=weights is not None), resolution_m=options.resolution_m
     )
     if name == "small":
         settings = replace(settings, epochs=options.small_epochs)

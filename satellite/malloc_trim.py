@@ -1,7 +1,8 @@
-"""Gives memory that is free back to the system.
+"""Returns free memory to the system.
 
-The C library keeps what large arrays are freed into pieces between the small objects that stay, and asks for more
-where no piece is long enough: over the windows of a large scene a process grows to twice of what it ever holds.
+The C library keeps the memory of freed large arrays, in pieces between small objects that stay, and
+asks for more where no piece is long enough: over the windows of a large scene a process grows to
+twice the memory that it ever uses at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import cache
 
 
 def release() -> None:
-    """Gives back what is free; takes a millisecond or two. Does nothing where the C library cannot."""
+    """Returns free memory to the system, in a millisecond or two; does nothing without glibc."""
     trim = _trim()
     if trim is not None:
         trim(0)

@@ -37,7 +37,7 @@ from benchmarks.imagery.tiles import (
 )
 from models.change import ChangeNetwork
 from satellite.compare.comparison import TILE_PX
-from satellite.detection.cascade import CascadeDetector, Share
+from satellite.detection.cascade import CascadeDetector, ScreenedShare
 from satellite.detection.screen import Screen
 from satellite.imagery.views import Change, Detector, Probability
 
@@ -216,7 +216,7 @@ def of_screen(samples: Sequence[Sample], houses: int = _SINGLE_HOUSES) -> Screen
 def race(detector: Detector, samples: Sequence[Sample]) -> Race:
     """Judges a scene of which at least 95 % is unchanged, alone and behind the screen."""
     scene = city(samples, _CITY_CHANGED, _SEED)
-    share = Share()
+    share = ScreenedShare()
     detector(samples[0].views())  # a runtime makes ready at its first call
     alone, alone_s = _timed(detector, scene)
     behind, behind_s = _timed(CascadeDetector(Screen(), detector, share), scene)

@@ -13,9 +13,9 @@ from scipy.optimize import minimize
 
 from benchmarks.imagery.score import MARKED
 from benchmarks.imagery.tiles import RESOLUTION_M, Sample, degraded, relit
-from satellite.detection.classical import APPEARED, built, compared
-from satellite.detection.objects import Labels, Table, summed
-from satellite.detection.roofs import BUILDING, Odds, Roofs, Surface, look
+from satellite.detection.classical import APPEARED, construction_probability, change_measures
+from satellite.detection.segmentation import Labels, Table, sum_by_label
+from satellite.detection.roofs import BUILDING, Odds, Roofs, Segmentation, segment
 
 Plane = NDArray[np.float32]
 
@@ -43,8 +43,8 @@ class Lesson:
         new: float32 ``(height, width)`` of the working pictures: share labelled.
     """
 
-    before: Surface
-    after: Surface
+    before: Segmentation
+    after: Segmentation
     new: Plane
 
 
@@ -71,7 +71,7 @@ def lessons(sample: Sample) -> list[Lesson]:
         coarse, resolution_m = degraded(sample, factor), factor * RESOLUTION_M
         dates = [coarse.before, coarse.after]
         for before, after in (dates, [relit(picture, rng) for picture in dates]):
-            surfaces = look(before, resolution_m), look(after, resolution_m)
+            surfaces = segment(before, resolution_m), segment(after, resolution_m)
             size = surfaces[1].light.shape[::-1]
             truth = sample.truth.astype(np.float32)
             new = cv2.resize(truth, size, interpolation=cv2.INTER_AREA)
@@ -122,8 +122,8 @@ def _fitted_appeared(taught: Sequence[Lesson], building: Odds) -> Odds:
     judged = [(one.before.judged(building), one.after.judged(building)) for one in taught]
     rows: list[Rows] = []
     for lesson, (before, after) in zip(taught, judged, strict=True):
-        rows += _rows(lesson.after, compared(before, after), names, lesson.new)
-        rows += _rows(lesson.before, compared(after, before), names, np.zeros_like(lesson.new))
+        rows += _rows(lesson.after, change_measures(before, after), names, lesson.new)
+        rows += _rows(lesson.before, change_measures(after, before), names, np.zeros_like(lesson.new))
     return _raised(_logistic(rows, names), taught, judged)
 
 
@@ -136,7 +136,7 @@ def _raised(
     for odds in tried:
         hits = total = 0.0
         for lesson, (before, after) in zip(taught, judged, strict=True):
-            marked = built(before, after, odds) >= MARKED
+            marked = construction_probability(before, after, odds) >= MARKED
             pixel_m2 = after.resolution_m**2
             hits += pixel_m2 * float(lesson.new[marked].sum())
             total += pixel_m2 * float(marked.sum() + lesson.new.sum())
@@ -146,10 +146,10 @@ def _raised(
 
 
 def _rows(
-    surface: Surface, measures: Sequence[dict[str, Table]], names: Sequence[str], holds: Plane
+    surface: Segmentation, measures: Sequence[dict[str, Table]], names: Sequence[str], holds: Plane
 ) -> Iterator[Rows]:
     """The objects of each level; ``holds`` is the share of each pixel for which it does."""
-    pieces = summed(surface.pieces.ravel(), holds.ravel(), 0)
+    pieces = sum_by_label(surface.pieces.ravel(), holds.ravel(), 0)
     for ids, of_level in zip(surface.levels, measures, strict=True):
         pixels = _total(ids, surface.table["pixels"])
         columns = np.stack([of_level[name] for name in names], axis=1)
@@ -157,7 +157,7 @@ def _rows(
 
 
 def _total(ids: Labels, pieces: Table) -> Table:
-    return summed(ids, pieces, int(ids.max()) + 1)
+    return sum_by_label(ids, pieces, int(ids.max()) + 1)
 
 
 def _logistic(rows: Sequence[Rows], names: Sequence[str]) -> Odds:

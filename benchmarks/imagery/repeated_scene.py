@@ -15,7 +15,7 @@ from benchmarks.imagery.scenes import write
 from benchmarks.imagery.tiles import RESOLUTION_M, Sample, city
 from satellite.imagery.grid import Grid
 from satellite.imagery.views import Picture
-from satellite.imagery.virtual import Piece, VirtualBand, virtual_image
+from satellite.imagery.vrt import VirtualSource, VirtualBand, virtual_image
 
 _CHANGED = 0.05  # share of the tiles that have change
 _SEED = 1
@@ -84,7 +84,7 @@ def _repeated(image: Path, grid: Grid, path: Path, side: int) -> Path:
             link = path.with_name(f"{path.stem}-{row}-{col}.tif")
             link.symlink_to(image.resolve())
             place = (col * grid.width, row * grid.height, grid.width, grid.height)
-            linked.append(Piece(str(link.absolute()), grid.width, grid.height, block, place, 1))
+            linked.append(VirtualSource(str(link.absolute()), grid.width, grid.height, block, place, 1))
     bands = [
         VirtualBand([replace(piece, band=number) for piece in linked], "uint8", colour=colour)
         for number, colour in enumerate(_COLOURS, 1)

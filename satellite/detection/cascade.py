@@ -31,7 +31,7 @@ class SelectiveDetector(Detector, Protocol):
 
 
 @dataclass(slots=True)
-class Share:
+class ScreenedShare:
     """How much of the ground went on to the detector.
 
     Attributes:
@@ -61,7 +61,7 @@ class CascadeDetector:
 
     screen: Screen
     detector: Detector
-    share: Share = field(default_factory=Share)
+    share: ScreenedShare = field(default_factory=ScreenedShare)
 
     @property
     def name(self) -> str:
@@ -79,7 +79,7 @@ class CascadeDetector:
         self.share.seen_px += views.quality[views.core].size
         self.share.wanted_px += cv2.countNonZero(wanted.view(np.uint8))
         if not wanted.any():
-            return _nothing(wanted.shape)
+            return _no_change(wanted.shape)
         if isinstance(self.detector, SelectiveDetector):
             return self.detector.judge(views, wanted)
         change = _in_boxes(self.detector, views, wanted)
@@ -88,13 +88,13 @@ class CascadeDetector:
         return Change(change.appeared * wanted, change.gone * wanted)
 
 
-def _nothing(shape: tuple[int, ...]) -> Change:
+def _no_change(shape: tuple[int, ...]) -> Change:
     return Change(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 
 
 def _in_boxes(detector: Detector, views: Views, wanted: Mask) -> Change:
-    change = _nothing(wanted.shape)
-    for rows, cols in boxes(wanted, detector.margin_px):
+    change = _no_change(wanted.shape)
+    for rows, cols in boxes_around(wanted, detector.margin_px):
         part = Views(
             np.ascontiguousarray(views.before[rows, cols]),
             np.ascontiguousarray(views.after[rows, cols]),
@@ -107,7 +107,7 @@ def _in_boxes(detector: Detector, views: Views, wanted: Mask) -> Change:
     return change
 
 
-def boxes(wanted: Mask, margin_px: int) -> Iterator[tuple[slice, slice]]:
+def boxes_around(wanted: Mask, margin_px: int) -> Iterator[tuple[slice, slice]]:
     """Boxes around the wanted parts of a window.
 
     Args:

@@ -16,10 +16,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from satellite.detection.colours import Plane, fitted
-from satellite.detection.objects import Table, summed
-from satellite.detection.roofs import BUILDING, Odds, Roofs, roofs, spread
-from satellite.detection.shadows import around
+from satellite.detection.colours import Plane, resized_to
+from satellite.detection.roofs import BUILDING, Odds, Roofs, pixel_probability, roofs
+from satellite.detection.segmentation import Table, sum_by_label
+from satellite.detection.shadows import local_mean
 from satellite.imagery.views import Change, Quality, Views
 
 #: F1 of changed pixels over 9 tiles of LEVIR-CD (0.5 m), each judged with numbers fitted to the other
@@ -81,20 +81,20 @@ class ClassicalDetector:
             roofs(picture, views.resolution_m, clear, self._building)
             for picture in (views.before, views.after)
         )
-        appeared = fitted(built(before, after, self._appeared), clear.shape)
-        gone = fitted(built(after, before, self._gone), clear.shape)
+        appeared = resized_to(construction_probability(before, after, self._appeared), clear.shape)
+        gone = resized_to(construction_probability(after, before, self._gone), clear.shape)
         return Change(
             np.where(clear, appeared, np.float32(0)), np.where(clear, gone, np.float32(0))
         )
 
 
-def built(before: Roofs, after: Roofs, appeared: Odds) -> Plane:
+def construction_probability(before: Roofs, after: Roofs, appeared: Odds) -> Plane:
     """Probability that a building stands in the later picture that did not in the earlier one."""
-    odds = [appeared(found) for found in compared(before, after)]
-    return spread(odds, after.levels, after.pieces)
+    odds = [appeared(found) for found in change_measures(before, after)]
+    return pixel_probability(odds, after.levels, after.pieces)
 
 
-def compared(before: Roofs, after: Roofs) -> list[dict[str, Table]]:
+def change_measures(before: Roofs, after: Roofs) -> list[dict[str, Table]]:
     """The measures that :data:`APPEARED` names of the later picture's objects, level by level."""
     was, now = _structure(before), _structure(after)
     side = 2 * max(1, round(_SHIFT_M / before.resolution_m)) + 1
@@ -102,10 +102,12 @@ def compared(before: Roofs, after: Roofs) -> list[dict[str, Table]]:
     greyer = before.soil - after.soil
     planes = np.ones_like(was), stood, was * now, was * was, now * now, greyer
     ids = after.pieces.ravel()
-    sums = [summed(ids, plane.ravel(), 0) for plane in planes]
+    sums = [sum_by_label(ids, plane.ravel(), 0) for plane in planes]
     found = []
     for level, odds in zip(after.levels, after.odds, strict=True):
-        pixels, near, both, old, new, less = (summed(level, column, len(odds)) for column in sums)
+        pixels, near, both, old, new, less = (
+            sum_by_label(level, column, len(odds)) for column in sums
+        )
         same = both / np.sqrt(old * new + _NOISE * pixels)
         found.append(
             {"building": odds, "stood": near / pixels, "same": same, "greyer": less / pixels}
@@ -114,4 +116,4 @@ def compared(before: Roofs, after: Roofs) -> list[dict[str, Table]]:
 
 
 def _structure(roofs: Roofs) -> Plane:
-    return roofs.light - around(roofs.light, _STRUCTURE_M, roofs.resolution_m)
+    return roofs.light - local_mean(roofs.light, _STRUCTURE_M, roofs.resolution_m)

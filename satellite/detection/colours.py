@@ -33,7 +33,7 @@ _REFERENCE_STEP: Final = 3
 _NDVI_TO_GREEN: Final = 0.6
 
 
-def working(picture: Picture, resolution_m: float) -> tuple[Picture, float]:
+def to_working_resolution(picture: Picture, resolution_m: float) -> tuple[Picture, float]:
     """Brings a fine picture to the resolution on which objects are looked for.
 
     Args:
@@ -52,7 +52,7 @@ def working(picture: Picture, resolution_m: float) -> tuple[Picture, float]:
     return np.asarray(averaged, np.uint8), WORKING_M
 
 
-def fitted(plane: Plane, shape: tuple[int, ...]) -> Plane:
+def resized_to(plane: Plane, shape: tuple[int, ...]) -> Plane:
     """Brings a plane of the working picture to ``(height, width)`` of the picture it was made of."""
     if plane.shape == shape:
         return plane

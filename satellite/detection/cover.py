@@ -92,14 +92,14 @@ class _Axis:
         bounds = np.arange(-(-length // cell) + 1) * cell
         begin, end = np.maximum(bounds - edge, 0), np.minimum(bounds + edge, length)
         span = end[None, :] - begin[:, None]
-        count, side = _laid(span, fitting, edge)
+        count, side = _tile_count(span, fitting, edge)
         return cls(length, cell, tuple(fitting.tolist()), edge, count * side)
 
-    def laid(self, first: int, last: int) -> list[tuple[int, int]]:
+    def placements(self, first: int, last: int) -> list[tuple[int, int]]:
         """Where rectangles begin that cover the cells from the first up to the last, and how long each is."""
         begin = max(first * self.cell - self.edge, 0)
         end = min(last * self.cell + self.edge, self.length)
-        found = _laid(np.array(end - begin), np.array(self.sides), self.edge)
+        found = _tile_count(np.array(end - begin), np.array(self.sides), self.edge)
         count, side = (int(value) for value in found)
         if count == 1:
             start = (begin + end - side) // 2
@@ -108,7 +108,7 @@ class _Axis:
         return [(begin + number * spare // (count - 1), side) for number in range(count)]
 
 
-def _laid(span: _Numbers, sides: _Numbers, edge: int) -> tuple[_Numbers, _Numbers]:
+def _tile_count(span: _Numbers, sides: _Numbers, edge: int) -> tuple[_Numbers, _Numbers]:
     """How many rectangles in a row cover a span, each pixel well within one, and how long they are."""
     gained = np.maximum(sides - 2 * edge, 1)  # by each but the first
     count = np.maximum(1, -(-(span - 2 * edge) // gained[-1]))
@@ -125,11 +125,11 @@ class _Cutter:
 
     def cover(self, cells: Mask, top: int, left: int) -> list[Rectangle]:
         """The rectangles for some cells of the window, the first of which lies at ``top`` and ``left``."""
-        cells, top, left = _trimmed(cells, top, left)
+        cells, top, left = _trim(cells, top, left)
         whole = [
             Rectangle(y, x, height, width)
-            for y, height in self.rows.laid(top, top + cells.shape[0])
-            for x, width in self.cols.laid(left, left + cells.shape[1])
+            for y, height in self.rows.placements(top, top + cells.shape[0])
+            for x, width in self.cols.placements(left, left + cells.shape[1])
         ]
         area = _area(whole)
         smallest = self.rows.sides[0] * self.cols.sides[0]
@@ -186,7 +186,7 @@ def _area_above(cells: Mask, rows: _Numbers, cols: _Numbers, left: int) -> _Numb
     return np.asarray(rows[last_row] * cols[left + first, left + last])
 
 
-def _trimmed(cells: Mask, top: int, left: int) -> tuple[Mask, int, int]:
+def _trim(cells: Mask, top: int, left: int) -> tuple[Mask, int, int]:
     """Cells without the rows and columns around them in which nothing is wanted, and where they begin."""
     rows, cols = (np.flatnonzero(cells.any(axis=axis)) for axis in (1, 0))
     part = cells[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]

@@ -121,7 +121,7 @@ class NetworkDetector:
         change = Change(*(np.zeros(wanted.shape, np.float32) for _ in range(2)))
         if asked.any():
             # Where the images end the window does, too: with black in a tile the network finds less.
-            there = _extent(views.quality != Quality.NODATA)
+            there = _bounding_slices(views.quality != Quality.NODATA)
             missing = views.quality[there] == Quality.NODATA
             before, after = _filled(views.before[there], views.after[there], missing)
             found = change.appeared[there], change.gone[there]
@@ -138,13 +138,13 @@ class NetworkDetector:
     ) -> None:
         """Puts both probabilities, blended from tiles, into ``found`` where they are asked for."""
         factor, how = self._enlarged(resolution_m)
-        sides = self._lengths(asked.shape, factor)
+        sides = self._tile_lengths(asked.shape, factor)
         longest = max(sides)
         edge = max(1, round(_EDGE_PX / factor))
-        asked, before, after = (_grown(part, longest) for part in (asked, before, after))
-        appeared, gone = (_grown(part, longest) for part in found)
+        asked, before, after = (_mirrored(part, longest) for part in (asked, before, after))
+        appeared, gone = (_mirrored(part, longest) for part in found)
         weights = np.zeros(asked.shape, np.float32)
-        ramps = {side: _ramp(side, 2 * edge) for side in sides}
+        ramps = {side: _blend_weights(side, 2 * edge) for side in sides}
         tiles = cover(asked, list(sides), edge)
         for tile in tiles:
             part, weight = tile.part, np.outer(ramps[tile.height], ramps[tile.width])
@@ -154,12 +154,12 @@ class NetworkDetector:
                 given[part] += weight * one
             weights[part] += weight
         for part in (tile.part for tile in tiles):
-            _settle(appeared[part], gone[part], weights[part], asked[part])
+            _finish_blending(appeared[part], gone[part], weights[part], asked[part])
         for given, one in zip(found, (appeared, gone), strict=True):
             if one is not given:
                 given[:] = one[: len(given), : given.shape[1]]
 
-    def _lengths(self, shape: tuple[int, ...], factor: float) -> dict[int, int]:
+    def _tile_lengths(self, shape: tuple[int, ...], factor: float) -> dict[int, int]:
         """How long a window's tiles may be each way, in its own pixels, and in the network's."""
         sides = self._sides
         if min(shape) * factor < sides[-1]:  # rather the size of the training than a mirrored rim
@@ -237,13 +237,15 @@ def _filled(before: Picture, after: Picture, missing: Mask) -> tuple[Picture, Pi
     return np.ascontiguousarray(before), np.ascontiguousarray(after)
 
 
-def _extent(mask: Mask) -> tuple[slice, slice]:
+def _bounding_slices(mask: Mask) -> tuple[slice, slice]:
     """The rows and columns between the first and the last of a mask's pixels."""
     rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
-def _settle(appeared: Probability, gone: Probability, weights: Probability, asked: Mask) -> None:
+def _finish_blending(
+    appeared: Probability, gone: Probability, weights: Probability, asked: Mask
+) -> None:
     """Turns weighted sums into probabilities, in place, and keeps the greater of the two at each pixel.
 
     A new building echoes in the reversed order: of the changed pixels of 9 LEVIR tiles, where nothing was
@@ -259,7 +261,7 @@ def _settle(appeared: Probability, gone: Probability, weights: Probability, aske
     gone *= torn_down
 
 
-def _grown(image: NDArray[Any], side: int) -> NDArray[Any]:
+def _mirrored(image: NDArray[Any], side: int) -> NDArray[Any]:
     """Mirrored at the bottom and right, where it is smaller than a tile."""
     height, width = image.shape[:2]
     pad = [(0, max(0, side - height)), (0, max(0, side - width))]
@@ -276,7 +278,7 @@ def _resized(image: NDArray[Any], shape: tuple[int, int], larger: int) -> NDArra
     return np.asarray(cv2.resize(image, shape[::-1], interpolation=how))
 
 
-def _ramp(side: int, ramp: int) -> NDArray[np.float32]:
+def _blend_weights(side: int, ramp: int) -> NDArray[np.float32]:
     """How much a tile has to say along one side: rises smoothly from its borders over ``ramp`` pixels."""
     distance = np.minimum(np.arange(side), np.arange(side)[::-1]) + 0.5
     share = np.clip(distance / ramp, 0, 1)

@@ -15,9 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satellite.detection.building_index import building_index
-from satellite.detection.colours import Plane, colours, working
-from satellite.detection.objects import Borders, Labels, Pieces, Table, merge, summed, superpixels
-from satellite.detection.shadows import around, shadows
+from satellite.detection.colours import Plane, colours, to_working_resolution
+from satellite.detection.segmentation import (
+    Borders,
+    Labels,
+    Pieces,
+    Table,
+    merge,
+    sum_by_label,
+    superpixels,
+)
+from satellite.detection.shadows import local_mean, shadows
 from satellite.imagery.views import Picture
 
 # Contrasts of brightness, soil, green and red that weigh the same when objects are formed: the two
@@ -109,7 +117,7 @@ class Roofs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Surface:
+class Segmentation:
     """A picture divided into objects.
 
     Attributes:
@@ -133,7 +141,7 @@ class Surface:
     def measures(self, ids: Labels) -> dict[str, Table]:
         """What each object of a level is like: the measures that :data:`BUILDING` names."""
         count = int(ids.max()) + 1
-        total = {name: summed(ids, column, count) for name, column in self.table.items()}
+        total = {name: sum_by_label(ids, column, count) for name, column in self.table.items()}
         mean = {name: column / total["pixels"] for name, column in total.items()}
         area_m2 = total["pixels"] * self.resolution_m**2
         outline_m = np.maximum(self.borders.outline_m(ids), self.resolution_m)
@@ -160,7 +168,7 @@ class Surface:
             odds=odds,
             light=self.light,
             soil=self.soil,
-            likelihood=spread(odds, self.levels, self.pieces),
+            likelihood=pixel_probability(odds, self.levels, self.pieces),
         )
 
 
@@ -178,18 +186,20 @@ def roofs(
         clear: bool ``(height, width)``: what is to be seen; all if ``None``.
         building: Odds that an object is one.
     """
-    return look(picture, resolution_m, clear).judged(building)
+    return segment(picture, resolution_m, clear).judged(building)
 
 
-def spread(odds: Sequence[Table], levels: Sequence[Labels], pieces: Pieces) -> Plane:
+def pixel_probability(odds: Sequence[Table], levels: Sequence[Labels], pieces: Pieces) -> Plane:
     """Probability at each pixel: the mean of what the objects have that hold it, level by level."""
     each = [1 / (1 + np.exp(-odd[ids])) for odd, ids in zip(odds, levels, strict=True)]
     return np.asarray(np.mean(each, axis=0), np.float32)[pieces]
 
 
-def look(picture: Picture, resolution_m: float, clear: NDArray[np.bool_] | None = None) -> Surface:
+def segment(
+    picture: Picture, resolution_m: float, clear: NDArray[np.bool_] | None = None
+) -> Segmentation:
     """Divides a picture into objects; arguments as for :func:`roofs`."""
-    picture, working_m = working(picture, resolution_m)
+    picture, working_m = to_working_resolution(picture, resolution_m)
     height, width = picture.shape[:2]
     seen = np.ones((height, width), np.bool_)
     if clear is not None:
@@ -199,16 +209,16 @@ def look(picture: Picture, resolution_m: float, clear: NDArray[np.bool_] | None 
     planes = colours(picture, working_m, seen)
     weighted = [plane * weight for plane, weight in zip(planes, _CONTRASTS, strict=True)]
     pieces = superpixels(weighted)
-    measured = _measured(*planes, working_m)
-    table = _summed(pieces, measured)
+    measured = _measure_pixels(*planes, working_m)
+    table = _sum_by_superpixel(pieces, measured)
     borders = Borders.of(pieces, working_m)
     ids, pixels = pieces.ravel(), table["pixels"]
-    colour = np.stack([summed(ids, plane.ravel(), 0) / pixels for plane in weighted], axis=1)
+    colour = np.stack([sum_by_label(ids, plane.ravel(), 0) / pixels for plane in weighted], axis=1)
     levels = merge(borders, pixels * working_m**2, colour, _COSTS)
-    return Surface(working_m, pieces, levels, planes[0], measured["soil"], borders, table)
+    return Segmentation(working_m, pieces, levels, planes[0], measured["soil"], borders, table)
 
 
-def _measured(
+def _measure_pixels(
     light: Plane, soil: Plane, green: Plane, red: Plane, working_m: float
 ) -> dict[str, Plane]:
     soil = soil - _TILE_COUNTS * np.maximum(0, red - _TILE_RED)
@@ -216,23 +226,23 @@ def _measured(
     brightness = np.clip(np.exp(light) * _MIDDLE, 0, 255).astype(np.uint8)
     return {
         "soil": soil,
-        "greyer": around(soil, _PLACE_M, working_m) - soil,
+        "greyer": local_mean(soil, _PLACE_M, working_m) - soil,
         "green": green,
         "green2": green * green,
-        "excess": light - around(light, _PLACE_M, working_m),
+        "excess": light - local_mean(light, _PLACE_M, working_m),
         "index": building_index(brightness, working_m) / np.float32(_MIDDLE),
         "cast": shadows(light, candidates, working_m).cast,
     }
 
 
-def _summed(pieces: Pieces, planes: dict[str, Plane]) -> dict[str, Table]:
+def _sum_by_superpixel(pieces: Pieces, planes: dict[str, Plane]) -> dict[str, Table]:
     """Sums of planes and of places over each piece."""
     ids = pieces.ravel()
     y, x = np.indices(pieces.shape, dtype=np.float64)
     places = {"x": x, "y": y, "xx": x * x, "yy": y * y, "xy": x * y}
     table = {"pixels": np.bincount(ids).astype(np.float64)}
     for name, plane in (places | planes).items():
-        table[name] = summed(ids, plane.ravel(), 0)
+        table[name] = sum_by_label(ids, plane.ravel(), 0)
     return table
 
 

@@ -82,11 +82,11 @@ class Screen:
             _grey(picture, factor, factor * cell) for picture in (views.before, views.after)
         )
         clear = _clear(views.quality, factor, factor * cell)
-        lit = _relit(before, after, clear, cell, max(1, round(_LIGHT_M / (scale_m * cell))))
+        lit = _match_light(before, after, clear, cell, max(1, round(_LIGHT_M / (scale_m * cell))))
         differs = _differs(lit, after, clear, self.contrast, max(1, round(_HOUSE_M / scale_m)))
         cells = _cells(differs, cell, round(_AROUND_M / scale_m))
         hall = round(_HALL_M / (scale_m * cell))
-        return _on_pixels(_filled(cells, hall), factor * cell, views.quality, clear is None)
+        return _on_pixels(_fill_gaps(cells, hall), factor * cell, views.quality, clear is None)
 
 
 def _grey(picture: Picture, factor: int, block: int) -> Picture:
@@ -97,10 +97,10 @@ def _grey(picture: Picture, factor: int, block: int) -> Picture:
         grey = np.asarray(cv2.cvtColor(picture, code), np.uint8)
     else:
         grey = np.ascontiguousarray(picture[..., 0])
-    return _means(_bordered(grey, block, cv2.BORDER_REPLICATE), factor)
+    return _means(_padded(grey, block, cv2.BORDER_REPLICATE), factor)
 
 
-def _bordered(raster: Picture, block: int, kind: int) -> Picture:
+def _padded(raster: Picture, block: int, kind: int) -> Picture:
     """Filled up to whole blocks, below and to the right."""
     below, right = -raster.shape[0] % block, -raster.shape[1] % block
     if not below and not right:
@@ -129,19 +129,23 @@ def _clear(quality: Picture, factor: int, block: int) -> Picture | None:
         return None
     unclear = (quality != Quality.CLEAR).view(np.uint8)
     # Beyond the border nothing is known to be amiss; nothing is wanted there, either.
-    whole = _bordered(unclear, block, cv2.BORDER_CONSTANT)
+    whole = _padded(unclear, block, cv2.BORDER_CONSTANT)
     return np.asarray(_any(whole, factor) == 0).view(np.uint8)
 
 
-def _relit(
+def _match_light(
     before: Picture, after: Picture, clear: Picture | None, cell: int, around: int
 ) -> Picture:
     """The earlier date with the brightness and contrast that the later one has around each cell."""
     if clear is not None:
         before, after = before * clear, after * clear
-    seen = None if clear is None else _light(clear * np.uint8(255), cell, around) / np.float32(255)
-    mean_before, var_before = _moments(before, seen, cell, around)
-    mean_after, var_after = _moments(after, seen, cell, around)
+    seen = (
+        None
+        if clear is None
+        else _local_mean(clear * np.uint8(255), cell, around) / np.float32(255)
+    )
+    mean_before, var_before = _local_moments(before, seen, cell, around)
+    mean_after, var_after = _local_moments(after, seen, cell, around)
     gains = np.clip(np.sqrt((var_after + _BARE) / (var_before + _BARE)), *_GAIN)
     biases = mean_after - gains * mean_before
     size = (before.shape[1], before.shape[0])
@@ -150,19 +154,19 @@ def _relit(
     return np.asarray(cv2.add(scaled, bias, dtype=cv2.CV_8U), np.uint8)
 
 
-def _moments(
+def _local_moments(
     grey: Picture, seen: _Raster | None, cell: int, around: int
 ) -> tuple[_Raster, _Raster]:
     """Mean and variance of what is seen around each cell."""
-    mean = _light(grey, cell, around)
-    square = _light(np.multiply(grey, grey, dtype=np.uint16), cell, around)
+    mean = _local_mean(grey, cell, around)
+    square = _local_mean(np.multiply(grey, grey, dtype=np.uint16), cell, around)
     if seen is not None:
         np.divide(mean, seen, out=mean, where=seen > 0)
         np.divide(square, seen, out=square, where=seen > 0)
     return mean, np.maximum(square - mean * mean, np.float32(0))
 
 
-def _light(raster: NDArray[_Value], cell: int, around: int) -> _Raster:
+def _local_mean(raster: NDArray[_Value], cell: int, around: int) -> _Raster:
     """Mean over the surroundings of each cell."""
     cells = _means(raster, cell).astype(np.float32)
     side = (min(around, cells.shape[1]), min(around, cells.shape[0]))
@@ -196,7 +200,7 @@ def _cells(differs: Picture, cell: int, grow: int) -> Picture:
     return _any(differs, cell).view(np.uint8)
 
 
-def _filled(cells: Picture, hall: int) -> Picture:
+def _fill_gaps(cells: Picture, hall: int) -> Picture:
     """Adds gaps that are enclosed and no larger than a hall."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - cells, connectivity=4)
     left, top, width, height, area = stats.T

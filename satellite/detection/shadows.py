@@ -37,7 +37,7 @@ class Shadows:
     cast: Plane
 
 
-def around(plane: Plane, side_m: float, resolution_m: float) -> Plane:
+def local_mean(plane: Plane, side_m: float, resolution_m: float) -> Plane:
     """Mean over a square around each pixel."""
     side = max(1, round(side_m / resolution_m) // 2 * 2 + 1)
     mean = cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT_101)
@@ -55,13 +55,13 @@ def shadows(light: Plane, candidates: NDArray[np.bool_], resolution_m: float) ->
         candidates: What may be roofs, by its colour.
         resolution_m: Side of a pixel, metres.
     """
-    nearby = light < around(light, _NEARBY_M, resolution_m) - _DARKER_NEARBY
-    dark = nearby & (light < around(light, _PLACE_M, resolution_m) - _DARKER_THAN_PLACE)
+    nearby = light < local_mean(light, _NEARBY_M, resolution_m) - _DARKER_NEARBY
+    dark = nearby & (light < local_mean(light, _PLACE_M, resolution_m) - _DARKER_THAN_PLACE)
     mask = dark.astype(np.float32)
     away = _away_from_sun(dark, candidates & ~dark, resolution_m)
     reach = _REACH_M / resolution_m
     soft = np.asarray(cv2.blur(mask, (3, 3)), np.float32)
-    cast = (1 - mask) * (_seen(soft, away, reach) - _seen(soft, away, -reach))
+    cast = (1 - mask) * (_displaced(soft, away, reach) - _displaced(soft, away, -reach))
     return Shadows(mask, cast)
 
 
@@ -73,7 +73,7 @@ def _away_from_sun(
     angles = 2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     reach = _REACH_M / resolution_m
     meets = [
-        float(np.vdot(_seen(mask, (np.cos(angle), np.sin(angle)), reach), roofs))
+        float(np.vdot(_displaced(mask, (np.cos(angle), np.sin(angle)), reach), roofs))
         for angle in angles
     ]
     total = np.sum(meets * np.exp(1j * angles))
@@ -81,7 +81,7 @@ def _away_from_sun(
     return (total.real / length, total.imag / length) if length > 0 else (0.0, 0.0)
 
 
-def _seen(plane: Plane, direction: tuple[float, float], distance_px: float) -> Plane:
+def _displaced(plane: Plane, direction: tuple[float, float], distance_px: float) -> Plane:
     """What lies so far away in a direction, at each pixel."""
     right, down = direction[0] * distance_px, direction[1] * distance_px
     move = np.array([[1, 0, -right], [0, 1, -down]], np.float32)

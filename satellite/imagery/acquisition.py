@@ -39,7 +39,7 @@ class Acquisition:
             raise SatelliteError(f"{self.name}: its time has no time zone: give one, such as Z")
 
 
-def acquired(dataset: DatasetReader, name: str) -> datetime | None:
+def acquisition_time(dataset: DatasetReader, name: str) -> datetime | None:
     """Tells when an image was taken.
 
     GDAL's tag of the acquisition comes first. Then the TIFF tag of the date and time, unless the
@@ -62,7 +62,7 @@ def acquired(dataset: DatasetReader, name: str) -> datetime | None:
     return tagged
 
 
-def in_utc(time: datetime) -> datetime:
+def to_utc(time: datetime) -> datetime:
     """A time in UTC; one without a zone is taken to be in it."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 

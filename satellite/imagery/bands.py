@@ -12,7 +12,7 @@ import structlog
 from rasterio.io import DatasetReader
 
 from satellite.errors import SatelliteError
-from satellite.imagery.sampling import spread
+from satellite.imagery.sampling import sample_windows
 
 Role = Literal["red", "green", "blue", "nir", "swir"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -71,7 +71,7 @@ class Bands:
     alpha: int | None
 
 
-def bands_of(dataset: DatasetReader, label: str, given: Mapping[Role, int] | None) -> Bands:
+def identify_bands(dataset: DatasetReader, label: str, given: Mapping[Role, int] | None) -> Bands:
     """Tells what the bands of an image are.
 
     What is given comes first, then the bands' names, then their colour interpretation, then the order
@@ -85,14 +85,14 @@ def bands_of(dataset: DatasetReader, label: str, given: Mapping[Role, int] | Non
     Raises:
         SatelliteError: A given band is not there, or what shows red, green and blue is not known.
     """
-    known = _checked(given or {}, dataset.count, label)
-    alpha = _alpha(dataset, known, label)
-    found = _named(_names(dataset), dataset.count)
+    known = _validated_roles(given or {}, dataset.count, label)
+    alpha = _alpha_band(dataset, known, label)
+    found = _roles_by_name(_band_names(dataset), dataset.count)
     if not found:
-        found = _interpreted(dataset, alpha)
+        found = _roles_by_colour(dataset, alpha)
     roles = {role: band for role, band in found.items() if band not in known.values()} | known
     if not set(COLOURS) <= set(roles):
-        roles = _usual(dataset, alpha, label) | known
+        roles = _roles_by_order(dataset, alpha, label) | known
         if not set(COLOURS) <= set(roles):
             raise SatelliteError(
                 f"{label}: it has {dataset.count} bands and does not say which of them show red, "
@@ -101,7 +101,7 @@ def bands_of(dataset: DatasetReader, label: str, given: Mapping[Role, int] | Non
     return Bands({role: roles[role] for role in ROLES if role in roles}, alpha)
 
 
-def role_named(name: str) -> Role | None:
+def role_of_name(name: str) -> Role | None:
     """The light that a band's name stands for; ``None`` for other light and unknown names."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     if plain in _NAMES:
@@ -115,7 +115,7 @@ def role_named(name: str) -> Role | None:
     return matches[0] if len(matches) == 1 else None
 
 
-def _checked(given: Mapping[Role, int], count: int, label: str) -> dict[Role, int]:
+def _validated_roles(given: Mapping[Role, int], count: int, label: str) -> dict[Role, int]:
     for role, band in given.items():
         if role not in ROLES:
             raise SatelliteError(
@@ -129,7 +129,7 @@ def _checked(given: Mapping[Role, int], count: int, label: str) -> dict[Role, in
     return dict(given)
 
 
-def _names(dataset: DatasetReader) -> list[str]:
+def _band_names(dataset: DatasetReader) -> list[str]:
     """Name of each band, empty where it has none."""
     names = []
     for band, description in zip(dataset.indexes, dataset.descriptions, strict=True):
@@ -139,13 +139,13 @@ def _names(dataset: DatasetReader) -> list[str]:
     return names
 
 
-def _named(names: Sequence[str], count: int) -> dict[Role, int]:
+def _roles_by_name(names: Sequence[str], count: int) -> dict[Role, int]:
     """Roles by name; empty unless red, green and blue are among them."""
     plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
     sentinel2 = bool(_SENTINEL2_ONLY & set(plain))
     found: dict[Role, int] = {}
     for band, name in enumerate(names, start=1):
-        role = role_named(name)
+        role = role_of_name(name)
         if role is None and sentinel2:
             role = _SENTINEL2.get(plain[band - 1])
         if role is not None:
@@ -155,7 +155,7 @@ def _named(names: Sequence[str], count: int) -> dict[Role, int]:
     return found
 
 
-def _interpreted(dataset: DatasetReader, alpha: int | None) -> dict[Role, int]:
+def _roles_by_colour(dataset: DatasetReader, alpha: int | None) -> dict[Role, int]:
     """Roles by colour interpretation; empty unless red, green and blue are among them."""
     found: dict[Role, int] = {}
     for band, colour in zip(dataset.indexes, dataset.colorinterp, strict=True):
@@ -170,7 +170,7 @@ def _interpreted(dataset: DatasetReader, alpha: int | None) -> dict[Role, int]:
     return found
 
 
-def _usual(dataset: DatasetReader, alpha: int | None, label: str) -> dict[Role, int]:
+def _roles_by_order(dataset: DatasetReader, alpha: int | None, label: str) -> dict[Role, int]:
     """Roles by the order that is common for the number of bands and their type; may be empty."""
     count = dataset.count - (alpha is not None)
     eight_bit = dataset.dtypes[0] == "uint8"
@@ -192,7 +192,7 @@ def _usual(dataset: DatasetReader, alpha: int | None, label: str) -> dict[Role, 
     return roles
 
 
-def _alpha(dataset: DatasetReader, known: Mapping[Role, int], label: str) -> int | None:
+def _alpha_band(dataset: DatasetReader, known: Mapping[Role, int], label: str) -> int | None:
     """The band that tells which pixels are filled."""
     colours = [colour.name for colour in dataset.colorinterp]
     if "alpha" not in colours or (band := colours.index("alpha") + 1) in known.values():
@@ -212,7 +212,10 @@ def _alpha(dataset: DatasetReader, known: Mapping[Role, int], label: str) -> int
 def _is_mask(dataset: DatasetReader, band: int) -> bool:
     """Whether nearly all of a band's values are its smallest or its largest."""
     values = np.concatenate(
-        [dataset.read(band, window=part).ravel() for part in spread(dataset.width, dataset.height)]
+        [
+            dataset.read(band, window=part).ravel()
+            for part in sample_windows(dataset.width, dataset.height)
+        ]
     )
     extreme = (values == values.min()) | (values == values.max())
     return bool(extreme.mean() >= _MASK_SHARE)

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from satellite.errors import SatelliteError
 from satellite.imagery.bands import Role
+from satellite.imagery.mosaic import MosaicTile, images_in, mosaic_of, mosaic_of_tiles
 from satellite.imagery.raster import Raster, is_remote
 from satellite.imagery.stac import is_item, read_item
-from satellite.imagery.tiles import Part, images_in, whole_of, whole_of_parts
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedImage:
     """An image that was found.
 
     Attributes:
@@ -32,7 +32,7 @@ class Found:
     roles: Mapping[Role, int] = field(default_factory=dict)
 
 
-def find(source: str | Path, nodata: float | None) -> Found:
+def locate_image(source: str | Path, nodata: float | None) -> LocatedImage:
     """Finds out what a source is.
 
     Args:
@@ -50,20 +50,20 @@ def find(source: str | Path, nodata: float | None) -> Found:
     if is_item(text):
         item = read_item(text)
         raster = item.raster if nodata is None else _with_nodata(item.raster, nodata)
-        return Found(raster, item.name, item.acquired, item.roles)
+        return LocatedImage(raster, item.name, item.acquired, item.roles)
     raster = Raster.at(source)
     name = Path(urlsplit(text).path if is_remote(text) else text).stem
-    return Found(raster if nodata is None else _with_nodata(raster, nodata), name)
+    return LocatedImage(raster if nodata is None else _with_nodata(raster, nodata), name)
 
 
-def _folder(folder: Path, nodata: float | None) -> Found:
+def _folder(folder: Path, nodata: float | None) -> LocatedImage:
     paths = images_in(folder)
-    whole = whole_of(paths, str(folder), nodata)
-    return Found(Raster(whole.text, str(folder)), folder.resolve().name, whole.acquired)
+    whole = mosaic_of(paths, str(folder), nodata)
+    return LocatedImage(Raster(whole.text, str(folder)), folder.resolve().name, whole.acquired)
 
 
 def _with_nodata(raster: Raster, nodata: float) -> Raster:
     """The same image with another value of empty pixels: GDAL then leaves them out of averages."""
     with raster.open() as dataset:
-        part = Part.of(dataset, raster.address, raster.label)
-    return Raster(whole_of_parts([part], raster.label, nodata).text, raster.label)
+        part = MosaicTile.of(dataset, raster.address, raster.label)
+    return Raster(mosaic_of_tiles([part], raster.label, nodata).text, raster.label)

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid
-from satellite.imagery.resampling import apply, project, turn_of, unwrapped
+from satellite.imagery.resampling import apply, longitude_period, project, unwrapped
 
 _GEOD = Geod(ellps="WGS84")
 _WGS84 = CRS.from_epsg(4326)
@@ -30,7 +30,7 @@ _PER_EDGE = 32
 _ROUNDING_PX = 0.01
 
 
-class Placed(Protocol):
+class Georeferenced(Protocol):
     """An image that lies somewhere.
 
     Attributes:
@@ -44,7 +44,9 @@ class Placed(Protocol):
     resolution_m: float
 
 
-def common_grid(before: Placed, after: Placed, *, resolution_m: float | None = None) -> Grid:
+def common_grid(
+    before: Georeferenced, after: Georeferenced, *, resolution_m: float | None = None
+) -> Grid:
     """Makes the grid on which two images are compared: what both of them show.
 
     It is in the earlier image's coordinate reference system if that is projected in metres, else in
@@ -79,7 +81,7 @@ def common_grid(before: Placed, after: Placed, *, resolution_m: float | None = N
     return Grid(crs, anchor @ Affine.translation(left, top), width, height)
 
 
-def _resolution(before: Placed, after: Placed, given: float | None) -> float:
+def _resolution(before: Georeferenced, after: Georeferenced, given: float | None) -> float:
     if given is not None and not (np.isfinite(given) and given > 0):
         raise SatelliteError(f"a resolution of {given} m is none; give metres above 0")
     fine, coarse = sorted((before.resolution_m, after.resolution_m))
@@ -98,7 +100,7 @@ def _is_metric(crs: CRS) -> bool:
 
 
 def _anchor(
-    images: tuple[Placed, Placed], crs: CRS, wanted: float, middle: shapely.Point
+    images: tuple[Georeferenced, Georeferenced], crs: CRS, wanted: float, middle: shapely.Point
 ) -> Affine:
     """A transform whose pixels are the grid's, anywhere."""
     for image in images:
@@ -116,13 +118,13 @@ def _anchor(
     return Affine(side, 0, 0, 0, -side, 0)
 
 
-def _utm(image: Placed) -> CRS:
-    lon, lat = middle_of(image.native)
+def _utm(image: Georeferenced) -> CRS:
+    lon, lat = centre_of(image.native)
     zone = floor((lon + 180) / 6) % 60 + 1
     return CRS.from_epsg((32600 if lat >= 0 else 32700) + zone)
 
 
-def middle_of(native: Grid) -> tuple[float, float]:
+def centre_of(native: Grid) -> tuple[float, float]:
     """Longitude and latitude of an image's middle, degrees; infinite where it has none."""
     x, y = apply(native.transform, native.width / 2, native.height / 2)
     lon, lat = project(native.crs, _WGS84, np.array([x]), np.array([y]))
@@ -139,21 +141,21 @@ def _edge(native: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return x, y
 
 
-def _outline(image: Placed, crs: CRS, near: Placed) -> BaseGeometry:
+def _outline(image: Georeferenced, crs: CRS, near: Georeferenced) -> BaseGeometry:
     """An image's edge in other coordinates, on the same side of the antimeridian as another one."""
     x, y = _edge(image.native)
     if image.native.crs != crs:
         x, y = project(image.native.crs, crs, x, y)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return shapely.Polygon()  # too far away to be expressed there
-    if (turn := turn_of(crs)) is not None:
+    if (turn := longitude_period(crs)) is not None:
         middle = apply(near.native.transform, near.native.width / 2, near.native.height / 2)[0]
         x = unwrapped(x, float(middle), turn)
     outline: BaseGeometry = shapely.make_valid(shapely.Polygon(np.column_stack([x, y])))
     return outline
 
 
-def _apart(before: Placed, after: Placed) -> str:
+def _apart(before: Georeferenced, after: Georeferenced) -> str:
     """Says how far apart two images native."""
     edges = [project(image.native.crs, _WGS84, *_edge(image.native)) for image in (before, after)]
     (lon_a, lat_a), (lon_b, lat_b) = edges
@@ -163,7 +165,7 @@ def _apart(before: Placed, after: Placed) -> str:
     nearest_km = float(np.min(metres)) / 1000
     places = []
     for image in (before, after):
-        lon, lat = middle_of(image.native)
+        lon, lat = centre_of(image.native)
         places.append(f"{image.name} around {lat:.4f}, {lon:.4f}")
     return (
         f"{before.name} and {after.name} do not overlap: they lie {nearest_km:.1f} km apart "

@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from satellite.imagery.raster import Raster
-from satellite.imagery.sampling import spread
+from satellite.imagery.sampling import sample_windows
 
 Values = NDArray[Any]
 Valid = NDArray[np.bool_]
@@ -50,13 +50,13 @@ class Validity:
     def of(cls, dataset: DatasetReader, alpha: int | None) -> Validity:
         """Reads it from an image's metadata."""
         kind = np.dtype(dataset.dtypes[0])
-        nodata = stored(dataset.nodata, kind)
+        nodata = storable_nodata(dataset.nodata, kind)
         flags = dataset.mask_flag_enums[0]
         masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
         everywhere = kind.itemsize == 1 or nodata == 0
         return cls(nodata, everywhere, alpha, masked, kind.kind == "f")
 
-    def judge(self, values: Values, alpha: Values | None, mask: Values | None) -> Valid | None:
+    def valid_mask(self, values: Values, alpha: Values | None, mask: Values | None) -> Valid | None:
         """Tells which pixels are measurements.
 
         Args:
@@ -133,7 +133,7 @@ class Pixels:
                     options |= {"out_shape": shape}
                 mask = dataset.read_masks(1, **options)
         colours = values[: len(bands)]
-        return colours, self._validity.judge(colours, values[-1] if alpha else None, mask)
+        return colours, self._validity.valid_mask(colours, values[-1] if alpha else None, mask)
 
     def sample(self, bands: Sequence[int]) -> Values:
         """Takes values from all over the image.
@@ -153,7 +153,7 @@ class Pixels:
         if shrink <= min(width, height) and width * height / coarsest**2 <= _SAMPLE_COST_PX:
             windows = [Window(0, 0, width - width % shrink, height - height % shrink)]
         else:
-            windows, shrink = list(spread(width, height)), 1
+            windows, shrink = list(sample_windows(width, height)), 1
         for window in windows:
             values, valid = self.read(bands, window, shrink)
             found.append(values.reshape(len(bands), -1) if valid is None else values[:, valid])
@@ -178,7 +178,7 @@ class Pixels:
         return dataset
 
 
-def stored(nodata: float | None, kind: np.dtype[Any]) -> Any:
+def storable_nodata(nodata: float | None, kind: np.dtype[Any]) -> Any:
     """A nodata value as it is stored; ``None`` where the type cannot hold it, so that no pixel is it."""
     if nodata is None or (kind.kind == "f" and np.isnan(nodata)):
         return None  # NaN is never a measurement anyway

@@ -74,7 +74,7 @@ class Raster:
         scheme, _, rest = address.partition("://")
         # What follows the question mark may be a signature that gives access: not for messages.
         return cls(
-            _SCHEMES.get(scheme, scheme + "://") + rest if rest else address, spoken(address)
+            _SCHEMES.get(scheme, scheme + "://") + rest if rest else address, without_query(address)
         )
 
     @property
@@ -116,7 +116,7 @@ class Raster:
             with self.gdal("understood", advice):
                 _refuse_unplaced(dataset, self.label)
                 _refuse_unreadable(dataset, self.label)
-                _refuse_bomb(dataset, self)
+                _refuse_implausible_size(dataset, self)
         except SatelliteError:
             dataset.close()
             raise
@@ -128,7 +128,7 @@ def is_remote(source: str) -> bool:
     return urlsplit(source).scheme in _SCHEMES or source.startswith("/vsi")
 
 
-def spoken(address: str) -> str:
+def without_query(address: str) -> str:
     """An address as it may be shown: without what follows its question mark."""
     return address.partition("?")[0]
 
@@ -195,7 +195,7 @@ def _refuse_unreadable(dataset: DatasetReader, label: str) -> None:
         )
 
 
-def _refuse_bomb(dataset: DatasetReader, raster: Raster) -> None:
+def _refuse_implausible_size(dataset: DatasetReader, raster: Raster) -> None:
     """Refuses an image that claims more than it can hold, or that is not readable in pieces."""
     pixels = dataset.width * dataset.height
     size = f"{dataset.width} x {dataset.height} pixels"

@@ -29,7 +29,7 @@ _SAME_PX = 0.01
 _AVERAGED_FROM = 1.5
 # Web Mercator, and the length of its equator, metres.
 _MERCATOR = CRS.from_epsg(3857)
-_MERCATOR_TURN = 2 * np.pi * 6_378_137.0
+_MERCATOR_PERIOD = 2 * np.pi * 6_378_137.0
 # Distance of the exact positions between which others are interpolated, pixels. Over 64 px of 10 m
 # a projection bends by 1 cm.
 _STEP = 64
@@ -70,7 +70,7 @@ class Positions:
         return valid if self.inside is None else valid & self.inside
 
 
-class Link:
+class Resampling:
     """Relates a grid to an image.
 
     Args:
@@ -89,7 +89,7 @@ class Link:
         self._grid = grid
         self._label = label
         self._same_crs = image.crs == grid.crs
-        self._turn = turn_of(image.crs)
+        self._period = longitude_period(image.crs)
         self._middle_x = float(apply(image.transform, image.width / 2, image.height / 2)[0])
         self.offset = shared_offset(image, grid) if self._same_crs else None
         ratio = grid.resolution_m / image.resolution_m
@@ -137,8 +137,8 @@ class Link:
                     f"reference system; compare a smaller area, or give the image another one: "
                     f"gdalwarp -t_srs EPSG:..."
                 )
-        if self._turn is not None:
-            x = unwrapped(x, self._middle_x, self._turn)
+        if self._period is not None:
+            x = unwrapped(x, self._middle_x, self._period)
         col, row = apply(~self._image.transform, x, y)
         return col - 0.5, row - 0.5
 
@@ -204,19 +204,19 @@ def project(source: CRS, target: CRS, x: Floats, y: Floats) -> tuple[Floats, Flo
     return np.asarray(there[0], np.float64), np.asarray(there[1], np.float64)
 
 
-def turn_of(crs: CRS) -> float | None:
+def longitude_period(crs: CRS) -> float | None:
     """How far once around the Earth is along x; ``None`` where x does not go around it.
 
     There the two sides of the antimeridian have different coordinates for one place.
     """
     if crs.is_geographic:
         return 360.0
-    return _MERCATOR_TURN if crs == _MERCATOR else None
+    return _MERCATOR_PERIOD if crs == _MERCATOR else None
 
 
-def unwrapped(x: Floats, middle: float, turn: float) -> Floats:
+def unwrapped(x: Floats, middle: float, period: float) -> Floats:
     """Places along x within half a turn of one in the middle."""
-    return x + turn * np.round((middle - x) / turn)
+    return x + period * np.round((middle - x) / period)
 
 
 @lru_cache(maxsize=16)

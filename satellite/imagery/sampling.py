@@ -11,7 +11,7 @@ _PER_SIDE = 10
 _SIDE = 96
 
 
-def spread(width: int, height: int) -> Iterator[Window]:
+def sample_windows(width: int, height: int) -> Iterator[Window]:
     """Windows spread evenly over an image.
 
     Args:

@@ -17,17 +17,16 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from satellite.errors import SatelliteError
-from satellite.imagery.acquisition import acquired as acquired_of
-from satellite.imagery.acquisition import in_utc
-from satellite.imagery.bands import COLOURS, Role, bands_of
+from satellite.imagery.acquisition import acquisition_time, to_utc
+from satellite.imagery.bands import COLOURS, Role, identify_bands
 from satellite.imagery.grid import Grid
-from satellite.imagery.opening import find
-from satellite.imagery.overlap import common_grid, middle_of
+from satellite.imagery.mosaic import corners
+from satellite.imagery.opening import locate_image
+from satellite.imagery.overlap import centre_of, common_grid
 from satellite.imagery.pixels import Pixels, Valid, Validity, Values
 from satellite.imagery.raster import Raster, files_of
-from satellite.imagery.resampling import Link, Positions
+from satellite.imagery.resampling import Positions, Resampling
 from satellite.imagery.stretch import Span, spans_of
-from satellite.imagery.tiles import corners
 from satellite.imagery.views import Picture
 
 __all__ = ["Role", "Scene", "common_grid", "open_scene"]
@@ -97,7 +96,7 @@ class Scene:
         self._raster = raster
         self._pixels = pixels
         self._files = files
-        self._link: tuple[Grid, Link] | None = None
+        self._resampling: tuple[Grid, Resampling] | None = None
         self._spans: dict[Role, Span] | None = None
         self._lock = threading.Lock()
 
@@ -256,9 +255,9 @@ class Scene:
 
     def _parts(self, grid: Grid, window: Window, bands: Sequence[int]) -> Iterator[_Part]:
         """Reads what the image has of a window, in one part or several."""
-        link = self._linked(grid)
-        if link.offset is not None:
-            col, row = link.offset
+        resampling = self._resampling_onto(grid)
+        if resampling.offset is not None:
+            col, row = resampling.offset
             moved = Window(window.col_off + col, window.row_off + row, window.width, window.height)
             own = _clipped(moved, self.native.window)
             if own is not None:
@@ -267,18 +266,18 @@ class Scene:
                 yield _Part(rows, cols, *self._pixels.read(bands, own), None)
             return
         for square in _squares(window):
-            positions = link.positions(square)
+            positions = resampling.positions(square)
             if positions is not None:
                 rows = _slice(square.row_off - window.row_off, square.height)
                 cols = _slice(square.col_off - window.col_off, square.width)
-                values, valid = self._pixels.read(bands, positions.window, link.shrink)
+                values, valid = self._pixels.read(bands, positions.window, resampling.shrink)
                 yield _Part(rows, cols, values, valid, positions)
 
-    def _linked(self, grid: Grid) -> Link:
-        known = self._link
+    def _resampling_onto(self, grid: Grid) -> Resampling:
+        known = self._resampling
         if known is None or known[0] is not grid:
-            known = (grid, Link(self.native, grid, self._raster.label))
-            self._link = known
+            known = (grid, Resampling(self.native, grid, self._raster.label))
+            self._resampling = known
         return known[1]
 
 
@@ -301,14 +300,14 @@ def open_scene(
     Raises:
         SatelliteError: It cannot be used; the text says why and what to do.
     """
-    found = find(source, nodata)
+    found = locate_image(source, nodata)
     raster = found.raster
     given = {**found.roles, **(roles or {})}
     with raster.open() as dataset, raster.gdal("read", "use an image that GDAL reads whole"):
         native = Grid(dataset.crs, dataset.transform, dataset.width, dataset.height)
         _refuse_misplaced(native, raster.label)
-        bands = bands_of(dataset, raster.label, given)
-        taken = acquired or found.acquired or acquired_of(dataset, found.name)
+        bands = identify_bands(dataset, raster.label, given)
+        taken = acquired or found.acquired or acquisition_time(dataset, found.name)
         return Scene(
             raster,
             Pixels(raster, Validity.of(dataset, bands.alpha)),
@@ -316,13 +315,13 @@ def open_scene(
             native=native,
             dtype=str(dataset.dtypes[0]),
             roles=bands.roles,
-            acquired=None if taken is None else in_utc(taken),
+            acquired=None if taken is None else to_utc(taken),
             files=files_of(dataset),
         )
 
 
 def _refuse_misplaced(native: Grid, label: str) -> None:
-    lon, lat = middle_of(native)
+    lon, lat = centre_of(native)
     resolution = native.resolution_m if np.isfinite([lon, lat]).all() and abs(lat) <= 90 else 0.0
     if not (np.isfinite(resolution) and resolution > 0):
         raise SatelliteError(

@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import numpy as np
 import structlog
 
+from cv_engine.errors import Failure, failure_of_os_error
 from satellite.errors import SatelliteError
-from satellite.imagery.acquisition import in_utc
-from satellite.imagery.bands import COLOURS, ROLES, Role, role_named
+from satellite.imagery.acquisition import to_utc
+from satellite.imagery.bands import COLOURS, ROLES, Role, role_of_name
 from satellite.imagery.grid import Grid
-from satellite.imagery.raster import Raster, is_remote, spoken
-from satellite.imagery.tiles import Part, corners
-from satellite.imagery.virtual import Piece, VirtualBand, virtual_image
+from satellite.imagery.mosaic import MosaicTile, corners
+from satellite.imagery.raster import Raster, is_remote, without_query
+from satellite.imagery.vrt import VirtualBand, VirtualSource, virtual_image
 
 if TYPE_CHECKING:
     import pystac
@@ -80,7 +81,7 @@ def read_item(source: str) -> Item:
     Raises:
         SatelliteError: It cannot be read, or has no image that can be used.
     """
-    label = spoken(source)
+    label = without_query(source)
     item = _item(source, label)
     times = (item.common_metadata.start_datetime, item.common_metadata.end_datetime)
     acquired = item.datetime
@@ -89,10 +90,10 @@ def read_item(source: str) -> Item:
     assets = dict(_images(item))
     bands = _bands(assets)
     if set(COLOURS) <= set(bands):
-        raster, roles = _put_together(bands, label)
+        raster, roles = _stack_bands(bands, label)
     else:
         raster, roles = _picture(assets, label), {}
-    return Item(raster, item.id, None if acquired is None else in_utc(acquired), roles)
+    return Item(raster, item.id, None if acquired is None else to_utc(acquired), roles)
 
 
 def _item(source: str, label: str) -> pystac.Item:
@@ -106,7 +107,9 @@ def _item(source: str, label: str) -> pystac.Item:
         text = _text(source)
         item = pystac.Item.from_dict(json.loads(text), preserve_dict=False)
     except (OSError, urllib.error.URLError, UnicodeDecodeError) as error:
-        raise SatelliteError(f"{label}: it cannot be read: {error}; check the address") from error
+        raise SatelliteError(
+            f"{label}: it cannot be read: {error}; check the address", _failure(error)
+        ) from error
     except Exception as error:  # pystac raises a dozen unrelated types on what is no item
         raise SatelliteError(
             f"{label}: it is no STAC item ({type(error).__name__}: {error}); give the JSON text of "
@@ -114,6 +117,12 @@ def _item(source: str, label: str) -> pystac.Item:
         ) from error
     item.set_self_href(source if is_remote(source) else str(Path(source).resolve()))
     return item
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, urllib.error.HTTPError) and error.code < 500:
+        return Failure.WRONG_INPUT
+    return failure_of_os_error(error) if isinstance(error, OSError) else Failure.WRONG_INPUT
 
 
 def _text(source: str) -> str:
@@ -145,7 +154,7 @@ def _bands(assets: Mapping[str, pystac.Asset]) -> dict[Role, _Band]:
         if len(names) == 1:
             names = [[*names[0], key]]
         for number, candidates in enumerate(names, start=1):
-            roles = (role_named(name) for name in candidates)
+            roles = (role_of_name(name) for name in candidates)
             role = next((role for role in roles if role is not None), None)
             # Beside "nir" there may be a narrower "nir08".
             if role is not None and (role not in found or role in candidates):
@@ -175,18 +184,18 @@ def _picture(assets: Mapping[str, pystac.Asset], label: str) -> Raster:
     )
 
 
-def _put_together(bands: Mapping[Role, _Band], label: str) -> tuple[Raster, dict[Role, int]]:
+def _stack_bands(bands: Mapping[Role, _Band], label: str) -> tuple[Raster, dict[Role, int]]:
     """Bands of one or more files as one image."""
     if len({bands[role].href for role in COLOURS}) == 1:
         href = bands["red"].href
         same = {role: band.number for role, band in bands.items() if band.href == href}
         return Raster.at(href), same
-    parts: dict[str, Part] = {}
+    parts: dict[str, MosaicTile] = {}
     for band in bands.values():
         if band.href not in parts:
             raster = Raster.at(band.href)
             with raster.open() as dataset:
-                parts[band.href] = Part.of(dataset, raster.address, raster.label)
+                parts[band.href] = MosaicTile.of(dataset, raster.address, raster.label)
     model = parts[bands["red"].href]
     stack: list[VirtualBand] = []
     roles: dict[Role, int] = {}
@@ -198,13 +207,13 @@ def _put_together(bands: Mapping[Role, _Band], label: str) -> tuple[Raster, dict
             continue
         block = part.block
         place = (0, 0, model.grid.width, model.grid.height)
-        piece = Piece(part.path, part.grid.width, part.grid.height, block, place, number)
-        stack.append(VirtualBand([piece], model.dtype, model.nodata, name=role))
+        source = VirtualSource(part.path, part.grid.width, part.grid.height, block, place, number)
+        stack.append(VirtualBand([source], model.dtype, model.nodata, name=role))
         roles[role] = len(stack)
     return Raster(virtual_image(model.grid, stack), label), roles
 
 
-def _fits(part: Part, model: Part, role: Role, label: str) -> bool:
+def _fits(part: MosaicTile, model: MosaicTile, role: Role, label: str) -> bool:
     """Whether a band covers the same ground as red does, maybe with larger pixels."""
     pixel = max(part.grid.resolution_m, model.grid.resolution_m)
     fits = part.grid.crs == model.grid.crs and part.dtype == model.dtype

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
+from cv_engine.errors import failure_of_os_error, is_no_space
 from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid, Tile
 from satellite.imagery.views import Change, Picture, Quality
@@ -30,7 +30,6 @@ _DESCRIPTION = "layers.json"
 _TILES = "tiles"
 _TILE_NAME = re.compile(r"r(\d{4,})c(\d{4,})")
 _PARTIAL = ".part"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Side of the blocks within a tile's file, pixels: what a read of a few pixels has to decode.
 _BLOCK = 256
 # Deflate's fastest level: the files are read once or twice and then thrown away.
@@ -58,14 +57,14 @@ class Rasters:
         return cls(_scaled(change.appeared, clear), _scaled(change.gone, clear), quality)
 
     @classmethod
-    def nothing(cls, height: int, width: int) -> Rasters:
+    def unknown(cls, height: int, width: int) -> Rasters:
         """A window of which nothing is known."""
         zero = np.zeros((height, width), np.uint8)
         return cls(zero, zero.copy(), np.full((height, width), Quality.NODATA, np.uint8))
 
     def read(self, window: Window) -> Rasters:
         """A part of it as a copy; beyond its edges nothing is known."""
-        found = Rasters.nothing(window.height, window.width)
+        found = Rasters.unknown(window.height, window.width)
         height, width = self.quality.shape
         found.paste(window, self, Window(0, 0, width, height))
         return found
@@ -132,8 +131,8 @@ class Layers:
             found = cls.open(folder)
             if (found.grid, found.side) != (grid, side):
                 raise SatelliteError(
-                    f"{folder}: holds a comparison on another grid ({_said(found)}, not "
-                    f"{_said(cls(folder, grid, side))}); choose another folder or remove this one"
+                    f"{folder}: holds a comparison on another grid ({_described(found)}, not "
+                    f"{_described(cls(folder, grid, side))}); choose another folder or remove this one"
                 )
             return found
         description = {
@@ -147,7 +146,7 @@ class Layers:
             (folder / _TILES).mkdir(parents=True, exist_ok=True)
             _write(folder / _DESCRIPTION, json.dumps(description, indent=1).encode())
         except OSError as error:
-            raise _explained(error, folder) from error
+            raise _write_error(error, folder) from error
         return cls(folder, grid, side)
 
     @classmethod
@@ -216,13 +215,13 @@ class Layers:
         if rasters.quality.shape != shape or at != (tile.row * self.side, tile.col * self.side):
             raise ValueError(f"tile {tile.name} is not of these layers or its arrays do not fit")
         try:
-            _write(self._tile(tile.row, tile.col), self._encoded(rasters, tile.core))
+            _write(self._tile_path(tile.row, tile.col), self._encoded(rasters, tile.core))
         except OSError as error:
-            raise _explained(error, self.folder) from error
+            raise _write_error(error, self.folder) from error
 
     def read(self, window: Window) -> Rasters:
         """Any window of the grid; of what is not done yet and beyond the grid nothing is known."""
-        found = Rasters.nothing(window.height, window.width)
+        found = Rasters.unknown(window.height, window.width)
         try:
             if self.finished:
                 with (
@@ -230,9 +229,9 @@ class Layers:
                     rasterio.open(self.quality) as quality,
                 ):
                     files = (change, change, quality)
-                    _take(found, window, self.grid.window, files, (1, 2, 1))
+                    _read_into(found, window, self.grid.window, files, (1, 2, 1))
             else:
-                self._take_tiles(found, window)
+                self._read_tiles(found, window)
         except RasterioError as error:
             raise SatelliteError(
                 f"{self.folder}: a file of the comparison is damaged ({error}); remove the folder "
@@ -240,16 +239,16 @@ class Layers:
             ) from error
         return found
 
-    def _take_tiles(self, found: Rasters, window: Window) -> None:
+    def _read_tiles(self, found: Rasters, window: Window) -> None:
         last_row = (self.grid.height - 1) // self.side
         last_col = (self.grid.width - 1) // self.side
-        for row in _touched(window.row_off, window.height, self.side, last_row):
-            for col in _touched(window.col_off, window.width, self.side, last_col):
-                path = self._tile(row, col)
+        for row in _tiles_reached(window.row_off, window.height, self.side, last_row):
+            for col in _tiles_reached(window.col_off, window.width, self.side, last_col):
+                path = self._tile_path(row, col)
                 if path.exists():
                     with rasterio.open(path) as file:
-                        place = self._core(row, col)
-                        _take(found, window, place, (file, file, file), (1, 2, 3))
+                        place = self._tile_window(row, col)
+                        _read_into(found, window, place, (file, file, file), (1, 2, 3))
 
     def finish(self) -> None:
         """Makes ``probability.tif`` and ``quality.tif`` of the tiles and removes these.
@@ -265,7 +264,7 @@ class Layers:
                 for path, layer in ((self.probability, PROBABILITY), (self.quality, QUALITY)):
                     write_cog(path, mosaic, layer)
             except OSError as error:
-                raise _explained(error, self.folder) from error
+                raise _write_error(error, self.folder) from error
         shutil.rmtree(self.folder / _TILES, ignore_errors=True)
 
     def _parts(self) -> list[tuple[str, Window]]:
@@ -274,13 +273,15 @@ class Layers:
         for path in sorted((self.folder / _TILES).glob("*.tif")):
             match = _TILE_NAME.fullmatch(path.stem)
             if match:
-                parts.append((f"{_TILES}/{path.name}", self._core(int(match[1]), int(match[2]))))
+                parts.append(
+                    (f"{_TILES}/{path.name}", self._tile_window(int(match[1]), int(match[2])))
+                )
         return parts
 
-    def _tile(self, row: int, col: int) -> Path:
+    def _tile_path(self, row: int, col: int) -> Path:
         return self.folder / _TILES / f"r{row:04d}c{col:04d}.tif"
 
-    def _core(self, row: int, col: int) -> Window:
+    def _tile_window(self, row: int, col: int) -> Window:
         x, y = col * self.side, row * self.side
         width, height = min(self.side, self.grid.width - x), min(self.side, self.grid.height - y)
         return Window(x, y, width, height)
@@ -321,7 +322,7 @@ def _slices(top: int, left: int, bottom: int, right: int, window: Window) -> tup
     return slice(top - y, bottom - y), slice(left - x, right - x)
 
 
-def _take(
+def _read_into(
     found: Rasters,
     window: Window,
     place: Window,
@@ -339,7 +340,7 @@ def _take(
     found.paste(window, Rasters(*read), Window(left, top, right - left, bottom - top))
 
 
-def _touched(offset: int, length: int, side: int, last: int) -> range:
+def _tiles_reached(offset: int, length: int, side: int, last: int) -> range:
     """Rows or columns of the tiles that a window reaches."""
     return range(max(0, offset // side), min(last, (offset + length - 1) // side) + 1)
 
@@ -364,19 +365,21 @@ def _write(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _explained(error: OSError, folder: Path) -> SatelliteError:
-    if error.errno in _FULL:
+def _write_error(error: OSError, folder: Path) -> SatelliteError:
+    if is_no_space(error):
         return SatelliteError(
             f"{folder}: the disk is full or its quota used up ({error.strerror}); what was done is "
-            "kept: free some space and run the comparison again, it goes on from there"
+            "kept: free some space and run the comparison again, it resumes there",
+            failure_of_os_error(error),
         )
     return SatelliteError(
         f"{folder}: cannot be written ({error.strerror or error}); what was done is kept: make the "
-        "folder writable, or make room, and run the comparison again"
+        "folder writable, or make room, and run the comparison again",
+        failure_of_os_error(error),
     )
 
 
-def _said(layers: Layers) -> str:
+def _described(layers: Layers) -> str:
     grid = layers.grid
     west, _, _, north = grid.bounds
     return (

@@ -25,10 +25,10 @@ from satellite.registration.correlation import (
     Grey,
     Peak,
     correlate,
-    middle_of,
-    peak,
+    find_peak,
     surface,
     texture,
+    weighted_centre,
 )
 from satellite.registration.shift import Array, ShiftField, linear_terms
 from satellite.registration.shift_fit import fit_field
@@ -51,7 +51,7 @@ _NODE_SPACING = 1.0
 _SEARCH_PX = 14
 # The same around what most agree on, and around the local field.
 _NEAR_PX = 4
-_LEFT_PX = 2
+_RESIDUAL_PX = 2
 # Height of a peak from which it is believed: among all shifts, and among the few around an expected one
 # (see satellite.correlation.Peak).
 _CLEAR = 4.2
@@ -105,7 +105,7 @@ class _Chip:
         """X and y, in pixels of the grid, of the middle of what holds data."""
         x, y = self.window.width / 2, self.window.height / 2
         if self.held is not None:
-            x, y = middle_of(self.held[0])
+            x, y = weighted_centre(self.held[0])
         return self.window.col_off + x, self.window.row_off + y
 
     def search(self, dx: int, dy: int, within: int | None = None) -> Peak:
@@ -114,10 +114,10 @@ class _Chip:
         top, left = _SEARCH_PX + dy, _SEARCH_PX + dx
         part = slice(top, top + height), slice(left, left + width)
         held = (None, None) if self.held is None else (self.held[0], self.held[1][part])
-        found = peak(correlate(self.before, self.after[part], *held), _SEARCH_PX, within)
+        found = find_peak(correlate(self.before, self.after[part], *held), _SEARCH_PX, within)
         return replace(found, dx=dx + found.dx, dy=dy + found.dy)
 
-    def left_over(self, dx: NDArray[np.float32], dy: NDArray[np.float32]) -> Peak:
+    def residual(self, dx: NDArray[np.float32], dy: NDArray[np.float32]) -> Peak:
         """Measures what a field of shifts, relative to the global one, leaves."""
         height, width = self.before.shape
         xs = dx + (np.arange(width, dtype=np.float32) + _SEARCH_PX)
@@ -128,7 +128,7 @@ class _Chip:
             later = cv2.remap(self.held[1], xs, ys, cv2.INTER_NEAREST)
             held = (self.held[0], np.asarray(later, np.uint8))
         laid_grey: Grey = np.asarray(laid, np.uint8)
-        return peak(correlate(self.before, laid_grey, *held), _SEARCH_PX, _LEFT_PX)
+        return find_peak(correlate(self.before, laid_grey, *held), _SEARCH_PX, _RESIDUAL_PX)
 
 
 def estimate_shift(
@@ -151,23 +151,23 @@ def estimate_shift(
     Raises:
         SatelliteError: There is too little texture to tell, or too few places agree on any shift.
     """
-    tell = progress or (lambda _share: None)
+    report = progress or (lambda _share: None)
     far = _global_shift(grid, before, after)
-    tell(0.1)
-    chips = _chips(grid, before, after, far, lambda share: tell(0.1 + 0.4 * share))
+    report(0.1)
+    chips = _chips(grid, before, after, far, lambda share: report(0.1 + 0.4 * share))
     if len(chips) < _LEAST_AGREEING:
         raise SatelliteError(
             f"the two images cannot be aligned: only {len(chips)} places have texture and data at"
             f" both dates, {_LEAST_AGREEING} are needed; if one is under cloud, take another one; if"
             " they are aligned already, switch the alignment off (align: false)"
         )
-    field = _agreed(grid, chips)
-    tell(0.7)
+    field = _consensus_field(grid, chips)
+    report(0.7)
     step = _spacing(grid) * _NODE_SPACING
-    for ask in (_again, _left_over):
-        points, shifts = ask(chips, field)
+    for measure in (_remeasure, _measure_residuals):
+        points, shifts = measure(chips, field)
         field, _ = fit_field(points, shifts, (grid.width, grid.height), step)
-        tell(0.85 if ask is _again else 1.0)
+        report(0.85 if measure is _remeasure else 1.0)
     moved = field.affine + np.array([[far[0], 0, 0], [far[1], 0, 0]])
     # Rounded before it is used, so that a stored field gives the same pixels.
     return replace(field, affine=moved, lattice=field.lattice.round(_DIGITS), offered=len(chips))
@@ -265,7 +265,7 @@ def _grey(picture: Picture) -> Grey:
     return np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _agreed(grid: Grid, chips: Sequence[_Chip]) -> ShiftField:
+def _consensus_field(grid: Grid, chips: Sequence[_Chip]) -> ShiftField:
     """The affine map, relative to the global shift, that most of the chips agree on.
 
     Raises:
@@ -311,7 +311,7 @@ def _consensus(grid: Grid, points: Array, shifts: Array) -> NDArray[np.bool_]:
     return best
 
 
-def _again(chips: Sequence[_Chip], field: ShiftField) -> tuple[Array, Array]:
+def _remeasure(chips: Sequence[_Chip], field: ShiftField) -> tuple[Array, Array]:
     """Asks all chips again, near where a field expects them.
 
     Returns:
@@ -328,12 +328,12 @@ def _again(chips: Sequence[_Chip], field: ShiftField) -> tuple[Array, Array]:
     return points, np.array([(dx, dy) for _, dx, dy in clear]).reshape(-1, 2)
 
 
-def _left_over(chips: Sequence[_Chip], field: ShiftField) -> tuple[Array, Array]:
+def _measure_residuals(chips: Sequence[_Chip], field: ShiftField) -> tuple[Array, Array]:
     """Asks all chips for what a field leaves, and adds that to it; returns as :func:`_again`."""
     points, shifts = [], []
     for chip in chips:
         dx, dy = field.at(chip.window)
-        left = chip.left_over(dx, dy)
+        left = chip.residual(dx, dy)
         if left.height >= _CLEAR_NEAR:
             points.append(chip.centre)
             shifts.append((left.dx, left.dy))

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from satellite.registration.clouds import AROUND_M, SMOOTH_M
-from satellite.registration.date_view import Look
-from satellite.registration.morphology import Mask, Plane, closed, dilated, side, touching
+from satellite.registration.date_view import DateView
+from satellite.registration.morphology import Mask, Plane, closed, dilated, odd_square, touching
 
 # Brightness in shares of the other date's: in a shadow's middle, and at its edge; and the edge's reach, metres.
 _DARK = 0.8
@@ -34,7 +34,9 @@ DIRECTIONS = 24
 _APART = 0.4
 
 
-def cloud_shadow(look: Look, other: Look, core: Mask, clear: Mask, away: float | None) -> Mask:
+def cloud_shadow(
+    view: DateView, other: DateView, core: Mask, clear: Mask, away: float | None
+) -> Mask:
     """What is darker than at the other date and has the shape of the clouds, moved.
 
     Args:
@@ -44,29 +46,29 @@ def cloud_shadow(look: Look, other: Look, core: Mask, clear: Mask, away: float |
         clear: Where neither date has a cloud.
         away: Direction away from the sun, radians from the right downwards; ``None``: any.
     """
-    ratio = _darkness(look, other)
-    slid = _Slid.of(core, (ratio < _DARK).astype(np.uint8) & clear, clear, look.metre)
-    offset = slid.offset(away)
+    ratio = _darkness(view, other)
+    search = _OutlineSearch.of(core, (ratio < _DARK).astype(np.uint8) & clear, clear, view.metre)
+    offset = search.offset(away)
     if offset is None:
         return np.zeros_like(core)
     height, width = core.shape
     step = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
     shifted = cv2.warpAffine(core, step, (width, height), flags=cv2.INTER_NEAREST)
     moved = np.asarray(shifted, np.uint8) & clear
-    fringe = (ratio < _EDGE).astype(np.uint8) & dilated(moved, _EDGE_M * look.metre)
+    fringe = (ratio < _EDGE).astype(np.uint8) & dilated(moved, _EDGE_M * view.metre)
     shadow = moved | touching(fringe & clear, moved)
-    around = max(AROUND_M * look.metre, 1.5)
+    around = max(AROUND_M * view.metre, 1.5)
     return dilated(closed(shadow, around), around)
 
 
-def shadow_votes(look: Look, other: Look, core: Mask, clear: Mask) -> Plane:
+def shadow_votes(view: DateView, other: DateView, core: Mask, clear: Mask) -> Plane:
     """How well the clouds' outlines fit dark ground in each of `DIRECTIONS` directions, 0 where not at all.
 
     One window can mislead, since any dark field fits some outline; in all windows of a scene the right
     direction is the same.
     """
-    dark = (_darkness(look, other) < _DARK).astype(np.uint8) & clear
-    return _Slid.of(core, dark, clear, look.metre).votes()
+    dark = (_darkness(view, other) < _DARK).astype(np.uint8) & clear
+    return _OutlineSearch.of(core, dark, clear, view.metre).votes()
 
 
 def away_from_sun(votes: Plane) -> float | None:
@@ -77,15 +79,15 @@ def away_from_sun(votes: Plane) -> float | None:
     return float(int((votes + beside / 2).argmax()) * 2 * np.pi / DIRECTIONS)
 
 
-def _darkness(look: Look, other: Look) -> Plane:
+def _darkness(view: DateView, other: DateView) -> Plane:
     """Brightness in shares of the other date's."""
-    near = side(SMOOTH_M * look.metre)
-    ratio = cv2.blur(look.light, near) / np.maximum(cv2.blur(other.light, near), 1.0)
+    near = odd_square(SMOOTH_M * view.metre)
+    ratio = cv2.blur(view.light, near) / np.maximum(cv2.blur(other.light, near), 1.0)
     return np.asarray(ratio, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Slid:
+class _OutlineSearch:
     """The outline of all clouds, slid over dark ground.
 
     Attributes:
@@ -111,7 +113,7 @@ class _Slid:
     usual: float
 
     @classmethod
-    def of(cls, core: Mask, dark: Mask, clear: Mask, metre: float) -> _Slid:
+    def of(cls, core: Mask, dark: Mask, clear: Mask, metre: float) -> _OutlineSearch:
         ratio = min(1.0, 1.0 / (_PX_M * metre))
         height, width = core.shape
         size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
@@ -122,7 +124,7 @@ class _Slid:
             for mask in (core, dark, clear)
         )
         reach = int(min(_FAR_M * metre * ratio, max(size) / 2))
-        hits, tried = _slide(shape, ground, reach), _slide(shape, seen, reach)
+        hits, tried = _correlate(shape, ground, reach), _correlate(shape, seen, reach)
         usual = float(ground.sum()) / max(float(seen.sum()), 1e-6)
         scale = (width / size[0], height / size[1])
         return cls(shape, ground, seen, reach, scale, metre * ratio, hits, tried, usual)
@@ -134,7 +136,7 @@ class _Slid:
             apart = np.abs((self._directions() - away + np.pi) % (2 * np.pi) - np.pi)
             strength = np.where(apart <= _APART, strength, np.float32(0))
         row, col = divmod(int(strength.argmax()), strength.shape[1])
-        if strength[row, col] <= 0 or self._goes_on_around(row, col):
+        if strength[row, col] <= 0 or self._is_part_of_dark_ground(row, col):
             return None
         return (col - self.reach) * self.scale[0], (row - self.reach) * self.scale[1]
 
@@ -159,18 +161,19 @@ class _Slid:
         steps = np.arange(-self.reach, self.reach + 1, dtype=np.float32)
         return np.asarray(np.arctan2(steps[:, None], steps[None, :]), np.float32)
 
-    def _goes_on_around(self, row: int, col: int) -> bool:
+    def _is_part_of_dark_ground(self, row: int, col: int) -> bool:
         """Whether it is only a part of ground that is darker as a whole."""
         outline = np.asarray(self.shape > _OUTLINE, np.uint8)
         wide, narrow = (_RIM_M + _EDGE_M) * self.metre, _EDGE_M * self.metre
         rim = np.asarray(dilated(outline, wide) - dilated(outline, narrow), np.float32)
         dark, seen = (
-            float(_slide(rim, plane, self.reach)[row, col]) for plane in (self.ground, self.seen)
+            float(_correlate(rim, plane, self.reach)[row, col])
+            for plane in (self.ground, self.seen)
         )
         return dark > (self.usual + _RIM) * seen
 
 
-def _slide(shape: Plane, ground: Plane, reach: int) -> Plane:
+def _correlate(shape: Plane, ground: Plane, reach: int) -> Plane:
     """Sum of ``ground`` under ``shape`` moved by (dx, dy), each from -reach to reach."""
     padded = cv2.copyMakeBorder(ground, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
     return np.asarray(cv2.matchTemplate(padded, shape, cv2.TM_CCORR), np.float32)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from satellite.registration.date_view import Look
+from satellite.registration.date_view import DateView
 from satellite.registration.morphology import (
     Mask,
     Plane,
@@ -16,10 +16,10 @@ from satellite.registration.morphology import (
     dilated,
     eroded,
     filled,
-    holds,
+    holds_disc,
+    local_deviation,
+    odd_square,
     opened,
-    side,
-    spread,
 )
 
 # Cloud: the darkest of red, green and blue in its core, grey levels, and how much brighter that is
@@ -52,30 +52,30 @@ _FRINGE_LIFT = 16.0
 AROUND_M = 3.0
 
 
-def cloud_core(look: Look, other: Look, held: Mask) -> Mask:
+def cloud_core(view: DateView, other: DateView, held: Mask) -> Mask:
     """What is as bright, white, smooth and large as a cloud, has soft edges, and is there once."""
-    white = look.tint < _WHITE * look.most
-    bright = (look.least > _CLOUD_LEVEL) & (look.least - other.least > _CLOUD_LIFT)
+    white = view.tint < _WHITE * view.most
+    bright = (view.least > _CLOUD_LEVEL) & (view.least - other.least > _CLOUD_LIFT)
     like = (white & bright & (held > 0)).astype(np.uint8)
-    if not holds(like, _CORE_M * look.metre):
+    if not holds_disc(like, _CORE_M * view.metre):
         return np.zeros_like(like)
-    smooth = spread(look.light, SMOOTH_M * look.metre) < _SMOOTH
-    core = opened(like & smooth.astype(np.uint8), max(_CORE_M * look.metre, _CORE_PX))
+    smooth = local_deviation(view.light, SMOOTH_M * view.metre) < _SMOOTH
+    core = opened(like & smooth.astype(np.uint8), max(_CORE_M * view.metre, _CORE_PX))
     if not core.any():
         return core
-    return _soft(dilated(core, SMOOTH_M * look.metre / 2) & like, look)  # up to its edge
+    return _soft_edged(dilated(core, SMOOTH_M * view.metre / 2) & like, view)  # up to its edge
 
 
-def cloud_around(look: Look, other: Look, core: Mask) -> Mask:
+def cloud_around(view: DateView, other: DateView, core: Mask) -> Mask:
     """A cloud from its core outwards: the fringe lifts the ground, and pales it."""
-    near = side(SMOOTH_M * look.metre)
-    lift = np.asarray(cv2.blur(look.least - other.least, near), np.float32)
-    fringe = (lift > _FRINGE_LIFT) & (cv2.blur(look.tint, near) < 2 * _WHITE * look.most)
-    cloud = _fading(core, lift, fringe, _FRINGE_M * look.metre)
-    return dilated(closed(cloud, AROUND_M * look.metre), AROUND_M * look.metre)
+    near = odd_square(SMOOTH_M * view.metre)
+    lift = np.asarray(cv2.blur(view.least - other.least, near), np.float32)
+    fringe = (lift > _FRINGE_LIFT) & (cv2.blur(view.tint, near) < 2 * _WHITE * view.most)
+    cloud = _grown_into_fringe(core, lift, fringe, _FRINGE_M * view.metre)
+    return dilated(closed(cloud, AROUND_M * view.metre), AROUND_M * view.metre)
 
 
-def _fading(core: Mask, lift: Plane, fringe: NDArray[np.bool_], reach: float) -> Mask:
+def _grown_into_fringe(core: Mask, lift: Plane, fringe: NDArray[np.bool_], reach: float) -> Mask:
     """A core and what fades around it: from pixel to pixel outwards, the lift gets no stronger.
 
     A new roof beside a cloud lifts the ground, too, but does not fade.
@@ -90,9 +90,9 @@ def _fading(core: Mask, lift: Plane, fringe: NDArray[np.bool_], reach: float) ->
     return np.asarray(level > 0, np.uint8)
 
 
-def _soft(core: Mask, look: Look) -> Mask:
+def _soft_edged(core: Mask, view: DateView) -> Mask:
     """Those blobs of a mask of which most of the edge is soft."""
-    light, metre = look.finer(_FINER)
+    light, metre = view.finer(_FINER)
     width = max(_SOFT_M * metre, _SOFT_PX)
     down, across = light.shape[0] / core.shape[0], light.shape[1] / core.shape[1]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=8)
@@ -108,13 +108,13 @@ def _soft(core: Mask, look: Look) -> Mask:
         ]
         near = np.where(labels[rows, cols] == blob, 2, core[rows, cols]).astype(np.uint8)
         size = (there.shape[1], there.shape[0])
-        keep[blob] = _fades(
+        keep[blob] = _has_soft_edge(
             there, np.asarray(cv2.resize(near, size, interpolation=cv2.INTER_NEAREST)), width
         )
     return np.asarray(keep[labels], np.uint8)
 
 
-def _fades(light: Plane, marked: NDArray[np.generic], width: float) -> bool:
+def _has_soft_edge(light: Plane, marked: NDArray[np.generic], width: float) -> bool:
     """Whether the edge of a blob is wider than a width in pixels.
 
     Args:

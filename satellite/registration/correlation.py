@@ -63,13 +63,13 @@ def texture(grey: Grey, valid: NDArray[np.bool_]) -> float:
     return float(np.sqrt(squares.mean())) if squares.size else 0.0
 
 
-def middle_of(valid: Grey) -> tuple[float, float]:
+def weighted_centre(valid: Grey) -> tuple[float, float]:
     """X and y, in pixels, of the middle of what a correlation of a window looks at.
 
     Args:
         valid: 1 where the window holds data, 0 elsewhere.
     """
-    weights = _taper(*valid.shape) * valid
+    weights = _window_function(*valid.shape) * valid
     total = max(float(weights.sum()), 1e-9)
     height, width = valid.shape
     x = float(weights.sum(axis=0) @ (np.arange(width) + 0.5)) / total
@@ -105,7 +105,7 @@ def surface(spectrum: Spectrum, reach: int) -> Surface:
     return np.asarray(part / max(float(part.std()), 1e-12), np.float32)
 
 
-def peak(spectrum: Spectrum, reach: int, within: int | None = None) -> Peak:
+def find_peak(spectrum: Spectrum, reach: int, within: int | None = None) -> Peak:
     """The shift at which two windows agree best.
 
     Args:
@@ -117,7 +117,7 @@ def peak(spectrum: Spectrum, reach: int, within: int | None = None) -> Peak:
     middle = reach if within is None else within
     inner = around[reach - middle : reach + middle + 1, reach - middle : reach + middle + 1]
     row, col = divmod(int(inner.argmax()), inner.shape[1])
-    dx, dy = _between(spectrum, col - middle, row - middle)
+    dx, dy = _subpixel_shift(spectrum, col - middle, row - middle)
     return Peak(dx, dy, float(inner[row, col]))
 
 
@@ -128,7 +128,7 @@ def _gradients(grey: Grey, valid: Grey | None) -> Gradients:
     down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
     length = cv2.magnitude(across, down)
     soft = _SOFT * max(float(length.mean()), _LEAST_SOFT)
-    scale = _taper(*grey.shape) / (length + np.float32(soft))
+    scale = _window_function(*grey.shape) / (length + np.float32(soft))
     if valid is not None:
         scale = scale * cv2.erode(valid, np.ones((_EDGE_PX, _EDGE_PX), np.uint8))
     complex_valued = np.empty(grey.shape, np.complex64)
@@ -136,21 +136,21 @@ def _gradients(grey: Grey, valid: Grey | None) -> Gradients:
     return complex_valued
 
 
-def _between(spectrum: Spectrum, dx: int, dy: int) -> tuple[float, float]:
+def _subpixel_shift(spectrum: Spectrum, dx: int, dy: int) -> tuple[float, float]:
     """The best shift around a whole one: the inverse transform there, as two products of matrices."""
     height, width = spectrum.shape
-    down = _waves(height) * np.exp(2j * np.pi * dy * scipy.fft.fftfreq(height))
-    across = _waves(width) * np.exp(2j * np.pi * dx * scipy.fft.fftfreq(width))
+    down = _fourier_rows(height) * np.exp(2j * np.pi * dy * scipy.fft.fftfreq(height))
+    across = _fourier_rows(width) * np.exp(2j * np.pi * dx * scipy.fft.fftfreq(width))
     fine = (down.astype(np.complex64) @ spectrum @ across.astype(np.complex64).T).real
     y, x = divmod(int(fine.argmax()), fine.shape[1])
     return float(dx + _FINE[x]), float(dy + _FINE[y])
 
 
 @lru_cache(maxsize=8)
-def _waves(length: int) -> NDArray[np.complex128]:
+def _fourier_rows(length: int) -> NDArray[np.complex128]:
     return np.asarray(np.exp(2j * np.pi * np.outer(_FINE, scipy.fft.fftfreq(length))))
 
 
 @lru_cache(maxsize=8)
-def _taper(height: int, width: int) -> NDArray[np.float32]:
+def _window_function(height: int, width: int) -> NDArray[np.float32]:
     return np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)

@@ -13,7 +13,7 @@ from satellite.registration.normalise import Gains
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class DateView:
     """One date of a window, coarser.
 
     Attributes:
@@ -38,7 +38,9 @@ class Look:
     picture: Picture
 
     @classmethod
-    def of(cls, picture: Picture, size: tuple[int, int], metre: float, gains: Gains | None) -> Look:
+    def of(
+        cls, picture: Picture, size: tuple[int, int], metre: float, gains: Gains | None
+    ) -> DateView:
         """The look of a picture.
 
         Args:

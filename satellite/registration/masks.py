@@ -35,13 +35,21 @@ from satellite.registration.cloud_shadows import (
     shadow_votes,
 )
 from satellite.registration.clouds import cloud_around, cloud_core
-from satellite.registration.date_view import Look
-from satellite.registration.morphology import Mask, closed, dilated, holds, opened, side, spread
+from satellite.registration.date_view import DateView
+from satellite.registration.morphology import (
+    Mask,
+    closed,
+    dilated,
+    holds_disc,
+    local_deviation,
+    odd_square,
+    opened,
+)
 from satellite.registration.normalise import Gains, Sample
 
 #: Directions in which clouds cast shadows at the earlier and the later date, radians; ``None``: not known.
-Away = tuple[float | None, float | None]
-UNKNOWN: Away = (None, None)
+ShadowDirections = tuple[float | None, float | None]
+UNKNOWN: ShadowDirections = (None, None)
 
 # What should be read around a window for its masks to be those of a larger one, metres: half a cloud,
 # enough to see its soft edge.
@@ -85,7 +93,7 @@ def quality_of(
     resolution_m: float,
     *,
     gains: Gains | None = None,
-    away: Away = UNKNOWN,
+    away: ShadowDirections = UNKNOWN,
 ) -> Picture:
     """Tells where a window cannot be compared, and why.
 
@@ -103,7 +111,7 @@ def quality_of(
     """
     height, width = valid_before.shape
     valid = valid_before & valid_after
-    coarse = _judge(*_looks(before, after, valid, resolution_m, gains), away)
+    coarse = _classify(*_date_views(before, after, valid, resolution_m, gains), away)
     quality: Picture
     if coarse.any():
         quality = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST))
@@ -114,7 +122,9 @@ def quality_of(
     return quality
 
 
-def shadow_directions(samples: Iterable[Sample], resolution_m: float, gains: Gains | None) -> Away:
+def shadow_directions(
+    samples: Iterable[Sample], resolution_m: float, gains: Gains | None
+) -> ShadowDirections:
     """Where clouds cast their shadows, which is the same all over an image.
 
     Args:
@@ -128,22 +138,22 @@ def shadow_directions(samples: Iterable[Sample], resolution_m: float, gains: Gai
     """
     votes = np.zeros((2, DIRECTIONS), np.float32)
     for before, after, valid in samples:
-        first, second, held = _looks(before, after, valid, resolution_m, gains)
-        for date, (look, other) in enumerate(((first, second), (second, first))):
-            core = cloud_core(look, other, held)
+        first, second, held = _date_views(before, after, valid, resolution_m, gains)
+        for date, (view, other) in enumerate(((first, second), (second, first))):
+            core = cloud_core(view, other, held)
             if core.any():
-                clear = held & (1 - cloud_around(look, other, core))
-                votes[date] += shadow_votes(look, other, core, clear)
+                clear = held & (1 - cloud_around(view, other, core))
+                votes[date] += shadow_votes(view, other, core, clear)
     return away_from_sun(votes[0]), away_from_sun(votes[1])
 
 
-def _looks(
+def _date_views(
     before: Picture,
     after: Picture,
     valid: NDArray[np.bool_],
     resolution_m: float,
     gains: Gains | None,
-) -> tuple[Look, Look, Mask]:
+) -> tuple[DateView, DateView, Mask]:
     """Both dates, coarser, and where they hold data."""
     height, width = valid.shape
     factor = int(np.clip(_COARSEST_M / resolution_m, 1, _COARSER))
@@ -151,79 +161,79 @@ def _looks(
     metre = 1.0 / (resolution_m * factor)
     held = cv2.resize(valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     return (
-        Look.of(before, size, metre, None),
-        Look.of(after, size, metre, gains),
+        DateView.of(before, size, metre, None),
+        DateView.of(after, size, metre, gains),
         np.asarray(held, np.uint8),
     )
 
 
-def _judge(first: Look, second: Look, held: Mask, away: Away) -> Mask:
+def _classify(first: DateView, second: DateView, held: Mask, away: ShadowDirections) -> Mask:
     """Quality at the coarser resolution."""
     quality = np.zeros(held.shape, np.uint8)
     quality[_water(first, second) > 0] = Quality.WATER
     clear = held
-    for look, other, direction in ((first, second, away[0]), (second, first, away[1])):
-        core = cloud_core(look, other, held)
+    for view, other, direction in ((first, second, away[0]), (second, first, away[1])):
+        core = cloud_core(view, other, held)
         if core.any():
-            cloud = cloud_around(look, other, core)
-            shadow = cloud_shadow(look, other, core, held & (1 - cloud), direction)
+            cloud = cloud_around(view, other, core)
+            shadow = cloud_shadow(view, other, core, held & (1 - cloud), direction)
             quality[shadow > 0] = Quality.SHADOW
             quality[cloud > 0] = Quality.CLOUD
             clear = clear & (1 - cloud)
     for kind, rule in ((Quality.SNOW, _snow), (Quality.HAZE, _haze)):
-        for look, other in ((first, second), (second, first)):
-            found = rule(look, other, clear)
+        for view, other in ((first, second), (second, first)):
+            found = rule(view, other, clear)
             quality[(found > 0) & (quality != Quality.CLOUD)] = kind
     return quality
 
 
-def _haze(look: Look, other: Look, held: Mask) -> Mask:
+def _haze(view: DateView, other: DateView, held: Mask) -> Mask:
     """A veil: the other date's ground seen through, paler, and its darkest places brighter."""
-    radius = max(1, round(_DARK_M * look.metre / 2))
+    radius = max(1, round(_DARK_M * view.metre / 2))
     element = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * radius + 1, 2 * radius + 1))
-    lift = cv2.erode(look.least, element) - cv2.erode(other.least, element)
+    lift = cv2.erode(view.least, element) - cv2.erode(other.least, element)
     veiled = (lift > _HAZE_LIFT).astype(np.uint8) & held
-    if not holds(veiled, _HAZE_CORE_M * look.metre):
+    if not holds_disc(veiled, _HAZE_CORE_M * view.metre):
         return np.zeros_like(held)
-    wide = side(_HAZE_M * look.metre)
-    mean, mean_other = cv2.blur(look.light, wide), cv2.blur(other.light, wide)
-    both = cv2.blur(look.light * other.light, wide) - mean * mean_other
-    own = np.maximum(cv2.blur(look.light**2, wide) - mean**2, 1e-3)
+    wide = odd_square(_HAZE_M * view.metre)
+    mean, mean_other = cv2.blur(view.light, wide), cv2.blur(other.light, wide)
+    both = cv2.blur(view.light * other.light, wide) - mean * mean_other
+    own = np.maximum(cv2.blur(view.light**2, wide) - mean**2, 1e-3)
     others = np.maximum(cv2.blur(other.light**2, wide) - mean_other**2, 1e-3)
     seen_through = (both > _HAZE_CORRELATION * np.sqrt(own * others)) & (
         own < _HAZE_CONTRAST**2 * others
     )
     veil = veiled & seen_through.astype(np.uint8)
-    if not holds(veil, _HAZE_CORE_M * look.metre / 2):
+    if not holds_disc(veil, _HAZE_CORE_M * view.metre / 2):
         return np.zeros_like(held)
-    veil = closed(veil, _DARK_M * look.metre)
-    return opened(veil, _HAZE_CORE_M * look.metre)
+    veil = closed(veil, _DARK_M * view.metre)
+    return opened(veil, _HAZE_CORE_M * view.metre)
 
 
-def _snow(look: Look, other: Look, held: Mask) -> Mask:
-    snow = (look.least > _SNOW_LEVEL) & (look.bands[..., 2] - look.bands[..., 0] > _SNOW_BLUE)
-    snow &= (look.least - other.least > _SNOW_LIFT) & (held > 0)
+def _snow(view: DateView, other: DateView, held: Mask) -> Mask:
+    snow = (view.least > _SNOW_LEVEL) & (view.bands[..., 2] - view.bands[..., 0] > _SNOW_BLUE)
+    snow &= (view.least - other.least > _SNOW_LIFT) & (held > 0)
     covered = float(snow.sum())
-    if covered < max(_SNOW_SHARE * float(held.sum()), _SNOW_M2 * look.metre**2):
+    if covered < max(_SNOW_SHARE * float(held.sum()), _SNOW_M2 * view.metre**2):
         return np.zeros_like(held)
     return dilated(snow.astype(np.uint8), 1.0)
 
 
-def _water(first: Look, second: Look) -> Mask:
+def _water(first: DateView, second: DateView) -> Mask:
     water = np.ones(first.light.shape, bool)
-    for look in (first, second):
-        red, green, blue = (look.raw[..., band] for band in range(3))
+    for view in (first, second):
+        red, green, blue = (view.raw[..., band] for band in range(3))
         water &= (red + green + blue) < 3 * _WATER_LEVEL
-        if look.raw.shape[2] > 3:
-            infrared = look.raw[..., 3]
+        if view.raw.shape[2] > 3:
+            infrared = view.raw[..., 3]
             water &= (infrared < _WATER_NIR) & (infrared < green)
         else:
             water &= np.maximum(green, blue) - red > _WATER_BLUE
             water &= blue - red > 0
-    if not holds(water.astype(np.uint8), _WATER_M * look.metre):
+    if not holds_disc(water.astype(np.uint8), _WATER_M * view.metre):
         return np.zeros(water.shape, np.uint8)
     smooth = water.copy()
-    for look in (first, second):
-        smooth &= spread(look.light, _SMOOTH_M * look.metre) < _WATER_SMOOTH
-    middle = opened(smooth.astype(np.uint8), _WATER_M * look.metre)
-    return dilated(middle, _SMOOTH_M * look.metre) & water.astype(np.uint8)  # up to the shore
+    for view in (first, second):
+        smooth &= local_deviation(view.light, _SMOOTH_M * view.metre) < _WATER_SMOOTH
+    middle = opened(smooth.astype(np.uint8), _WATER_M * view.metre)
+    return dilated(middle, _SMOOTH_M * view.metre) & water.astype(np.uint8)  # up to the shore

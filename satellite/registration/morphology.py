@@ -10,20 +10,20 @@ Plane = NDArray[np.float32]
 Mask = NDArray[np.uint8]  # 0 or 1
 
 
-def spread(plane: Plane, length: float) -> Plane:
+def local_deviation(plane: Plane, length: float) -> Plane:
     """Standard deviation within squares of a side, pixels."""
-    mean = cv2.blur(plane, side(length))
-    variance = cv2.blur(plane * plane, side(length)) - mean * mean
+    mean = cv2.blur(plane, odd_square(length))
+    variance = cv2.blur(plane * plane, odd_square(length)) - mean * mean
     return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float32)
 
 
-def side(length: float) -> tuple[int, int]:
+def odd_square(length: float) -> tuple[int, int]:
     """Odd side of a square of about a length, pixels, twice."""
     odd = 2 * max(1, round(length / 2)) + 1
     return odd, odd
 
 
-def holds(mask: Mask, radius: float) -> bool:
+def holds_disc(mask: Mask, radius: float) -> bool:
     """Whether a mask has as many pixels as a disc."""
     return int(cv2.countNonZero(mask)) >= np.pi * radius**2
 

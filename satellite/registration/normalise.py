@@ -143,7 +143,7 @@ def estimate_gains(samples: Iterable[Sample], bands: int) -> Gains:
     Returns:
         The gains; those of :meth:`Gains.none` where there is too little to tell.
     """
-    parts = [_coarse(*sample) for sample in samples]
+    parts = [_block_means(*sample) for sample in samples]
     before, after = (
         np.concatenate([np.empty((0, bands)), *(part[side] for part in parts)]) for side in (0, 1)
     )
@@ -155,10 +155,10 @@ def estimate_gains(samples: Iterable[Sample], bands: int) -> Gains:
         before, after = before[chosen], after[chosen]
     line = _consensus(before, after, rng)
     found = None if line is None else _refine(before, after, *line)
-    return found or _matched(before, after)
+    return found or _match_moments(before, after)
 
 
-def _coarse(before: Picture, after: Picture, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
+def _block_means(before: Picture, after: Picture, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Means of blocks of pixels, (n, bands) of both dates, where all of a block is usable."""
     height, width = (length // _COARSER * _COARSER for length in usable.shape)
     if not height or not width:
@@ -238,9 +238,9 @@ def _refine(before: Array, after: Array, gain: Array, bias: Array) -> Gains | No
     return _gains(gain, bias, Basis.UNCHANGED, share) if told else None
 
 
-def _matched(before: Array, after: Array) -> Gains:
+def _match_moments(before: Array, after: Array) -> Gains:
     """Gains that match the middle and the spread of each band."""
-    (mean_b, spread_b), (mean_a, spread_a) = _bulk(before), _bulk(after)
+    (mean_b, spread_b), (mean_a, spread_a) = _clipped_moments(before), _clipped_moments(after)
     if min(spread_b.min(), spread_a.min()) < _LEAST_SPREAD:
         return Gains.none(before.shape[1])
     gain = np.clip(spread_b / spread_a, *_GAINS)
@@ -248,7 +248,7 @@ def _matched(before: Array, after: Array) -> Gains:
     return _gains(gain, bias, Basis.SPREAD, 0.0)
 
 
-def _bulk(values: Array) -> tuple[Array, Array]:
+def _clipped_moments(values: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of each band, of values pulled in to their bulk."""
     pulled = np.clip(values, *np.quantile(values, _BULK, axis=0))
     return pulled.mean(axis=0), pulled.std(axis=0)

@@ -19,7 +19,7 @@ from satellite.imagery.overlap import common_grid
 from satellite.imagery.scene import Scene
 from satellite.imagery.views import Picture, Quality, Views
 from satellite.registration.align import estimate_shift
-from satellite.registration.masks import UNKNOWN, Away, quality_of, shadow_directions
+from satellite.registration.masks import UNKNOWN, ShadowDirections, quality_of, shadow_directions
 from satellite.registration.normalise import Gains, Sample, estimate_gains
 from satellite.registration.shift import ShiftField
 
@@ -62,7 +62,7 @@ class Preparation:
     size: tuple[int, int]
     shift: ShiftField | None
     gains: Gains
-    away: Away = UNKNOWN
+    away: ShadowDirections = UNKNOWN
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it; :meth:`from_dict` brings it back."""
@@ -144,7 +144,7 @@ class Pair:
         """
         with self._preparing:
             if self._preparation is None:
-                self._preparation = self._prepared(progress or (lambda _share: None))
+                self._preparation = self._estimate(progress or (lambda _share: None))
             return self._preparation
 
     def use(self, preparation: Preparation) -> None:
@@ -221,15 +221,15 @@ class Pair:
         """The later image, read where it shows what the earlier one does."""
         if shift is None:
             return self._picture(self.after, window)
-        least, largest = shift.between(window)
+        least, largest = shift.range_in(window)
         if (largest - least).max() > _ONE_SHIFT_PX:
             return self._warped(window, shift, least, largest)
         dx, dy = (least + largest) / 2
         whole_x, whole_y = round(dx), round(dy)
-        part = _moved(window, whole_x, whole_y, 0)
+        part = _shifted_window(window, whole_x, whole_y, 0)
         if max(abs(dx - whole_x), abs(dy - whole_y)) < _NO_SHIFT_PX:
             return self._picture(self.after, part)
-        wide = _moved(window, whole_x, whole_y, _RIM_PX)
+        wide = _shifted_window(window, whole_x, whole_y, _RIM_PX)
         offset = np.array(
             [[1, 0, dx - whole_x + _RIM_PX], [0, 1, dy - whole_y + _RIM_PX]], np.float32
         )
@@ -238,7 +238,7 @@ class Pair:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         moved = cv2.warpAffine(picture, offset, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
         inner = slice(_RIM_PX, _RIM_PX + window.height), slice(_RIM_PX, _RIM_PX + window.width)
-        return np.asarray(moved), _safe(valid)[inner]
+        return np.asarray(moved), _fully_valid(valid)[inner]
 
     def _warped(
         self,
@@ -259,19 +259,19 @@ class Pair:
         picture, valid = self._picture(self.after, wide)
         warped = np.empty((window.height, window.width, self.bands), np.uint8)
         held = np.ones((window.height, window.width), np.uint8)
-        safe = None if valid.all() else _safe(valid).view(np.uint8)
+        safe = None if valid.all() else _fully_valid(valid).view(np.uint8)
         for row in range(0, window.height, _STRIP_PX):
             rows = slice(row, min(row + _STRIP_PX, window.height))
             strip = Window(
                 window.col_off, window.row_off + row, window.width, rows.stop - rows.start
             )
-            fixed, part = cv2.convertMaps(*shift.places(strip, wide), cv2.CV_16SC2)
+            fixed, part = cv2.convertMaps(*shift.read_positions(strip, wide), cv2.CV_16SC2)
             cv2.remap(picture, fixed, part, cv2.INTER_LINEAR, warped[rows], cv2.BORDER_REPLICATE)
             if safe is not None:
                 cv2.remap(safe, fixed, part, cv2.INTER_NEAREST, held[rows])
         return warped, held.view(np.bool_)
 
-    def _prepared(self, progress: Callable[[float], None]) -> Preparation:
+    def _estimate(self, progress: Callable[[float], None]) -> Preparation:
         shift = None
         if self._align:
             try:
@@ -312,7 +312,7 @@ class Pair:
                 yield before, after, valid_before & valid_after
 
 
-def _moved(window: Window, dx: int, dy: int, rim: int) -> Window:
+def _shifted_window(window: Window, dx: int, dy: int, rim: int) -> Window:
     return Window(
         window.col_off + dx - rim,
         window.row_off + dy - rim,
@@ -321,7 +321,7 @@ def _moved(window: Window, dx: int, dy: int, rim: int) -> Window:
     )
 
 
-def _safe(valid: Valid) -> Valid:
+def _fully_valid(valid: Valid) -> Valid:
     """Pixels of which all neighbours hold data: between others, interpolation mixes in nothing."""
     if valid.all():
         return valid

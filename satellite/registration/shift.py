@@ -77,7 +77,9 @@ class ShiftField:
         ys = np.arange(window.height) + window.row_off + 0.5
         return self._on(xs, ys)
 
-    def places(self, window: Window, of: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def read_positions(
+        self, window: Window, of: Window
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Where a window's pixels are to be read, as OpenCV's ``remap`` wants it.
 
         Args:
@@ -100,7 +102,7 @@ class ShiftField:
         x, y = (np.asarray(cv2.resize(part, size), np.float32)[inner] for part in coarse)
         return x, y
 
-    def between(self, window: Window) -> tuple[Array, Array]:
+    def range_in(self, window: Window) -> tuple[Array, Array]:
         """Least and largest shifts, each (2,) for x and y, among samples of a window."""
         per_side = max(2, min(_SAMPLES, ceil(max(window.width, window.height) / 16)))
         xs = np.linspace(window.col_off, window.col_off + window.width, per_side)

@@ -66,14 +66,14 @@ def fit_field(
     Returns:
         The field, and which (n,) of the measurements it trusts.
     """
-    trusted = like_neighbours(points, shifts)
-    freedom, missed = _freedom(points[trusted], shifts[trusted], size, step_px)
-    field = fit(points[trusted], shifts[trusted], size, step_px, *freedom)
+    trusted = median_test(points, shifts)
+    freedom, missed = _choose_freedom(points[trusted], shifts[trusted], size, step_px)
+    field = fit_with_freedom(points[trusted], shifts[trusted], size, step_px, *freedom)
     residual = missed / _RAYLEIGH_MEDIAN * float(np.sqrt(2))
     return replace(field, residual_px=round(residual, 3), chips=int(trusted.sum())), trusted
 
 
-def like_neighbours(points: Array, shifts: Array) -> NDArray[np.bool_]:
+def median_test(points: Array, shifts: Array) -> NDArray[np.bool_]:
     """Which (n,) of the shifts (n, 2) at points (n, 2) are like those of their neighbours.
 
     The normalised median test of particle image velocimetry: Westerweel and Scarano 2005,
@@ -89,7 +89,7 @@ def like_neighbours(points: Array, shifts: Array) -> NDArray[np.bool_]:
     return np.asarray(off < _UNLIKE * (usual + _ALLOWED_PX))
 
 
-def fit(
+def fit_with_freedom(
     points: Array,
     shifts: Array,
     size: tuple[int, int],
@@ -129,19 +129,19 @@ def fit(
     return ShiftField(*size, full, step_px, bent.reshape(2, *shape))
 
 
-def _freedom(
+def _choose_freedom(
     points: Array, shifts: Array, size: tuple[int, int], step_px: float
 ) -> tuple[tuple[int, float], float]:
     """How free a field should be, the stiffer in doubt, and the median miss of what is held out."""
     best, least = _FREEDOMS[0], inf
     for freedom in _FREEDOMS:
-        missed = float(np.median(_held_out(points, shifts, size, step_px, freedom)))
+        missed = float(np.median(_cross_validation_errors(points, shifts, size, step_px, freedom)))
         if least - missed > max(_WORTHWHILE * missed, _WORTHWHILE_PX):
             best, least = freedom, missed
     return best, least
 
 
-def _held_out(
+def _cross_validation_errors(
     points: Array,
     shifts: Array,
     size: tuple[int, int],
@@ -155,7 +155,7 @@ def _held_out(
     for fold in np.unique(folds):
         out = folds == fold
         kept = ~out if not out.all() else out
-        field = fit(points[kept], shifts[kept], size, step_px, *freedom)
+        field = fit_with_freedom(points[kept], shifts[kept], size, step_px, *freedom)
         misses[out] = np.hypot(*(shifts[out] - field.at_points(points[out])).T)
     return misses
 

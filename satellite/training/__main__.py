@@ -62,8 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m satellite.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     fit = commands.add_parser("fit", help="train a network; the figures are of tiles left out")
-    judge = commands.add_parser("evaluate", help="figures of weights as they are")
-    for command in (fit, judge):
+    predict = commands.add_parser("evaluate", help="figures of weights as they are")
+    for command in (fit, predict):
         command.add_argument("--data", type=Path, required=True, help="folder with A, B and label")
         command.add_argument(
             "--pixel",
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--weights",
             type=Path,
-            required=command is judge,
+            required=command is predict,
             metavar="PTH",
             help="PyTorch weights to begin with; random ones without",
         )
@@ -95,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_settings(command: argparse.ArgumentParser) -> None:
     """An option for each setting, by its name without the unit."""
     others = {
-        "for small": Settings.of("small", begun=True),
-        "without weights": Settings.of("tinycd", begun=False),
+        "for small": Settings.of("small", pretrained=True),
+        "without weights": Settings.of("tinycd", pretrained=False),
     }
     for field in fields(Settings):
         usual = getattr(Settings(), field.name)
@@ -118,7 +118,9 @@ def _settings(options: argparse.Namespace) -> Settings:
     """What the user chose, and for the rest what suits the network."""
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
     chosen = {name: value for name, value in given.items() if value is not None}
-    suited = Settings.of(options.network or Settings().network, begun=options.weights is not None)
+    suited = Settings.of(
+        options.network or Settings().network, pretrained=options.weights is not None
+    )
     return replace(suited, **chosen)
 
 

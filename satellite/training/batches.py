@@ -49,7 +49,7 @@ class Batch:
 
 
 @dataclass(slots=True)
-class Course:
+class CropSampler:
     """Draws crops from samples, as a sensor would see them.
 
     Attributes:
@@ -111,7 +111,9 @@ class Course:
         side, grid_m = self.settings.side_px, self.settings.pixel_m
         sensor = Sensor(self.settings.resolution_m).varied(rng)
         pictures = [
-            resized(sensor.see(picture, sample.pixel_m, grid_m, rng), side, side, cv2.INTER_LINEAR)
+            resized(
+                sensor.simulate(picture, sample.pixel_m, grid_m, rng), side, side, cv2.INTER_LINEAR
+            )
             for picture in (sample.before, sample.after)
         ]
         masks = [

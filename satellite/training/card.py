@@ -79,8 +79,8 @@ _NO_FIGURES = "None were taken. Compare it on labelled tiles of your own before 
 
 
 def _facts(origin: Origin, settings: Settings, sha256: str, parameters: int) -> str:
-    begun = origin.weights_sha256 is not None
-    tuned = f"{settings.tuned}, share {settings.share:g}" if begun else "all"
+    pretrained = origin.weights_sha256 is not None
+    tuned = f"{settings.tuned}, share {settings.share:g}" if pretrained else "all"
     rows = {
         "file": f"`model.onnx`, SHA-256 `{sha256}`",
         "trained": f"{origin.trained.isoformat()} by `satellite.training`",

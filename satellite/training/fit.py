@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from satellite.errors import SatelliteError
 from satellite.imagery.views import Probability
-from satellite.training.batches import Batch, Course, to_input
+from satellite.training.batches import Batch, CropSampler, to_input
 from satellite.training.network import TinyCD
 from satellite.training.samples import Sample
 from satellite.training.sensor import Sensor
@@ -85,7 +85,7 @@ def device_of(settings: Settings) -> str:
 
 def fit(
     network: Network,
-    course: Course,
+    crops: CropSampler,
     *,
     frozen: bool,
     folder: Path | None = None,
@@ -108,26 +108,26 @@ def fit(
     Raises:
         SatelliteError: The loss is no number any more.
     """
-    settings, device = course.settings, device_of(course.settings)
+    settings, device = crops.settings, device_of(crops.settings)
     network.to(device)
     first = {name: values.clone() for name, values in network.state_dict().items()}
     optimiser = _optimiser(network, settings, frozen=frozen)
-    key = _key(network, course, frozen=frozen)
-    for epoch in range(_resumed(network, optimiser, folder, key), settings.epochs):
+    key = _key(network, crops, frozen=frozen)
+    for epoch in range(_load_checkpoint(network, optimiser, folder, key), settings.epochs):
         _set_mode(network, frozen=frozen)
         losses = []
-        for number, batch in enumerate(course.epoch(epoch)):
-            rate = settings.rate * _share_of_rate(epoch + number / course.steps, settings.epochs)
+        for number, batch in enumerate(crops.epoch(epoch)):
+            rate = settings.rate * _rate_factor(epoch + number / crops.steps, settings.epochs)
             losses.append(_step(network, optimiser, batch, rate, device))
         if not math.isfinite(sum(losses)):
             raise SatelliteError(
                 f"training broke down in epoch {epoch + 1}: choose a lower rate than {settings.rate}"
             )
-        _keep(network, optimiser, folder, key, epoch + 1)
+        _save_checkpoint(network, optimiser, folder, key, epoch + 1)
         if report is not None:
             report(epoch + 1, sum(losses) / len(losses))
     if frozen:
-        _mix(network, first, settings.share)
+        _interpolate_weights(network, first, settings.share)
     network.eval()
 
 
@@ -140,10 +140,10 @@ def _optimiser(network: Network, settings: Settings, *, frozen: bool) -> Any:
     return torch.optim.AdamW(tuned, lr=settings.rate, weight_decay=settings.decay)
 
 
-def _key(network: Network, course: Course, *, frozen: bool) -> str:
+def _key(network: Network, crops: CropSampler, *, frozen: bool) -> str:
     """Tells a training from any other: the settings, what is learned from, the first weights."""
-    digest = hashlib.sha256(f"{course.settings.digest} {frozen}".encode())
-    for sample in (*course.samples, *course.land):
+    digest = hashlib.sha256(f"{crops.settings.digest} {frozen}".encode())
+    for sample in (*crops.samples, *crops.land):
         digest.update(sample.name.encode())
         for layer in (sample.before, sample.after, sample.appeared, sample.gone, sample.known):
             digest.update(layer.tobytes())
@@ -159,7 +159,7 @@ def _set_mode(network: Network, *, frozen: bool) -> None:
             module.eval()
 
 
-def _share_of_rate(epoch: float, epochs: int) -> float:
+def _rate_factor(epoch: float, epochs: int) -> float:
     """What of the highest rate is used: a short rise, then half a cosine down to 0."""
     passed = epoch / epochs
     return min(1.0, (passed + 1e-3) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * passed))
@@ -199,14 +199,14 @@ def loss_of(logits: Tensor, appeared: Tensor, known: Tensor) -> Tensor:
     return entropy + 1 - overlap
 
 
-def _mix(network: Network, first: Mapping[str, Tensor], share: float) -> None:
+def _interpolate_weights(network: Network, first: Mapping[str, Tensor], share: float) -> None:
     """Moves the weights back to where they began, but for a share of the way."""
     for name, values in network.state_dict().items():
         if values.is_floating_point():
             values.copy_(first[name].lerp(values, share))
 
 
-def _resumed(network: Network, optimiser: Any, folder: Path | None, key: str) -> int:
+def _load_checkpoint(network: Network, optimiser: Any, folder: Path | None, key: str) -> int:
     """Epochs that are done already; network and optimiser are then as they were after these."""
     if folder is None or not (folder / _CHECKPOINT).exists():
         return 0
@@ -220,7 +220,9 @@ def _resumed(network: Network, optimiser: Any, folder: Path | None, key: str) ->
     return 0
 
 
-def _keep(network: Network, optimiser: Any, folder: Path | None, key: str, epochs: int) -> None:
+def _save_checkpoint(
+    network: Network, optimiser: Any, folder: Path | None, key: str, epochs: int
+) -> None:
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -235,7 +237,7 @@ def _keep(network: Network, optimiser: Any, folder: Path | None, key: str, epoch
     part.replace(folder / _CHECKPOINT)
 
 
-def judge(
+def predict(
     network: Network, sample: Sample, settings: Settings, sensor: Sensor | None = None
 ) -> Probability:
     """What a network says of a place that the sensor of the settings sees.
@@ -253,7 +255,7 @@ def judge(
     rng = np.random.default_rng(settings.seed)
     inputs = []
     for picture in (sample.before, sample.after):
-        seen = to_input(sensor.see(picture, sample.pixel_m, settings.pixel_m, rng))
+        seen = to_input(sensor.simulate(picture, sample.pixel_m, settings.pixel_m, rng))
         missing = [-side % SIDE_MULTIPLE_PX for side in seen.shape[1:]]
         padded = np.pad(seen, ((0, 0), (0, missing[0]), (0, missing[1])), "symmetric")
         inputs.append(torch.from_numpy(padded[None]).to(next(network.parameters()).device))

@@ -29,7 +29,7 @@ Alpha = NDArray[np.float32]
 Place = tuple[slice, slice]
 
 
-class Fate(Enum):
+class Presence(Enum):
     """What became of an inserted building between the two dates."""
 
     APPEARED = "appeared"
@@ -38,8 +38,8 @@ class Fate(Enum):
 
 
 # Buildings that stand at both dates are what a network must learn to leave alone.
-_FATES = (Fate.APPEARED, Fate.GONE, Fate.STAYED)
-_FATE_SHARES = (0.5, 0.1, 0.4)
+_PRESENCES = (Presence.APPEARED, Presence.GONE, Presence.STAYED)
+_PRESENCE_SHARES = (0.5, 0.1, 0.4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,14 +111,14 @@ def inserted(
     towards = rng.uniform(0, 2 * np.pi)  # the sun stands alike for all buildings of a picture
     taken = sample.appeared | sample.gone
     for _ in range(rng.poisson(mean_count)):
-        fate = _FATES[rng.choice(len(_FATES), p=_FATE_SHARES)]
+        presence = _PRESENCES[rng.choice(len(_PRESENCES), p=_PRESENCE_SHARES)]
         original = buildings[int(rng.integers(len(buildings)))]
         building = _turned(original, sample.pixel_m, rng)
         place = _place(taken, building.mask, rng)
         if place is not None:
             taken[place] |= building.mask
             shadow = _shadow(building, towards, rng)
-            sample = _painted(sample, building, shadow, place, fate)
+            sample = _painted(sample, building, shadow, place, presence)
     return sample
 
 
@@ -166,17 +166,19 @@ def _soft(mask: Mask, pixel_m: float) -> Alpha:
     )
 
 
-def _painted(sample: Sample, building: Cutout, shadow: Alpha, place: Place, fate: Fate) -> Sample:
+def _painted(
+    sample: Sample, building: Cutout, shadow: Alpha, place: Place, presence: Presence
+) -> Sample:
     before, after = sample.before, sample.after
     appeared, gone, known = sample.appeared.copy(), sample.gone.copy(), sample.known.copy()
     known[place] |= building.mask
-    if fate is not Fate.APPEARED:
+    if presence is not Presence.APPEARED:
         before = _over(before, building, shadow, place)
-    if fate is not Fate.GONE:
+    if presence is not Presence.GONE:
         after = _over(after, building, shadow, place)
-    if fate is Fate.APPEARED:
+    if presence is Presence.APPEARED:
         appeared[place] |= building.mask
-    if fate is Fate.GONE:
+    if presence is Presence.GONE:
         gone[place] |= building.mask
     return replace(sample, before=before, after=after, appeared=appeared, gone=gone, known=known)
 

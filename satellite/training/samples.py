@@ -69,7 +69,9 @@ def read_tiles(folder: Path, pixel_m: float) -> list[Sample]:
     goners = _files(folder / "label_gone") if (folder / "label_gone").is_dir() else {}
     samples = []
     for name, path in labels.items():
-        pair = [_of(name, paths, folder / part) for paths, part in ((befores, "A"), (afters, "B"))]
+        pair = [
+            _paired(name, paths, folder / part) for paths, part in ((befores, "A"), (afters, "B"))
+        ]
         before, after = (read_picture(file) for file in pair)
         appeared = _label(path)
         gone = _label(goners[name]) if name in goners else np.zeros_like(appeared)
@@ -98,7 +100,7 @@ def read_land(folder: Path, pixel_m: float) -> list[Sample]:
     """
     if (folder / "A").is_dir() and (folder / "B").is_dir():
         befores, afters = _files(folder / "A"), _files(folder / "B")
-        pairs = {n: (path, _of(n, afters, folder / "B")) for n, path in befores.items()}
+        pairs = {n: (path, _paired(n, afters, folder / "B")) for n, path in befores.items()}
         return [_unlabelled(folder, name, *pair, pixel_m) for name, pair in pairs.items()]
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
     if not paths:
@@ -151,7 +153,7 @@ def _files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _of(name: str, paths: dict[str, Path], folder: Path) -> Path:
+def _paired(name: str, paths: dict[str, Path], folder: Path) -> Path:
     if name not in paths:
         raise SatelliteError(f"{folder}: has no picture of tile '{name}', which has a label")
     return paths[name]

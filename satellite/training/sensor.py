@@ -40,11 +40,11 @@ class Sensor:
             rng.uniform(*_NOISE),
         )
 
-    def poor(self) -> Sensor:
+    def degraded(self) -> Sensor:
         """The most blurred and noisy sensor that still has this resolution."""
         return Sensor(self.resolution_m, _BLUR_PX[1], _NOISE[1])
 
-    def see(
+    def simulate(
         self,
         picture: Picture,
         pixel_m: float,

@@ -84,7 +84,7 @@ class Settings:
             raise SatelliteError(f"share is {self.share}: it must be more than 0, at most 1")
 
     @classmethod
-    def of(cls, network: Architecture, *, begun: bool) -> Settings:
+    def of(cls, network: Architecture, *, pretrained: bool) -> Settings:
         """What suits a network.
 
         Args:
@@ -94,7 +94,7 @@ class Settings:
         usual = cls(network)
         if network == "small":
             usual = replace(usual, side_px=64)
-        if begun:
+        if pretrained:
             return usual
         return replace(usual, epochs=80, draws=4, batch=8, rate=5e-3, insertions=4.0)
 

@@ -13,11 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from models.registry.fetch import sha256_of
-from satellite.training.batches import Course
+from satellite.training.batches import CropSampler
 from satellite.training.card import Origin
+from satellite.training.cross_validation import cross_validate
 from satellite.training.export import CARD, export
-from satellite.training.fit import Report, device_of, fit, judge, open_network
-from satellite.training.folds import leave_out
+from satellite.training.fit import Report, device_of, fit, open_network, predict
 from satellite.training.samples import read_land, read_tiles
 from satellite.training.scores import Counts
 from satellite.training.settings import Settings
@@ -83,7 +83,7 @@ def train(
     if folds != 0:
         count = folds or len(tiles)
         with _progress(console, "folds", count * settings.epochs) as advance:
-            validation = leave_out(
+            validation = cross_validate(
                 tiles,
                 settings,
                 out / "folds",
@@ -96,9 +96,9 @@ def train(
                 ),
             )
         console.print(table(validation))
-    course = Course([*tiles, *decided], settings, land)
+    crops = CropSampler([*tiles, *decided], settings, land)
     with _progress(console, "all tiles", settings.epochs) as advance:
-        fit(network, course, frozen=weights is not None, folder=out / "all", report=advance)
+        fit(network, crops, frozen=weights is not None, folder=out / "all", report=advance)
     origin = Origin(
         data=data.tiles.resolve().name,
         tiles=len(tiles),
@@ -130,7 +130,7 @@ def evaluate(data: Data, weights: Path, settings: Settings, console: Console) ->
     """
     tiles = read_tiles(data.tiles, data.pixel_m)
     network = open_network(settings, weights).to(device_of(settings))
-    found = {tile.name: judge(network, tile, settings) for tile in tiles}
+    found = {tile.name: predict(network, tile, settings) for tile in tiles}
     counts = {t.name: Counts.of(found[t.name], t.appeared, t.known) for t in tiles}
     console.print(_table(f"{weights.name} at {settings.resolution_m:g} m", {}, counts))
     return pooled(counts)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from satellite.detection.cascade import CascadeDetector, SelectiveDetector, boxes
+from satellite.detection.cascade import CascadeDetector, SelectiveDetector, boxes_around
 from satellite.detection.screen import Screen
 from satellite.imagery.views import Change, Views
 from tests.satellite.detection.test_screen import ground, with_house
@@ -117,7 +117,7 @@ def test_boxes_cover_what_is_wanted_once(spots: list[tuple[int, int]], margin: i
     for row, col in spots:
         wanted[row, col] = True
     times = np.zeros((60, 80), np.int32)
-    for rows, cols in boxes(wanted, margin):
+    for rows, cols in boxes_around(wanted, margin):
         times[rows, cols] += 1
     assert times.max(initial=0) <= 1
     for row, col in spots:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import rasterio
 
-from satellite.imagery.acquisition import acquired
+from satellite.imagery.acquisition import acquisition_time
 from tests.satellite.images import texture, write
 
 
@@ -34,7 +34,7 @@ def test_when_an_image_was_taken(
 ) -> None:
     path = write(tmp_path / "a.tif", texture(4, 4), tags=tags)
     with rasterio.open(path) as image:
-        found = acquired(image, name)
+        found = acquisition_time(image, name)
     assert found == (None if expected is None else expected.replace(tzinfo=UTC))
 
 
@@ -45,4 +45,4 @@ def test_the_tag_of_the_acquisition_comes_first(tmp_path: Path) -> None:
     with rasterio.open(path, "r+") as image:
         image.update_tags(ns="IMAGERY", ACQUISITIONDATETIME="2024-05-16 02:40:01")
     with rasterio.open(path) as image:
-        assert acquired(image, "a_20240101") == datetime(2024, 5, 16, 2, 40, 1, tzinfo=UTC)
+        assert acquisition_time(image, "a_20240101") == datetime(2024, 5, 16, 2, 40, 1, tzinfo=UTC)

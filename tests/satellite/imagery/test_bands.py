@@ -9,7 +9,7 @@ import rasterio
 from structlog.testing import capture_logs
 
 from satellite.errors import SatelliteError
-from satellite.imagery.bands import Role, bands_of, role_named
+from satellite.imagery.bands import Role, identify_bands, role_of_name
 from tests.satellite.images import texture, write
 
 
@@ -38,7 +38,7 @@ from tests.satellite.images import texture, write
     ],
 )
 def test_names_of_bands(name: str, role: Role | None) -> None:
-    assert role_named(name) == role
+    assert role_of_name(name) == role
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_roles_from_what_the_file_says(
     values = texture(16, 16, bands=count).astype(dtype)
     path = write(tmp_path / "a.tif", values, names=names, **options)
     with rasterio.open(path) as image, capture_logs() as log:
-        assert bands_of(image, "a.tif", None).roles == roles
+        assert identify_bands(image, "a.tif", None).roles == roles
     assert [entry["event"].partition(":")[0] for entry in log] == (
         ["the order of the bands is a guess"] if guessed else []
     )
@@ -123,7 +123,7 @@ def test_given_roles_come_first(
 ) -> None:
     path = write(tmp_path / "a.tif", texture(16, 16, bands=4))
     with rasterio.open(path) as image:
-        assert bands_of(image, "a.tif", given).roles == roles
+        assert identify_bands(image, "a.tif", given).roles == roles
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_given_roles_come_first(
 def test_wrong_roles_are_refused(tmp_path: Path, given: Any, says: str) -> None:
     path = write(tmp_path / "a.tif", texture(16, 16, bands=4))
     with rasterio.open(path) as image, pytest.raises(SatelliteError, match=says):
-        bands_of(image, "a.tif", given)
+        identify_bands(image, "a.tif", given)
 
 
 def test_an_alpha_band_is_no_light(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_an_alpha_band_is_no_light(tmp_path: Path) -> None:
     values[3] = np.where(np.arange(16) < 5, 0, 255)
     path = write(tmp_path / "a.tif", values, alpha="yes")
     with rasterio.open(path) as image:
-        bands = bands_of(image, "a.tif", None)
+        bands = identify_bands(image, "a.tif", None)
     assert bands.alpha == 4
     assert "nir" not in bands.roles
 
@@ -155,6 +155,6 @@ def test_a_band_that_is_said_to_be_near_infrared_is_no_alpha(tmp_path: Path) -> 
     values = np.full((4, 16, 16), 255, np.uint8)
     path = write(tmp_path / "a.tif", values, alpha="yes")
     with rasterio.open(path) as image:
-        bands = bands_of(image, "a.tif", {"nir": 4})
+        bands = identify_bands(image, "a.tif", {"nir": 4})
     assert bands.alpha is None
     assert bands.roles["nir"] == 4

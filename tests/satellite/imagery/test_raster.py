@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 from rasterio.rpc import RPC
 
 from satellite.errors import SatelliteError
-from satellite.imagery.raster import Raster, is_remote, spoken
+from satellite.imagery.raster import Raster, is_remote, without_query
 from satellite.imagery.scene import open_scene
 from tests.satellite.images import NORTH, UTM50, WEST, texture, write
 
@@ -188,7 +188,7 @@ def test_messages_do_not_show_signatures(tmp_path: Path) -> None:
         raster.open()
     assert "secret" not in str(caught.value)
     assert "check the address" in str(caught.value)
-    assert spoken("https://host/a.tif?sig=secret") == "https://host/a.tif"
+    assert without_query("https://host/a.tif?sig=secret") == "https://host/a.tif"
 
 
 @pytest.mark.parametrize(

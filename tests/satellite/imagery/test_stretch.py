@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from satellite.imagery.bands import Role
-from satellite.imagery.sampling import spread
+from satellite.imagery.sampling import sample_windows
 from satellite.imagery.stretch import Span, spans_of
 
 
@@ -36,7 +36,7 @@ def test_haze_is_taken_off_and_colours_stay() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(50, 40), (960, 96), (961, 5000), (40_000, 30_000)])
 def test_samples_are_few_and_everywhere(width: int, height: int) -> None:
-    windows = list(spread(width, height))
+    windows = list(sample_windows(width, height))
     assert len(windows) <= 100
     for window in windows:
         assert 0 <= window.col_off <= width - window.width

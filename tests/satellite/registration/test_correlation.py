@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satellite.registration.correlation import Grey, correlate, middle_of, peak, texture
+from satellite.registration.correlation import Grey, correlate, find_peak, texture, weighted_centre
 
 SIDE = 128
 
@@ -30,7 +30,7 @@ HERE = cut(GROUND, 0, 0)
 
 @given(dx=st.floats(-12, 12), dy=st.floats(-12, 12))
 def test_shifts_are_found_to_a_fraction_of_a_pixel(dx: float, dy: float) -> None:
-    found = peak(correlate(HERE, cut(GROUND, dx, dy)), 14)
+    found = find_peak(correlate(HERE, cut(GROUND, dx, dy)), 14)
     assert (found.dx, found.dy) == pytest.approx((dx, dy), abs=0.1)
     assert found.height > 6
 
@@ -42,7 +42,7 @@ def test_shifts_are_found_to_a_fraction_of_a_pixel(dx: float, dy: float) -> None
 )
 def test_light_does_not_matter(gain: float, bias: float) -> None:
     there = np.clip(gain * cut(GROUND, 2.4, -1.7).astype(float) + bias, 0, 255).astype(np.uint8)
-    found = peak(correlate(HERE, there), 14)
+    found = find_peak(correlate(HERE, there), 14)
     same = abs(found.dx - 2.4) < 0.15 and abs(found.dy + 1.7) < 0.15
     assert same == (gain > 0)
 
@@ -50,20 +50,22 @@ def test_light_does_not_matter(gain: float, bias: float) -> None:
 def test_change_of_half_of_the_ground_does_not_matter() -> None:
     there = cut(GROUND, 3.3, -2.7)
     there[:, : SIDE // 2] = ground(5)[:SIDE, : SIDE // 2]
-    found = peak(correlate(HERE, there), 14)
+    found = find_peak(correlate(HERE, there), 14)
     assert (found.dx, found.dy) == pytest.approx((3.3, -2.7), abs=0.15)
 
 
 def test_other_ground_has_no_high_peak() -> None:
-    heights = [peak(correlate(HERE, cut(ground(seed), 0, 0)), 14).height for seed in range(1, 60)]
+    heights = [
+        find_peak(correlate(HERE, cut(ground(seed), 0, 0)), 14).height for seed in range(1, 60)
+    ]
     assert np.mean(np.array(heights) > 4.2) < 0.05
 
 
 def test_only_shifts_within_reach_are_looked_for() -> None:
     spectrum = correlate(HERE, cut(GROUND, 9, 0))
-    assert peak(spectrum, 14).dx == pytest.approx(9, abs=0.1)
-    assert abs(peak(spectrum, 14, within=4).dx) <= 5
-    assert peak(spectrum, 14, within=4).height < 4.2
+    assert find_peak(spectrum, 14).dx == pytest.approx(9, abs=0.1)
+    assert abs(find_peak(spectrum, 14, within=4).dx) <= 5
+    assert find_peak(spectrum, 14, within=4).height < 4.2
 
 
 def test_what_holds_no_data_is_left_out() -> None:
@@ -72,9 +74,9 @@ def test_what_holds_no_data_is_left_out() -> None:
     valid[:, :50] = 0
     here = HERE * valid
     there = there * valid  # the edges lie at the same place: they must not vote for no shift
-    found = peak(correlate(here, there, valid, valid), 14)
+    found = find_peak(correlate(here, there, valid, valid), 14)
     assert (found.dx, found.dy) == pytest.approx((3.3, -2.7), abs=0.15)
-    x, y = middle_of(valid)
+    x, y = weighted_centre(valid)
     assert x > 75
     assert y == pytest.approx(SIDE / 2)
 

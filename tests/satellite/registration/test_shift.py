@@ -38,7 +38,7 @@ def test_windows_and_points_agree(x: int, y: int) -> None:
 def test_places_are_the_pixels_and_their_shifts(x: int, y: int, width: int, height: int) -> None:
     field = bent()
     window = Window(x, y, width, height)
-    places = np.stack(field.places(window, Window(x - 5, y + 2, width + 9, height)))
+    places = np.stack(field.read_positions(window, Window(x - 5, y + 2, width + 9, height)))
     places += np.array([-5, 2], np.float32)[:, None, None]
     rows, cols = np.mgrid[:height, :width]
     assert places.shape == (2, height, width)
@@ -52,7 +52,7 @@ def test_places_are_the_pixels_and_their_shifts(x: int, y: int, width: int, heig
 def test_least_and_largest_bound_a_window(x: int, y: int, side: int) -> None:
     field = bent()
     window = Window(x, y, side, side)
-    least, largest = field.between(window)
+    least, largest = field.range_in(window)
     shifts = field.at(window).reshape(2, -1)
     assert (shifts.min(axis=1) >= least - 0.1).all()
     assert (shifts.max(axis=1) <= largest + 0.1).all()

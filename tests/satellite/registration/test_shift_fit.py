@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 
 from satellite.registration.shift import Array
-from satellite.registration.shift_fit import fit_field, like_neighbours
+from satellite.registration.shift_fit import fit_field, median_test
 
 SIZE = (1000, 800)
 WINDOW = Window(60, 60, 880, 680)
@@ -90,6 +90,6 @@ def test_who_differs_from_all_neighbours_is_told() -> None:
     shifts = wavy_shift(points)
     shifts[150] += (6, 0)
     shifts[151] += (0, -5)
-    like = like_neighbours(points, shifts)
+    like = median_test(points, shifts)
     assert not like[[150, 151]].any()
     assert like.mean() > 0.95

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from satellite.training.batches import Batch, Course, to_input
+from satellite.training.batches import Batch, CropSampler, to_input
 from satellite.training.settings import Settings
 from tests.satellite.training.places import place
 
@@ -22,10 +22,10 @@ def _same(one: list[Batch], other: list[Batch]) -> bool:
 
 
 def test_an_epoch_shows_every_place_as_often_as_asked() -> None:
-    course = Course(PLACES, SETTINGS)
-    batches = list(course.epoch(0))
+    crops = CropSampler(PLACES, SETTINGS)
+    batches = list(crops.epoch(0))
     assert [len(batch.before) for batch in batches] == [3, 3, 2]
-    assert course.steps == 3
+    assert crops.steps == 3
     assert batches[0].before.shape == (3, 3, 64, 64)
     assert batches[0].appeared.shape == batches[0].known.shape == (3, 1, 64, 64)
     assert all(b.before.dtype == b.appeared.dtype == np.float32 for b in batches)
@@ -33,20 +33,20 @@ def test_an_epoch_shows_every_place_as_often_as_asked() -> None:
 
 def test_land_is_shown_as_well() -> None:
     land = [place(seed=9, name="land", houses=0)]
-    assert Course(PLACES, SETTINGS, land).steps == 4  # 5 places twice, 3 at a time
+    assert CropSampler(PLACES, SETTINGS, land).steps == 4  # 5 places twice, 3 at a time
 
 
 def test_an_epoch_can_be_had_again_and_differs_from_the_others() -> None:
-    first = list(Course(PLACES, SETTINGS).epoch(3))
-    assert _same(first, list(Course(PLACES, SETTINGS).epoch(3)))
-    assert not _same(first, list(Course(PLACES, SETTINGS).epoch(4)))
-    assert not _same(first, list(Course(PLACES, replace(SETTINGS, seed=1)).epoch(3)))
+    first = list(CropSampler(PLACES, SETTINGS).epoch(3))
+    assert _same(first, list(CropSampler(PLACES, SETTINGS).epoch(3)))
+    assert not _same(first, list(CropSampler(PLACES, SETTINGS).epoch(4)))
+    assert not _same(first, list(CropSampler(PLACES, replace(SETTINGS, seed=1)).epoch(3)))
 
 
 def test_new_buildings_look_other_than_their_surroundings_at_the_later_date() -> None:
     inside, outside = [], []
     for epoch in range(6):
-        for batch in Course(PLACES, replace(SETTINGS, insertions=0.0)).epoch(epoch):
+        for batch in CropSampler(PLACES, replace(SETTINGS, insertions=0.0)).epoch(epoch):
             change = batch.after[:, 0] - batch.after[:, 1] - batch.before[:, 0] + batch.before[:, 1]
             inside.append(change[batch.appeared[:, 0] == 1])
             outside.append(change[batch.appeared[:, 0] == 0])
@@ -55,8 +55,8 @@ def test_new_buildings_look_other_than_their_surroundings_at_the_later_date() ->
 
 def test_what_is_unknown_stays_unknown() -> None:
     nowhere = [replace(p, known=np.zeros_like(p.known)) for p in PLACES]
-    course = Course(nowhere, replace(SETTINGS, insertions=0.0))
-    batches = [batch for epoch in range(10) for batch in course.epoch(epoch)]
+    crops = CropSampler(nowhere, replace(SETTINGS, insertions=0.0))
+    batches = [batch for epoch in range(10) for batch in crops.epoch(epoch)]
     shares = np.array([share for b in batches for share in b.known.mean(axis=(1, 2, 3))])
     # Only where one date is shown twice is anything known.
     assert set(np.unique(shares)) == {0.0, 1.0}
@@ -65,8 +65,8 @@ def test_what_is_unknown_stays_unknown() -> None:
 
 @pytest.mark.parametrize("pixel_m", [0.3, 0.5, 2.1])
 def test_tiles_of_any_pixel_fill_the_crop(pixel_m: float) -> None:
-    course = Course([replace(p, pixel_m=pixel_m) for p in PLACES], SETTINGS)
-    assert next(course.epoch(0)).before.shape == (3, 3, 64, 64)
+    crops = CropSampler([replace(p, pixel_m=pixel_m) for p in PLACES], SETTINGS)
+    assert next(crops.epoch(0)).before.shape == (3, 3, 64, 64)
 
 
 def test_input_is_normalised() -> None:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from satellite.errors import SatelliteError
-from satellite.training.batches import Course
+from satellite.training.batches import CropSampler
 from satellite.training.settings import Settings
 from tests.satellite.training.places import place
 
 torch = pytest.importorskip("torch", reason="training is an extra; torch is not installed")
 
-from satellite.training.fit import fit, judge, loss_of, open_network  # noqa: E402
+from satellite.training.fit import fit, loss_of, open_network, predict  # noqa: E402
 
 SETTINGS = Settings(
     network="small", resolution_m=0.5, grid_m=0.5, side_px=64, epochs=4, batch=4, draws=2, rate=0.01
@@ -29,10 +29,15 @@ def test_a_network_learns_what_new_houses_look_like() -> None:
     settings = replace(SETTINGS, epochs=10, insertions=0.0)
     network = open_network(settings)
     losses: list[float] = []
-    fit(network, Course(PLACES, settings), frozen=False, report=lambda _, loss: losses.append(loss))
+    fit(
+        network,
+        CropSampler(PLACES, settings),
+        frozen=False,
+        report=lambda _, loss: losses.append(loss),
+    )
     assert losses[-1] < losses[0]
     unseen = place(seed=99)
-    found = judge(network, unseen, settings)
+    found = predict(network, unseen, settings)
     assert found.shape == unseen.appeared.shape
     assert found[unseen.appeared > 0].mean() > found[unseen.appeared == 0].mean() + 0.1
 
@@ -43,7 +48,7 @@ class _Cut(Exception):
 
 def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     whole = open_network(SETTINGS)
-    fit(whole, Course(PLACES, SETTINGS), frozen=False)
+    fit(whole, CropSampler(PLACES, SETTINGS), frozen=False)
 
     def cut(epoch: int, _: float) -> None:
         if epoch == 2:
@@ -51,11 +56,11 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path) 
 
     begun = open_network(SETTINGS)
     with pytest.raises(_Cut):
-        fit(begun, Course(PLACES, SETTINGS), frozen=False, folder=tmp_path, report=cut)
+        fit(begun, CropSampler(PLACES, SETTINGS), frozen=False, folder=tmp_path, report=cut)
     epochs: list[int] = []
     resumed = open_network(SETTINGS)
-    course = Course(PLACES, SETTINGS)
-    fit(resumed, course, frozen=False, folder=tmp_path, report=lambda e, _: epochs.append(e))
+    crops = CropSampler(PLACES, SETTINGS)
+    fit(resumed, crops, frozen=False, folder=tmp_path, report=lambda e, _: epochs.append(e))
     assert epochs == [3, 4]
     wanted = _weights(whole)
     assert all(np.array_equal(values, wanted[name]) for name, values in _weights(resumed).items())
@@ -64,7 +69,7 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path) 
 @pytest.mark.parametrize("change", ["settings", "samples", "damaged"])
 def test_what_was_begun_otherwise_is_begun_anew(tmp_path: Path, change: str) -> None:
     settings = replace(SETTINGS, epochs=1, draws=1)
-    fit(open_network(settings), Course(PLACES, settings), frozen=False, folder=tmp_path)
+    fit(open_network(settings), CropSampler(PLACES, settings), frozen=False, folder=tmp_path)
     places = PLACES
     if change == "settings":
         settings = replace(settings, rate=0.02)
@@ -73,9 +78,9 @@ def test_what_was_begun_otherwise_is_begun_anew(tmp_path: Path, change: str) -> 
     else:
         (tmp_path / "checkpoint.pt").write_bytes(b"cut short")
     epochs: list[int] = []
-    course = Course(places, settings)
+    crops = CropSampler(places, settings)
     report = lambda e, _: epochs.append(e)  # noqa: E731
-    fit(open_network(settings), course, frozen=False, folder=tmp_path, report=report)
+    fit(open_network(settings), crops, frozen=False, folder=tmp_path, report=report)
     assert epochs == [1]
 
 
@@ -83,7 +88,7 @@ def test_frozen_statistics_stay_what_they_were() -> None:
     settings = replace(SETTINGS, epochs=1)
     network = open_network(settings)
     first = _weights(network)
-    fit(network, Course(PLACES, replace(settings, tuned="all")), frozen=True)
+    fit(network, CropSampler(PLACES, replace(settings, tuned="all")), frozen=True)
     last = _weights(network)
     assert np.array_equal(first["encoder.0.0.1.running_mean"], last["encoder.0.0.1.running_mean"])
     assert not np.array_equal(first["encoder.0.0.0.weight"], last["encoder.0.0.0.weight"])
@@ -93,7 +98,7 @@ def test_frozen_statistics_stay_what_they_were() -> None:
 def test_features_that_learned_from_many_pictures_are_kept(frozen: bool) -> None:
     network = open_network(SETTINGS)
     first = _weights(network)
-    fit(network, Course(PLACES, replace(SETTINGS, epochs=1)), frozen=frozen)
+    fit(network, CropSampler(PLACES, replace(SETTINGS, epochs=1)), frozen=frozen)
     changed = {n for n, values in _weights(network).items() if not np.array_equal(values, first[n])}
     assert "head.weight" in changed
     assert any(name.startswith("encoder.") for name in changed) is not frozen
@@ -105,7 +110,7 @@ def test_what_began_with_weights_ends_between_these_and_the_trained_ones() -> No
         settings = replace(SETTINGS, epochs=1, share=share)
         network = open_network(settings)
         first = _weights(network)["head.weight"]
-        fit(network, Course(PLACES, settings), frozen=True)
+        fit(network, CropSampler(PLACES, settings), frozen=True)
         found.append(_weights(network)["head.weight"])
     assert np.allclose(found[1], (first + found[0]) / 2, atol=1e-6)
     assert not np.allclose(found[1], found[0], atol=1e-6)
@@ -132,7 +137,7 @@ def test_any_size_is_judged_on_its_own_pixels() -> None:
     network = open_network(SETTINGS)
     for side in (50, 64, 75):
         sample = place(side=side, houses=0)
-        assert judge(network, sample, replace(SETTINGS, resolution_m=2.0)).shape == (side, side)
+        assert predict(network, sample, replace(SETTINGS, resolution_m=2.0)).shape == (side, side)
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def _texture(height: int = 64, width: int = 96) -> np.ndarray:
 
 def test_a_pixel_of_the_sensor_is_the_mean_over_its_ground() -> None:
     picture = _texture()
-    seen = Sensor(2.0).see(picture, 0.5, 2.0)
+    seen = Sensor(2.0).simulate(picture, 0.5, 2.0)
     blocks = picture.reshape(16, 4, 24, 4, 3).mean(axis=(1, 3))
     assert seen.shape == (16, 24, 3)
     assert np.abs(seen - blocks).max() <= 0.5 + 1e-6  # rounding
@@ -23,8 +23,8 @@ def test_a_pixel_of_the_sensor_is_the_mean_over_its_ground() -> None:
 
 def test_the_grid_is_filled_between_the_sensors_pixels() -> None:
     picture = _texture()
-    coarse = Sensor(2.0).see(picture, 0.5, 2.0)
-    fine = Sensor(2.0).see(picture, 0.5, 0.5)
+    coarse = Sensor(2.0).simulate(picture, 0.5, 2.0)
+    fine = Sensor(2.0).simulate(picture, 0.5, 0.5)
     assert fine.shape == picture.shape
     assert np.array_equal(fine, cv2.resize(coarse, (96, 64), interpolation=cv2.INTER_CUBIC))
 
@@ -32,17 +32,17 @@ def test_the_grid_is_filled_between_the_sensors_pixels() -> None:
 @given(pixel_m=st.floats(2.0, 10.0))
 def test_what_is_no_finer_than_the_sensor_is_not_degraded(pixel_m: float) -> None:
     picture = _texture()
-    assert np.array_equal(Sensor(2.0, 0.6, 5.0).see(picture, pixel_m, pixel_m), picture)
+    assert np.array_equal(Sensor(2.0, 0.6, 5.0).simulate(picture, pixel_m, pixel_m), picture)
 
 
 def test_noise_and_blur_are_as_large_as_said() -> None:
     flat = np.full((256, 256, 3), 120, np.uint8)
-    noisy = Sensor(1.0, noise=4.0).see(flat, 0.5, 1.0, np.random.default_rng(0))
+    noisy = Sensor(1.0, noise=4.0).simulate(flat, 0.5, 1.0, np.random.default_rng(0))
     assert noisy.std() == pytest.approx(4.0, rel=0.05)
-    assert (Sensor(1.0, noise=4.0).see(flat, 0.5, 1.0) == 120).all()  # none without a source
+    assert (Sensor(1.0, noise=4.0).simulate(flat, 0.5, 1.0) == 120).all()  # none without a source
     edge = np.zeros((64, 64, 3), np.uint8)
     edge[:, 32:] = 200
-    sharp, soft = (Sensor(2.0, blur).see(edge, 0.5, 2.0)[8, :, 0] for blur in (0.0, 0.6))
+    sharp, soft = (Sensor(2.0, blur).simulate(edge, 0.5, 2.0)[8, :, 0] for blur in (0.0, 0.6))
     assert (sharp[7], sharp[8]) == (0, 200)
     assert 10 < soft[7] < 60
     assert 140 < soft[8] < 190

@@ -37,9 +37,9 @@ def test_the_grid_fits_the_resolution_unless_it_is_given(
 
 
 def test_what_begins_from_nothing_has_more_to_learn() -> None:
-    begun, new = (Settings.of("small", begun=begun) for begun in (True, False))
-    assert new.epochs * new.draws > 5 * begun.epochs * begun.draws
-    assert Settings.of("tinycd", begun=True) == Settings()
+    pretrained, new = (Settings.of("small", pretrained=pretrained) for pretrained in (True, False))
+    assert new.epochs * new.draws > 5 * pretrained.epochs * pretrained.draws
+    assert Settings.of("tinycd", pretrained=True) == Settings()
     assert new.pixel_m == new.resolution_m  # on the sensor's own pixels
 
 

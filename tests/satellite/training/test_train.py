@@ -21,7 +21,7 @@ from tests.satellite.training.places import place, write
 torch = pytest.importorskip("torch", reason="training is an extra; torch is not installed")
 
 from satellite.errors import SatelliteError  # noqa: E402
-from satellite.training.fit import judge, open_network  # noqa: E402
+from satellite.training.fit import open_network, predict  # noqa: E402
 from satellite.training.settings import Settings  # noqa: E402
 from satellite.training.train import Data, train  # noqa: E402
 
@@ -66,11 +66,11 @@ def test_the_detector_finds_with_the_file_what_the_network_found(tmp_path: Path)
     detector = NetworkDetector(open_change_network(model, backend="onnxruntime", precision="fp32"))
     sample = place(64, seed=99)
     before, after = (
-        Sensor(1.0).see(picture, 0.5, 1.0) for picture in (sample.before, sample.after)
+        Sensor(1.0).simulate(picture, 0.5, 1.0) for picture in (sample.before, sample.after)
     )
     found = detector(Views(before, after, np.zeros(before.shape[:2], np.uint8), 1.0)).appeared
     network = open_network(settings, tmp_path / "out" / "weights.pt")
-    wanted = cv2.resize(judge(network, sample, settings), (32, 32), interpolation=cv2.INTER_AREA)
+    wanted = cv2.resize(predict(network, sample, settings), (32, 32), interpolation=cv2.INTER_AREA)
     inside = np.zeros_like(wanted, np.bool_)
     inside[6:-6, 6:-6] = True  # beyond the border each assumes something else
     told = (found > 0) & inside  # 0 where it takes it for demolished rather than new

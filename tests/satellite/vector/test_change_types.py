@@ -1,4 +1,4 @@
-"""What sort of change a changed building is, on drawn ground and on real houses."""
+"""What change_type of change a changed building is, on drawn ground and on real houses."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rasterio.windows import Window
 
 from benchmarks.imagery.tiles import Sample, load
 from satellite.compare.comparison import compare
-from satellite.compare.comparison_request import Order, Source
+from satellite.compare.comparison_request import ComparisonRequest, Source
 from satellite.detection.classical import MEASURED_F1, ClassicalDetector
 from satellite.errors import SatelliteError
 from satellite.imagery.views import Change, Picture, Quality, Views
-from satellite.vector.change_types import Ground, Sort, _Outline, _together
+from satellite.vector.change_types import ChangeType, Ground, _grouped, _Outline
 from tests.satellite.levir import Tiles, image
 from tests.satellite.village import GRASS, SAND, Village, views, within
 
@@ -75,26 +75,29 @@ def said(region: NDArray[np.bool_], *, gone: bool = False) -> Change:
     ],
 )
 def test_what_appears_is_told_apart(
-    before: Village, after: Village, box: Box, sort: Sort, resolution_m: float
+    before: Village, after: Village, box: Box, change_type: ChangeType, resolution_m: float
 ) -> None:
     pair = views(before.seen(resolution_m, 0), after.seen(resolution_m, 1), resolution_m)
     whole = within((60, 75, 82, 87), pair.before, resolution_m)
     region = within(box, pair.before, resolution_m)
-    appeared = region | whole if sort == "new" and box == ANNEX else region
-    assert Ground(pair, said(appeared)).sort_of(region) == sort
+    appeared = region | whole if change_type == "new" and box == ANNEX else region
+    assert Ground(pair, said(appeared)).change_type_of(region) == change_type
 
 
 @pytest.mark.parametrize("resolution_m", RESOLUTIONS)
 def test_a_house_that_the_detector_says_is_gone_is_a_demolition(resolution_m: float) -> None:
     pair = views(built(HOUSE).seen(resolution_m), village().seen(resolution_m, 1), resolution_m)
     change = ClassicalDetector()(pair)
-    assert Ground(pair, change).sort_of(within(HOUSE, pair.before, resolution_m)) == "demolition"
+    assert (
+        Ground(pair, change).change_type_of(within(HOUSE, pair.before, resolution_m))
+        == "demolition"
+    )
 
 
 def test_a_house_that_becomes_a_sandy_plot_is_a_demolition() -> None:
     pair = views(built(HOUSE).seen(), cleared((40, 66, 90, 120)).seen(seed=1))
     house = within(HOUSE, pair.before)
-    assert Ground(pair, said(house, gone=True)).sort_of(house) == "demolition"
+    assert Ground(pair, said(house, gone=True)).change_type_of(house) == "demolition"
 
 
 def test_what_lies_under_clouds_extends_nothing() -> None:
@@ -102,8 +105,8 @@ def test_what_lies_under_clouds_extends_nothing() -> None:
     annex = within(ANNEX, pair.before)
     hidden = np.where(annex, Quality.CLEAR, Quality.CLOUD).astype(np.uint8)
     clouded = Views(pair.before, pair.after, hidden, pair.resolution_m)
-    assert Ground(pair, said(annex)).sort_of(annex) == "extension"
-    assert Ground(clouded, said(annex)).sort_of(annex) == "new"
+    assert Ground(pair, said(annex)).change_type_of(annex) == "extension"
+    assert Ground(clouded, said(annex)).change_type_of(annex) == "new"
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (255, 256)])
@@ -112,7 +115,7 @@ def test_a_region_must_fit_its_window(shape: tuple[int, int]) -> None:
     nothing = np.zeros(shape, np.bool_)
     nothing[:, :200] = shape != (256, 256)
     with pytest.raises(SatelliteError, match="give the building's pixels on the window's grid"):
-        Ground(pair, said(np.zeros((256, 256), np.bool_))).sort_of(nothing)
+        Ground(pair, said(np.zeros((256, 256), np.bool_))).change_type_of(nothing)
 
 
 def test_what_was_said_must_fit_the_pictures() -> None:
@@ -133,7 +136,7 @@ def test_buildings_that_stand_together_are_looked_at_together(
         polygon = shapely.box(x + side * 0.4, y + side * 0.4, x + side * 0.6, y + side * 0.6)
         window = Window(x, y, side, side)
         outlines[number] = _Outline(polygon, polygon.representative_point(), window)
-    found = list(_together(outlines, 500.0))
+    found = list(_grouped(outlines, 500.0))
     assert sorted(number for _, numbers in found for number in numbers) == sorted(outlines)
     for whole, numbers in found:
         windows = [outlines[number].window for number in numbers]
@@ -167,8 +170,8 @@ def houses(sample: Sample) -> Iterator[House]:
             continue
         region = np.asarray(labels == number, np.bool_)
         half = region & _one_side(region)
-        around = cv2.dilate(half.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-        replaced = around & ~(region & ~half)
+        local_mean = cv2.dilate(half.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        replaced = local_mean & ~(region & ~half)
         before = np.where(replaced[..., None], sample.before, sample.after)
         yield House(sample.views(), said(sample.truth), region, half, before)
 
@@ -188,7 +191,7 @@ def real(shared_data: Path) -> list[House]:
 
 
 def test_real_new_houses_are_new(real: list[House]) -> None:
-    found = Counter(Ground(house.pair, house.change).sort_of(house.region) for house in real)
+    found = Counter(Ground(house.pair, house.change).change_type_of(house.region) for house in real)
     assert found["new"] >= 0.95 * len(real)
 
 
@@ -196,13 +199,13 @@ def test_the_other_half_of_a_real_house_extends_it(real: list[House]) -> None:
     found: Counter[str] = Counter()
     for house in real:
         pair = Views(house.half_before, house.pair.after, house.pair.quality, 0.5)
-        found[Ground(pair, said(house.half)).sort_of(house.half)] += 1
+        found[Ground(pair, said(house.half)).change_type_of(house.half)] += 1
     assert found["extension"] >= 0.75 * len(real)
 
 
 def compared(folder: Path, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> dict[str, Any]:
     """What a comparison of two images on disk says in figures, made without a network."""
-    order = Order(
+    order = ComparisonRequest(
         Source(str(image(folder, "20250301", before))),
         Source(str(image(folder, "20260301", after))),
         detector="classical",

@@ -58,14 +58,14 @@ class Borders:
         low, high = np.minimum(first, second), np.maximum(first, second)
         count = int(high.max(initial=0)) + 1
         keys, place = np.unique(low * count + high, return_inverse=True)
-        return cls(keys // count, keys % count, summed(place, length_m, len(keys)))
+        return cls(keys // count, keys % count, sum_by_label(place, length_m, len(keys)))
 
     def outline_m(self, ids: Labels) -> Table:
         """Length of the outline of each object to which pieces merged, metres."""
         first, second = ids[self.first], ids[self.second]
         length_m = np.where(first != second, self.length_m, 0)
         count = int(ids.max()) + 1
-        return summed(first, length_m, count) + summed(second, length_m, count)
+        return sum_by_label(first, length_m, count) + sum_by_label(second, length_m, count)
 
     def merged(self, ids: Labels) -> Borders:
         """The borders that are left when pieces have merged."""
@@ -74,7 +74,7 @@ class Borders:
         return self._collected(first[apart], second[apart], self.length_m[apart])
 
 
-def summed(ids: NDArray[np.integer[Any]], values: NDArray[Any], count: int) -> Table:
+def sum_by_label(ids: NDArray[np.integer[Any]], values: NDArray[Any], count: int) -> Table:
     """Sum of the values of each object, ``(count,)``."""
     return np.asarray(np.bincount(ids, values, count), np.float64)
 
@@ -98,10 +98,10 @@ def superpixels(colour: Sequence[Plane]) -> Pieces:
     seeds = cv2.connectedComponents(calm, connectivity=8, ltype=cv2.CV_32S)[1]
     levels = [np.clip(plane * _FLOOD_LEVELS + 128, 0, 255).astype(np.uint8) for plane in colour[:3]]
     flooded = cv2.watershed(np.ascontiguousarray(np.dstack(levels)), np.asarray(seeds, np.int32))
-    return _numbered(np.asarray(flooded, np.int32))
+    return _fill_watershed_lines(np.asarray(flooded, np.int32))
 
 
-def _numbered(flooded: Pieces) -> Pieces:
+def _fill_watershed_lines(flooded: Pieces) -> Pieces:
     """Gives the lines between pieces to one of them, and numbers the pieces from 0."""
     pieces = np.maximum(flooded, 0).astype(np.float32)  # whole numbers up to 2^24 are exact
     while not pieces.all():
@@ -131,18 +131,18 @@ def merge(borders: Borders, area_m2: Table, colour: Table, costs: Sequence[float
     ids = np.arange(len(area_m2))
     found = []
     for limit in costs:
-        while len(pairs := _cheapest(borders, area_m2, colour, limit)):
-            step = _joined(pairs, len(area_m2))
+        while len(pairs := _mergeable_pairs(borders, area_m2, colour, limit)):
+            step = _merged_labels(pairs, len(area_m2))
             count = int(step.max()) + 1
-            total = summed(step, area_m2, count)
-            weighted = [summed(step, area_m2 * plane, count) for plane in colour.T]
+            total = sum_by_label(step, area_m2, count)
+            weighted = [sum_by_label(step, area_m2 * plane, count) for plane in colour.T]
             area_m2, colour = total, np.stack(weighted, axis=1) / total[:, None]
             borders, ids = borders.merged(step), step[ids]
         found.append(ids)
     return found
 
 
-def _cheapest(borders: Borders, area_m2: Table, colour: Table, limit: float) -> Labels:
+def _mergeable_pairs(borders: Borders, area_m2: Table, colour: Table, limit: float) -> Labels:
     """Pairs ``(n, 2)`` to merge, each piece in one of them at most."""
     first, second = borders.first, borders.second
     contrast = ((colour[first] - colour[second]) ** 2).sum(axis=1)
@@ -158,7 +158,7 @@ def _cheapest(borders: Borders, area_m2: Table, colour: Table, limit: float) -> 
     return np.asarray(pairs[once.reshape(-1, 2).all(axis=1)], np.int64)
 
 
-def _joined(pairs: Labels, count: int) -> Labels:
+def _merged_labels(pairs: Labels, count: int) -> Labels:
     """New numbers of pieces of which each pair becomes one."""
     into = np.arange(count)
     into[pairs[:, 1]] = pairs[:, 0]

@@ -18,11 +18,11 @@ from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 
 from satellite.errors import SatelliteError
-from satellite.imagery.acquisition import acquired
+from satellite.imagery.acquisition import acquisition_time
 from satellite.imagery.grid import Grid
 from satellite.imagery.raster import Raster
 from satellite.imagery.resampling import apply
-from satellite.imagery.virtual import TYPES, Piece, VirtualBand, virtual_image
+from satellite.imagery.vrt import TYPES, VirtualBand, VirtualSource, virtual_image
 
 # Names of files that are images. JPEG and PNG are mostly previews of the others.
 _SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".img", ".vrt")
@@ -37,7 +37,7 @@ _DAYS_APART = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MosaicTile:
     """One file and what it has in common with the others.
 
     Attributes:
@@ -67,7 +67,7 @@ class Part:
     row: int = 0
 
     @classmethod
-    def of(cls, dataset: DatasetReader, path: str, name: str) -> Part:
+    def of(cls, dataset: DatasetReader, path: str, name: str) -> MosaicTile:
         """Describes an opened file."""
         flags = dataset.mask_flag_enums[0]
         return cls(
@@ -79,7 +79,7 @@ class Part:
             tuple(dataset.descriptions),
             dataset.block_shapes[0],
             MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
-            acquired(dataset, name),
+            acquisition_time(dataset, name),
         )
 
     @property
@@ -89,7 +89,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class TileMosaic:
     """What tiles make together.
 
     Attributes:
@@ -119,7 +119,7 @@ def images_in(folder: Path) -> list[Path]:
     return found
 
 
-def whole_of(paths: Sequence[Path], label: str, nodata: float | None) -> Whole:
+def mosaic_of(paths: Sequence[Path], label: str, nodata: float | None) -> TileMosaic:
     """Puts tiles together.
 
     Args:
@@ -134,11 +134,11 @@ def whole_of(paths: Sequence[Path], label: str, nodata: float | None) -> Whole:
     for path in paths:
         raster = Raster.at(path)
         with raster.open() as dataset:
-            parts.append(Part.of(dataset, raster.address, path.stem))
-    return whole_of_parts(parts, label, nodata)
+            parts.append(MosaicTile.of(dataset, raster.address, path.stem))
+    return mosaic_of_tiles(parts, label, nodata)
 
 
-def whole_of_parts(parts: Sequence[Part], label: str, nodata: float | None) -> Whole:
+def mosaic_of_tiles(parts: Sequence[MosaicTile], label: str, nodata: float | None) -> TileMosaic:
     """Like :func:`whole_of`, for tiles that have been looked at."""
     model = _model(parts)
     if model.dtype not in TYPES:
@@ -152,22 +152,22 @@ def whole_of_parts(parts: Sequence[Part], label: str, nodata: float | None) -> W
     parts = [replace(part, column=part.column - left, row=part.row - top) for part in parts]
     width = max(part.column + part.grid.width for part in parts)
     height = max(part.row + part.grid.height for part in parts)
-    grid = Grid(model.grid.crs, _moved(model.grid.transform, left, top), width, height)
+    grid = Grid(model.grid.crs, _translated(model.grid.transform, left, top), width, height)
     covered = shapely.unary_union([_rectangle(part) for part in parts])
     gaps = covered.area < width * height
     if gaps:
         _report_missing(parts, grid, label)
     overlap = sum(_rectangle(part).area for part in parts) > covered.area
     text = _text(parts, grid, model.nodata if nodata is None else nodata, gaps, overlap)
-    return Whole(text, _date(parts, label))
+    return TileMosaic(text, _date(parts, label))
 
 
-def _model(parts: Sequence[Part]) -> Part:
+def _model(parts: Sequence[MosaicTile]) -> MosaicTile:
     """A tile that is like most; refuses the first that is not."""
-    common, count = Counter(_kind(part) for part in parts).most_common(1)[0]
-    model = next(part for part in parts if _kind(part) == common)
+    common, count = Counter(_common_properties(part) for part in parts).most_common(1)[0]
+    model = next(part for part in parts if _common_properties(part) == common)
     for part in parts:
-        for (what, ours), (_, theirs) in zip(_kind(part), common, strict=True):
+        for (what, ours), (_, theirs) in zip(_common_properties(part), common, strict=True):
             if ours != theirs:
                 raise SatelliteError(
                     f"{part.path}: it has {what} {ours}, but {count} of the {len(parts)} images "
@@ -176,7 +176,7 @@ def _model(parts: Sequence[Part]) -> Part:
     return model
 
 
-def _kind(part: Part) -> tuple[tuple[str, str], ...]:
+def _common_properties(part: MosaicTile) -> tuple[tuple[str, str], ...]:
     """What the tiles of one image have in common, in words."""
     x, y = part.grid.transform.a, part.grid.transform.e
     if part.grid.transform.b or part.grid.transform.d:
@@ -195,7 +195,7 @@ def _crs_name(crs: CRS) -> str:
     return str(crs.to_string())
 
 
-def _placed(parts: Sequence[Part], model: Part, label: str) -> list[Part]:
+def _placed(parts: Sequence[MosaicTile], model: MosaicTile, label: str) -> list[MosaicTile]:
     """Finds each tile's place on the pixels of one of them."""
     found = []
     worst = 0.0
@@ -225,7 +225,7 @@ def _placed(parts: Sequence[Part], model: Part, label: str) -> list[Part]:
     return found
 
 
-def _refuse_stacked(parts: Sequence[Part], label: str) -> None:
+def _refuse_stacked(parts: Sequence[MosaicTile], label: str) -> None:
     box, count = Counter(part.box for part in parts).most_common(1)[0]
     if count > 1:
         first, second = [part.path for part in parts if part.box == box][:2]
@@ -236,16 +236,16 @@ def _refuse_stacked(parts: Sequence[Part], label: str) -> None:
         )
 
 
-def _moved(transform: Any, columns: int, rows: int) -> Any:
+def _translated(transform: Any, columns: int, rows: int) -> Any:
     return transform @ type(transform).translation(columns, rows)
 
 
-def _rectangle(part: Part) -> shapely.Polygon:
+def _rectangle(part: MosaicTile) -> shapely.Polygon:
     column, row, width, height = part.box
     return shapely.box(column, row, column + width, row + height)
 
 
-def _report_missing(parts: Sequence[Part], grid: Grid, label: str) -> None:
+def _report_missing(parts: Sequence[MosaicTile], grid: Grid, label: str) -> None:
     """Warns of the land between tiles that none of them shows."""
     step = max(1, -(-max(grid.width, grid.height) // _COARSE))
     there = np.zeros((grid.height // step + 1, grid.width // step + 1), np.bool_)
@@ -274,19 +274,19 @@ def _warn_missing(label: str, area_km2: float) -> None:
 
 
 def _text(
-    parts: Sequence[Part], grid: Grid, nodata: float | None, gaps: bool, overlap: bool
+    parts: Sequence[MosaicTile], grid: Grid, nodata: float | None, gaps: bool, overlap: bool
 ) -> str:
     model = parts[0]
     alpha = "alpha" in model.colours
     masked = any(part.masked for part in parts)
-    under: Literal["nodata", "mask"] | None = None
+    masked_by: Literal["nodata", "mask"] | None = None
     if overlap and (alpha or masked):
-        under = "mask"
+        masked_by = "mask"
     elif overlap and nodata is not None:
-        under = "nodata"
+        masked_by = "nodata"
     bands = [
         VirtualBand(
-            [_piece(part, number, under) for part in parts],
+            [_source(part, number, masked_by) for part in parts],
             model.dtype,
             nodata,
             colour.capitalize(),
@@ -295,15 +295,19 @@ def _text(
         for number, (colour, name) in enumerate(zip(model.colours, model.names, strict=True), 1)
     ]
     if masked or (gaps and nodata is None and not alpha):
-        return virtual_image(grid, bands, [_piece(part, "mask,1", "nodata") for part in parts])
+        return virtual_image(grid, bands, [_source(part, "mask,1", "nodata") for part in parts])
     return virtual_image(grid, bands)
 
 
-def _piece(part: Part, band: int | str, under: Literal["nodata", "mask"] | None) -> Piece:
-    return Piece(part.path, part.grid.width, part.grid.height, part.block, part.box, band, under)
+def _source(
+    part: MosaicTile, band: int | str, masked_by: Literal["nodata", "mask"] | None
+) -> VirtualSource:
+    return VirtualSource(
+        part.path, part.grid.width, part.grid.height, part.block, part.box, band, masked_by
+    )
 
 
-def _date(parts: Sequence[Part], label: str) -> datetime | None:
+def _date(parts: Sequence[MosaicTile], label: str) -> datetime | None:
     """The middle one of the tiles' dates."""
     dates = sorted(part.acquired for part in parts if part.acquired is not None)
     if not dates:

@@ -11,8 +11,8 @@ import numpy as np
 
 from satellite.errors import SatelliteError
 from satellite.imagery.views import Probability
-from satellite.training.batches import Course
-from satellite.training.fit import Network, fit, judge, open_network
+from satellite.training.batches import CropSampler
+from satellite.training.fit import Network, fit, open_network, predict
 from satellite.training.samples import Sample
 from satellite.training.scores import Counts
 from satellite.training.sensor import Sensor
@@ -23,7 +23,7 @@ FoldReport = Callable[[int, int, float], None]
 """Called after each epoch with the fold's number from 1, the epoch's, and the mean loss."""
 
 
-def leave_out(
+def cross_validate(
     samples: Sequence[Sample],
     settings: Settings,
     folder: Path,
@@ -60,7 +60,7 @@ def leave_out(
             "train without figures"
         )
     groups = [[int(i) for i in part] for part in np.array_split(np.arange(len(samples)), count)]
-    poor = Sensor(settings.resolution_m).poor()
+    degraded = Sensor(settings.resolution_m).degraded()
     first: dict[str, Probability] = {}
     last: dict[str, Probability] = {}
     poor_first: dict[str, Counts] = {}
@@ -70,14 +70,14 @@ def leave_out(
         rest = [sample for i, sample in enumerate(samples) if i not in group]
         network = open_network(settings, weights)
         if weights is not None:
-            first |= {sample.name: judge(network, sample, settings) for sample in held}
-            poor_first |= _counted(network, held, settings, poor)
-        course = Course([*rest, *others], settings, land)
+            first |= {sample.name: predict(network, sample, settings) for sample in held}
+            poor_first |= _counted(network, held, settings, degraded)
+        crops = CropSampler([*rest, *others], settings, land)
         kept = folder / f"fold-{number:03d}"
         told = None if report is None else partial(report, number)
-        fit(network, course, frozen=weights is not None, folder=kept, report=told)
-        last |= {sample.name: judge(network, sample, settings) for sample in held}
-        poor_last |= _counted(network, held, settings, poor)
+        fit(network, crops, frozen=weights is not None, folder=kept, report=told)
+        last |= {sample.name: predict(network, sample, settings) for sample in held}
+        poor_last |= _counted(network, held, settings, degraded)
     found = validate([[samples[i] for i in group] for group in groups], first, last)
     return replace(found, poor_before=poor_first, poor_after=poor_last)
 
@@ -85,5 +85,5 @@ def leave_out(
 def _counted(
     network: Network, samples: Sequence[Sample], settings: Settings, sensor: Sensor
 ) -> dict[str, Counts]:
-    found = {sample.name: judge(network, sample, settings, sensor) for sample in samples}
+    found = {sample.name: predict(network, sample, settings, sensor) for sample in samples}
     return {s.name: Counts.of(found[s.name], s.appeared, s.known) for s in samples}

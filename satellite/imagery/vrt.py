@@ -24,7 +24,7 @@ TYPES = tuple(_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class VirtualSource:
     """A file in a virtual image.
 
     Attributes:
@@ -43,7 +43,7 @@ class Piece:
     block: tuple[int, int]
     place: tuple[int, int, int, int]
     band: int | str
-    under: Literal["nodata", "mask"] | None = None
+    masked_by: Literal["nodata", "mask"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,16 @@ class VirtualBand:
         name: Its description.
     """
 
-    pieces: Sequence[Piece]
+    sources: Sequence[VirtualSource]
     dtype: str
     nodata: float | None = None
     colour: str | None = None
     name: str | None = None
 
 
-def virtual_image(grid: Grid, bands: Sequence[VirtualBand], mask: Sequence[Piece] = ()) -> str:
+def virtual_image(
+    grid: Grid, bands: Sequence[VirtualBand], mask: Sequence[VirtualSource] = ()
+) -> str:
     """Describes a virtual image.
 
     Args:
@@ -79,8 +81,8 @@ def virtual_image(grid: Grid, bands: Sequence[VirtualBand], mask: Sequence[Piece
     for number, band in enumerate(bands, start=1):
         _add_band(root, band, {"band": str(number)})
     if mask:
-        under = VirtualBand(mask, "uint8", nodata=0)
-        _add_band(ET.SubElement(root, "MaskBand"), under, {}, is_mask=True)
+        masked_by = VirtualBand(mask, "uint8", nodata=0)
+        _add_band(ET.SubElement(root, "MaskBand"), masked_by, {}, is_mask=True)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -95,30 +97,35 @@ def _add_band(
         _text(element, "NoDataValue", f"{band.nodata:.17g}")
     if band.colour:
         _text(element, "ColorInterp", band.colour)
-    for piece in band.pieces:
-        _add_piece(element, piece, kind, band.nodata)
+    for vrt_source in band.sources:
+        _add_source(element, vrt_source, kind, band.nodata)
 
 
-def _add_piece(band: ET.Element, piece: Piece, kind: str, nodata: float | None) -> None:
-    source = ET.SubElement(band, "ComplexSource" if piece.under else "SimpleSource")
-    _text(source, "SourceFilename", piece.address, relativeToVRT="0")
-    _text(source, "SourceBand", str(piece.band))
+def _add_source(
+    band: ET.Element, vrt_source: VirtualSource, kind: str, nodata: float | None
+) -> None:
+    source = ET.SubElement(band, "ComplexSource" if vrt_source.masked_by else "SimpleSource")
+    _text(source, "SourceFilename", vrt_source.address, relativeToVRT="0")
+    _text(source, "SourceBand", str(vrt_source.band))
     # With these GDAL opens a file only when a window touches it.
     ET.SubElement(
         source,
         "SourceProperties",
-        RasterXSize=str(piece.width),
-        RasterYSize=str(piece.height),
+        RasterXSize=str(vrt_source.width),
+        RasterYSize=str(vrt_source.height),
         DataType=kind,
-        BlockXSize=str(piece.block[1]),
-        BlockYSize=str(piece.block[0]),
+        BlockXSize=str(vrt_source.block[1]),
+        BlockYSize=str(vrt_source.block[0]),
     )
-    for name, box in (("SrcRect", (0, 0, piece.width, piece.height)), ("DstRect", piece.place)):
+    for name, box in (
+        ("SrcRect", (0, 0, vrt_source.width, vrt_source.height)),
+        ("DstRect", vrt_source.place),
+    ):
         sides = zip(("xOff", "yOff", "xSize", "ySize"), map(str, box), strict=True)
         ET.SubElement(source, name, dict(sides))
-    if piece.under == "mask":
+    if vrt_source.masked_by == "mask":
         _text(source, "UseMaskBand", "true")
-    elif piece.under == "nodata" and nodata is not None:
+    elif vrt_source.masked_by == "nodata" and nodata is not None:
         _text(source, "NODATA", f"{nodata:.17g}")
 
 
