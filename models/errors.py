@@ -1,4 +1,4 @@
-"""The error of this package."""
+"""The errors of this package."""
 
 from __future__ import annotations
 
@@ -8,3 +8,7 @@ class ModelError(ValueError):
 
     The message says what was wrong, with which file, and what to do about it.
     """
+
+
+class ModelUnavailable(ModelError):
+    """Weights that none of their sources gives at present."""

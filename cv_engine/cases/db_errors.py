@@ -1,46 +1,73 @@
-"""Fault: what a database's error means to the person at the terminal."""
+"""What a database's error means to the person at the terminal."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from cv_engine.cases.errors import QueueError
+from cv_engine.errors import Failure
+
+
+class _Advice(NamedTuple):
+    text: str
+    failure: Failure
+
+
+def _input(text: str) -> _Advice:
+    return _Advice(text, Failure.WRONG_INPUT)
+
+
+def _away(text: str) -> _Advice:
+    return _Advice(text, Failure.UNAVAILABLE)
+
+
+def _full(text: str) -> _Advice:
+    return _Advice(text, Failure.NO_SPACE)
+
 
 _KEPT = "nothing that was filed before is lost"
-_NOT_A_DATABASE = "it is not a queue (not a SQLite database): name another file"
-_RIGHTS = "the file or its folder cannot be written: ask for the right, or choose another --data"
+_NOT_A_DATABASE = _input("it is not a queue (not a SQLite database): name another file")
+_RIGHTS = _input(
+    "the file or its folder cannot be written: ask for the right, or choose another --data"
+)
+_HELD = _away("another program has held the queue for too long: end it and try again")
 
 #: By SQLite's primary result code.
 _SQLITE = {
-    sqlite3.SQLITE_FULL: f"the disk is full: make room and run it again, {_KEPT}",
-    sqlite3.SQLITE_IOERR: f"the disk refused to read or write: check its room and health, {_KEPT}",
+    sqlite3.SQLITE_FULL: _full(f"the disk is full: make room and run it again, {_KEPT}"),
+    sqlite3.SQLITE_IOERR: _away(
+        f"the disk refused to read or write: check its room and health, {_KEPT}"
+    ),
     sqlite3.SQLITE_NOTADB: _NOT_A_DATABASE,
     sqlite3.SQLITE_READONLY: _RIGHTS,
     sqlite3.SQLITE_CANTOPEN: _RIGHTS,
     sqlite3.SQLITE_PERM: _RIGHTS,
-    sqlite3.SQLITE_BUSY: "another program has held the queue for too long: end it and try again",
-    sqlite3.SQLITE_LOCKED: "another program has held the queue for too long: end it and try again",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a backup, or save what is "
-    "readable with `sqlite3 FILE .recover`",
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
+    sqlite3.SQLITE_CORRUPT: _input(
+        "the file is damaged: restore it from a backup, or save what is readable with "
+        "`sqlite3 FILE .recover`"
+    ),
 }
 
 #: By PostgreSQL's SQLSTATE, or its first two characters.
 _POSTGRESQL = {
-    "53100": f"the server's disk is full: make room and run it again, {_KEPT}",
-    "53": "the server has no room for another connection or more memory: try again later",
-    "42501": "the user may not do this in the database: grant it the right",
-    "25006": "the database is read-only: use the primary server",
-    "28": "the server refused the user or the password: check the address",
-    "3D": "there is no such database: make it with createdb",
-    "40": "another program changed the same case at the same time: try again",
-    "55": "another program holds the queue: try again",
-    "57": f"the server is stopping or ended the work: try again, {_KEPT}",
+    "53100": _full(f"the server's disk is full: make room and run it again, {_KEPT}"),
+    "53": _away("the server has no room for another connection or more memory: try again later"),
+    "42501": _input("the user may not do this in the database: grant it the right"),
+    "25006": _input("the database is read-only: use the primary server"),
+    "28": _input("the server refused the user or the password: check the address"),
+    "3D": _input("there is no such database: make it with createdb"),
+    "40": _away("another program changed the same case at the same time: try again"),
+    "55": _away("another program holds the queue: try again"),
+    "57": _away(f"the server is stopping or ended the work: try again, {_KEPT}"),
 }
-_UNREACHABLE = "the server cannot be reached: check that it runs, and the address"
+_UNREACHABLE = _away("the server cannot be reached: check that it runs, and the address")
 
 
 @contextmanager
@@ -58,19 +85,21 @@ def explain(name: str) -> Iterator[None]:
         advice = _advice(error)
         if advice is None:
             raise
-        raise QueueError(f"{name}: {advice} ({error})") from error
+        raise QueueError(f"{name}: {advice.text} ({error})", advice.failure) from error
     except sa.exc.DBAPIError as error:
         original = error.orig
         advice = _advice(original) if original is not None else None
         if advice is None:
             raise
         detail = str(original).strip().splitlines()
-        raise QueueError(f"{name}: {advice} ({detail[0] if detail else original})") from error
+        said = f"{name}: {advice.text} ({detail[0] if detail else original})"
+        raise QueueError(said, advice.failure) from error
     except sa.exc.TimeoutError as error:
-        raise QueueError(f"{name}: all connections are in use: try again") from error
+        said = f"{name}: all connections are in use: try again"
+        raise QueueError(said, Failure.UNAVAILABLE) from error
 
 
-def _advice(error: BaseException) -> str | None:
+def _advice(error: BaseException) -> _Advice | None:
     if isinstance(error, sqlite3.Error):
         code: int | None = getattr(error, "sqlite_errorcode", None)
         return None if code is None else _SQLITE.get(code & 0xFF)
@@ -81,7 +110,7 @@ def _advice(error: BaseException) -> str | None:
     return _connection_advice(error) if type(error).__name__ == "OperationalError" else None
 
 
-def _connection_advice(error: BaseException) -> str:
+def _connection_advice(error: BaseException) -> _Advice:
     text = str(error)
     if "does not exist" in text and "database" in text:
         return _POSTGRESQL["3D"]

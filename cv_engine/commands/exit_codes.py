@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import traceback
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from cv_engine.errors import failure_of
+
 if TYPE_CHECKING:
     import typer
-
-_OURS = frozenset({"benchmarks", "cli", "cv_engine", "models", "satellite", "zones"})
-_WRONG_PATH = frozenset(
-    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
-)
 
 _INTERRUPTED = "Interrupted. What was filed is kept; run the same command again to resume."
 
@@ -58,12 +54,9 @@ def run(app: typer.Typer, args: Sequence[str] | None = None) -> int:
 
 def describe(error: BaseException) -> tuple[str, ExitCode]:
     """Return one line for a person about ``error``, and the exit code it asks for."""
-    if isinstance(error, ValueError) and type(error).__module__.partition(".")[0] in _OURS:
-        return str(error), ExitCode.WRONG_INPUT
-    if isinstance(error, OSError) and error.errno is not None:
-        where = f"{error.filename}: " if error.filename else ""
-        code = ExitCode.WRONG_INPUT if error.errno in _WRONG_PATH else ExitCode.FAILED
-        return f"{where}{error.strerror or error}", code
+    failure = failure_of(error)
+    if failure is not None:
+        return _text(error), ExitCode(failure.exit_code)
     if isinstance(error, MemoryError):
         return "out of memory; analyse fewer or smaller videos at a time", ExitCode.FAILED
     name = type(error).__name__
@@ -72,6 +65,13 @@ def describe(error: BaseException) -> tuple[str, ExitCode]:
         "`cv-engine --debug ...` for the details, and `cv-engine doctor` to check the installation.",
         ExitCode.FAILED,
     )
+
+
+def _text(error: BaseException) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 def say(text: str) -> None:

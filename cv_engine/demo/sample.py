@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cv_engine.errors import EngineError, failure_of, failure_of_os_error
 from models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ cameras:
 """
 
 
-class DemoError(ValueError):
+class DemoError(EngineError):
     """The sample cannot be set up; the message says why and what to do."""
 
 
@@ -94,7 +95,8 @@ def set_up(folder: Path, progress: Callable[[float], None] | None = None) -> Sam
     except OSError as error:
         raise DemoError(
             f"{folder}: the sample cannot be written ({error.strerror or error}); "
-            "choose another folder with --data"
+            "choose another folder with --data",
+            failure_of_os_error(error),
         ) from error
     return Sample(clip=clip, config=config)
 
@@ -141,7 +143,7 @@ def _photograph(folder: Path) -> NDArray[np.uint8]:
         try:
             download(spec, path)
         except ModelError as error:
-            raise DemoError(f"the sample's photograph: {error}") from error
+            raise DemoError(f"the sample's photograph: {error}", failure_of(error)) from error
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise DemoError(f"{path}: not a readable picture; delete it and run the demo again")

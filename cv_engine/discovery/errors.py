@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from cv_engine.errors import EngineError
 
-class DiscoveryError(ValueError):
+
+class DiscoveryError(EngineError):
     """Cameras cannot be looked for, or one does not tell its streams; the message says why."""
 
 

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
 from cv_engine.discovery.errors import DiscoveryError, not_installed
+from cv_engine.errors import Failure
 
 GROUP = ("239.255.255.250", 3702)  # where WS-Discovery has devices listen
 # When a probe is sent, seconds. Datagrams get lost, so there are two; devices wait up to half a
@@ -183,7 +184,8 @@ def _ask(links: Sequence[socket.socket]) -> None:
         raise DiscoveryError(
             "there is no network to look for cameras on: no interface of this machine has an IPv4 "
             "address and can send multicast; check `ip address`, and in a container use the "
-            "host's network"
+            "host's network",
+            Failure.UNAVAILABLE,
         )
 
 

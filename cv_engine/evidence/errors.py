@@ -5,16 +5,23 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from cv_engine.errors import EngineError, Failure, failure_of_os_error, is_no_space
+
 _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class EvidenceError(ValueError):
+class EvidenceError(EngineError):
     """Evidence cannot be made, kept or read; the message says what to do."""
 
 
 class ClipError(EvidenceError):
     """The source yields no clip: it is unreadable, or has no picture in the span asked for."""
+
+
+class StoreError(EvidenceError):
+    """The store does not answer, or refuses; packages meant for it have to wait."""
+
+    failure = Failure.UNAVAILABLE
 
 
 def from_os_error(error: OSError, folder: Path) -> EvidenceError:
@@ -27,14 +34,17 @@ def from_os_error(error: OSError, folder: Path) -> EvidenceError:
     Returns:
         An error to raise in its place.
     """
-    if error.errno in _FULL:
+    failure = failure_of_os_error(error)
+    if is_no_space(error):
         return EvidenceError(
             f"{folder}: the disk is full or its quota used up ({error.strerror}); free some space "
-            "or choose another data folder; no half-written package was left behind"
+            "or choose another data folder; no half-written package was left behind",
+            failure,
         )
     if error.errno in _CLOSED:
         return EvidenceError(
             f"{folder}: cannot be written ({error.strerror}); give this user write permission or "
-            "choose another data folder"
+            "choose another data folder",
+            failure,
         )
-    return EvidenceError(f"{folder}: evidence could not be written: {error}")
+    return EvidenceError(f"{folder}: evidence could not be written: {error}", failure)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from cv_engine.errors import EngineError, failure_of_os_error, is_no_space
 from cv_engine.files import remove_partials, write_atomically
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-
-class LedgerError(ValueError):
+class LedgerError(EngineError):
     """The progress of a run cannot be written; the message says what to do."""
 
 
@@ -80,12 +78,14 @@ class Ledger:
 
 
 def _explained(error: OSError, folder: Path) -> LedgerError:
-    if error.errno in _FULL:
+    if is_no_space(error):
         return LedgerError(
             f"{folder}: the disk is full or its quota used up ({error.strerror}); free some space "
-            "and run the same command again: it goes on where it stopped, nothing filed is lost"
+            "and run the same command again: it resumes where it stopped, nothing filed is lost",
+            failure_of_os_error(error),
         )
     return LedgerError(
         f"{folder}: the data folder cannot be written ({error.strerror}); choose another with "
-        "--data, or give this user the right to write there"
+        "--data, or give this user the right to write there",
+        failure_of_os_error(error),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cv_engine.errors import EngineError
 
-class VideoError(ValueError):
+
+class VideoError(EngineError):
     """A recording cannot be used; the message says which, what is wrong and what to do."""
 
 

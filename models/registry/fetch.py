@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.errors import ModelError
+from models.errors import ModelError, ModelUnavailable
 from models.registry.manifest import Address, Source, Spec, Wheel
 
 Progress = Callable[[str, int, int | None], None]
@@ -72,7 +72,7 @@ def download(spec: Spec, target: Path, progress: Progress | None = None) -> None
             return
         failures.append(f"{source}: gave another file (SHA-256 {found}, expected {spec.sha256})")
     listed = "\n  ".join(failures) or "it has no source"
-    raise ModelError(
+    raise ModelUnavailable(
         f"'{spec.name}' could not be had:\n  {listed}\n"
         f"connect this machine to one of these sources{_INSTEAD if spec.task in _MODELS else ''}"
     )

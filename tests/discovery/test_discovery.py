@@ -18,7 +18,7 @@ from cv_engine.commands import discovery as presentation
 from cv_engine.commands.exit_codes import ExitCode, describe
 from cv_engine.commands.options import Format, InputError
 from cv_engine.commands.session import Session
-from cv_engine.config.settings import load_config
+from cv_engine.config import load_config
 from cv_engine.discovery import Device, DiscoveryError, discover, media, streams, streams_of
 from cv_engine.discovery.media import without_secrets
 from cv_engine.discovery.probe import devices_in, printable
@@ -148,7 +148,7 @@ def test_addresses_that_cannot_be_asked_are_left_out(service: str) -> None:
 def test_without_a_network_the_user_is_told() -> None:
     with pytest.raises(DiscoveryError, match="no network to look for cameras on") as caught:
         discover(WAIT_S, interfaces=["192.0.2.77"])  # no address of this machine
-    assert describe(caught.value)[1] == ExitCode.WRONG_INPUT
+    assert describe(caught.value)[1] == ExitCode.FAILED
 
 
 @pytest.mark.parametrize(
