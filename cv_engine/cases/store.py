@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from cv_engine.cases.db_errors import explain
 from cv_engine.cases.errors import QueueError
+from cv_engine.errors import failure_of_os_error
 
 #: The newest step of the schema; equal to the migrations' own head, which a test holds.
 SCHEMA = "0001"
@@ -116,7 +117,8 @@ def _file(path: Path) -> Path:
     except OSError as error:
         raise QueueError(
             f"{path.parent}: the folder for the queue cannot be made or entered "
-            f"({error.strerror}): choose another with --data, or ask for the right to write there"
+            f"({error.strerror}): choose another with --data, or ask for the right to write there",
+            failure_of_os_error(error),
         ) from error
     if folder:
         raise QueueError(f"{path} is a folder: name the queue's file in it, such as queue.sqlite")

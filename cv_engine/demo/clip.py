@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cv_engine.demo import outlines
 from cv_engine.demo.plates import Cutout, Floats, Plates
+from cv_engine.files import atomic_file
 
 RATE = 10  # frames per second, common for street cameras
 DURATION_S = 84.0  # long enough after the bus has gone to be sure that it has
@@ -90,8 +91,10 @@ def compose(
         seconds: How much of the scene, from its beginning.
     """
     height, width = plates.street.shape[:2]
-    partial = out.with_name(f".{out.name}.partial")
-    with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+    with (
+        atomic_file(out) as partial,
+        av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
         container.metadata["creation_time"] = RECORDED.isoformat().replace("+00:00", "Z")
         stream = container.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -110,7 +113,6 @@ def compose(
             if progress is not None:
                 progress((number + 1) / frames)
         container.mux(stream.encode(None))
-    partial.replace(out)
 
 
 def _pictures(plates: Plates, frames: int) -> Iterator[NDArray[np.uint8]]:

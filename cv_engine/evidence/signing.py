@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cv_engine.evidence.errors import EvidenceError, from_os_error
+from cv_engine.files import sync_folder
 
 PUBLIC_KEY_BYTES = 32  # RFC 8032, section 5.1.5
 SIGNATURE_BYTES = 64  # RFC 8032, section 5.1.6
@@ -100,15 +101,6 @@ def _create(path: Path) -> None:
     finally:
         fresh.unlink(missing_ok=True)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a folder's entries survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _load(path: Path) -> Ed25519PrivateKey:

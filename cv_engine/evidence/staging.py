@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cv_engine.evidence.signing import sync_folder
+from cv_engine.files import sync_folder
 
 STAGING = ".partial"  # beside the packages, so that a rename moves a package into place
 

@@ -1,9 +1,8 @@
-"""Cloud-Optimised GeoTIFFs of many tiles: a virtual mosaic, copied block by block."""
+"""Writes Cloud-Optimised GeoTIFFs of many tiles: a virtual mosaic, copied block by block."""
 
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,16 +16,17 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from cv_engine.files import atomic_file
 from satellite.imagery.grid import Grid
 from satellite.imagery.views import Quality
 
-# What GDAL may keep of blocks it has read or will write, MB: bounds the memory whatever the size.
+# GDAL's block cache, MB: bounds the memory whatever the size of the scene.
 _CACHE_MB = 64
 _BLOCK = 512
-# Deflate is what every reader of GeoTIFF has; level 6 is its usual trade of time for size.
+# Every GeoTIFF reader knows deflate; level 6 is its usual trade of time for size.
 _LEVEL = 6
 
-# Red, green, blue of the quality layer's values, as a map shows them.
+# Colours (red, green, blue) of the quality layer's values in maps.
 _COLOURS = {
     Quality.CLEAR: (255, 255, 255),
     Quality.NODATA: (0, 0, 0),
@@ -41,15 +41,15 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A band of a file that is made.
+    """A band of an output file.
 
     Attributes:
-        source: Which band of the tiles it is, from 1.
-        name: As maps show it.
-        tags: What else is said of it.
-        scaled: Whether its values are 255 times what they mean.
-        nodata: Value of what is not there.
-        colours: Colours of its values; empty for a grey band.
+        source: 1-based band of the tiles.
+        name: Name in maps.
+        tags: Further metadata.
+        scaled: Whether stored values are 255 times the real ones.
+        nodata: Value of empty pixels.
+        colours: Colour of each value; empty for a grey band.
     """
 
     source: int
@@ -62,11 +62,11 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A file that is made of the tiles.
+    """An output file.
 
     Attributes:
-        bands: Its bands.
-        masked: Whether it has a mask that hides what could not be compared.
+        bands: Bands of the file.
+        masked: Whether the file has a mask of the pixels that could be compared.
     """
 
     bands: tuple[Band, ...]
@@ -79,7 +79,7 @@ PROBABILITY = Layer(
         Band(1, "appeared", _SCALED, scaled=True),
         Band(2, "gone", _SCALED, scaled=True),
     ),
-    masked=True,  # a probability of 0 must not be taken for "nothing changed" under a cloud
+    masked=True,  # under a cloud, a probability of 0 must not be read as "nothing changed"
 )
 QUALITY = Layer(
     (
@@ -101,14 +101,14 @@ class Mosaic:
 
     Attributes:
         grid: The grid.
-        parts: Path, relative to where the mosaic's file will lie, and place of each tile.
+        parts: Path of each tile, relative to the mosaic's folder, and its place on the grid.
     """
 
     grid: Grid
     parts: Sequence[tuple[str, Window]]
 
     def vrt(self, layer: Layer) -> bytes:
-        """GDAL's description of the mosaic as one raster with the layer's bands."""
+        """The VRT of the mosaic, with the layer's bands."""
         size = {"rasterXSize": str(self.grid.width), "rasterYSize": str(self.grid.height)}
         root = Element("VRTDataset", size)
         SubElement(root, "SRS").text = self.grid.crs.to_wkt()
@@ -119,7 +119,7 @@ class Mosaic:
         if layer.masked:
             mask = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", {"dataType": "Byte"})
             for source in self._sources(mask, "ComplexSource", _QUALITY_BAND):
-                SubElement(source, "LUT").text = "0:255,1:0,255:0"  # only what is clear is shown
+                SubElement(source, "LUT").text = "0:255,1:0,255:0"  # only clear pixels are visible
         return bytes(tostring(root))
 
     def _band(self, root: Element, index: int, band: Band) -> None:
@@ -152,7 +152,7 @@ class Mosaic:
             SubElement(element, "SourceFilename", {"relativeToVRT": "1"}).text = path
             SubElement(element, "SourceBand").text = str(source)
             width, height = str(window.width), str(window.height)
-            # Said here so that GDAL need not open thousands of files to learn it.
+            # With these properties GDAL need not open thousands of files.
             SubElement(
                 element,
                 "SourceProperties",
@@ -166,48 +166,42 @@ class Mosaic:
 
 
 def write_cog(path: Path, mosaic: Mosaic, layer: Layer) -> None:
-    """Writes a layer of a mosaic, which lies in the same folder, as a Cloud-Optimised GeoTIFF.
+    """Writes a layer of a mosaic as a Cloud-Optimised GeoTIFF into the mosaic's folder.
 
-    The file appears once it is whole. Its overviews need some more room beside it for a while.
+    The file appears once it is complete. Temporary overviews need additional disk space beside it.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     vrt = path.with_suffix(".vrt")
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
         vrt.write_bytes(mosaic.vrt(layer))
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+        with atomic_file(path, sync=True) as partial, rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
             rasterio.shutil.copy(
                 vrt,
-                part,
+                partial,
                 driver="COG",
                 compress="DEFLATE",
                 level=_LEVEL,
                 blocksize=_BLOCK,
                 overviews="AUTO",
-                overview_resampling="NEAREST",  # true values; means under a mask take 3 times as long
+                overview_resampling="NEAREST",  # real values; averages take 3 times as long
                 bigtiff="IF_SAFER",
             )
-        _check(part)
-        _sync(part)
-        part.replace(path)
-    except (RasterioError, CPLE_BaseError, SystemError) as error:  # the last: a nameless one
-        # Why it failed, GDAL only says on stderr; most likely there is no room.
+            _check(partial)
+    except (RasterioError, CPLE_BaseError, SystemError) as error:  # SystemError: an unnamed one
+        # GDAL reports the cause only on stderr; most likely the disk is full.
         free_mb = shutil.disk_usage(path.parent).free // 1_000_000
         raise OSError(
             errno.EIO, f"{path.name} could not be written, {free_mb} MB are free: {error}"
         ) from error
     finally:
-        # GDAL leaves overviews beside what it could not finish.
-        for left in [vrt, *path.parent.iterdir()]:
-            if left == vrt or left.name.startswith(part.name):
-                with suppress(OSError):
-                    left.unlink()
+        with suppress(OSError):
+            vrt.unlink()
 
 
 def _check(path: Path) -> None:
-    """Reads the last block of each level: GDAL does not tell when a disk is full as it closes."""
+    """Reads the last block of each level: GDAL reports no full disk at closing."""
     with rasterio.open(path) as file:
         levels = len(file.overviews(1))
         edge = Window(file.width - 1, file.height - 1, 1, 1)
@@ -215,8 +209,3 @@ def _check(path: Path) -> None:
     for level in range(levels):
         with rasterio.open(path, overview_level=level) as file:
             file.read(window=Window(file.width - 1, file.height - 1, 1, 1))
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

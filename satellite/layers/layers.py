@@ -1,12 +1,10 @@
-"""The rasters of one comparison: written tile by tile, resumable, then Cloud-Optimised GeoTIFFs."""
+"""The rasters of one comparison: tiles that can be resumed, then Cloud-Optimised GeoTIFFs."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +19,7 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from cv_engine.errors import failure_of_os_error, is_no_space
+from cv_engine.files import remove_partials, write_atomically
 from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid, Tile
 from satellite.imagery.views import Change, Picture, Quality
@@ -29,21 +28,20 @@ from satellite.layers.cog import PROBABILITY, QUALITY, Mosaic, write_cog
 _DESCRIPTION = "layers.json"
 _TILES = "tiles"
 _TILE_NAME = re.compile(r"r(\d{4,})c(\d{4,})")
-_PARTIAL = ".part"
-# Side of the blocks within a tile's file, pixels: what a read of a few pixels has to decode.
+# Side of the blocks within a tile's file, pixels: the least that any read has to decode.
 _BLOCK = 256
-# Deflate's fastest level: the files are read once or twice and then thrown away.
+# Deflate's fastest level: the files are read once or twice and then removed.
 _WORK_LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rasters:
-    """One window of a comparison.
+    """The rasters of one window of a comparison.
 
     Attributes:
         appeared: uint8 ``(height, width)``: probability times 255 that a building appeared.
-        gone: The same for one that is gone.
-        quality: uint8 ``(height, width)`` of :class:`~satellite.views.Quality`.
+        gone: uint8 ``(height, width)``: probability times 255 that a building was demolished.
+        quality: uint8 ``(height, width)`` of :class:`~satellite.imagery.views.Quality`.
     """
 
     appeared: Picture
@@ -52,30 +50,30 @@ class Rasters:
 
     @classmethod
     def of(cls, change: Change, quality: Picture) -> Rasters:
-        """Scales the probabilities of a detector; where nothing can be compared they become 0."""
+        """Scales a detector's probabilities; they become 0 where pixels cannot be compared."""
         clear = quality == Quality.CLEAR
         return cls(_scaled(change.appeared, clear), _scaled(change.gone, clear), quality)
 
     @classmethod
     def unknown(cls, height: int, width: int) -> Rasters:
-        """A window of which nothing is known."""
+        """A window without data: probability 0, quality NODATA."""
         zero = np.zeros((height, width), np.uint8)
         return cls(zero, zero.copy(), np.full((height, width), Quality.NODATA, np.uint8))
 
     def read(self, window: Window) -> Rasters:
-        """A part of it as a copy; beyond its edges nothing is known."""
+        """A copy of a part; pixels beyond the edges have no data."""
         found = Rasters.unknown(window.height, window.width)
         height, width = self.quality.shape
         found.paste(window, self, Window(0, 0, width, height))
         return found
 
     def paste(self, window: Window, other: Rasters, place: Window) -> None:
-        """Copies into this window what another one has of it.
+        """Copies the intersection with another window into this one.
 
         Args:
-            window: Where this one lies on the grid.
-            other: What to copy from.
-            place: Where that lies on the grid; it may reach beyond ``window``, or miss it.
+            window: Place of this window on the grid.
+            other: The rasters to copy from.
+            place: Place of ``other`` on the grid; need not intersect ``window``.
         """
         top = max(window.row_off, place.row_off)
         left = max(window.col_off, place.col_off)
@@ -91,22 +89,22 @@ class Rasters:
 
 
 class Reader(Protocol):
-    """What gives the rasters of a comparison window by window."""
+    """Reads the rasters of a comparison window by window."""
 
     def read(self, window: Window) -> Rasters:
-        """Any window of the grid; beyond its edges nothing is known."""
+        """Reads any window of the grid; pixels beyond its edges have no data."""
         ...
 
 
 class Layers:
     """The rasters of one comparison on disk.
 
-    Each tile is a small file that is either there as a whole or not at all, so a process that is
-    killed loses no more than the tile it was at. The memory taken is that of one tile.
+    Each tile is a small file that is written atomically, so a killed process loses at most the tile
+    in progress. The memory used is that of one tile.
 
     Attributes:
-        folder: Where they lie.
-        grid: Their grid.
+        folder: The folder of the files.
+        grid: The grid of the comparison.
         side: Side of the tiles, pixels.
     """
 
@@ -117,12 +115,12 @@ class Layers:
 
     @classmethod
     def create(cls, folder: Path, grid: Grid, side: int) -> Layers:
-        """Begins the rasters of a comparison, or goes on with them where they were begun before.
+        """Starts the rasters of a comparison, or resumes those in the folder.
 
         Args:
-            folder: Where to keep them; made where it is missing.
-            grid: Their grid.
-            side: Side of the tiles that will be written, pixels: that given to ``Grid.tiles``.
+            folder: Folder of the files; made where it is missing.
+            grid: The grid of the comparison.
+            side: Side of the tiles that will be written, pixels, as given to ``Grid.tiles``.
 
         Raises:
             SatelliteError: The folder holds the rasters of another grid, or cannot be written.
@@ -132,8 +130,11 @@ class Layers:
             if (found.grid, found.side) != (grid, side):
                 raise SatelliteError(
                     f"{folder}: holds a comparison on another grid ({_described(found)}, not "
-                    f"{_described(cls(folder, grid, side))}); choose another folder or remove this one"
+                    f"{_described(cls(folder, grid, side))}); choose another folder or remove "
+                    "this one"
                 )
+            for part in (folder, folder / _TILES):
+                remove_partials(part)
             return found
         description = {
             "crs": grid.crs.to_wkt(),
@@ -144,17 +145,19 @@ class Layers:
         }
         try:
             (folder / _TILES).mkdir(parents=True, exist_ok=True)
-            _write(folder / _DESCRIPTION, json.dumps(description, indent=1).encode())
+            write_atomically(
+                folder / _DESCRIPTION, json.dumps(description, indent=1).encode(), sync=True
+            )
         except OSError as error:
             raise _write_error(error, folder) from error
         return cls(folder, grid, side)
 
     @classmethod
     def open(cls, folder: Path) -> Layers:
-        """Opens what :meth:`create` began.
+        """Opens the rasters that :meth:`create` started.
 
         Raises:
-            SatelliteError: There is nothing, or not what there should be.
+            SatelliteError: The folder holds no rasters of a comparison, or damaged ones.
         """
         path = folder / _DESCRIPTION
         try:
@@ -182,30 +185,30 @@ class Layers:
 
     @property
     def quality(self) -> Path:
-        """The Cloud-Optimised GeoTIFF of what could be compared, once finished."""
+        """The Cloud-Optimised GeoTIFF of the quality layer, once finished."""
         return self.folder / "quality.tif"
 
     @property
     def finished(self) -> bool:
-        """Whether both files are there, whole."""
+        """Whether both Cloud-Optimised GeoTIFFs exist."""
         return self.probability.exists() and self.quality.exists()
 
     def done(self) -> set[str]:
-        """Names of the tiles that need not be done again."""
+        """Names of the finished tiles."""
         if self.finished:
             return {tile.name for tile in self.grid.tiles(self.side, 0)}
         return {path.stem for path in (self.folder / _TILES).glob("*.tif")}
 
     def write(self, tile: Tile, change: Change, quality: Picture) -> None:
-        """Keeps the core of one tile; on return it is on the disk.
+        """Writes the core of one tile, durably, to the disk.
 
         Args:
             tile: One of ``grid.tiles(side, margin)`` with any margin.
-            change: What was found in its padded window.
-            quality: uint8 of :class:`~satellite.views.Quality` of its padded window.
+            change: The detector's result for the tile's padded window.
+            quality: uint8 of :class:`~satellite.imagery.views.Quality` for the padded window.
 
         Raises:
-            SatelliteError: It cannot be written; the tiles before are safe.
+            SatelliteError: The tile cannot be written; earlier tiles are kept.
         """
         inner = tile.inner
         core = Change(change.appeared[inner], change.gone[inner])
@@ -215,12 +218,13 @@ class Layers:
         if rasters.quality.shape != shape or at != (tile.row * self.side, tile.col * self.side):
             raise ValueError(f"tile {tile.name} is not of these layers or its arrays do not fit")
         try:
-            _write(self._tile_path(tile.row, tile.col), self._encoded(rasters, tile.core))
+            data = self._encoded(rasters, tile.core)
+            write_atomically(self._tile_path(tile.row, tile.col), data, sync=True)
         except OSError as error:
             raise _write_error(error, self.folder) from error
 
     def read(self, window: Window) -> Rasters:
-        """Any window of the grid; of what is not done yet and beyond the grid nothing is known."""
+        """Reads any window; pixels beyond the grid and in unfinished tiles have no data."""
         found = Rasters.unknown(window.height, window.width)
         try:
             if self.finished:
@@ -251,12 +255,12 @@ class Layers:
                         _read_into(found, window, place, (file, file, file), (1, 2, 3))
 
     def finish(self) -> None:
-        """Makes ``probability.tif`` and ``quality.tif`` of the tiles and removes these.
+        """Merges the tiles to ``probability.tif`` and ``quality.tif`` and removes the tiles.
 
-        What was never written is "no data" in the quality layer. Finishing twice does nothing.
+        Missing tiles become NODATA in the quality layer. A second call does nothing.
 
         Raises:
-            SatelliteError: They cannot be written; the tiles are safe, finish again.
+            SatelliteError: The files cannot be written; the tiles are kept, so finish again.
         """
         if not self.finished:
             mosaic = Mosaic(self.grid, self._parts())
@@ -268,7 +272,7 @@ class Layers:
         shutil.rmtree(self.folder / _TILES, ignore_errors=True)
 
     def _parts(self) -> list[tuple[str, Window]]:
-        """Path within the folder, and place, of each tile that is there."""
+        """Path within the folder, and place on the grid, of each finished tile."""
         parts = []
         for path in sorted((self.folder / _TILES).glob("*.tif")):
             match = _TILE_NAME.fullmatch(path.stem)
@@ -287,7 +291,7 @@ class Layers:
         return Window(x, y, width, height)
 
     def _encoded(self, rasters: Rasters, core: Window) -> bytes:
-        # Made in memory, so that Python writes the file: GDAL does not tell when a disk is full.
+        # Encoded in memory, so that Python writes the file: GDAL does not report a full disk.
         with MemoryFile() as memory:
             with memory.open(
                 driver="GTiff",
@@ -303,14 +307,14 @@ class Layers:
                 interleave="band",
                 compress="deflate",
                 zlevel=_WORK_LEVEL,
-                sparse_ok=True,  # blocks in which nothing changed take no room
+                sparse_ok=True,  # blocks of zeros take no space
             ) as file:
                 file.write(np.stack([rasters.appeared, rasters.gone, rasters.quality]))
             return bytes(memory.getbuffer())
 
 
 def _scaled(probability: NDArray[np.float32], clear: NDArray[np.bool_]) -> Picture:
-    if not probability.any():  # most of the land
+    if not probability.any():  # the usual case
         return np.zeros(probability.shape, np.uint8)
     scaled = np.rint(np.clip(probability, 0.0, 1.0) * 255).astype(np.uint8)
     scaled[~clear] = 0
@@ -329,7 +333,7 @@ def _read_into(
     files: tuple[rasterio.DatasetReader, ...],
     bands: tuple[int, int, int],
 ) -> None:
-    """Reads into ``found``, which lies at ``window``, what files that lie at ``place`` have."""
+    """Reads into ``found``, at ``window``, from files that cover ``place`` of the grid."""
     top, left = max(window.row_off, place.row_off), max(window.col_off, place.col_off)
     bottom = min(window.row_off + window.height, place.row_off + place.height)
     right = min(window.col_off + window.width, place.col_off + place.width)
@@ -341,28 +345,8 @@ def _read_into(
 
 
 def _tiles_reached(offset: int, length: int, side: int, last: int) -> range:
-    """Rows or columns of the tiles that a window reaches."""
+    """Rows or columns of the tiles that a window intersects."""
     return range(max(0, offset // side), min(last, (offset + length - 1) // side) + 1)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Writes a file so that it is whole or not there, also after a power cut."""
-    part = path.with_name(path.name + _PARTIAL)
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _write_error(error: OSError, folder: Path) -> SatelliteError:
@@ -383,6 +367,6 @@ def _described(layers: Layers) -> str:
     grid = layers.grid
     west, _, _, north = grid.bounds
     return (
-        f"{grid.width} x {grid.height} px of {grid.transform.a:.6g} from {west:.10g}, {north:.10g}, "
-        f"tiles of {layers.side} px"
+        f"{grid.width} x {grid.height} px of {grid.transform.a:.6g} from {west:.10g}, "
+        f"{north:.10g}, tiles of {layers.side} px"
     )

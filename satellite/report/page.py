@@ -1,4 +1,4 @@
-"""The report for planners: an HTML page with maps, figures and pictures of each site, and nothing to fetch."""
+"""The report for planners: a self-contained HTML page with maps, figures and pictures of sites."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from cv_engine.errors import failure_of_os_error
 from cv_engine.evidence.media.annotate import BOLD, font, text_width
+from cv_engine.files import write_atomically
 from satellite.compare.comparison import Comparison, Site
 from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid
@@ -26,22 +28,23 @@ from satellite.imagery.views import Quality
 from satellite.records.judge import Verdict
 from satellite.registration.pair import Pair
 from satellite.report.chips import draw, read_chips
-from satellite.report.exhibits import when
+from satellite.report.evidence_files import when
 from satellite.report.furniture import GroundScale, header
-from satellite.vector.change_types import SORT_NAMES, Sort
+from satellite.vector.change_types import CHANGE_TYPE_NAMES, ChangeType
 from satellite.vector.gis_files import write_whole
 
 # Longer side of a map, pixels, and how many times larger than the image it may be to reach that.
 _MAP_PX = 1600
 _MOST_LARGER = 3.0
-_NUMBER_PX = 20  # letters of a site's number on it
-_HEADER_PX = 24  # and of what stands above it
-# Sites that get pictures, those of the largest area first; all are in the table and the GIS files.
+_NUMBER_PX = 20  # size of the letters of a site's number on the map
+_HEADER_PX = 24  # and of the band above the map
+# Sites that get pictures, the largest first; all sites are in the table and the GIS files.
 _PICTURED = 200
 _QUALITY = 85  # of the pictures' JPEG
 _GAP_COLOUR = (190, 190, 190)
 _NOWHERE = "outside the planning zones"
-_COLOURS: Mapping[Sort, tuple[int, int, int]] = {  # BGR, told apart by the colour-blind, too
+# BGR, distinguishable for the colour-blind.
+_COLOURS: Mapping[ChangeType, tuple[int, int, int]] = {
     "new": (0, 0, 230),
     "extension": (0, 140, 255),
     "demolition": (230, 120, 0),
@@ -61,7 +64,8 @@ body{font:15px/1.45 system-ui,sans-serif;margin:1.5em auto;max-width:64em;paddin
 h1{margin-bottom:0;overflow-wrap:anywhere}h2{margin-top:2.2em;border-bottom:1px solid #ccc}
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:1em 0}
 td,th{padding:.3em .8em;border-bottom:1px solid #ddd;text-align:left;white-space:nowrap}
-td:first-child,th:first-child{padding-left:0}td.n,th.n{text-align:right}td.said{white-space:normal;min-width:12em}
+td:first-child,th:first-child{padding-left:0}td.n,th.n{text-align:right}
+td.verdict{white-space:normal;min-width:12em}
 img{width:100%;display:block}figure{margin:1.2em 0}figcaption{color:#555;margin-top:.3em}
 .key span{display:inline-block;margin-right:1.2em}
 .key i{display:inline-block;width:1em;height:1em;margin-right:.4em;vertical-align:-.15em}
@@ -69,13 +73,13 @@ img{width:100%;display:block}figure{margin:1.2em 0}figcaption{color:#555;margin-
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ReportedSite:
     """A changed building in the report.
 
     Attributes:
-        site: It.
-        verdict: What the city's records say of it; ``None`` where none were asked.
-        case: Number of its case, if it has one.
+        site: The changed building.
+        verdict: The verdict by the city's records; ``None`` without records.
+        case: Number of the building's case, if any.
     """
 
     site: Site
@@ -84,65 +88,66 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class ReportSection:
     """One comparison in the report.
 
     Attributes:
-        comparison: It.
-        entries: Its changed buildings.
+        comparison: The comparison.
+        sites: The changed buildings.
     """
 
     comparison: Comparison
-    entries: tuple[Entry, ...]
+    sites: tuple[ReportedSite, ...]
 
     @property
     def pictures(self) -> Path:
-        """Folder of its pictures."""
+        """Folder of the comparison's pictures."""
         return self.comparison.folder / "pictures"
 
 
-def draw_pictures(chapter: Chapter, pair: Pair) -> None:
-    """Draws a comparison's map and the pictures of its sites: those that are not there yet.
+def draw_pictures(section: ReportSection, pair: Pair) -> None:
+    """Draws a comparison's map and the pictures of its sites that do not exist yet.
 
-    Pictures of what it found before, with other settings, are removed.
+    Pictures of sites found before with other settings are removed.
 
     Raises:
         SatelliteError: An image cannot be read, or a picture cannot be written.
     """
-    wanted = {_map_path(chapter): partial(_map, chapter, pair)}
-    for number, entry in _pictured(chapter):
-        polygon = entry.site.building.polygon
-        wanted[_site_path(chapter, number, entry)] = partial(_both, chapter, pair, polygon)
+    wanted = {_map_path(section): partial(_map, section, pair)}
+    for number, reported in _pictured(section):
+        polygon = reported.site.building.polygon
+        wanted[_site_path(section, number, reported)] = partial(_both, section, pair, polygon)
     try:
-        chapter.pictures.mkdir(parents=True, exist_ok=True)
-        for path in set(chapter.pictures.iterdir()) - set(wanted):
+        section.pictures.mkdir(parents=True, exist_ok=True)
+        for path in set(section.pictures.iterdir()) - set(wanted):
             path.unlink()
         for path, make in wanted.items():
             if not path.exists():
                 _write(path, make())
     except OSError as error:
         raise SatelliteError(
-            f"{chapter.pictures}: the report's pictures cannot be written ({error.strerror}); what was "
-            "compared is kept: make room, and run it again"
+            f"{section.pictures}: the report's pictures cannot be written ({error.strerror}); the "
+            "comparison is kept: make room, and run it again",
+            failure_of_os_error(error),
         ) from error
 
 
-def write_report(path: Path, title: str, chapters: Sequence[Chapter], at: datetime) -> Path:
-    """Writes the page; its pictures lie beside it, see :func:`draw_pictures`.
+def write_report(path: Path, title: str, sections: Sequence[ReportSection], at: datetime) -> Path:
+    """Writes the page; see :func:`draw_pictures` for the pictures beside it.
 
     Args:
-        path: Where to.
+        path: The file to write.
         title: The area's name.
-        chapters: The comparisons, in order of time.
+        sections: The comparisons, in order of time.
         at: The time of the report, timezone-aware.
 
     Raises:
-        SatelliteError: It cannot be written.
+        SatelliteError: The page cannot be written.
     """
     body = [f"<h1>{escape(title)}</h1><p>Changed buildings · report of {when(at)}</p>"]
-    body += _growth(chapters)
-    for chapter in reversed(chapters):
-        body += _chapter(chapter, path.parent)
+    body += _growth(sections)
+    for section in reversed(sections):
+        body += _section(section, path.parent)
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -152,13 +157,13 @@ def write_report(path: Path, title: str, chapters: Sequence[Chapter], at: dateti
     return path
 
 
-def _growth(chapters: Sequence[Chapter]) -> Iterator[str]:
-    """Built-up area that came and went in each district over time."""
-    grown: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(chapters))
-    for column, chapter in enumerate(chapters):
-        for entry in chapter.entries:
-            building, verdict = entry.site.building, entry.verdict
-            if entry.site.sort != "bare_ground":
+def _growth(sections: Sequence[ReportSection]) -> Iterator[str]:
+    """The table of built-up area gained and lost in each district over time."""
+    grown: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(sections))
+    for column, section in enumerate(sections):
+        for reported in section.sites:
+            building, verdict = reported.site.building, reported.verdict
+            if reported.site.change_type != "bare_ground":
                 district = (verdict and verdict.planning) or _NOWHERE
                 grown[district][column] += (
                     building.area_m2 if building.appeared else -building.area_m2
@@ -170,17 +175,18 @@ def _growth(chapters: Sequence[Chapter]) -> Iterator[str]:
     if set(grown) == {_NOWHERE}:
         grown.clear()
     yield '<h2>Built-up area</h2><div class="wide"><table><tr><th>District'
-    yield from (f'<th class="n">{chapter.comparison.after.time:%Y-%m-%d}' for chapter in chapters)
-    yield '<th class="n">Together' if len(chapters) > 1 else ""
+    yield from (f'<th class="n">{section.comparison.after.time:%Y-%m-%d}' for section in sections)
+    yield '<th class="n">Together' if len(sections) > 1 else ""
     for district, change in [*sorted(grown.items()), ("whole area", total)]:
         yield f"<tr><td>{escape(district)}"
-        shown = [*change, sum(change)] if len(chapters) > 1 else change
+        shown = [*change, sum(change)] if len(sections) > 1 else change
         yield from (f'<td class="n">{metres:+,.0f} m²' for metres in shown)
-    yield "</table></div><p>New buildings and extensions less what was demolished, since the image before.</p>"
+    yield "</table></div><p>New buildings and extensions less demolitions, since the image before."
+    yield "</p>"
 
 
-def _chapter(chapter: Chapter, root: Path) -> Iterator[str]:
-    comparison, summary = chapter.comparison, chapter.comparison.summary
+def _section(section: ReportSection, root: Path) -> Iterator[str]:
+    comparison, summary = section.comparison, section.comparison.summary
     yield f"<h2>{when(comparison.before.time)} to {when(comparison.after.time)}</h2>"
     f1 = comparison.detector_f1
     known = "not measured" if f1 is None else f"F1 {f1:.2f} where it was measured"
@@ -190,28 +196,29 @@ def _chapter(chapter: Chapter, root: Path) -> Iterator[str]:
     )
     yield (
         f"<p>{summary['covered_km2']:.3f} km² in pixels of {summary['resolution_m']:g} m. "
-        f"{_missing(comparison)} The later image {aligned}. Detector: {escape(comparison.detector)} "
-        f'({known}).</p><p class="key">'
+        f"{_missing(comparison)} The later image {aligned}. "
+        f'Detector: {escape(comparison.detector)} ({known}).</p><p class="key">'
     )
-    for sort, colour in _COLOURS.items():
-        if sort in summary["sites"]:
-            yield f'<span><i style="background:rgb{colour[::-1]}"></i>{SORT_NAMES[sort]}: '
-            yield f"{summary['sites'][sort]}</span>"
+    for change_type, colour in _COLOURS.items():
+        if change_type in summary["sites"]:
+            yield f'<span><i style="background:rgb{colour[::-1]}"></i>'
+            yield f"{CHANGE_TYPE_NAMES[change_type]}: {summary['sites'][change_type]}</span>"
     if comparison.gaps:
         yield f'<span><i style="background:rgb{_GAP_COLOUR[::-1]}"></i>not compared</span>'
-    yield f'</p><figure><img src="{_link(_map_path(chapter), root)}" alt="Map"></figure>'
-    if chapter.entries:
-        yield from _table(chapter)
-    for number, entry in _pictured(chapter):
-        link, said = _link(_site_path(chapter, number, entry), root), _said(entry)
+    yield f'</p><figure><img src="{_link(_map_path(section), root)}" alt="Map"></figure>'
+    if section.sites:
+        yield from _table(section)
+    for number, reported in _pictured(section):
+        site, link = reported.site, _link(_site_path(section, number, reported), root)
+        verdict = _verdict(reported)
         yield f'<figure id="site-{number}"><a href="{link}"><img loading="lazy" src="{link}" '
         yield f'alt="Site {number} before and after"></a><figcaption>Site {number}: '
-        yield f"{SORT_NAMES[entry.site.sort]}, {entry.site.building.area_m2:,.0f} m²"
-        yield f"{said and ', '}{said}</figcaption></figure>"
+        yield f"{CHANGE_TYPE_NAMES[site.change_type]}, {site.building.area_m2:,.0f} m²"
+        yield f"{verdict and ', '}{verdict}</figcaption></figure>"
 
 
 def _missing(comparison: Comparison) -> str:
-    """What could not be compared, in words."""
+    """The sentence on the area that could not be compared."""
     lost: dict[Quality, float] = defaultdict(float)
     for gap in comparison.gaps:
         lost[gap.reason] += gap.area_m2 / 1e6
@@ -221,51 +228,54 @@ def _missing(comparison: Comparison) -> str:
     return f"Not compared, so nothing is known of it: {reasons}."
 
 
-def _table(chapter: Chapter) -> Iterator[str]:
-    judged = any(_said(entry) for entry in chapter.entries)
-    yield '<div class="wide"><table><tr><th class="n">Site<th>Sort<th class="n">Area'
+def _table(section: ReportSection) -> Iterator[str]:
+    judged = any(_verdict(reported) for reported in section.sites)
+    yield '<div class="wide"><table><tr><th class="n">Site<th>Change<th class="n">Area'
     yield '<th class="n">Confidence<th>Where' + ("<th>Verdict" if judged else "")
-    for number, entry in enumerate(chapter.entries, 1):
-        building = entry.site.building
-        point = building.lonlat(chapter.comparison.grid.crs).representative_point()
-        yield f'<tr><td class="n"><a href="#site-{number}">{number}</a><td>{SORT_NAMES[entry.site.sort]}'
+    for number, reported in enumerate(section.sites, 1):
+        building = reported.site.building
+        point = building.lonlat(section.comparison.grid.crs).representative_point()
+        yield f'<tr><td class="n"><a href="#site-{number}">{number}</a>'
+        yield f"<td>{CHANGE_TYPE_NAMES[reported.site.change_type]}"
         yield f'<td class="n">{building.area_m2:,.0f} m²<td class="n">{building.confidence:.0%}'
         yield f"<td>{point.y:.5f}, {point.x:.5f}"
-        yield f'<td class="said">{_said(entry)}' if judged else ""
+        yield f'<td class="verdict">{_verdict(reported)}' if judged else ""
     yield "</table></div>"
 
 
-def _said(entry: Entry) -> str:
-    said = [] if entry.verdict is None else [entry.verdict.reason]
-    said += [] if entry.case is None else [f"case {entry.case}"]
-    return escape(", ".join(said))
+def _verdict(reported: ReportedSite) -> str:
+    """The reason of a site's verdict and the number of its case; empty without both."""
+    parts = [] if reported.verdict is None else [reported.verdict.reason]
+    parts += [] if reported.case is None else [f"case {reported.case}"]
+    return escape(", ".join(parts))
 
 
-def _pictured(chapter: Chapter) -> list[tuple[int, Entry]]:
+def _pictured(section: ReportSection) -> list[tuple[int, ReportedSite]]:
     """The sites that get pictures, with their numbers."""
-    numbered = list(enumerate(chapter.entries, 1))
+    numbered = list(enumerate(section.sites, 1))
     largest = sorted(numbered, key=lambda pair: -pair[1].site.building.area_m2)[:_PICTURED]
     return sorted(largest, key=lambda pair: pair[0])
 
 
-def _map_path(chapter: Chapter) -> Path:
-    entries = [(entry.site.building.polygon.wkb_hex, entry.site.sort) for entry in chapter.entries]
-    return chapter.pictures / f"map-{_digest(repr(entries))}.jpg"
+def _map_path(section: ReportSection) -> Path:
+    sites = [reported.site for reported in section.sites]
+    outlines = [(site.building.polygon.wkb_hex, site.change_type) for site in sites]
+    return section.pictures / f"map-{_digest(repr(outlines))}.jpg"
 
 
-def _site_path(chapter: Chapter, number: int, entry: Entry) -> Path:
-    digest = _digest(entry.site.building.polygon.wkb_hex)
-    return chapter.pictures / f"site-{number}-{digest}.jpg"
+def _site_path(section: ReportSection, number: int, reported: ReportedSite) -> Path:
+    digest = _digest(reported.site.building.polygon.wkb_hex)
+    return section.pictures / f"site-{number}-{digest}.jpg"
 
 
 def _digest(text: str) -> str:
-    """Tells pictures of other outlines apart."""
+    """A short digest, which differs for pictures of other outlines."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _map(chapter: Chapter, pair: Pair) -> NDArray[np.uint8]:
-    """The later image as a whole, with what changed, what was not compared, scale and north."""
-    grid, comparison = pair.grid, chapter.comparison
+def _map(section: ReportSection, pair: Pair) -> NDArray[np.uint8]:
+    """The whole later image with the changes, the gaps, a scale bar and north."""
+    grid, comparison = pair.grid, section.comparison
     scale = min(_MAP_PX / max(grid.width, grid.height), _MOST_LARGER)
     shrink = max(1.0, 1 / scale)
     small = Grid(
@@ -280,12 +290,12 @@ def _map(chapter: Chapter, pair: Pair) -> NDArray[np.uint8]:
     image = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     to_image = Affine.scale(scale) @ ~grid.transform
     image = _shaded(image, [gap.polygon for gap in comparison.gaps], to_image)
-    for entry in chapter.entries:
-        rings = _curves(entry.site.building.polygon, to_image)
+    for site in (reported.site for reported in section.sites):
+        rings = _curves(site.building.polygon, to_image)
         cv2.polylines(image, rings, True, (0, 0, 0), 4, cv2.LINE_AA)
-        cv2.polylines(image, rings, True, _COLOURS[entry.site.sort], 2, cv2.LINE_AA)
-    for number, entry in _pictured(chapter):
-        _number(image, number, entry.site.building.polygon, to_image)
+        cv2.polylines(image, rings, True, _COLOURS[site.change_type], 2, cv2.LINE_AA)
+    for number, reported in _pictured(section):
+        _draw_number(image, number, reported.site.building.polygon, to_image)
     ground = GroundScale.of(grid.transform, grid.crs, grid.width, grid.height)
     tag = f"{comparison.after.time:%Y-%m-%d}"
     band = header(image.shape[1], tag, ground.across_m / scale, ground.north, _HEADER_PX)
@@ -295,17 +305,17 @@ def _map(chapter: Chapter, pair: Pair) -> NDArray[np.uint8]:
 def _shaded(
     image: NDArray[np.uint8], polygons: Sequence[shapely.Polygon], to_image: Affine
 ) -> NDArray[np.uint8]:
-    """A picture with areas in which nothing is known laid over."""
+    """A picture with the areas that could not be compared shaded."""
     covered = image.copy()
     for polygon in polygons:
         cv2.fillPoly(covered, _curves(polygon, to_image), _GAP_COLOUR)
     return np.asarray(cv2.addWeighted(covered, 0.5, image, 0.5, 0), np.uint8)
 
 
-def _number(
+def _draw_number(
     image: NDArray[np.uint8], number: int, polygon: shapely.Polygon, to_image: Affine
 ) -> None:
-    """Writes a site's number into it."""
+    """Draws a site's number into its outline."""
     point = polygon.representative_point()
     x, y = to_image @ (point.x, point.y)
     text = str(number)
@@ -323,9 +333,9 @@ def _curves(polygon: shapely.Polygon, to_image: Affine) -> list[NDArray[np.int32
     ]
 
 
-def _both(chapter: Chapter, pair: Pair, polygon: shapely.Polygon) -> NDArray[np.uint8]:
+def _both(section: ReportSection, pair: Pair, polygon: shapely.Polygon) -> NDArray[np.uint8]:
     """A site before and after, side by side."""
-    comparison = chapter.comparison
+    comparison = section.comparison
     chips = read_chips(pair, polygon, comparison.before.time, comparison.after.time)
     return draw(chips, []).both
 
@@ -333,9 +343,7 @@ def _both(chapter: Chapter, pair: Pair, polygon: shapely.Polygon) -> NDArray[np.
 def _write(path: Path, image: NDArray[np.uint8]) -> None:
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     assert done, "a picture of bytes can be encoded"
-    part = path.with_suffix(".part")
-    part.write_bytes(data.tobytes())
-    part.replace(path)
+    write_atomically(path, data.tobytes())
 
 
 def _link(path: Path, root: Path) -> str:

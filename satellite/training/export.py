@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from cv_engine.files import write_atomically
 from models.convert import tinycd
-from models.registry.fetch import write_atomically
 from satellite.training import small_graph
 from satellite.training.card import Origin, card, metadata
 from satellite.training.fit import Network
@@ -48,17 +48,17 @@ def export(
     facts = metadata(origin, settings, validation)
     build = tinycd.build if settings.network == "tinycd" else small_graph.build
     model = build(state, metadata=facts).SerializeToString()
-    write_atomically(model, folder / MODEL)
+    write_atomically(folder / MODEL, model, sync=True)
     kept = io.BytesIO()
     torch.save({name: torch.from_numpy(values) for name, values in state.items()}, kept)
-    write_atomically(kept.getvalue(), folder / WEIGHTS)
+    write_atomically(folder / WEIGHTS, kept.getvalue(), sync=True)
     parameters = sum(values.numel() for values in network.parameters())
     sha256 = hashlib.sha256(model).hexdigest()
     text = card(origin, settings, validation, sha256, parameters)
-    write_atomically(text.encode(), folder / CARD)
+    write_atomically(folder / CARD, text.encode(), sync=True)
     if validation is not None:
         figures = json.dumps(summary(validation), indent=1)
-        write_atomically(figures.encode(), folder / FIGURES)
+        write_atomically(folder / FIGURES, figures.encode(), sync=True)
     return folder / MODEL
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,8 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from cv_engine.errors import failure_of_os_error
+from cv_engine.files import atomic_file
 from satellite.errors import SatelliteError
 from satellite.vector.geodesy import to_lonlat
 
@@ -28,10 +29,10 @@ _DECIMALS = 7
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A polygon and what is said of it.
+    """A polygon with properties.
 
     Attributes:
-        polygon: In coordinates of the file's coordinate reference system (see the functions here).
+        polygon: In the coordinate reference system that is given to the writing function.
         properties: Name to text, number, truth value or ``None``.
     """
 
@@ -40,12 +41,12 @@ class Feature:
 
 
 def write_geojson(path: Path, features: Iterable[Feature], crs: CRS) -> None:
-    """Writes features as GeoJSON in WGS 84; what crosses the antimeridian is cut there.
+    """Writes features as GeoJSON in WGS 84; polygons are cut at the antimeridian.
 
     Args:
-        path: The file; replaced as a whole where it exists.
+        path: The file; replaced atomically if it exists.
         features: The features.
-        crs: Coordinate reference system of their polygons.
+        crs: Coordinate reference system of the polygons.
 
     Raises:
         SatelliteError: The file cannot be written.
@@ -70,7 +71,7 @@ def write_geopackage(
     """Writes a GeoPackage with the layers ``changes`` and ``not_compared``.
 
     Args:
-        path: The file, ending in ``.gpkg``; replaced as a whole where it exists.
+        path: The file, ending in ``.gpkg``; replaced atomically if it exists.
         changes: The changed buildings.
         not_compared: The areas that could not be compared.
         crs: Coordinate reference system of the polygons and of the file.
@@ -104,7 +105,7 @@ def write_geopackage(
                     crs=crs.to_wkt(),
                 )
             except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-                # SQLite repeats its whole statement before it says what went wrong.
+                # SQLite repeats its whole statement before the cause.
                 raise OSError(str(error).rsplit(" failed: ", 1)[-1][:200]) from error
 
     write_whole(path, write)
@@ -124,7 +125,7 @@ def _geojson(feature: Feature, crs: CRS) -> dict[str, object]:
 def _columns(
     features: Sequence[Feature],
 ) -> dict[str, tuple[NDArray[np.generic], NDArray[np.bool_]]]:
-    """Each property's values, and where it is missing."""
+    """Values of each property, and a mask of the missing ones."""
     names = list(dict.fromkeys(name for feature in features for name in feature.properties))
     return {name: _column([f.properties.get(name) for f in features]) for name in names}
 
@@ -143,29 +144,22 @@ def _column(values: list[Value]) -> tuple[NDArray[np.generic], NDArray[np.bool_]
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Has a file written beside its place and moves it there once it is whole.
+    """Writes a file atomically: under another name first, then moved into place.
 
     Args:
         path: The file; its folder is made if missing.
-        write: Writes to the path that it is given.
+        write: Writes the content to the path that it is called with.
 
     Raises:
-        SatelliteError: It cannot be written.
+        SatelliteError: The file cannot be written.
     """
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        write(part)
-        part.replace(path)
+        with atomic_file(path, keep_suffix=True) as partial:
+            write(partial)
     except OSError as error:
         raise SatelliteError(
-            f"{path}: cannot be written ({error.strerror or error}); check that its folder is "
-            "writable and has room"
+            f"{path}: the file cannot be written ({error.strerror or error}); check that its "
+            "folder is writable and has room",
+            failure_of_os_error(error),
         ) from error
-    finally:
-        # GDAL leaves journals and overviews beside what it could not finish.
-        for left in path.parent.iterdir() if path.parent.is_dir() else ():
-            if left.name.startswith(part.name):
-                with suppress(OSError):
-                    left.unlink()

@@ -158,7 +158,7 @@ def test_a_comparison_goes_on_where_it_was_left(tmp_path: Path) -> None:
     first = Layers.create(tmp_path, GRID, SIDE)
     for tile in tiles()[:3]:
         first.write(tile, *result(tile))
-    (tmp_path / "tiles" / "r0001c0001.tif.part").write_bytes(b"half a tile")
+    (tmp_path / "tiles" / "r0001c0001.tif.partial-1234567").write_bytes(b"half a tile")
     again = Layers.create(tmp_path, GRID, SIDE)
     left = [tile for tile in tiles() if tile.name not in again.done()]
     assert len(left) == len(tiles()) - 3
