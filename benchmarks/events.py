@@ -26,7 +26,7 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.cases import Case, Filter, open_queue
-from cv_engine.config.settings import Config, load_config
+from cv_engine.config import Config, load_config
 from cv_engine.recorded.analyze import analyze
 
 _START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -195,12 +195,7 @@ def _found(case: Case) -> Found:
 def _config(data: Path, dwell_s: float, sample_s: float | None) -> Config:
     config = load_config(None)
     parking = {"dwell_s": dwell_s, "non_motor_dwell_s": dwell_s}
-    rules = config.rules.model_copy(
-        update={
-            "parking": config.rules.parking.model_copy(update=parking),
-            "clutter": config.rules.clutter.model_copy(update={"dwell_s": dwell_s}),
-        }
-    )
+    rules = config.rules.updated({"parking": parking, "clutter": {"dwell_s": dwell_s}})
     sampled = {"sample_s": sample_s or dwell_s / _LOOKS_PER_DWELL}
     return config.model_copy(
         update={

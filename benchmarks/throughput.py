@@ -34,7 +34,7 @@ import supervision as sv
 from benchmarks.harness.alone import alone, peak_mb
 from benchmarks.harness.recording import HEIGHT, RATE, WIDTH, clips_in, make, repeat
 from cv_engine.cases import Filter, open_queue
-from cv_engine.config.settings import Config, load_config
+from cv_engine.config import Config, load_config
 from cv_engine.recorded.analyze import analyze
 from cv_engine.video.source import open_video
 from models.detector import Detector, open_detector
@@ -161,12 +161,7 @@ def _config(data: Path, dwell_s: float | None = None, decode: str = "auto") -> C
     rules = config.rules
     if dwell_s is not None:
         parking = {"dwell_s": dwell_s, "non_motor_dwell_s": dwell_s}
-        rules = rules.model_copy(
-            update={
-                "parking": rules.parking.model_copy(update=parking),
-                "clutter": rules.clutter.model_copy(update={"dwell_s": dwell_s}),
-            }
-        )
+        rules = rules.updated({"parking": parking, "clutter": {"dwell_s": dwell_s}})
     video = config.video.model_copy(update={"sample_s": _SAMPLE_S, "decode": decode})
     return config.model_copy(update={"data": data, "rules": rules, "video": video})
 

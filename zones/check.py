@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import shapely
 
 from zones.camera import Camera
 from zones.errors import Problem, ZoneError
-from zones.zone import KINDS, Zone, load_zones, on_image
+from zones.settings import NumberSetting
+from zones.zone import Zone, load_zones, on_image
 
 _MOSTLY_OUTSIDE = 0.5  # part of a zone outside the frame from which it was drawn for another frame
 _LEAST_SIDE_PX = 8.0  # pixels; no detector finds anything in a strip narrower than this
@@ -25,7 +26,8 @@ def check(
     height: int | None = None,
     camera: Camera | None = None,
     *,
-    kinds: Collection[str] = KINDS,
+    kinds: Collection[str],
+    numbers: Mapping[str, NumberSetting] | None = None,
     timezone: str = "UTC",
 ) -> list[Problem]:
     """What is wrong with a zones file, and where.
@@ -36,13 +38,14 @@ def check(
         height: Of the camera's frame in pixels.
         camera: The camera that the zones are for.
         kinds: The violations that exist.
+        numbers: The properties of zones that rules add, by name.
         timezone: IANA name that schedules are read in.
 
     Returns:
         Errors, which stop the use of the file, and warnings; empty when all is well.
     """
     try:
-        zones = load_zones(path, kinds=kinds, timezone=timezone)
+        zones = load_zones(path, kinds=kinds, numbers=numbers, timezone=timezone)
     except ZoneError as error:
         return list(error.problems)
     mine = [zone for zone in zones if _is_for(zone, camera)]

@@ -6,11 +6,25 @@ import difflib
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from zones.schedule import Schedule, ScheduleError
 
 Frame = Literal["image", "wgs84"]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSetting:
+    """A property of zones that a rule adds: a number above 0.
+
+    Attributes:
+        unit: The unit in words, for error messages.
+        example: A value, for error messages.
+    """
+
+    unit: str
+    example: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,7 @@ class Settings:
     frame: Frame
     min_size_px: float | None
     camera: str | None
+    numbers: tuple[tuple[str, float], ...] = ()
 
 
 class WrongValue(ValueError):
@@ -36,7 +51,10 @@ class WrongValue(ValueError):
 
 
 def read_settings(
-    properties: Mapping[str, Any], kinds: Collection[str], timezone: str
+    properties: Mapping[str, Any],
+    kinds: Collection[str],
+    timezone: str,
+    numbers: Mapping[str, NumberSetting],
 ) -> tuple[Settings | None, dict[str, WrongValue]]:
     """Read a feature's properties.
 
@@ -46,6 +64,7 @@ def read_settings(
         properties: As in the file.
         kinds: The violations that exist.
         timezone: IANA name that schedules are read in.
+        numbers: The properties that rules add, by name.
 
     Returns:
         The settings, ``None`` if something is wrong, and what is wrong by property.
@@ -59,6 +78,7 @@ def read_settings(
         "min_size_px": lambda value: _positive(value, "pixels", "16"),
         "camera": _name,
     }
+    readers |= {name: partial(_number, setting) for name, setting in numbers.items()}
     defaults = {
         "kinds": frozenset(kinds),
         "frame": "wgs84",
@@ -78,7 +98,11 @@ def read_settings(
     for key in properties:
         if key not in readers:
             wrong[key] = WrongValue("unknown property", _suggest(key, readers))
-    return (None if wrong else Settings(**values)), wrong
+    if wrong:
+        return None, wrong
+    given = {name: values.pop(name) for name in numbers}
+    written = tuple((name, value) for name, value in given.items() if value is not None)
+    return Settings(**values, numbers=written), wrong
 
 
 def _suggest(key: str, known: Collection[str]) -> str:
@@ -114,6 +138,10 @@ def _positive(value: Any, unit: str, example: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise WrongValue(f"{value} is not above 0 and finite", wanted)
     return float(value)
+
+
+def _number(setting: NumberSetting, value: Any) -> float:
+    return _positive(value, setting.unit, setting.example)
 
 
 def _schedule(value: Any, timezone: str) -> Schedule:

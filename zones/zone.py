@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,11 @@ from zones.camera import Camera, only_areas
 from zones.document import Document, read_document
 from zones.errors import OutOfSight, Problem, ZoneError
 from zones.schedule import Schedule, ScheduleError
-from zones.settings import Frame, Settings, read_settings
+from zones.settings import Frame, NumberSetting, Settings, read_settings
 from zones.shape import read_shape
 
-__all__ = ["KINDS", "Zone", "ZoneError", "in_sight", "load_zones", "on_image", "whole_frame"]
+__all__ = ["Zone", "ZoneError", "in_sight", "load_zones", "on_image", "whole_frame"]
 
-# The violations that zones can be watched for, unless a caller knows others.
-KINDS = ("motor_vehicle_parked", "non_motor_vehicle_parked", "clutter")
 _DEGREES_ONLY = ("crs84", "4326", "4490")  # names of WGS 84 and CGCS2000 in a file's crs
 
 
@@ -39,6 +37,7 @@ class Zone:
         min_size_px: Shorter side in pixels of the smallest box that counts; ``None`` leaves it
             to the rule.
         camera: The only camera it is for; ``None`` for every camera that sees it.
+        numbers: Properties that rules add, as name and value.
     """
 
     name: str
@@ -49,9 +48,14 @@ class Zone:
     schedule: Schedule = dataclasses.field(default_factory=lambda: Schedule.parse(None))
     min_size_px: float | None = None
     camera: str | None = None
+    numbers: tuple[tuple[str, float], ...] = ()
+
+    def number(self, name: str, default: float) -> float:
+        """A property that a rule adds to zones, or the default where the zone has none."""
+        return dict(self.numbers).get(name, default)
 
 
-def whole_frame(width: int, height: int, kinds: Iterable[str] = KINDS) -> Zone:
+def whole_frame(width: int, height: int, kinds: Iterable[str]) -> Zone:
     """The zone that stands in where no zones file is given.
 
     Args:
@@ -62,7 +66,13 @@ def whole_frame(width: int, height: int, kinds: Iterable[str] = KINDS) -> Zone:
     return Zone("whole frame", frozenset(kinds), box(0, 0, width, height))
 
 
-def load_zones(path: Path, *, kinds: Collection[str] = KINDS, timezone: str = "UTC") -> list[Zone]:
+def load_zones(
+    path: Path,
+    *,
+    kinds: Collection[str],
+    numbers: Mapping[str, NumberSetting] | None = None,
+    timezone: str = "UTC",
+) -> list[Zone]:
     """Read the zones of a GeoJSON file.
 
     Features of one name (and camera) are parts of one zone.
@@ -70,6 +80,7 @@ def load_zones(path: Path, *, kinds: Collection[str] = KINDS, timezone: str = "U
     Args:
         path: The file.
         kinds: The violations that exist.
+        numbers: The properties of zones that rules add, by name.
         timezone: IANA name that schedules are read in.
 
     Returns:
@@ -87,7 +98,7 @@ def load_zones(path: Path, *, kinds: Collection[str] = KINDS, timezone: str = "U
     problems: list[Problem] = []
     parts: list[tuple[str, Settings, Polygon | MultiPolygon]] = []
     for index, location in enumerate(_features(document), start=1):
-        found = _read_feature(document, location, index, kinds, timezone)
+        found = _read_feature(document, location, index, kinds, numbers or {}, timezone)
         if isinstance(found, list):
             problems += found
         else:
@@ -197,6 +208,7 @@ def _read_feature(
     location: list[str | int],
     index: int,
     kinds: Collection[str],
+    numbers: Mapping[str, NumberSetting],
     timezone: str,
 ) -> tuple[Settings, Polygon | MultiPolygon] | list[Problem]:
     feature = document.value["features"][location[1]] if location else document.value
@@ -209,7 +221,7 @@ def _read_feature(
         properties = {}
     if isinstance(properties.get("zone"), str):
         name = f"feature {index} ({properties['zone']})"
-    settings, wrong = read_settings(properties, kinds, timezone)
+    settings, wrong = read_settings(properties, kinds, timezone, numbers)
     problems = [
         Problem(
             document.where([*location, "properties", key], f"{name}: {key}"),

@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from cv_engine.config.section import Unit
 from cv_engine.config.yaml_document import Location, YamlFile
+from cv_engine.section import Unit
 
 _SHOWN_CHARACTERS = 60  # a wrong value is quoted up to here, so that a line stays readable
 # User and password within an address: errors end in logs and on screens.

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from cv_engine.config.section import (
+from cv_engine.section import (
     Count,
     FilePath,
     Fraction,
@@ -57,7 +57,7 @@ class SatelliteConfig(Section):
     min_area_m2: SquareMetres = 20.0
     min_width_m: MetresOrZero = 2.5
     join_m: MetresOrZero = 5.0
-    sorts: tuple[Literal["new", "extension", "demolition"], ...] = ("new", "extension")
+    change_types: tuple[Literal["new", "extension", "demolition"], ...] = ("new", "extension")
     workers: Count | None = None
     areas: tuple[AreaConfig, ...] = ()
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from cv_engine.errors import EngineError
+
 Location = Sequence[str | int]
 
 
@@ -49,7 +51,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$")
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
-class YamlError(ValueError):
+class YamlError(EngineError):
     """The text is not a YAML document. ``line`` counts from 1, 0 where none is known."""
 
     def __init__(self, line: int, message: str) -> None:

@@ -1,52 +1,32 @@
-"""One camera watched: from looks to violations, the same for footage, live streams and replays."""
+"""One camera observed: from samples to stays, the same for footage, live streams and replays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import cv2
-import numpy as np
 import supervision as sv
-from numpy.typing import NDArray
 
-from cv_engine.config.settings import Config
-from cv_engine.rules.clutter import ClutterRule
-from cv_engine.rules.parking import MOTOR, NON_MOTOR, ParkingRule, stands_in
-from cv_engine.rules.rule import Stays, ZoneDwell
-from cv_engine.scene.background import Background
-from cv_engine.scene.view_health import ViewEvent, ViewHealth, ViewState
-from cv_engine.tracking.settled import SettledKeeper
-from cv_engine.tracking.still import StillTracker, Tolerance, View
+from cv_engine.config import Config
+from cv_engine.pipeline.perception import Frame, Model, Perception, PerceptionState
+from cv_engine.rules import registry
+from cv_engine.rules.stays import Stay, Stays, ZoneDwell
+from cv_engine.scene.view_health import ViewEvent, ViewState
 from zones.zone import Zone
 
-MOTOR_CLASSES = ("car", "truck", "bus")
-NON_MOTOR_CLASSES = ("bicycle", "motorcycle")
-# What the detector explains: things that come and go by themselves.
-EXPLAINED_CLASSES = ("person", *MOTOR_CLASSES, *NON_MOTOR_CLASSES)
-
-# Confidence from which the detector's word explains what has come to rest: a whisper of a person is
-# enough not to call it goods.
-EXPLAINING_CONFIDENCE = 0.1
-
-# What is doubtful is put to the detector so often in the shortest dwell: what matters lasts, what passes
-# by need not be named.
+# How many times in the shortest dwell the detector is asked about what is in doubt: what matters
+# lasts, what passes by need not be named.
 ASKED_PER_DWELL = 6
 
-# Looks in a row in which passers-by may hide a thing, however far apart the looks are, before it
-# counts as gone: at a busy place two of three looks in a row may be hidden.
+# Samples in a row in which passers-by may hide a thing, however far apart the samples are, before
+# it counts as gone: at a busy place two of three samples in a row may be hidden.
 HIDDEN_SAMPLES = 5
-
-# Long side of the small picture on which change is looked for, pixels: a bag ten pixels wide on
-# it is fifty on a 1080p frame.
-SMALL_SIDE = 480
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look brought.
+    """The result of one sample.
 
     Attributes:
         stays: Stays that reached their limit or ended.
@@ -59,29 +39,44 @@ class Observation:
     asked: bool = False
 
 
+@dataclass(slots=True)
+class ObserverState:
+    """All that an observer remembers, for a checkpoint.
+
+    Attributes:
+        perception: What is known of the view.
+        stays: By kind, zone, and number of the thing.
+    """
+
+    perception: PerceptionState
+    stays: dict[str, dict[str, dict[int, Stay]]]
+
+
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A look whose pixels are taken in, and that waits for the detector's word."""
+class _Pending:
+    """A sample whose pixels are processed and that waits for the detector's result."""
 
     time_s: float
     at: datetime
+    frame: Frame
     view: ViewEvent | None
 
 
 class Observer:
-    """Watches one camera's looks and reports violations.
+    """Observes one camera's samples and reports stays.
 
-    A look is taken in at once by `observe`, or in two steps, so that the detector's calls for many
-    cameras can be made together: `look`, and `conclude` where that is asked for.
+    A sample is processed at once by `observe`, or in two steps, so that the detector can be asked
+    for many cameras together: `begin`, and `conclude` where `begin` returns ``None``.
 
     Args:
-        width: Of the frame, pixels.
-        height: Of the frame, pixels.
+        width: Width of the frame, pixels.
+        height: Height of the frame, pixels.
         zones: Zones on the image.
         config: Thresholds.
-        sample_s: Interval between looks, seconds; the longest one, where it varies.
+        sample_s: Longest interval between samples, seconds.
         drawn: Whether the zones were drawn on this view: then a camera that has moved is not
             trusted until it is back; else the new view is simply watched.
+        models: Models that rules run on crops, by name; every model that a rule declares.
     """
 
     def __init__(
@@ -93,273 +88,133 @@ class Observer:
         *,
         sample_s: float,
         drawn: bool,
+        models: Mapping[str, Model] | None = None,
     ) -> None:
-        self.small_size = small_size(width, height)
-        self._scale = self.small_size[0] / width
-        self._zones = list(zones)
-        self._config = config
-        self._sample_s = sample_s
         self._drawn = drawn
         self._lost_s = max(config.tracking.lost_s, HIDDEN_SAMPLES * sample_s)
-        self._rules(config)
-        self._watched = _raster(self._zones, self._scale, self.small_size)
-        self._background: Background | None = None
-        self._question: _Question | None = None
-        self._restart()
-
-    def _rules(self, config: Config) -> None:
-        parking, clutter, gap_s = config.rules.parking, config.rules.clutter, self._lost_s
-        zones = self._zones if parking.enabled else []
-        self._parking = {
-            MOTOR: ParkingRule(MOTOR, zones, parking.dwell_s, gap_s, parking.min_size_px),
-            NON_MOTOR: ParkingRule(
-                NON_MOTOR, zones, parking.non_motor_dwell_s, gap_s, parking.min_size_px
-            ),
-        }
-        self._clutter = ClutterRule(
-            self._zones if clutter.enabled else [], clutter.dwell_s, gap_s, clutter.min_size_px
-        )
-
-    def _restart(self) -> None:
-        """Forgets the view: nothing seen so far tells anything about the next look."""
-        lost_s = self._lost_s
-        self._refresh_s = self._config.change.refresh_s
+        self._rules = [
+            rule(zones, config.rules.of(rule), self._lost_s) for rule in registry.all_rules()
+        ]
         dwells_s = [dwell.limits.dwell_s for dwell in self.zone_dwells]
-        self._ask_again_s = min([self._refresh_s, *(each / ASKED_PER_DWELL for each in dwells_s)])
-        self._background = None
-        self._health = ViewHealth()
-        self._trackers = {
-            kind: StillTracker(Tolerance(lost_s=lost_s)) for kind in (MOTOR, NON_MOTOR)
-        }
-        self._keeper = SettledKeeper(
-            self._scale,
-            self._watched,
-            self._config.rules.clutter.min_size_px,
-            lost_s,
-            self._ask_again_s,
+        self._perception = Perception(
+            (width, height),
+            zones,
+            config,
+            sample_s=sample_s,
+            lost_s=self._lost_s,
+            ask_again_s=min(
+                [config.change.refresh_s, *(each / ASKED_PER_DWELL for each in dwells_s)]
+            ),
+            models=models or {},
         )
-        self._asked_at: float | None = None
+        self._pending: _Pending | None = None
 
-    def state(self) -> dict[str, Any]:
-        """All that it remembers of the looks so far: what it goes on from, see `restore`.
+    def state(self) -> ObserverState:
+        """All that the observer remembers; see `restore`. Only between whole samples."""
+        assert self._pending is None, "the last sample is not concluded"
+        stays: dict[str, dict[str, dict[int, Stay]]] = {}
+        for dwell in self.zone_dwells:
+            stays.setdefault(dwell.kind, {})[dwell.zone.name] = dwell.stays
+        return ObserverState(self._perception.state, stays)
 
-        Only between whole looks.
-        """
-        assert self._question is None, "the last look is not concluded"
-        return {
-            "background": self._background,
-            "health": self._health,
-            "trackers": self._trackers,
-            "keeper": self._keeper,
-            "asked_at": self._asked_at,
-            "stays": [dwell.stays for dwell in self.zone_dwells],
-        }
+    def restore(self, state: ObserverState) -> None:
+        """Resumes from the state of another observer of the same view and settings."""
+        self._perception.state = state.perception
+        for dwell in self.zone_dwells:
+            dwell.stays = state.stays.get(dwell.kind, {}).get(dwell.zone.name, {})
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from where another observer of the same view and settings stood."""
-        self._background = state["background"]
-        self._health = state["health"]
-        self._trackers = state["trackers"]
-        self._keeper = state["keeper"]
-        self._asked_at = state["asked_at"]
-        for dwell, stays in zip(self.zone_dwells, state["stays"], strict=True):
-            dwell.stays = stays
+    @property
+    def small_size(self) -> tuple[int, int]:
+        """Width and height of the small picture on which change is detected."""
+        return self._perception.small_size
 
     @property
     def zone_dwells(self) -> list[ZoneDwell]:
         """The stays of every rule in each of its zones."""
-        rules: list[ParkingRule | ClutterRule] = [*self._parking.values(), self._clutter]
-        return [dwell for rule in rules for dwell in rule.dwells]
+        return [dwell for rule in self._rules for dwell in rule.dwells]
 
     def observe(
-        self,
-        time_s: float,
-        at: datetime,
-        picture: NDArray[np.uint8],
-        detect: Callable[[], sv.Detections],
+        self, time_s: float, at: datetime, frame: Frame, detect: Callable[[], sv.Detections]
     ) -> Observation:
-        """Takes in one look.
+        """Processes one sample.
 
         Args:
-            time_s: Its media time; later than that of the look before.
-            at: The same moment on the wall clock.
-            picture: The look, grey, ``small_size``.
-            detect: Runs the detector on the look; called only where its word is needed.
-
-        Returns:
-            What the look brought.
+            time_s: Media time, seconds; later than that of the sample before.
+            at: The same moment, UTC.
+            frame: The pixels.
+            detect: Runs the detector on the sample; called only where its result is needed.
         """
-        done = self.sample(time_s, at, picture)
+        done = self.begin(time_s, at, frame)
         return self.conclude(detect()) if done is None else done
 
-    def sample(self, time_s: float, at: datetime, picture: NDArray[np.uint8]) -> Observation | None:
-        """Takes in the pixels of one look; arguments as for `observe`.
+    def begin(self, time_s: float, at: datetime, frame: Frame) -> Observation | None:
+        """Processes the pixels of one sample; arguments as for `observe`.
 
         Returns:
-            What the look brought, or ``None`` where that depends on the detector's word: then
-            nothing else may be called before `conclude`.
+            The result, or ``None`` where it depends on the detector: then `conclude` must be
+            called next.
         """
-        assert self._question is None, "the last look is not concluded"
-        event = None
-        if self._background is None:
-            self._background = Background(picture, time_s, occlusion_s=self._lost_s)
-        else:
-            event = self._health.sample(picture, self._background, time_s)
-            if not self._health.trusted:
-                stays = self._abandon(time_s, at) if self._is_new_view(event) else Stays()
-                return Observation(stays, event)
-            self._background.sample(picture, time_s)
-        if self._asks(time_s):
-            self._question = _Question(time_s, at, event)
+        assert self._pending is None, "the last sample is not concluded"
+        event = self._perception.view(frame.small(*self.small_size), time_s)
+        if not self._perception.trusted:
+            stays = self._abandon(time_s, at) if self._is_new_view(event) else Stays()
+            return Observation(stays, event)
+        pending = _Pending(time_s, at, frame, event)
+        if self._perception.needs_detector(time_s):
+            self._pending = pending
             return None
-        return Observation(self._watch(time_s, at, None), event)
+        return self._apply_rules(pending, None)
 
     def conclude(self, detections: sv.Detections | None) -> Observation:
-        """Completes the look that asked for the detector's word.
+        """Completes the sample that waits for the detector.
 
         Args:
-            detections: What the detector saw; ``None`` where it could not be asked: the next look
-                asks again.
-
-        Returns:
-            What the look brought.
+            detections: The detector's result; ``None`` where it could not be asked: the next
+                sample asks again.
         """
-        sample, self._question = self._question, None
-        assert sample is not None, "no look has asked"
-        if detections is not None:
-            self._asked_at = sample.time_s
-            detections = _of_classes(detections, EXPLAINED_CLASSES)
-        stays = self._watch(sample.time_s, sample.at, detections)
+        pending, self._pending = self._pending, None
+        assert pending is not None, "no sample waits for the detector"
+        return self._apply_rules(pending, detections)
+
+    def _apply_rules(self, sample: _Pending, detections: sv.Detections | None) -> Observation:
+        seen = self._perception.perceive(sample.time_s, sample.at, sample.frame, detections)
+        stays = sum((rule.step(seen) for rule in self._rules), Stays())
         return Observation(stays, sample.view, detections is not None)
 
     def skip(self, gap_s: float) -> None:
-        """Takes note that nobody is looking for a while: the stream is away, the program restarts.
+        """Accounts for a time without samples: the stream is away, or the program restarts.
 
         What stood there before and is recognised after has stood there all the time. What is not
-        was last seen before the gap and ends within the usual time after it. What came meanwhile
-        begins with the first look after the gap.
+        recognised was last seen before the gap and ends within the usual time after it. What came
+        meanwhile begins with the first sample after the gap.
 
         Args:
-            gap_s: From the last look to the next, seconds.
+            gap_s: From the last sample to the next, seconds.
 
         Raises:
-            ValueError: It is negative.
+            ValueError: The gap is negative.
         """
         if not gap_s >= 0:
             raise ValueError(f"gap_s is {gap_s}: it must be 0 seconds or more")
-        assert self._question is None, "the last look is not concluded"
-        if self._background is not None:
-            self._background.skip(gap_s)
-        for tracker in self._trackers.values():
-            tracker.skip(gap_s)
-        self._keeper.skip(gap_s)
+        assert self._pending is None, "the last sample is not concluded"
+        self._perception.skip(gap_s)
         for dwell in self.zone_dwells:
             dwell.skip(gap_s)
-        if gap_s >= self._lost_s:
-            self._asked_at = None  # who has come meanwhile?
 
     @property
     def busy(self) -> bool:
-        """Whether something goes on that is worth a closer look, with looks soon after each other.
-
-        A stay that is about to reach its limit; not what passes, what has been reported, or what
-        stands where or when it may.
-        """
-        now_s = 0.0 if self._background is None else self._background.time_s
+        """Whether a stay is about to reach its limit, so that samples soon after each other help."""
+        now_s = self._perception.time_s
         return any(dwell.is_pressing(now_s) for dwell in self.zone_dwells)
 
     def _is_new_view(self, event: ViewEvent | None) -> bool:
         return event is not None and event.state is ViewState.MOVED and not self._drawn
 
     def _abandon(self, time_s: float, at: datetime) -> Stays:
-        """Ends every stay, since the view is gone, and begins anew.
+        """Ends every stay, since the view is gone, and starts with the new view.
 
-        A camera that is being turned stops and goes on: what comes to rest meanwhile is the view.
+        A camera that is being turned stops and moves again: what comes to rest meanwhile is part
+        of the view.
         """
-        self._restart()
-        self._keeper.from_s = time_s + self._lost_s
-        stays = self._clutter.step(time_s, at, [])
-        for rule in self._parking.values():
-            stays += rule.step(time_s, at, [])
-        return stays
-
-    def _asks(self, time_s: float) -> bool:
-        """Whether something needs the detector's word."""
-        assert self._background is not None
-        view = View(self._background, self._scale)
-        standing = self._standing_boxes()
-        wanted = [tracker.sample(time_s, view) for tracker in self._trackers.values()]
-        self._keeper.sample(self._background, standing)
-        if self._asked_lately(time_s):
-            return False
-        stale = self._asked_at is None or time_s - self._asked_at >= self._refresh_s
-        return stale or any(wanted) or self._keeper.asks(self._background)
-
-    def _asked_lately(self, time_s: float) -> bool:
-        # Looks come at sample_s or a little sooner: half of one must not cost a whole one.
-        patience_s = self._ask_again_s - self._sample_s / 2
-        return self._asked_at is not None and time_s - self._asked_at < patience_s
-
-    def _watch(self, time_s: float, at: datetime, detections: sv.Detections | None) -> Stays:
-        assert self._background is not None
-        view = View(self._background, self._scale)
-        stays = Stays()
-        for kind, classes in ((MOTOR, MOTOR_CLASSES), (NON_MOTOR, NON_MOTOR_CLASSES)):
-            mine = None if detections is None else self._in_zones(detections, kind, classes)
-            standing = self._trackers[kind].update(time_s, mine, view)
-            stays += self._parking[kind].step(time_s, at, standing)
-        things = self._keeper.update(time_s, self._background, detections)
-        return stays + self._clutter.step(time_s, at, things)
-
-    def _in_zones(
-        self, detections: sv.Detections, kind: str, classes: Sequence[str]
-    ) -> sv.Detections:
-        """Vehicles that could matter: nobody follows the traffic beside the zones."""
-        mine = _of_classes(detections, classes)
-        if mine.confidence is not None:
-            mine = _select(mine, mine.confidence >= self._config.detector.confidence)
-        zones = [zone.polygon for zone in self._zones if kind in zone.kinds]
-        keep = [any(stands_in(box, polygon) for polygon in zones) for box in mine.xyxy]
-        return _select(mine, np.array(keep, np.bool_))
-
-    def _standing_boxes(self) -> NDArray[np.float32]:
-        boxes = [
-            track.box
-            for tracker in self._trackers.values()
-            for track in tracker.tracks
-            if track.confirmed
-        ]
-        return np.stack(boxes) if boxes else np.zeros((0, 4), np.float32)
-
-
-def small_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height of the small picture of a frame."""
-    scale = min(1.0, SMALL_SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _raster(zones: Sequence[Zone], scale: float, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Where any zone lies on the small picture, shape (h, w)."""
-    raster = np.zeros((size[1], size[0]), np.uint8)
-    for zone in zones:
-        polygons = getattr(zone.polygon, "geoms", [zone.polygon])
-        for polygon in polygons:
-            for value, ring in [(1, polygon.exterior), *((0, hole) for hole in polygon.interiors)]:
-                points = np.round(np.asarray(ring.coords)[:, :2] * scale).astype(np.int32)
-                cv2.fillPoly(raster, [points], value)
-    return raster.astype(np.bool_)
-
-
-def _of_classes(detections: sv.Detections, classes: Sequence[str]) -> sv.Detections:
-    names = detections.data.get("class_name")
-    if names is None or not len(detections):
-        return sv.Detections.empty()
-    return _select(detections, np.isin(np.asarray(names), classes))
-
-
-def _select(detections: sv.Detections, keep: NDArray[np.bool_]) -> sv.Detections:
-    if not keep.any():
-        return sv.Detections.empty()
-    chosen = detections[keep]
-    assert isinstance(chosen, sv.Detections)
-    return chosen
+        self._perception.restart(time_s + self._lost_s)
+        return sum((dwell.step(time_s, at, []) for dwell in self.zone_dwells), Stays())

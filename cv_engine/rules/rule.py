@@ -1,203 +1,157 @@
-"""What the rules share: zones on the picture, dwell per thing and zone, and what they report."""
+"""What a rule is: the kind that it reports, its settings, what it reads, and the stays it finds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from shapely.geometry.base import BaseGeometry
+from cv_engine.rules.dwell import Limits
+from cv_engine.rules.stays import Box, Candidate, Stays, ZoneDwell
+from cv_engine.rules.vehicles import Vehicles
+from cv_engine.section import Pixels, Seconds, Section, Switch
+from zones.settings import NumberSetting
 
-from cv_engine.rules.dwell import Dwell, Event, Limits, Phase
-from zones.zone import Zone
+if TYPE_CHECKING:
+    import numpy as np
+    import supervision as sv
+    from numpy.typing import NDArray
+    from shapely.geometry.base import BaseGeometry
 
-Box = NDArray[np.float32]
-
-_MINUTE = timedelta(minutes=1)
-# A stay is looked at closely in its last seconds before the limit.
-_CLOSE_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """Something that has stayed too long where it must not be, or has left again.
-
-    Attributes:
-        kind: The violation's name.
-        zone: The zone's name.
-        thing: Number of the thing, unique within rule and camera.
-        box: ``(x1, y1, x2, y2)`` in pixels of the frame.
-        began: When its stay began, seconds of media time.
-        observed: When it was last seen.
-        confidence: 0 to 1.
-        attributes: What the rule adds for the officer.
-    """
-
-    kind: str
-    zone: str
-    thing: int
-    box: tuple[float, float, float, float]
-    began: float
-    observed: float
-    confidence: float
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    from cv_engine.tracking.still import Still
+    from cv_engine.tracking.thing import Settled
+    from zones.zone import Zone
 
 
-@dataclass(frozen=True, slots=True)
-class Stays:
-    """What one look brought: stays that reached their limit, and such stays that are over."""
-
-    due: tuple[Violation, ...] = ()
-    ended: tuple[Violation, ...] = ()
-
-    def __add__(self, other: Stays) -> Stays:
-        return Stays(self.due + other.due, self.ended + other.ended)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A thing that may be staying, at one look.
+class Perceived(Protocol):
+    """What one sample shows, as rules read it.
 
     Attributes:
-        thing: Its number.
-        box: ``(x1, y1, x2, y2)`` in pixels of the frame.
-        began: Since when it has stood there, seconds.
-        present: Whether it is there to be seen now.
-        confidence: 0 to 1.
-        attributes: What is known of it.
-        believed: Whether that may be believed; what has been reported needs no more belief.
+        time_s: Media time of the sample, seconds.
+        at: The same moment, UTC.
+        persons: Persons that the detector found, pixels of the frame; ``None`` where the detector
+            was not asked.
+        settled: Unexplained things at rest.
     """
 
-    thing: int
-    box: Box
-    began: float
-    present: bool
-    confidence: float
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    believed: bool = True
+    @property
+    def time_s(self) -> float:
+        """Media time of the sample, seconds."""
+        ...
+
+    @property
+    def at(self) -> datetime:
+        """Time of the sample, UTC."""
+        ...
+
+    @property
+    def persons(self) -> sv.Detections | None:
+        """Persons that the detector found; ``None`` where the detector was not asked."""
+        ...
+
+    @property
+    def settled(self) -> Sequence[Settled]:
+        """Unexplained things at rest."""
+        ...
+
+    def standing(self, vehicles: Vehicles) -> Sequence[Still]:
+        """The vehicles of a group that stand still, those hidden at the moment included."""
+        ...
+
+    def crop(self, box: Box) -> NDArray[np.uint8]:
+        """The part of the frame under a box at full resolution, BGR uint8 (h, w, 3)."""
+        ...
+
+    def run(self, model: str, box: Box) -> Any:
+        """The result of one of the rule's own models on the crop under a box.
+
+        Raises:
+            KeyError: The rule does not declare the model.
+        """
+        ...
 
 
-@dataclass(slots=True)
-class ZoneDwell:
-    """The stays of one kind of thing in one zone.
+class RuleSettings(Section):
+    """What every rule can be set to; a rule's own class gives the defaults and adds its keys."""
+
+    enabled: Switch = True
+    dwell_s: Seconds
+    min_size_px: Pixels
+
+
+class Rule(ABC):
+    """One kind of violation, for one camera: finds its candidates and keeps their stays.
+
+    A rule is one file in this package. The registry finds the class by its ``kind``; configuration,
+    zones, checkpoints and evidence take what they need from the class attributes.
+
+    Args:
+        zones: Zones on the image; those that do not watch for the kind are left out.
+        settings: An instance of ``settings_type``.
+        gap_s: Absence that does not interrupt a stay, seconds.
 
     Attributes:
-        kind: The violation.
-        zone: The zone, on the image.
-        limits: How long is too long.
-        inside: Whether a box counts as being in a polygon.
-        min_side_px: Smallest short side that counts, where the zone names none.
-        stays: By number of the thing, its stay and how it was last seen: the whole state.
+        kind: Name of the violation, as in the taxonomy.
+        section: Key under ``rules:`` in the configuration; several rules may share one.
+        settings_type: Model of that section.
+        vehicles: Group of vehicles that the rule reads with ``Perceived.standing``, if any.
+        reads_settled: Whether the rule reads ``Perceived.settled``.
+        models: Names of the models that the rule runs on crops.
+        zone_settings: Properties that the rule adds to zones, by name.
+        middle_still: Whether evidence has a still between start and end, as proof that it stood.
+        dwells: The stays of the rule, one per zone: all of its state.
     """
 
-    kind: str
-    zone: Zone
-    limits: Limits
-    inside: Callable[[Box, BaseGeometry], bool]
-    min_side_px: float
-    stays: dict[int, tuple[Dwell, Candidate]] = field(default_factory=dict)
+    kind: ClassVar[str]
+    section: ClassVar[str]
+    settings_type: ClassVar[type[RuleSettings]]
+    vehicles: ClassVar[Vehicles | None] = None
+    reads_settled: ClassVar[bool] = False
+    models: ClassVar[tuple[str, ...]] = ()
+    zone_settings: ClassVar[Mapping[str, NumberSetting]] = {}
+    middle_still: ClassVar[bool] = False
 
-    def step(self, time_s: float, at: datetime, candidates: Iterable[Candidate]) -> Stays:
-        """Takes in one look.
+    def __init__(self, zones: Sequence[Zone], settings: RuleSettings, gap_s: float) -> None:
+        watched = [zone for zone in zones if settings.enabled and self.kind in zone.kinds]
+        longest_s = self.longest_s(settings)
+        self.dwells = [
+            ZoneDwell(
+                self.kind,
+                zone,
+                Limits(longest_s if zone.dwell_s is None else zone.dwell_s, gap_s),
+                self.inside,
+                settings.min_size_px if zone.min_size_px is None else zone.min_size_px,
+            )
+            for zone in watched
+        ]
+
+    @classmethod
+    def longest_s(cls, settings: RuleSettings) -> float:
+        """Longest stay allowed where a zone names none, seconds."""
+        return settings.dwell_s
+
+    @staticmethod
+    @abstractmethod
+    def inside(box: Box, polygon: BaseGeometry) -> bool:
+        """Whether something with this box is in a zone, both in pixels of the frame."""
+
+    @abstractmethod
+    def candidates(self, seen: Perceived, dwell: ZoneDwell) -> Iterable[Candidate]:
+        """Everything of the rule's kind in a sample that may be staying in a zone.
 
         Args:
-            time_s: Its media time.
-            at: The same moment on the wall clock, for the zone's schedule.
-            candidates: Everything of this kind before the camera.
+            seen: The sample.
+            dwell: The zone and the stays in it so far.
+        """
+
+    def step(self, seen: Perceived) -> Stays:
+        """Processes one sample.
 
         Returns:
-            Stays that reached the limit, and stays that had reached it and are over.
+            Stays that reached their limit, and stays that had reached it and are over.
         """
-        due, ended = [], []
-        known = dict(self.stays)
-        active = self.zone.schedule.active(at)
-        for candidate in candidates:
-            before, _ = known.pop(candidate.thing, (Dwell(), candidate))
-            present = active and candidate.present and self._counts(candidate)
-            present &= candidate.believed or before.phase is Phase.DUE
-            since = None
-            if present and (before.phase is not Phase.DUE or before.unwatched_s > 0):
-                since = self._watched_since(time_s, at, candidate.began)
-            stay, event = before.step(self.limits, time_s, present, since)
-            self.stays[candidate.thing] = (stay, candidate)
-            if event is Event.DUE:
-                due.append(self._violation(stay, candidate))
-            elif event is Event.ENDED:
-                ended.append(self._violation(before, candidate))
-        for thing, (stay, candidate) in known.items():
-            del self.stays[thing]
-            if stay.phase is Phase.DUE:
-                ended.append(self._violation(stay, candidate))
-        return Stays(tuple(due), tuple(ended))
-
-    def skip(self, gap_s: float) -> None:
-        """Takes note that nobody is looking for ``gap_s`` seconds."""
-        for thing, (stay, candidate) in self.stays.items():
-            self.stays[thing] = (stay.skip(gap_s), candidate)
-
-    def is_pressing(self, time_s: float) -> bool:
-        """Whether a stay is about to reach its limit.
-
-        Before, nothing more is learned by looking twice as often: when it began is told by the
-        pixels, and the detector's word comes with any look.
-        """
-        return any(
-            stay.phase is Phase.IN and time_s - stay.began > self.limits.dwell_s - _CLOSE_S
-            for stay, _ in self.stays.values()
-        )
-
-    def _watched_since(self, time_s: float, at: datetime, began: float) -> float:
-        """Since when a thing has stood while the schedule ran without a break, media seconds.
-
-        What stood there before it was forbidden has not stayed too long yet. Once a stay is due
-        its start is known; until then this looks back over little more than the limit.
-        """
-        opened = at.replace(second=0, microsecond=0)  # schedules begin and end on the minute
-        opened_s = time_s - (at - opened).total_seconds()
-        while opened_s > began and self.zone.schedule.active(opened - _MINUTE):
-            opened -= _MINUTE
-            opened_s -= _MINUTE.total_seconds()
-        return max(began, opened_s)
-
-    def _counts(self, candidate: Candidate) -> bool:
-        side = float(np.min(candidate.box[2:] - candidate.box[:2]))
-        smallest = self.min_side_px if self.zone.min_size_px is None else self.zone.min_size_px
-        return side >= smallest and self.inside(candidate.box, self.zone.polygon)
-
-    def _violation(self, stay: Dwell, candidate: Candidate) -> Violation:
-        x1, y1, x2, y2 = (float(value) for value in candidate.box)
-        return Violation(
-            kind=self.kind,
-            zone=self.zone.name,
-            thing=candidate.thing,
-            box=(x1, y1, x2, y2),
-            began=stay.began,
-            observed=stay.seen,
-            confidence=candidate.confidence,
-            attributes={**candidate.attributes, "dwell_s": round(stay.seen - stay.began, 1)},
-        )
-
-
-def zone_dwells(
-    kind: str,
-    zones: Iterable[Zone],
-    dwell_s: float,
-    gap_s: float,
-    inside: Callable[[Box, BaseGeometry], bool],
-    min_side_px: float,
-) -> list[ZoneDwell]:
-    """The stays to watch for in the zones that watch for a kind; a zone's own dwell goes first."""
-    return [
-        ZoneDwell(
-            kind,
-            zone,
-            Limits(dwell_s if zone.dwell_s is None else zone.dwell_s, gap_s),
-            inside,
-            min_side_px,
-        )
-        for zone in zones
-        if kind in zone.kinds
-    ]
+        stays = Stays()
+        for dwell in self.dwells:
+            stays += dwell.step(seen.time_s, seen.at, self.candidates(seen, dwell))
+        return stays

@@ -112,7 +112,7 @@ class Background:
         self.is_candidate = np.zeros(first.shape, np.bool_)
         self.unwatched = False  # whether nobody was looking for a while before the next look
 
-    def sample(self, picture: GrayImage, time_s: float) -> None:
+    def update(self, picture: GrayImage, time_s: float) -> None:
         """Takes in the next look.
 
         Args:

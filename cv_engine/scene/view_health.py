@@ -71,7 +71,7 @@ class ViewHealth:
         self._last: NDArray[np.uint8] | None = None
         self._verified: NDArray[np.uint8] | None = None  # the last look that was found good
 
-    def sample(
+    def update(
         self, picture: NDArray[np.uint8], background: Background, time_s: float
     ) -> ViewEvent | None:
         """Judges one look.

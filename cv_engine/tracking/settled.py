@@ -76,7 +76,7 @@ class SettledKeeper:
         for thing in self._things:
             thing.unwatched_s += gap_s
 
-    def sample(self, background: Background, standing: NDArray[np.float32]) -> None:
+    def find(self, background: Background, standing: NDArray[np.float32]) -> None:
         """Takes in a look's pixels.
 
         Args:
@@ -173,7 +173,7 @@ class SettledKeeper:
         self._lights = [light for light in self._lights if time_s - light.since < _WORD_HOLDS_S]
         for thing in self._things:
             if thing.is_well_known and thing.seen < time_s:
-                thing.sample(background, self._shown(background, thing.pixels.window))
+                thing.recognise(background, self._shown(background, thing.pixels.window))
             thing.samples += 1
             thing.hits += thing.seen == time_s
         self._things = [

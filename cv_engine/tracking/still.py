@@ -139,7 +139,7 @@ class StillTracker:
         """Whether something is not believed yet, or not recognised yet after a gap."""
         return any(not track.confirmed or track.unwatched_s > 0 for track in self.tracks)
 
-    def sample(self, time_s: float, view: View) -> bool:
+    def compare(self, time_s: float, view: View) -> bool:
         """Takes in one look's pixels, before the detector is asked.
 
         Returns:

@@ -111,7 +111,7 @@ class Settled:
         self.seen, self.unwatched_s = background.time_s, 0.0
         self.began = min(earliest, region.since)
 
-    def sample(self, background: Background, shown: Mask) -> None:
+    def recognise(self, background: Background, shown: Mask) -> None:
         """Looks for it where no region is at its place: it is seen where a good part of it is.
 
         In poor light it may look like the ground in places, which cuts it in pieces.

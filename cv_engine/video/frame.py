@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from struct import unpack
 from typing import cast
@@ -189,6 +190,19 @@ class Sample:
     def image(self) -> Image:
         """The whole picture, upright: BGR uint8 (height, width, 3)."""
         return self.turn.apply(self.scaler.scale(self.frame, *self.stored_size, "bgr24"))
+
+    def crop(self, box: NDArray[np.float32]) -> Image:
+        """The part of the upright picture under a box, at full resolution.
+
+        Args:
+            box: ``(x1, y1, x2, y2)`` in pixels of the upright picture; cut off at its edges.
+
+        Returns:
+            BGR uint8 (h, w, 3), C-contiguous.
+        """
+        x1, y1 = (max(0, math.floor(value)) for value in box[:2])
+        x2, y2 = (max(0, math.ceil(value)) for value in box[2:])
+        return np.ascontiguousarray(self.image()[y1:y2, x1:x2])
 
     def image_at(self, width: int, height: int) -> Image:
         """The upright picture scaled in the same pass as its colours are converted.

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from cv_engine.config.section import Section
-from cv_engine.config.settings import (
+from cv_engine.config import (
     Config,
     ConfigError,
     default_config_path,
     load_config,
     read_config,
 )
+from cv_engine.section import Section
 
 
 def _write(folder: Path, text: str | bytes) -> Path:
@@ -110,7 +110,7 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
             "evidence:\n  store: s3://me:hunter2@bucket/x\n",
             "config.yaml:2: evidence.store: this is no address",
         ),
-        ("dwell_s: 3\n", "config.yaml:1: dwell_s: unknown key; did you mean rules.parking.dwell_s"),
+        ("dwell_s: 3\n", "config.yaml:1: dwell_s: unknown key; did you mean rules.clutter.dwell_s or"),
         ("colour: red\n", "config.yaml:1: colour: unknown key; known here: data, store"),
         ("video: 3\n", "config.yaml:1: video: 3 stands where keys are wanted"),
         ("cameras: 3\n", "config.yaml:1: cameras: 3 stands where a list is wanted"),

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cv_engine.config.settings import load_config
+from cv_engine.config import load_config
 from cv_engine.demo import sample
+from cv_engine.rules import registry
 from zones.check import check
 
 
@@ -17,7 +18,7 @@ def test_the_samples_configuration_and_zones_are_sound(tmp_path: Path) -> None:
     config = load_config(found.config)
     camera = config.camera(sample.CAMERA)
     assert camera.zones is not None
-    assert check(camera.zones, 810, 1080, camera.camera()) == []
+    assert check(camera.zones, 810, 1080, camera.camera(), kinds=registry.kinds()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

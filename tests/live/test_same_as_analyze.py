@@ -30,7 +30,6 @@ from benchmarks.cameras.fleet import Fleet
 from benchmarks.cameras.footage import Footage, encoded, remuxed
 from cv_engine.cases import Case, open_queue
 from cv_engine.live.control.status_snapshot import read_snapshot
-from cv_engine.rules.clutter import CLUTTER
 from tests.live.streams import cameras, folder_of_films
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_time]
@@ -90,7 +89,7 @@ class Found:
     def counts(self) -> bool:
         """Whether it is large enough for both to find it."""
         x1, y1, x2, y2 = self.box
-        return self.kind == CLUTTER or min(x2 - x1, y2 - y1) >= _SMALLEST_PX + _JITTER_PX
+        return self.kind == "clutter" or min(x2 - x1, y2 - y1) >= _SMALLEST_PX + _JITTER_PX
 
     def is_like(self, other: Found, tolerance_s: float) -> bool:
         """Whether the other one is the same, as far as can be told."""

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import supervision as sv
 
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
 from cv_engine.pipeline.observer import Observation, Observer
-from cv_engine.rules.rule import Violation
+from cv_engine.rules.registry import kinds
+from cv_engine.rules.stays import Box, Violation
 from cv_engine.scene.view_health import ViewState
 from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Gray, Scene
 from zones.zone import Zone, whole_frame
@@ -45,8 +46,25 @@ def observer(
     *zones: Zone, drawn: bool = False, every_s: float = EVERY_S, dwell_s: float = DWELL_S
 ) -> Observer:
     """Of the whole frame, where no zones are named."""
-    watched = list(zones) or [whole_frame(WIDTH, HEIGHT)]
+    watched = list(zones) or [whole_frame(WIDTH, HEIGHT, kinds())]
     return Observer(WIDTH, HEIGHT, watched, config(dwell_s), sample_s=every_s, drawn=drawn)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A sample of which only the small grey picture is known."""
+
+    picture: Gray
+
+    def small(self, width: int, height: int) -> Gray:
+        """The picture, which has that size already."""
+        assert self.picture.shape == (height, width)
+        return self.picture
+
+    def crop(self, box: Box) -> Gray:
+        """The part under a box, in three equal colours."""
+        x1, y1, x2, y2 = box.round().astype(int).tolist()
+        return np.repeat(self.picture[y1:y2, x1:x2, None], 3, axis=2)
 
 
 @dataclass
@@ -70,7 +88,9 @@ class Watch:
                 self.asked.append(time_s)
                 return self.scene.detections(time_s)
 
-            self.seen.append((time_s, self.observer.observe(time_s, at, show(time_s), detect)))
+            self.seen.append(
+                (time_s, self.observer.observe(time_s, at, Frame(show(time_s)), detect))
+            )
             self.busy.append(self.observer.busy)
         return self
 

@@ -12,8 +12,10 @@ import pytest
 import shapely
 import supervision as sv
 
-from cv_engine.pipeline.observer import Observation, Observer, small_size
-from cv_engine.rules.rule import Stays, Violation
+from cv_engine.pipeline.observer import Observation, Observer
+from cv_engine.pipeline.perception import small_size
+from cv_engine.rules.registry import kinds
+from cv_engine.rules.stays import Stays, Violation
 from cv_engine.scene.view_health import ViewState
 from tests.pipeline.observing import (
     BAG,
@@ -22,6 +24,7 @@ from tests.pipeline.observing import (
     DWELL_S,
     EVERY_S,
     REFRESH_S,
+    Frame,
     Watch,
     config,
     observer,
@@ -158,7 +161,7 @@ def test_outside_the_zones_nobody_asks() -> None:
 
 def test_hours_of_the_zone() -> None:
     hours = Schedule.parse("Mo-Fr 08:02-09:00")
-    zone = Zone(**(vars(whole_frame(WIDTH, HEIGHT)) | {"schedule": hours}))
+    zone = Zone(**(vars(whole_frame(WIDTH, HEIGHT, kinds())) | {"schedule": hours}))
     watch = _watch(Thing("car", CAR, 7), last_s=300, zones=(zone,))
     ((due_s, case),) = watch.due
     assert (case.began, due_s) == (120.0, 180.0)
@@ -260,7 +263,7 @@ def test_zones_are_in_pixels_of_the_frame() -> None:
             left, top = (round(value * width / (4 * WIDTH)) for value in (1000, 500))
             drawn[top : top + 40, left : left + 50] = texture(7, 50, 40, 0, 60)
         at = BEGAN + timedelta(seconds=2 * n)
-        seen = watcher.observe(2.0 * n, at, shot(drawn, n), sv.Detections.empty)
+        seen = watcher.observe(2.0 * n, at, Frame(shot(drawn, n)), sv.Detections.empty)
         due += seen.stays.due
     (case,) = due
     scale = 4 * WIDTH / width
@@ -273,7 +276,7 @@ def test_the_ground_of_the_scenes_is_seeded() -> None:
 
 
 def _asked_at(watcher: Observer, time_s: float, picture: Gray) -> Observation | None:
-    return watcher.sample(time_s, BEGAN + timedelta(seconds=time_s), picture)
+    return watcher.begin(time_s, BEGAN + timedelta(seconds=time_s), Frame(picture))
 
 
 def test_two_cameras_share_a_call_of_the_detector() -> None:
@@ -350,7 +353,9 @@ class TestBusy:
 
     def test_where_and_when_it_may_stand_it_is_none(self) -> None:
         beside = Zone("kerb", frozenset(["motor_vehicle_parked"]), shapely.box(0, 0, 100, 192))
-        closed = vars(whole_frame(WIDTH, HEIGHT)) | {"schedule": Schedule.parse("18:00-19:00")}
+        closed = vars(whole_frame(WIDTH, HEIGHT, kinds())) | {
+            "schedule": Schedule.parse("18:00-19:00")
+        }
         for zone in (beside, Zone(**closed)):
             watch = _watch(Thing("car", CAR, 7, 29.0), last_s=200, zones=(zone,))
             assert [t for t in self.times(watch) if t > 30.0 + REFRESH_S] == []

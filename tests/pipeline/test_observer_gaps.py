@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cv_engine.rules.registry import kinds
 from tests.pipeline.observing import BAG, CAR, DWELL_S, EVERY_S, LOST_S, Watch, observer
 from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Gray, Scene, Thing, texture
 from zones.schedule import Schedule
@@ -222,7 +223,7 @@ def test_light_is_no_case(gap_s: float, light: NDArray[np.float64]) -> None:
 def test_hours_that_ended_and_began_meanwhile_part_a_stay() -> None:
     """08:00 to 08:03 and from 08:10 on; nobody looked from 08:01:40 to 08:16:40."""
     hours = Schedule.parse("08:00-08:03,08:10-09:00")
-    zone = Zone(**(vars(whole_frame(WIDTH, HEIGHT)) | {"schedule": hours}))
+    zone = Zone(**(vars(whole_frame(WIDTH, HEIGHT, kinds())) | {"schedule": hours}))
     watch = _watch(Thing("car", CAR, 7, 9.0), gap_s=900.0, zones=(zone,))
     assert [(case.began, case.observed) for _, case in watch.ended] == [(10.0, LAST_S)]
     assert [case.began for _, case in watch.due] == [10.0, 600.0]

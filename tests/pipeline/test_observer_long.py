@@ -13,8 +13,8 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.pipeline.observer import Observer
-from cv_engine.rules.rule import Violation
-from tests.pipeline.observing import BEGAN, config
+from cv_engine.rules.stays import Violation
+from tests.pipeline.observing import BEGAN, Frame, config
 from tests.tracking.scenes import Corners, Gray, Seen, detections, put, texture
 from zones.zone import Zone
 
@@ -96,7 +96,7 @@ def _watch(day: HalfDay) -> tuple[list[Violation], list[Violation]]:
     due, ended = list[Violation](), list[Violation]()
     for time_s, picture, word in day.samples():
         at = BEGAN + timedelta(seconds=time_s)
-        seen = observer.sample(time_s, at, picture) or observer.conclude(word)
+        seen = observer.begin(time_s, at, Frame(picture)) or observer.conclude(word)
         due += seen.stays.due
         ended += seen.stays.ended
     return due, ended

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from cv_engine.config.settings import Config, load_config
+from cv_engine.config import Config, load_config
 from cv_engine.recorded import recordings
 from cv_engine.recorded.analyze import Progress, Summary, analyze
 from tests.killing import outcome, run, timed
@@ -126,7 +126,7 @@ def test_it_goes_on_in_the_middle_of_a_file(
     assert outcome(config.data) == undisturbed[0]
     if second:
         assert looked[0] >= second - 1.0
-        assert "gone on with at" in report.message
+        assert "resumed at" in report.message
     assert again.videos[0].status == ("done" if piece == "a.mp4" else "already done")
 
 
@@ -180,8 +180,7 @@ def test_other_settings_join_the_cases_that_are_there(
     pieces: list[Path], config: Config, undisturbed: tuple[dict[str, Any], float]
 ) -> None:
     _analysed(pieces, config)
-    parking = config.rules.parking.model_copy(update={"dwell_s": 11.0})
-    rules = config.rules.model_copy(update={"parking": parking})
+    rules = config.rules.updated({"parking": {"dwell_s": 11.0}})
     again = _analysed(pieces, config.model_copy(update={"rules": rules}))
     assert [video.status for video in again.videos] == ["done", "done"]
     assert again.cases_new == 0

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cv_engine.rules.clutter import CLUTTER, ClutterRule, lies_in
+from cv_engine.rules.clutter import ClutterRule, ClutterSettings
 from tests.rules.watching import Corners, settled, watch, zone
 from zones.zone import Zone
 
@@ -13,17 +13,17 @@ LOOKS = np.arange(0, 400, 2.0).tolist()
 
 
 def _rule(*zones: Zone, dwell_s: float = 60, min_side: float = 12) -> ClutterRule:
-    return ClutterRule(zones, dwell_s, 20.0, min_side)
+    return ClutterRule(zones, ClutterSettings(dwell_s=dwell_s, min_size_px=min_side), 20.0)
 
 
 def test_a_thing_left_standing_is_one_case_with_its_facts() -> None:
     due, ended = watch(
-        _rule(zone()).step,
+        _rule(zone()),
         lambda t: [settled(seen=t, began=10.0, attended=25.0)] if 12 <= t <= 200 else [],
         LOOKS,
     )
     (case,), (end,) = due, ended
-    assert (case.kind, case.zone, case.began, case.observed) == (CLUTTER, "kerb", 10, 70)
+    assert (case.kind, case.zone, case.began, case.observed) == ("clutter", "kerb", 10, 70)
     assert case.attributes == {"unattended_s": 45.0, "dwell_s": 60.0}
     assert (end.observed, end.attributes["dwell_s"]) == (200, 190.0)
 
@@ -37,13 +37,13 @@ def test_a_thing_left_standing_is_one_case_with_its_facts() -> None:
     ],
 )
 def test_how_long_nobody_has_been_near(attended: float | None, unattended_s: float) -> None:
-    due, _ = watch(_rule(zone()).step, lambda t: [settled(seen=t, attended=attended)], LOOKS)
+    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, attended=attended)], LOOKS)
     assert due[0].attributes["unattended_s"] == unattended_s
 
 
 @pytest.mark.parametrize(("asked", "confidence"), [(1, 0.5), (2, 0.75), (4, 0.9375)])
 def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence: float) -> None:
-    due, _ = watch(_rule(zone()).step, lambda t: [settled(seen=t, asked=asked)], LOOKS)
+    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, asked=asked)], LOOKS)
     assert due[0].confidence == pytest.approx(confidence)
 
 
@@ -59,7 +59,7 @@ def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence:
     ],
 )
 def test_it_must_be_there_to_be_seen(values: dict[str, Any], counts: bool) -> None:
-    due, _ = watch(_rule(zone()).step, lambda t: [settled(seen=t, **values)], LOOKS)
+    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, **values)], LOOKS)
     assert bool(due) is counts
 
 
@@ -74,8 +74,8 @@ def test_it_must_be_there_to_be_seen(values: dict[str, Any], counts: bool) -> No
     ],
 )
 def test_most_of_it_must_lie_in_the_zone(box: Corners, inside: bool) -> None:
-    assert lies_in(np.array(box, np.float32), zone().polygon) is inside
-    due, _ = watch(_rule(zone()).step, lambda t: [settled(box=box, seen=t)], LOOKS)
+    assert ClutterRule.inside(np.array(box, np.float32), zone().polygon) is inside
+    due, _ = watch(_rule(zone()), lambda t: [settled(box=box, seen=t)], LOOKS)
     assert bool(due) is inside
 
 
@@ -91,15 +91,15 @@ def test_most_of_it_must_lie_in_the_zone(box: Corners, inside: bool) -> None:
     ],
 )
 def test_the_zone_says_what_counts(zone_settings: dict[str, Any], due_s: list[float]) -> None:
-    due, _ = watch(_rule(zone(**zone_settings)).step, lambda t: [settled(seen=t)], LOOKS)
+    due, _ = watch(_rule(zone(**zone_settings)), lambda t: [settled(seen=t)], LOOKS)
     assert [case.observed for case in due] == due_s
 
 
 def test_the_rules_minimum_stands_where_the_zone_has_none() -> None:
-    due, _ = watch(_rule(zone(), min_side=41).step, lambda t: [settled(seen=t)], LOOKS)
+    due, _ = watch(_rule(zone(), min_side=41), lambda t: [settled(seen=t)], LOOKS)
     assert not due
     exempt = zone(min_size_px=20)
-    due, _ = watch(_rule(exempt, min_side=41).step, lambda t: [settled(seen=t)], LOOKS)
+    due, _ = watch(_rule(exempt, min_side=41), lambda t: [settled(seen=t)], LOOKS)
     assert len(due) == 1
 
 
@@ -108,7 +108,7 @@ def test_several_things_are_several_cases() -> None:
         boxes: list[Corners] = [(120, 110, 150, 140), (200, 110, 230, 140)]
         return [settled(n, box, seen=t, began=10.0 * n) for n, box in enumerate(boxes, start=1)]
 
-    due, _ = watch(_rule(zone(), zone("all", (0, 0, 400, 300))).step, things, LOOKS)
+    due, _ = watch(_rule(zone(), zone("all", (0, 0, 400, 300))), things, LOOKS)
     assert sorted((case.thing, case.zone) for case in due) == [
         *[(1, "all"), (1, "kerb"), (2, "all"), (2, "kerb")]
     ]

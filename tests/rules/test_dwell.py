@@ -183,7 +183,7 @@ def test_short_absences_interrupt_at_no_rate(
     absences: list[tuple[int, int]], coarse: int, finer: int
 ) -> None:
     """Seen for a while, hidden for at most 60 ticks, again and again: one stay of known length."""
-    gap_s = (60 + coarse + 1) * _TICK
+    gap_s = (60 + 2 * coarse) * _TICK  # up to a sample is lost at either end of an absence
     edges, time = [], 0
     for seen, hidden in [*absences, (40, 0)]:
         edges.append((time * _TICK, (time + seen) * _TICK))

@@ -6,24 +6,28 @@ import numpy as np
 import pytest
 import shapely
 
-from cv_engine.rules.parking import MOTOR, NON_MOTOR, ParkingRule, stands_in
+from cv_engine.rules.parking import MotorParkingRule, NonMotorParkingRule, ParkingSettings
+from cv_engine.rules.vehicles import stands_in
 from cv_engine.tracking.still import Still
 from tests.rules.watching import FRIDAY, Corners, still, watch, zone
 from zones.zone import Zone
 
 GAP_S = 20.0
+MOTOR, NON_MOTOR = MotorParkingRule.kind, NonMotorParkingRule.kind
 LOOKS = np.arange(0, 400, 2.0).tolist()
 
 
 def _rule(
     *zones: Zone, kind: str = MOTOR, dwell_s: float = 60, min_side: float = 16
-) -> ParkingRule:
-    return ParkingRule(kind, zones, dwell_s, GAP_S, min_side)
+) -> MotorParkingRule:
+    rule = MotorParkingRule if kind == MOTOR else NonMotorParkingRule
+    settings = ParkingSettings(dwell_s=dwell_s, non_motor_dwell_s=dwell_s, min_size_px=min_side)
+    return rule(zones, settings, GAP_S)
 
 
 def test_a_parked_car_is_one_case_with_its_facts() -> None:
     due, ended = watch(
-        _rule(zone()).step,
+        _rule(zone()),
         lambda t: (
             [still(seen=t, began=10.0, votes={"car": 1, "truck": 3})] if 12 <= t <= 200 else []
         ),
@@ -41,8 +45,8 @@ def test_a_parked_car_is_one_case_with_its_facts() -> None:
 
 def test_what_the_tracker_gives_up_has_ended_there_and_then() -> None:
     rule = _rule(zone())
-    watch(rule.step, lambda t: [still(seen=t)], np.arange(0, 100, 2.0).tolist())
-    due, ended = watch(rule.step, lambda _: [], [100.0])
+    watch(rule, lambda t: [still(seen=t)], np.arange(0, 100, 2.0).tolist())
+    due, ended = watch(rule, lambda _: [], [100.0])
     assert not due
     assert [violation.observed for violation in ended] == [98.0]
 
@@ -50,7 +54,7 @@ def test_what_the_tracker_gives_up_has_ended_there_and_then() -> None:
 def test_hidden_at_the_moment_is_still_there() -> None:
     """A bus stops before it for less than the gap: the tracker keeps it, last seen a while ago."""
     due, ended = watch(
-        _rule(zone()).step,
+        _rule(zone()),
         lambda t: [still(seen=min(t, 30.0) if t < 48 else t)],
         np.arange(0, 120, 2.0).tolist(),
     )
@@ -72,7 +76,7 @@ def test_hidden_at_the_moment_is_still_there() -> None:
 )
 def test_the_ground_contact_decides(box: Corners, inside: bool) -> None:
     assert stands_in(np.array(box, np.float32), zone().polygon) is inside
-    due, _ = watch(_rule(zone()).step, lambda t: [still(box=box, seen=t)], LOOKS)
+    due, _ = watch(_rule(zone()), lambda t: [still(box=box, seen=t)], LOOKS)
     assert bool(due) is inside
 
 
@@ -86,7 +90,7 @@ def test_a_hole_in_the_zone_is_not_in_the_zone() -> None:
     [pytest.param(None, 60.0, id="the-rule's"), pytest.param(120.0, 120.0, id="the-zone's")],
 )
 def test_the_zones_own_dwell_comes_first(zone_dwell_s: float | None, due_s: float) -> None:
-    due, _ = watch(_rule(zone(dwell_s=zone_dwell_s)).step, lambda t: [still(seen=t)], LOOKS)
+    due, _ = watch(_rule(zone(dwell_s=zone_dwell_s)), lambda t: [still(seen=t)], LOOKS)
     assert [violation.observed for violation in due] == [due_s]
 
 
@@ -98,7 +102,7 @@ def test_the_shorter_side_must_reach_the_minimum(
     rule_px: float, zone_px: float | None, counts: bool
 ) -> None:
     rule = _rule(zone(min_size_px=zone_px), min_side=rule_px)
-    due, _ = watch(rule.step, lambda t: [still(seen=t)], LOOKS)  # 60 x 40 pixels
+    due, _ = watch(rule, lambda t: [still(seen=t)], LOOKS)  # 60 x 40 pixels
     assert bool(due) is counts
 
 
@@ -112,13 +116,13 @@ def test_the_shorter_side_must_reach_the_minimum(
     ],
 )
 def test_only_zones_that_watch_for_the_kind(kind: str, watched: list[str], counts: bool) -> None:
-    due, _ = watch(_rule(zone(kinds=watched), kind=kind).step, lambda t: [still(seen=t)], LOOKS)
+    due, _ = watch(_rule(zone(kinds=watched), kind=kind), lambda t: [still(seen=t)], LOOKS)
     assert [violation.kind for violation in due] == ([kind] if counts else [])
 
 
 def test_two_zones_at_once_are_two_stays_of_their_own() -> None:
     zones = [zone("kerb", dwell_s=60), zone("fire lane", (0, 0, 400, 300), dwell_s=30)]
-    due, ended = watch(_rule(*zones).step, lambda t: [still(seen=t)] if t <= 200 else [], LOOKS)
+    due, ended = watch(_rule(*zones), lambda t: [still(seen=t)] if t <= 200 else [], LOOKS)
     assert [(case.zone, case.observed) for case in due] == [("fire lane", 30), ("kerb", 60)]
     assert {case.zone for case in ended} == {"kerb", "fire lane"}
 
@@ -131,7 +135,7 @@ def test_driving_from_zone_to_zone_counts_in_each_for_itself() -> None:
         box: Corners = (50, 50, 110, 90) if t < 45 else (250, 50, 310, 90)
         return [still(box=box, seen=t, began=0.0 if t < 45 else 45.0)]
 
-    due, _ = watch(_rule(*zones).step, things, np.arange(0, 90, 2.0).tolist())
+    due, _ = watch(_rule(*zones), things, np.arange(0, 90, 2.0).tolist())
     assert not due
 
 
@@ -150,7 +154,7 @@ def test_a_queue_that_moves_up_is_no_case() -> None:
             for car in range(move, move + 3)
         ]
 
-    due, ended = watch(_rule(zone()).step, things, LOOKS)
+    due, ended = watch(_rule(zone()), things, LOOKS)
     assert not due and not ended
 
 
@@ -160,7 +164,7 @@ def test_one_that_leaves_and_another_that_takes_its_place_are_two_stays() -> Non
             return [still(1, seen=t)]
         return [still(2, seen=t, began=104.0)] if 106 <= t < 200 else []
 
-    due, ended = watch(_rule(zone()).step, things, LOOKS)
+    due, ended = watch(_rule(zone()), things, LOOKS)
     assert [(case.thing, case.began) for case in due] == [(1, 0), (2, 104)]
     assert [(case.thing, case.observed) for case in ended] == [(1, 98), (2, 198)]
 
@@ -171,7 +175,7 @@ def test_neither_half_of_a_change_makes_a_whole() -> None:
     def things(t: float) -> list[Still]:
         return [still(1 if t < 40 else 2, seen=t, began=0.0 if t < 40 else 40.0)]
 
-    due, _ = watch(_rule(zone()).step, things, np.arange(0, 82, 2.0).tolist())
+    due, _ = watch(_rule(zone()), things, np.arange(0, 82, 2.0).tolist())
     assert not due
 
 
@@ -194,7 +198,7 @@ def test_only_forbidden_hours_count(
     rule = _rule(zone(schedule=HOURS))
     samples = np.arange(0, 3000, 2.0).tolist()
     due, ended = watch(
-        rule.step, lambda t: [still(seen=t, began=began_s)] if t >= began_s else [], samples
+        rule, lambda t: [still(seen=t, began=began_s)] if t >= began_s else [], samples
     )
     assert [(case.observed, case.began) for case in due] == (
         [] if due_s is None else [(due_s, due_began_s)]
@@ -206,7 +210,7 @@ def test_only_forbidden_hours_count(
 def test_a_weekend_is_no_weekday() -> None:
     saturday = FRIDAY + timedelta(days=1)
     samples = np.arange(0, 1500, 5.0).tolist()
-    due, _ = watch(_rule(zone(schedule=HOURS)).step, lambda t: [still(seen=t)], samples, saturday)
+    due, _ = watch(_rule(zone(schedule=HOURS)), lambda t: [still(seen=t)], samples, saturday)
     assert not due
 
 
@@ -214,7 +218,7 @@ def test_each_days_hours_are_a_stay_of_their_own() -> None:
     """Ten hours of footage would be long: two windows an hour apart do the same."""
     rule = _rule(zone(schedule="08:00-08:05,09:00-09:05"))
     samples = np.arange(0, 4200, 5.0).tolist()
-    due, ended = watch(rule.step, lambda t: [still(seen=t)], samples)
+    due, ended = watch(rule, lambda t: [still(seen=t)], samples)
     assert [(case.began, case.observed) for case in due] == [(0, 60), (3600, 3660)]
     assert [case.observed for case in ended] == [295, 3895]
 
@@ -224,7 +228,7 @@ def test_looks_that_do_not_fall_on_the_minute() -> None:
     start = FRIDAY + timedelta(minutes=9, seconds=47.3)
     samples = np.arange(0, 200, 7.0).tolist()
     rule = _rule(zone(schedule=HOURS))
-    due, _ = watch(rule.step, lambda t: [still(seen=t)], samples, start)
+    due, _ = watch(rule, lambda t: [still(seen=t)], samples, start)
     (case,) = due
     assert case.observed == 77.0
     assert case.began == pytest.approx(12.7)
@@ -232,6 +236,6 @@ def test_looks_that_do_not_fall_on_the_minute() -> None:
 
 def test_driving_through_leaves_nothing_behind() -> None:
     rule = _rule(zone())
-    due, ended = watch(rule.step, lambda t: [still(int(t), seen=t, began=t)], LOOKS)
+    due, ended = watch(rule, lambda t: [still(int(t), seen=t, began=t)], LOOKS)
     assert not due and not ended
     assert all(len(dwell.stays) <= 1 for dwell in rule.dwells)

@@ -38,7 +38,7 @@ def _watch(pictures: Iterable[tuple[float, Gray]]) -> Background:
         if background is None:
             background = Background(picture, time_s, occlusion_s=OCCLUSION_S)
         else:
-            background.sample(picture, time_s)
+            background.update(picture, time_s)
     assert background is not None
     return background
 
@@ -84,7 +84,7 @@ def test_what_moves_never_settles(speed: float, every_s: float) -> None:
     scene = Scene([Thing("car", (-60, 80, 0, 120), 7, first_s=1.0, speed=speed)])
     background = Background(scene.picture(0.0), 0.0, occlusion_s=OCCLUSION_S)
     for time_s in np.arange(every_s, 12.0, every_s):
-        background.sample(scene.picture(float(time_s)), float(time_s))
+        background.update(scene.picture(float(time_s)), float(time_s))
         assert max((region.area for region in _regions(background)), default=0) < 0.2 * 60 * 40
 
 
@@ -194,7 +194,7 @@ def test_what_is_hidden_is_in_the_light_of_what_hides_it() -> None:
     background = _watch((float(n), drawn(n)) for n in range(200))
     assert _iou(_regions(background)[0], BOX) > 0.8
     for n in (200, 201):
-        background.sample(drawn(n), float(n))
+        background.update(drawn(n), float(n))
     assert background.bare_share(BOX) > 0.9
 
 
@@ -217,7 +217,7 @@ def test_absorbed_it_is_background() -> None:
     assert np.median(background.background_since[inner]) == 10.0
     assert background.still_since(BOX) == 10.0
     for n in range(16, 22):
-        background.sample(scene.picture(n), float(n))
+        background.update(scene.picture(n), float(n))
     assert not _regions(background)
 
 
@@ -324,7 +324,7 @@ class TestAGap:
         background = _watch((float(n), scene.picture(float(n))) for n in range(21))
         background.skip(self.GAP_S)
         for n in np.arange(20.0 + self.GAP_S, 20.5 + self.GAP_S + after_s).tolist():
-            background.sample(scene.picture(n, gain), n)
+            background.update(scene.picture(n, gain), n)
         return background
 
     @pytest.mark.parametrize("gain", [0.3, 1.0, 1.5])
@@ -361,5 +361,5 @@ class TestAGap:
         lit[30:120, 40:200] *= 0.6
         background = _watch((float(n), shot(bare, n)) for n in range(10))
         background.skip(self.GAP_S)
-        background.sample(shot(lit, 10), 9.0 + self.GAP_S)
+        background.update(shot(lit, 10), 9.0 + self.GAP_S)
         assert _changed_share(background) < 0.02

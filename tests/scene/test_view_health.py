@@ -69,7 +69,7 @@ def _watch(*acts: tuple[Shows, int]) -> tuple[ViewHealth, list[ViewEvent], list[
     health, events, trusted, n = ViewHealth(), [], [], 0
     for shows, times in acts:
         for _ in range(times):
-            event = health.sample(shows(n), background, float(n))
+            event = health.update(shows(n), background, float(n))
             trusted.append(health.trusted)
             events += [event] if event else []
             n += 1
@@ -170,7 +170,7 @@ def test_a_view_without_edges_is_not_judged_by_them() -> None:
     """Bare asphalt or fresh snow: nothing to tell a turn by, and so none is claimed."""
     background = Background(_uniform(0), -1.0, occlusion_s=10.0)
     health = ViewHealth()
-    assert not [n for n in range(20) if health.sample(_uniform(n), background, float(n))]
+    assert not [n for n in range(20) if health.update(_uniform(n), background, float(n))]
     assert health.trusted
 
 
@@ -178,5 +178,5 @@ def test_a_lorry_on_bare_asphalt_is_not_another_view() -> None:
     """It fills the view with edges of its own, and nothing was there to be missed."""
     background = Background(_uniform(0), -1.0, occlusion_s=10.0)
     health = ViewHealth()
-    assert not [n for n in range(5) if health.sample(_other(n), background, float(n))]
+    assert not [n for n in range(5) if health.update(_other(n), background, float(n))]
     assert health.trusted

@@ -53,8 +53,8 @@ class Street:
             if background is None:
                 background = Background(picture, time_s, occlusion_s=LOST_S)
             else:
-                background.sample(picture, time_s)
-            keeper.sample(background, boxes)
+                background.update(picture, time_s)
+            keeper.find(background, boxes)
             needed = keeper.asks(background)
             asked = needed or time_s in self.also_asked or time_s == 0
             word = self._word(time_s) if asked else None

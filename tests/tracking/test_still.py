@@ -61,9 +61,9 @@ def _watch(
         if background is None:
             background = Background(picture, time_s, occlusion_s=LOST_S)
         else:
-            background.sample(picture, time_s)
+            background.update(picture, time_s)
         view = View(background, 1.0)
-        tracker.sample(time_s, view)
+        tracker.compare(time_s, view)
         word = scene.detections(time_s) if said is None else said(time_s)
         _take(seen, tracker, time_s, tracker.update(time_s, word, view))
     return seen
@@ -316,9 +316,9 @@ def test_after_a_gap_somewhat_alike_is_not_the_same(seed: int) -> None:
             tracker.skip(gap_s)
         if time_s:
             shown = first if time_s <= 10.0 else other
-            background.sample(shown.picture(time_s), time_s)
+            background.update(shown.picture(time_s), time_s)
         view = View(background, 1.0)
-        tracker.sample(time_s, view)
+        tracker.compare(time_s, view)
         if time_s == 10.0 + gap_s:
             was, now = tracker.tracks[0].patch, view.patch(np.array(CAR, np.float32))
             assert was is not None
@@ -338,9 +338,9 @@ def test_the_detector_is_needed_only_in_doubt() -> None:
     asks = []
     for time_s in _samples(30):
         if time_s:
-            background.sample(scene.picture(time_s), time_s)
+            background.update(scene.picture(time_s), time_s)
         view = View(background, 1.0)
-        if tracker.sample(time_s, view):
+        if tracker.compare(time_s, view):
             asks.append(time_s)
         word = _car(time_s) if time_s < 3 else None
         tracker.update(time_s, word, view)

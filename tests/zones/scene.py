@@ -11,6 +11,7 @@ from zones.camera import Camera, GroundControlPoint
 from zones.plane import Array, LocalPlane
 
 WIDTH, HEIGHT = 1280, 720
+KINDS = ("clutter", "motor_vehicle_parked", "non_motor_vehicle_parked")
 PLANE = LocalPlane(29.8683, 121.5440)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import zones
-from tests.zones.scene import HEIGHT, PLANE, STREET, WIDTH, inverse, project, street_camera
+from tests.zones.scene import HEIGHT, KINDS, PLANE, STREET, WIDTH, inverse, project, street_camera
 from zones.camera import Camera
 from zones.check import check
 from zones.plane import Array
@@ -39,14 +39,14 @@ def _on_map(pixels: Any) -> Any:
 
 def test_sound_files_give_nothing(tmp_path: Path) -> None:
     examples = Path(zones.__file__).parent / "examples"
-    assert check(examples / "pixels.geojson", 1280, 720) == []
-    assert check(examples / "map.geojson") == []
+    assert check(examples / "pixels.geojson", 1280, 720, kinds=KINDS) == []
+    assert check(examples / "map.geojson", kinds=KINDS) == []
     path = _write(tmp_path, ({}, _box(300, 400, 900, 700)))
-    assert check(path, WIDTH, HEIGHT, street_camera()) == []
+    assert check(path, WIDTH, HEIGHT, street_camera(), kinds=KINDS) == []
 
 
 def test_errors_of_the_file_come_through(tmp_path: Path) -> None:
-    problems = check(tmp_path / "none.geojson")
+    problems = check(tmp_path / "none.geojson", kinds=KINDS)
     assert [problem.severity for problem in problems] == ["error"]
 
 
@@ -78,7 +78,7 @@ def test_doubts_about_a_zone(
     severity: str | None,
     message: str,
 ) -> None:
-    problems = check(_write(tmp_path, (properties, corners)), WIDTH, HEIGHT, camera)
+    problems = check(_write(tmp_path, (properties, corners)), WIDTH, HEIGHT, camera, kinds=KINDS)
     if severity is None:
         assert problems == []
     else:
@@ -90,16 +90,16 @@ def test_up_to_the_horizon_nothing_can_be_placed(tmp_path: Path) -> None:
     sky = _write(tmp_path, ({}, _box(300, 0, 900, 700)))
     camera = street_camera()
     steep = Camera("c", camera.position, camera.ground_control_points, position_radius_m=20)
-    assert "the horizon" in str(check(sky, WIDTH, HEIGHT, steep)[0])
+    assert "the horizon" in str(check(sky, WIDTH, HEIGHT, steep, kinds=KINDS)[0])
 
 
 def test_two_zones_on_the_same_ground(tmp_path: Path) -> None:
     path = _write(tmp_path, ({}, _box(0, 0, 200, 200)), ({"zone": "b"}, _box(10, 10, 150, 150)))
-    (problem,) = check(path, WIDTH, HEIGHT)
+    (problem,) = check(path, WIDTH, HEIGHT, kinds=KINDS)
     assert "zones a and b cover the same ground" in problem.what
     apart = _write(
         tmp_path,
         ({"kinds": ["clutter"]}, _box(0, 0, 200, 200)),
         ({"zone": "b", "kinds": ["motor_vehicle_parked"]}, _box(10, 10, 150, 150)),
     )
-    assert check(apart, WIDTH, HEIGHT) == []
+    assert check(apart, WIDTH, HEIGHT, kinds=KINDS) == []

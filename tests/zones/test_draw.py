@@ -9,9 +9,10 @@ import pytest
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
+from tests.zones.scene import KINDS
 from zones.draw import draw_zones
 from zones.errors import ZoneError
-from zones.zone import KINDS, Zone
+from zones.zone import Zone
 
 GREY = np.full((720, 1280, 3), 100, np.uint8)
 

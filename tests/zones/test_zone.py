@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zones
-from tests.zones.scene import HEIGHT, PLANE, STREET, WIDTH, inverse, project, street_camera
+from tests.zones.scene import HEIGHT, KINDS, PLANE, STREET, WIDTH, inverse, project, street_camera
 from zones.camera import Camera
 from zones.errors import OutOfSight, ZoneError
-from zones.zone import KINDS, Zone, in_sight, load_zones, on_image, whole_frame
+from zones.zone import Zone, in_sight, load_zones, on_image, whole_frame
 
 EXAMPLES = Path(zones.__file__).parent / "examples"
 SQUARE = [[0, 0], [100, 0], [100, 100], [0, 100], [0, 0]]
@@ -33,25 +33,25 @@ def _feature(coordinates: Any, kind: str = "Polygon", **properties: Any) -> dict
 def _load(folder: Path, *features: Any) -> list[Zone]:
     path = folder / "z.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}, indent=1))
-    return load_zones(path)
+    return load_zones(path, kinds=KINDS)
 
 
 def _message(folder: Path, text: str | bytes) -> str:
     path = folder / "z.geojson"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ZoneError) as caught:
-        load_zones(path)
+        load_zones(path, kinds=KINDS)
     return str(caught.value).replace(f"{folder}/", "")
 
 
 def test_examples_load() -> None:
-    pavement, lane = load_zones(EXAMPLES / "pixels.geojson", timezone="Asia/Shanghai")
+    pavement, lane = load_zones(EXAMPLES / "pixels.geojson", timezone="Asia/Shanghai", kinds=KINDS)
     assert (pavement.name, pavement.dwell_s, pavement.min_size_px) == ("pavement", 300, 16)
     assert pavement.schedule.active(datetime.fromisoformat("2026-05-01T07:00+08:00"))
     assert not pavement.schedule.active(datetime.fromisoformat("2026-05-01T06:59+08:00"))
     assert lane.kinds == {"motor_vehicle_parked"}
     assert not lane.polygon.contains(shapely.Point(900, 590))
-    east, gate = load_zones(EXAMPLES / "map.geojson")
+    east, gate = load_zones(EXAMPLES / "map.geojson", kinds=KINDS)
     assert (east.frame, gate.camera) == ("wgs84", "market-street")
     assert len(shapely.get_parts([gate.polygon])) == 2
 
@@ -84,9 +84,9 @@ def test_files_that_hold_no_zones(tmp_path: Path, text: str | bytes, message: st
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ZoneError, match="there is no such file; correct the path"):
-        load_zones(tmp_path / "none.geojson")
+        load_zones(tmp_path / "none.geojson", kinds=KINDS)
     with pytest.raises(ZoneError, match="cannot be read"):
-        load_zones(tmp_path)
+        load_zones(tmp_path, kinds=KINDS)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_either_ring_order_and_null_properties_are_taken(tmp_path: Path) -> None
 def test_a_single_feature_is_a_file(tmp_path: Path) -> None:
     path = tmp_path / "z.geojson"
     path.write_text(json.dumps(_feature([SQUARE])))
-    assert [zone.name for zone in load_zones(path)] == ["a"]
+    assert [zone.name for zone in load_zones(path, kinds=KINDS)] == ["a"]
 
 
 def test_features_of_one_name_are_parts_of_one_zone(tmp_path: Path) -> None:

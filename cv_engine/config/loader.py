@@ -1,0 +1,79 @@
+"""Reads the configuration from its YAML file, with file, line and key in every error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cv_engine.config.errors import ConfigError
+from cv_engine.config.messages import describe
+from cv_engine.config.settings import Config
+from cv_engine.config.yaml_document import YamlError, read_yaml
+
+
+def default_config_path() -> Path:
+    """Where the documented ``config.yaml`` lies: in the package of a wheel, else in the project's root."""
+    package = Path(__file__).parents[1]
+    packaged = package / "config.yaml"
+    return packaged if packaged.is_file() else package.parent / "config.yaml"
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read the configuration; relative paths in it start at the folder it lies in.
+
+    Args:
+        path: The file; ``None`` means the documented defaults, whose relative paths start at the
+            working folder.
+
+    Raises:
+        ConfigError: The file is missing or has errors; all of them are told at once.
+    """
+    config = read_config(default_config_path() if path is None else path)
+    base = Path.cwd() if path is None else path.resolve().parent
+    return _with_absolute_paths(config, base)
+
+
+def read_config(path: Path) -> Config:
+    """Like :func:`load_config`, with the paths left as they are written.
+
+    Raises:
+        ConfigError: The file is missing or has errors; all of them are told at once.
+    """
+    try:
+        document = read_yaml(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; correct the path") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except YamlError as error:
+        raise ConfigError(f"{path}:{error.line}: {error}".replace(":0:", ":")) from None
+    problems = [
+        (line, f"{key}: written twice, first on line {first}; remove one of the two")
+        for key, line, first in document.duplicates()
+    ]
+    config = None
+    try:
+        config = Config.model_validate(document.value)
+    except ValidationError as error:
+        problems += describe(error, Config, document)
+    if config is None or problems:
+        lines = [f"{path}:{line}: {text}" for line, text in sorted(problems)]
+        raise ConfigError("\n".join(lines))
+    return config
+
+
+def _with_absolute_paths(config: Config, base: Path) -> Config:
+    cameras = tuple(
+        camera
+        if camera.zones is None
+        else camera.model_copy(update={"zones": base / camera.zones.expanduser()})
+        for camera in config.cameras
+    )
+    store = config.store
+    if store is not None and "://" not in store:
+        store = str(base / Path(store).expanduser())
+    data = base / config.data.expanduser()
+    satellite = config.satellite.based(base)
+    values = {"cameras": cameras, "satellite": satellite, "store": store, "data": data}
+    return config.model_copy(update=values)

@@ -1,0 +1,39 @@
+"""The ``rules`` section of the configuration: one entry per section that a rule declares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import create_model
+
+from cv_engine.rules import registry
+from cv_engine.rules.rule import Rule, RuleSettings
+from cv_engine.section import Section
+
+
+class RulesConfig(Section):
+    """One entry per violation rule; the keys come from the registry of rules."""
+
+    def of(self, rule: type[Rule]) -> RuleSettings:
+        """The settings of a rule."""
+        settings = getattr(self, rule.section)
+        assert isinstance(settings, RuleSettings)
+        return settings
+
+    def updated(self, changes: dict[str, dict[str, Any]]) -> RulesConfig:
+        """The same with some settings changed, by section and key."""
+        sections = {
+            section: getattr(self, section).model_copy(update=values)
+            for section, values in changes.items()
+        }
+        return self.model_copy(update=sections)
+
+
+def rules_model() -> type[RulesConfig]:
+    """The model of the section, with a field for each section that a rule declares."""
+    fields: dict[str, Any] = {
+        section: (settings, settings.model_validate({})) for section, settings in registry.sections().items()
+    }
+    model = create_model("RulesConfig", __base__=RulesConfig, **fields)
+    model.__doc__ = RulesConfig.__doc__
+    return model
