@@ -12,7 +12,8 @@ from cv_engine.cases import Queue, open_queue
 from cv_engine.evidence.media.still import Still
 from cv_engine.evidence.package import write
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.storage.store import Store, open_store
+from cv_engine.evidence.storage.opening import open_store
+from cv_engine.evidence.storage.store import Store
 from tests.evidence.media.scenes import car_park_still, parked
 from tests.evidence.storage.object_server import BUCKET, Line, ObjectServer, introduce
 

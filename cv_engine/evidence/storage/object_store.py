@@ -26,11 +26,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cv_engine.evidence.errors import EvidenceError
+from cv_engine.errors import Failure
+from cv_engine.evidence.errors import EvidenceError, StoreError
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, parse
 from cv_engine.evidence.signing import is_signed
 from cv_engine.evidence.storage.address import Address
-from cv_engine.evidence.storage.store import Store, StoreError, checked_name, is_name
+from cv_engine.evidence.storage.store import Store, checked_name, is_name
 from cv_engine.evidence.verify import Problem, verify
 
 if TYPE_CHECKING:
@@ -266,22 +267,26 @@ class ObjectStore(Store):
             yield
         except (BaseError, FileNotFoundError) as error:
             # Not chained: the library's text shows the request, and may show a key's name.
-            raise StoreError(self._said(str(error))) from None
+            raise self._error(str(error)) from None
 
-    def _said(self, text: str) -> str:
+    def _error(self, text: str) -> StoreError:
         found = re.search(r"<Code>(\w+)</Code>", text)
         status = re.search(r"status code: (\d{3})", text)
         code = found[1] if found else f"status {status[1]}" if status else ""
         if code == "NoSuchBucket":
-            return f"s3://{self._bucket}: there is no such bucket; make it, or correct the address"
+            return StoreError(
+                f"s3://{self._bucket}: there is no such bucket; make it, or correct the address",
+                Failure.WRONG_INPUT,
+            )
         if status is not None and _REFUSED.fullmatch(status[1]):
-            return (
+            return StoreError(
                 f"s3://{self._bucket}: access was refused ({code}); check {' and '.join(_KEYS)} "
-                "and what they are allowed"
+                "and what they are allowed",
+                Failure.WRONG_INPUT,
             )
         if code:
-            return f"s3://{self._bucket}: the server answered {code}"
-        return (
+            return StoreError(f"s3://{self._bucket}: the server answered {code}")
+        return StoreError(
             f"s3://{self._bucket}: the server does not answer; check AWS_ENDPOINT_URL, the network "
             "and the server"
         )

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cv_engine.cases import Queue
-from cv_engine.evidence.errors import EvidenceError, from_os_error
+from cv_engine.evidence.errors import EvidenceError, StoreError, from_os_error
 from cv_engine.evidence.staging import held, staged, sweep
-from cv_engine.evidence.storage.store import Store, StoreError, packages_in
+from cv_engine.evidence.storage.store import Store, packages_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,9 @@ from pathlib import Path
 from cv_engine.evidence.errors import EvidenceError, from_os_error
 from cv_engine.evidence.manifest import SIGNATURE
 from cv_engine.evidence.staging import publish, set_aside, staged
-from cv_engine.evidence.storage.address import is_address, read_address
 from cv_engine.evidence.verify import Problem, verify
 
-PATIENCE_S = 20.0  # a restart of a server or of a router's line takes less
 _NAME = re.compile(r"[\w-]+")  # as `package.package_name` makes them: no dots, no slashes
-
-
-class StoreError(EvidenceError):
-    """The store does not answer, or refuses; what was to be kept there has to wait."""
 
 
 class Store(ABC):
@@ -103,26 +97,6 @@ class Store(ABC):
             except OSError as error:
                 raise from_os_error(error, Path(scratch)) from error
             return [*found, *verify(Path(scratch), trusted)]
-
-
-def open_store(address: str | Path, patience_s: float = PATIENCE_S) -> Store:
-    """Opens the store at an address; nothing is asked of it yet.
-
-    Args:
-        address: A folder, or ``s3://bucket/prefix``.
-        patience_s: How long an answer may take, and how long a failing request is repeated, with
-            growing pauses. A store that is away is given up after that time, after twice that at
-            worst; a large file takes as long as it needs while its parts (5 MiB) get through.
-
-    Raises:
-        EvidenceError: The address is no such address, its extra is not installed, or the
-            environment holds no credentials.
-    """
-    if not is_address(str(address)):
-        return LocalStore(Path(address))
-    from cv_engine.evidence.storage.object_store import ObjectStore
-
-    return ObjectStore(read_address(str(address)), patience_s)
 
 
 class LocalStore(Store):

@@ -1,4 +1,4 @@
-"""A real S3 server, and a line to it that breaks or stalls when told to."""
+"""A real S3 server, and a connection to it that breaks or stalls on demand."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
 ACCESS_KEY, SECRET = "station-key", "station-secret"
 BUCKET = "evidence"
-_START_S = 20.0  # a busy machine takes its time
+_START_S = 120.0  # a busy machine takes its time
 
 
 def rclone() -> str:
-    """The program whose `serve s3` is the server; the test is skipped where there is none."""
+    """The program whose `serve s3` is the server; the test is skipped where none is installed."""
     beside = Path(sys.executable).parent
     found = shutil.which("rclone", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
     if found is None:
@@ -36,7 +41,7 @@ def rclone() -> str:
 
 
 def introduce(environment: pytest.MonkeyPatch, url: str | None = None) -> None:
-    """Sets the credentials that the server knows, and nothing else but its address."""
+    """Sets the server's credentials and address, and removes all other settings of S3."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         environment.delenv(name)
     environment.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
@@ -48,7 +53,10 @@ def introduce(environment: pytest.MonkeyPatch, url: str | None = None) -> None:
 class ObjectServer:
     """rclone's S3 server over a folder: a bucket is a folder in it, an object a file.
 
-    It checks the signatures of requests, and can be stopped and started again at its port.
+    The server checks the signatures of requests, and can be stopped and started again at its port.
+    It caches directories, so files in the folder are for reading only: what is written to them
+    directly is seen by the server minutes later. A short cache time is no way out: the server then
+    forgets directories in the middle of requests.
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
@@ -66,7 +74,7 @@ class ObjectServer:
 
     def start(self) -> None:
         keys = ["--auth-key", f"{ACCESS_KEY},{SECRET}", "--config", os.devnull]
-        address = ["--addr", f"127.0.0.1:{self.port}", "--dir-cache-time", "1ms"]
+        address = ["--addr", f"127.0.0.1:{self.port}"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [self._program, "serve", "s3", *keys, *address, *self._options, str(self.folder)],
@@ -83,6 +91,28 @@ class ObjectServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def put(self, file: Path, data: bytes) -> None:
+        """Stores the object that is kept in ``file``."""
+        self._client().put(self._key(file), data)
+
+    def delete(self, file: Path) -> None:
+        """Deletes the object that is kept in ``file``."""
+        self._client().delete(self._key(file))
+
+    def _client(self) -> S3Store:
+        from obstore.store import S3Store
+
+        return S3Store(
+            BUCKET,
+            endpoint=self.url,
+            access_key_id=ACCESS_KEY,
+            secret_access_key=SECRET,
+            client_options={"allow_http": True},
+        )
+
+    def _key(self, file: Path) -> str:
+        return file.relative_to(self.folder / BUCKET).as_posix()
 
     def __enter__(self) -> Self:
         self.start()
@@ -102,9 +132,9 @@ class Line:
 
     Attributes:
         breaks_after: A connection is cut after so many bytes were sent on it; ``None``: never.
-        breaks: How many connections are cut so.
-        stalls_after: Nothing goes on after so many bytes in all; ``None``: never.
-        stalled: Set once that has happened.
+        breaks: How many connections are cut in this way.
+        stalls_after: Nothing is forwarded after so many bytes in all; ``None``: never.
+        stalled: Set once the line has stalled.
         sent: Bytes sent so far.
     """
 
@@ -115,59 +145,98 @@ class Line:
         self.stalled = threading.Event()
         self.sent = 0
         self._target = port
-        self._open: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
+        self._connections: list[_Connection] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._run(self._accept)
+        self._accepting = _started(self._accept)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def close(self) -> None:
-        for end in (self._listener, *self._open):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-        for thread in self._threads:
-            thread.join()
+    def mend(self) -> None:
+        """Forwards everything from now on, and cuts the connections that are open.
 
-    def _run(self, target: object, *arguments: object) -> None:
-        assert callable(target)
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        Returns once the server has ended the requests that were cut: until then it may still
+        remove the object that one of them was writing.
+        """
+        self.breaks_after = self.stalls_after = None
+        self.breaks = 0
+        self._cut()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join()
+        self._cut()
+        for connection in self._connections:
+            connection.client.close()
+            connection.server.close()
+
+    def _cut(self) -> None:
+        open_now = list(self._connections)
+        for connection in open_now:
+            _shut(connection.client, socket.SHUT_RDWR)
+        for connection in open_now:
+            connection.sending.join()
+            connection.answering.join(_START_S)
+            assert not connection.answering.is_alive(), "the server does not end a request"
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                self._open.append(client)
                 try:
                     server = socket.create_connection(("127.0.0.1", self._target))
                 except ConnectionRefusedError:
                     client.close()
                     continue
-                self._open.append(server)
-                self._run(self._forward, client, server, True)
-                self._run(self._forward, server, client, False)
+                sending = _started(self._send, client, server)
+                answering = _started(_answer, server, client)
+                self._connections.append(_Connection(client, server, sending, answering))
 
-    def _forward(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
+    def _send(self, client: socket.socket, server: socket.socket) -> None:
         passed = 0
         with suppress(OSError):
-            while data := source.recv(65536):
-                if counted:
-                    after = self.breaks_after
-                    if after is not None and self.breaks > 0 and passed + len(data) > after:
-                        self.breaks -= 1
-                        target.sendall(data[: after - passed])
-                        break
-                    if self.stalls_after is not None and self.sent > self.stalls_after:
-                        self.stalled.set()
-                        continue  # swallowed: neither an answer nor an end
-                    passed += len(data)
-                    self.sent += len(data)
-                target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+            while data := client.recv(65536):
+                after = self.breaks_after
+                if after is not None and self.breaks > 0 and passed + len(data) > after:
+                    self.breaks -= 1
+                    server.sendall(data[: after - passed])
+                    break
+                if self.stalls_after is not None and self.sent > self.stalls_after:
+                    self.stalled.set()
+                    continue  # swallowed: neither an answer nor an end
+                passed += len(data)
+                self.sent += len(data)
+                server.sendall(data)
+        _shut(client, socket.SHUT_RDWR)
+        _shut(server, socket.SHUT_WR)  # the server ends the request, then the connection
+
+
+@dataclass(frozen=True)
+class _Connection:
+    client: socket.socket
+    server: socket.socket
+    sending: threading.Thread
+    answering: threading.Thread
+
+
+def _answer(server: socket.socket, client: socket.socket) -> None:
+    with suppress(OSError):
+        while data := server.recv(65536):
+            with suppress(OSError):  # a client that was cut off hears no more
+                client.sendall(data)
+    _shut(client, socket.SHUT_RDWR)
+    _shut(server, socket.SHUT_RDWR)
+
+
+def _shut(end: socket.socket, how: int) -> None:
+    with suppress(OSError):
+        end.shutdown(how)
+
+
+def _started(target: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    thread.start()
+    return thread

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.errors import EvidenceError, StoreError
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.storage.store import Store, StoreError, open_store
+from cv_engine.evidence.storage.opening import open_store
+from cv_engine.evidence.storage.store import Store
 from cv_engine.evidence.verify import verify
 from tests.evidence.packages import CLIP, PART, content, package, written
 from tests.evidence.storage.object_server import BUCKET, SECRET, Line, ObjectServer
@@ -21,7 +21,8 @@ from tests.evidence.storage.object_server import BUCKET, SECRET, Line, ObjectSer
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
 
 ADDRESS = f"s3://{BUCKET}/district/west"
-_SOON_S = 0.6  # patience where nothing is going to come
+_SOON_S = 0.6  # patience where no answer is going to come
+_LONGEST_S = 120.0  # a busy machine takes its time
 
 
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART - 7])
@@ -55,22 +56,22 @@ def test_put_twice_is_sent_once(
         store.put(folder)
         assert written(server.folder) == before
         clip = server.folder / BUCKET / "district/west" / folder.name / CLIP
-        clip.write_bytes(os.urandom(PART + 1))
+        server.put(clip, os.urandom(PART + 1))
         store.put(folder)
         assert clip.read_bytes() == (folder / CLIP).read_bytes()
 
 
 @pytest.mark.parametrize("after", [0, 3_000, 9_000, 100_000, 3_000_000])
-def test_line_that_breaks_leaves_nothing_that_is_taken_for_whole(
+def test_broken_upload_is_not_taken_for_a_package(
     address: str, held: Path, spool: Path, line: Line, tmp_path: Path, key: SigningKey, after: int
 ) -> None:
     folder = package(spool, key, clip=os.urandom(2 * PART))
     line.breaks_after, line.breaks = after, 10**9
-    store = open_store(address, _SOON_S)
     with pytest.raises(StoreError, match="does not answer"):
-        store.put(folder)
+        open_store(address, _SOON_S).put(folder)
+    line.mend()
     assert not (held / folder.name / SIGNATURE).exists()
-    line.breaks = 0
+    store = open_store(address)
     assert store.names() == [] and not store.has(folder.name)
     with pytest.raises(EvidenceError, match="not whole in the store"):
         store.fetch(folder.name, tmp_path / "back")
@@ -79,7 +80,7 @@ def test_line_that_breaks_leaves_nothing_that_is_taken_for_whole(
     assert store.problems(folder.name) == []
 
 
-def test_line_that_breaks_now_and_then_is_got_over(
+def test_upload_survives_a_line_that_breaks_now_and_then(
     address: str, spool: Path, line: Line, key: SigningKey
 ) -> None:
     folder = package(spool, key, clip=os.urandom(2 * PART))
@@ -95,10 +96,23 @@ def test_server_that_hangs_is_given_up(
 ) -> None:
     folder = package(spool, key)
     line.stalls_after = -1
-    began = time.monotonic()
     with pytest.raises(StoreError, match="does not answer"):
         open_store(address, _SOON_S).put(folder)
-    assert time.monotonic() - began < 2 * _SOON_S + 1
+
+
+def _assert_all_refused(store: Store, folder: Path, message: str) -> None:
+    requests: list[Callable[[], object]] = [
+        lambda: store.put(folder),
+        lambda: store.has(folder.name),
+        store.names,
+        lambda: store.fetch(folder.name, folder.parent / "back"),
+        lambda: store.problems(folder.name),
+    ]
+    for request in requests:
+        with pytest.raises(StoreError, match=message) as caught:
+            request()
+        assert "hunter2" not in str(caught.value) and SECRET not in str(caught.value)
+    assert verify(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +121,6 @@ def test_server_that_hangs_is_given_up(
         ({"AWS_SECRET_ACCESS_KEY": "hunter2"}, ADDRESS, r"refused \(SignatureDoesNotMatch\)"),
         ({"AWS_ACCESS_KEY_ID": "hunter2"}, ADDRESS, r"refused \(InvalidAccessKeyId\)"),
         ({}, "s3://hunters/x", r"hunters: there is no such bucket; make it"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, ADDRESS, "does not answer; check AWS_END"),
     ],
 )
 def test_store_that_refuses(
@@ -122,46 +135,46 @@ def test_store_that_refuses(
     folder = package(spool, key)
     for name, value in variables.items():
         environment.setenv(name, value)
-    store = open_store(place, _SOON_S)
-    asked: list[Callable[[], object]] = [
-        lambda: store.put(folder),
-        lambda: store.has(folder.name),
-        store.names,
-        lambda: store.fetch(folder.name, spool / "back"),
-        lambda: store.problems(folder.name),
-    ]
-    for ask in asked:
-        with pytest.raises(StoreError, match=message) as caught:
-            ask()
-        assert "hunter2" not in str(caught.value) and SECRET not in str(caught.value)
-    assert verify(folder) == []
+    _assert_all_refused(open_store(place), folder, message)
+
+
+def test_server_that_is_not_there(
+    environment: pytest.MonkeyPatch, spool: Path, key: SigningKey
+) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    store = open_store(ADDRESS, _SOON_S)
+    _assert_all_refused(store, package(spool, key), "does not answer; check AWS_ENDPOINT_URL")
 
 
 @pytest.mark.parametrize(
-    ("damage", "where"),
+    ("path", "content"),
     [
-        pytest.param(lambda at: (at / CLIP).write_bytes(b"CLIP"), CLIP, id="other content"),
-        pytest.param(lambda at: (at / CLIP).write_bytes(b"cl"), CLIP, id="cut short"),
-        pytest.param(lambda at: (at / CLIP).unlink(), CLIP, id="lost file"),
-        pytest.param(lambda at: (at / MANIFEST).write_bytes(b"{}"), MANIFEST, id="manifest"),
-        pytest.param(lambda at: (at / MANIFEST).unlink(), MANIFEST, id="no manifest"),
-        pytest.param(lambda at: (at / SIGNATURE).write_bytes(bytes(64)), SIGNATURE, id="signature"),
-        pytest.param(lambda at: (at / SIGNATURE).unlink(), SIGNATURE, id="no signature"),
+        pytest.param(CLIP, b"CLIP", id="other content"),
+        pytest.param(CLIP, b"cl", id="cut short"),
+        pytest.param(CLIP, None, id="lost file"),
+        pytest.param(MANIFEST, b"{}", id="manifest"),
+        pytest.param(MANIFEST, None, id="no manifest"),
+        pytest.param(SIGNATURE, bytes(64), id="signature"),
+        pytest.param(SIGNATURE, None, id="no signature"),
     ],
 )
-def test_damage_on_the_server_is_found_and_mended(
+def test_damage_on_the_server_is_found_and_repaired(
     store: Store,
+    running: ObjectServer,
     spool: Path,
     held: Path,
     tmp_path: Path,
     key: SigningKey,
-    damage: Callable[[Path], object],
-    where: str,
+    path: str,
+    content: bytes | None,
 ) -> None:
     folder = package(spool, key)
     store.put(folder)
-    damage(held / folder.name)
-    assert where in [problem.where for problem in store.problems(folder.name)]
+    if content is None:
+        running.delete(held / folder.name / path)
+    else:
+        running.put(held / folder.name / path, content)
+    assert path in [problem.where for problem in store.problems(folder.name)]
     with pytest.raises(EvidenceError, match="not whole in the store"):
         store.fetch(folder.name, tmp_path / "back")
     store.put(folder)
@@ -169,12 +182,14 @@ def test_damage_on_the_server_is_found_and_mended(
 
 
 @pytest.mark.parametrize("added", ["original/more.jpg", "more", "original/a\nb"])
-def test_what_was_added_on_the_server_is_found_and_kept(
-    store: Store, spool: Path, held: Path, key: SigningKey, added: str
+def test_object_added_on_the_server_is_found_and_kept(
+    store: Store, running: ObjectServer, spool: Path, held: Path, key: SigningKey, added: str
 ) -> None:
     folder = package(spool, key)
     store.put(folder)
+    running.stop()  # clients refuse to send some of these names
     (held / folder.name / added).write_bytes(b"more")
+    running.start()
     assert any("was added" in str(problem) for problem in store.problems(folder.name))
     assert not store.has(folder.name)
     with pytest.raises(EvidenceError, match="was added to it"):
@@ -197,13 +212,12 @@ def test_another_signed_package_is_never_overwritten(
     assert content(held) == before and verify(second) == []
 
 
-def test_leftovers_of_an_upload_that_never_ended_make_way(
-    store: Store, spool: Path, held: Path, key: SigningKey
+def test_leftovers_of_an_interrupted_upload_are_replaced(
+    store: Store, running: ObjectServer, spool: Path, held: Path, key: SigningKey
 ) -> None:
     folder = package(spool, key)
-    (held / folder.name / "original").mkdir(parents=True)
     for path in ("original/clip-start.mp4", CLIP, MANIFEST):
-        (held / folder.name / path).write_bytes(b"of an earlier run")
+        running.put(held / folder.name / path, b"of an earlier run")
     store.put(folder)
     assert store.problems(folder.name) == []
 
@@ -216,7 +230,7 @@ def test_server_that_comes_back_in_time_is_waited_for(
         environment.setenv("AWS_ENDPOINT_URL", server.url)
         server.stop()
         with ThreadPoolExecutor(1) as pool:
-            sending = pool.submit(open_store(ADDRESS).put, folder)
+            sending = pool.submit(open_store(ADDRESS, _LONGEST_S).put, folder)
             with pytest.raises(TimeoutError):
                 sending.result(_SOON_S)
             server.start()

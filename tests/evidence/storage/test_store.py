@@ -10,7 +10,8 @@ import pytest
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.storage.address import split_address
-from cv_engine.evidence.storage.store import Store, open_store
+from cv_engine.evidence.storage.opening import open_store
+from cv_engine.evidence.storage.store import Store
 from cv_engine.evidence.verify import verify
 from tests.evidence.packages import CLIP, content, package
 from tests.evidence.storage.object_server import BUCKET
