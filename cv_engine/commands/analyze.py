@@ -1,4 +1,4 @@
-"""The main job at the terminal: a progress bar while it runs, and what came of it."""
+"""The command ``cv-engine analyze``: recorded footage to cases."""
 
 from __future__ import annotations
 
@@ -7,22 +7,68 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cv_engine.commands import cases as presentation
+import typer
+
+from cv_engine.commands.case_tables import as_row, table, zone_of
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import Format, read_time
+from cv_engine.commands.options import (
+    CameraOption,
+    ConfigOption,
+    DataOption,
+    Format,
+    FormatOption,
+    read_place,
+    read_time,
+)
+from cv_engine.commands.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cv_engine.cases import Case
-    from cv_engine.commands.session import Session
-    from cv_engine.config.settings import Config
+    from cv_engine.config import Config
     from cv_engine.recorded.analyze import Progress, Summary, VideoReport
 
 
 def analyze(
+    videos: Annotated[
+        list[str], typer.Argument(metavar="VIDEO...", help="Files, folders or glob patterns.")
+    ],
+    camera: CameraOption = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", metavar="TIME", help="When the recording began, with its UTC offset."
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="LAT,LON", help="Position of the camera, WGS 84."),
+    ] = None,
+    zones: Annotated[
+        Path | None, typer.Option("--zones", metavar="FILE", help="Zones to watch (GeoJSON).")
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Analyse recorded footage and file cases; a repeated or resumed run files none twice."""
+    session = Session(config, data, format)
+    summary = analyze_videos(
+        session,
+        videos,
+        camera=camera,
+        start=read_start(start, camera, session.config),
+        at=read_place(at, "--at"),
+        zones=zones,
+    )
+    print_result(session, summary)
+    raise typer.Exit(exit_code(summary))
+
+
+def analyze_videos(
     session: Session,
     paths: Sequence[str],
     *,
@@ -42,7 +88,7 @@ def analyze(
         zones: A zones file.
 
     Returns:
-        What became of each video.
+        The outcome of each video, and the cases.
     """
     from cv_engine.recorded import analyze as engine
     from cv_engine.video.paths import expand
@@ -61,20 +107,20 @@ def analyze(
 
 
 def read_start(text: str | None, camera: str | None, config: Config) -> datetime | None:
-    """Read ``--start``; without an offset from UTC it is in the time zone of a configured camera.
+    """Read ``--start``; a time without an offset is in the time zone of a configured camera.
 
     Raises:
-        InputError: It is no time, or has no offset and the camera's time zone is not known.
+        InputError: The text is no time, or has no offset and the camera is not configured.
     """
     if camera is None or all(known.name != camera for known in config.cameras):
         return read_time(text, "--start")
-    return read_time(text, "--start", zone=presentation.zone_of(camera, config))
+    return read_time(text, "--start", zone=zone_of(camera, config))
 
 
 def exit_code(summary: Summary) -> ExitCode:
-    """0 where every video was analysed, 1 where some failed, 2 where none could be used.
+    """0 where every video was analysed, 1 where some failed, 2 where all failed.
 
-    Evidence that waits to be sent is no failure: the cases are filed, and it is whole where it is.
+    Unsent evidence is no failure: the cases are filed and their packages are complete.
     """
     failed = sum(video.status == "failed" for video in summary.videos)
     if not failed:
@@ -82,38 +128,38 @@ def exit_code(summary: Summary) -> ExitCode:
     return ExitCode.WRONG_INPUT if failed == len(summary.videos) else ExitCode.FAILED
 
 
-def report(session: Session, summary: Summary) -> None:
-    """Print what came of a run: the cases on stdout, the rest on stderr."""
-    found = cases_of(session, summary)
+def print_result(session: Session, summary: Summary) -> None:
+    """Print the cases of a run on stdout, and what happened to each video on stderr."""
+    found = _cases_of(session, summary)
     if session.format is Format.JSONL:
         for case in found:
-            session.line({"type": "case", **presentation.as_row(case)})
+            session.line({"type": "case", **as_row(case)})
         session.line(summary_row(summary))
     elif found:
-        session.out.print(presentation.table(found, session.config))
-    tell(session, summary)
+        session.out.print(table(found, session.config))
+    print_summary(session, summary)
 
 
-def cases_of(session: Session, summary: Summary) -> list[Case]:
-    """The cases that the videos of ``summary`` led to, in order of their numbers."""
+def _cases_of(session: Session, summary: Summary) -> list[Case]:
+    """The cases found in the videos of ``summary``, by number."""
     if not summary.cases:
         return []
     with session.open_queue() as queue:
         return [queue.get(number) for number in sorted(set(summary.cases))]
 
 
-def tell(session: Session, summary: Summary) -> None:
-    """Say on stderr what was done, what was skipped and what failed."""
+def print_summary(session: Session, summary: Summary) -> None:
+    """Print on stderr what was done, what was skipped and what failed."""
     for video in summary.videos:
-        _tell_video(session, video)
-    known = f", {summary.cases_known} known before" if summary.cases_known else ""
+        _print_video(session, video)
+    known = f", {summary.cases_known} filed before" if summary.cases_known else ""
     speed = ""
     if summary.cpu_s > 0 and summary.media_s > 0:
         speed = (
             f"; {summary.media_s:.0f} s of video in {summary.cpu_s:.1f} s of CPU time "
             f"({summary.media_s / summary.cpu_s:.0f} times real time)"
         )
-    tell_unsent(session, summary.unsent)
+    print_unsent(session, summary.unsent)
     noun = "case" if summary.cases_new == 1 else "cases"
     session.err.print(f"{summary.cases_new} new {noun}{known}{speed}")
 
@@ -144,13 +190,13 @@ def summary_row(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _tell_video(session: Session, video: VideoReport) -> None:
+def _print_video(session: Session, video: VideoReport) -> None:
     name = escaped(str(video.path))
     if video.status == "failed":
         why = video.message.removeprefix(f"{video.path}: ")
         session.err.print(f"[bold red]failed[/] {name}: {escaped(why)}")
         return
-    work = f"{video.samples} looks, {video.detections} with detection"
+    work = f"{video.samples} samples, {video.detections} with detection"
     if video.status == "already done":
         work = "analysed before with these settings"
     said = f"{work}; {video.message}" if video.message else work
@@ -159,19 +205,24 @@ def _tell_video(session: Session, video: VideoReport) -> None:
         session.err.print(f"  [yellow]{escaped(str(line))}[/]")
 
 
-def tell_unsent(session: Session, unsent: Mapping[str, str]) -> None:
-    """Say on stderr which evidence packages wait for the store, by name, and why."""
+def print_unsent(session: Session, unsent: Mapping[str, str]) -> None:
+    """Print on stderr how many evidence packages are unsent, by reason.
+
+    Args:
+        session: Where output goes.
+        unsent: For each package the reason why the object store did not take it.
+    """
     for reason, count in Counter(unsent.values()).items():
-        which = "1 evidence package waits" if count == 1 else f"{count} evidence packages wait"
+        packages = "1 evidence package" if count == 1 else f"{count} evidence packages"
         session.err.print(
-            f"[yellow]{which} in {escaped(str(session.evidence_root))} to be sent; the next run "
-            f"tries again: {escaped(reason)}[/]"
+            f"[yellow]{packages} in {escaped(str(session.evidence_root))} not sent yet; the next "
+            f"run retries: {escaped(reason)}[/]"
         )
 
 
 @contextmanager
 def _bar(session: Session, videos: Sequence[Path]) -> Iterator[Callable[[Progress], None] | None]:
-    """Show a bar while the block runs, where stderr is a terminal."""
+    """Show a progress bar while the block runs, where stderr is a terminal."""
     if not session.err.is_terminal:
         yield None
         return

@@ -1,4 +1,4 @@
-"""Checks of the installation: what the program stands on, and what to do where something is missing."""
+"""The command ``cv-engine doctor``: checks of the installation."""
 
 from __future__ import annotations
 
@@ -9,31 +9,43 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import Format
+from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
-from cv_engine.config.settings import Config
+
+if TYPE_CHECKING:
+    from cv_engine.config import Config
 
 _PACKAGES = ("av", "numpy", "opencv-python-headless", "supervision", "shapely", "sqlalchemy")
 _RUNTIMES = ("onnxruntime", "openvino")
 _DECODERS = ("h264", "hevc", "mjpeg", "mpeg4", "vp9", "av1")
-_LITTLE_SPACE_BYTES = 2 * 1024**3  # some hundred cases with their clips
-_BUILT = datetime(2026, 1, 1, tzinfo=UTC)  # a clock before this is wrong: times go into evidence
+_LEAST_FREE_BYTES = 2 * 1024**3  # a few hundred cases with their clips
+_EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # a clock that shows an earlier time is wrong
+
+
+def doctor(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Check the installation, and report how to fix what is missing."""
+    raise typer.Exit(_print_checks(Session(config, data, format)))
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked.
+    """The result of one check.
 
     Attributes:
-        name: What was checked.
-        state: ``"ok"``, ``"warning"`` (it works, with a drawback) or ``"failed"``.
+        name: The part of the installation that was checked.
+        state: ``"ok"``, ``"warning"`` (works with a drawback) or ``"failed"``.
         found: What was found.
-        advice: What to do, empty where all is well.
+        advice: How to fix a problem; empty where there is none.
     """
 
     name: str
@@ -42,12 +54,12 @@ class Check:
     advice: str = ""
 
     def row(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """The check as a JSON object."""
         return asdict(self)
 
 
 def examine(config: Config) -> Iterator[Check]:
-    """Check the installation for this configuration, one thing at a time; never raises."""
+    """Check the installation for a configuration, one part at a time; never raises."""
     for name, check in _CHECKS.items():
         try:
             yield check(config)
@@ -55,8 +67,8 @@ def examine(config: Config) -> Iterator[Check]:
             yield Check(name, "failed", f"{type(error).__name__}: {error}", "reinstall: make setup")
 
 
-def tell(session: Session) -> ExitCode:
-    """Print every check; failed where the program cannot do its main job."""
+def _print_checks(session: Session) -> ExitCode:
+    """Print every check; the exit code is 1 where one failed."""
     checks = []
     colours = {"ok": "green", "warning": "yellow", "failed": "bold red"}
     for check in examine(session.config):
@@ -90,11 +102,15 @@ def _runtimes(_: Config) -> Check:
     from models.runtime.runtime import has_bf16, has_openvino
 
     if not has_openvino():
-        return Check("runtimes", "warning", found, "OpenVINO would be faster where it has a wheel")
+        return Check(
+            "runtimes", "warning", found, "OpenVINO is faster; install it where it has a wheel"
+        )
     return Check("runtimes", "ok", f"{found}{', with bf16' if has_bf16() else ''}")
 
 
 def _versions(names: tuple[str, ...]) -> tuple[str, list[str]]:
+    from importlib import metadata
+
     found, missing = [], []
     for name in names:
         try:
@@ -110,9 +126,9 @@ def _weights(config: Config) -> Check:
     model = config.detector.model
     known = {row["name"]: row for row in list_models()}
     if model not in known:
-        there = Path(model).is_file()
-        advice = "" if there else "correct detector.model in the configuration"
-        return Check("weights", "ok" if there else "failed", model, advice)
+        exists = Path(model).is_file()
+        advice = "" if exists else "correct detector.model in the configuration"
+        return Check("weights", "ok" if exists else "failed", model, advice)
     if not known[model]["cached"]:
         return Check(
             "weights", "warning", f"{model} is not cached", f"run cv-engine models pull {model}"
@@ -142,15 +158,17 @@ def _data(config: Config) -> Check:
         )
     free = shutil.disk_usage(folder).free
     found = f"{config.data}, {free / 1024**3:.1f} GB free"
-    if free < _LITTLE_SPACE_BYTES:
-        return Check("data folder", "warning", found, "make room: evidence needs a few MB per case")
+    if free < _LEAST_FREE_BYTES:
+        return Check(
+            "data folder", "warning", found, "free disk space: evidence needs a few MB per case"
+        )
     return Check("data folder", "ok", found)
 
 
 def _queue(config: Config) -> Check:
     where = config.queue
     if not (isinstance(where, str) and "://" in where) and not Path(where).is_file():
-        return Check("queue", "ok", "none yet; the first analysis makes it")
+        return Check("queue", "ok", "none yet; the first analysis creates it")
     from cv_engine.cases import open_queue
 
     with open_queue(where) as queue:
@@ -160,7 +178,7 @@ def _queue(config: Config) -> Check:
 def _clock(_: Config) -> Check:
     now = datetime.now(UTC)
     found = f"{now.isoformat(timespec='seconds')}, local offset {time.strftime('%z')}"
-    if now < _BUILT:
+    if now < _EARLIEST:
         return Check("clock", "failed", found, "set the clock: times go into the evidence")
     return Check("clock", "ok", found)
 

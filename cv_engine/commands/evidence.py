@@ -1,22 +1,45 @@
-"""Checking evidence packages at the terminal."""
+"""The group ``cv-engine evidence``: verification of evidence packages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import Format
+from cv_engine.commands.options import Format, FormatOption
+from cv_engine.commands.session import Session
 
 if TYPE_CHECKING:
-    from cv_engine.commands.session import Session
     from cv_engine.evidence.verify import Problem
 
 
-def verify(session: Session, packages: Sequence[str], trusted: str | None) -> ExitCode:
-    """Check packages and print what is wrong with each; needs no configuration and no queue.
+group = typer.Typer(name="evidence", help="Evidence packages.", no_args_is_help=True)
+
+
+@group.command()
+def verify(
+    packages: Annotated[
+        list[str],
+        typer.Argument(metavar="DIR...", help="Packages; also s3://bucket/prefix/NAME."),
+    ],
+    trusted: Annotated[
+        str | None,
+        typer.Option(
+            "--trusted", metavar="FINGERPRINT", help="The key that must have signed them."
+        ),
+    ] = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Find all changes made to evidence packages since they were written."""
+    raise typer.Exit(verify_packages(Session(None, None, format), packages, trusted))
+
+
+def verify_packages(session: Session, packages: Sequence[str], trusted: str | None) -> ExitCode:
+    """Verify packages and print the problems of each; reads no configuration and no queue.
 
     Args:
         session: Where output goes.
@@ -24,32 +47,33 @@ def verify(session: Session, packages: Sequence[str], trusted: str | None) -> Ex
         trusted: Fingerprint of the key that must have signed them.
 
     Returns:
-        0 where all are as they were written, 2 where a folder is not there, 1 otherwise.
+        0 where all packages are intact, 2 where a folder does not exist, 1 otherwise.
 
     Raises:
-        EvidenceError: An address is none, or cannot be used here.
+        EvidenceError: An address is malformed, or its store cannot be used here.
     """
-    from cv_engine.evidence.storage.store import StoreError
+    from cv_engine.evidence.errors import StoreError
 
-    checks = [(package, _check_of(package, trusted)) for package in packages]
+    checks = [(package, _verification(package, trusted)) for package in packages]
     codes = {ExitCode.DONE}
     for package, (check, missing) in checks:
         try:
             problems = check()
         except StoreError as error:
             codes.add(ExitCode.FAILED)
-            _tell_unknown(session, package, str(error))
+            _print_unread(session, package, str(error))
             continue
         if problems:
             codes.add(ExitCode.WRONG_INPUT if missing else ExitCode.FAILED)
-        _tell(session, package, problems)
+        _print_problems(session, package, problems)
     return max(codes)
 
 
-def _check_of(package: str, trusted: str | None) -> tuple[Callable[[], list[Problem]], bool]:
-    """What checks a package, and whether it is a folder that is not there."""
+def _verification(package: str, trusted: str | None) -> tuple[Callable[[], list[Problem]], bool]:
+    """A function that verifies a package, and whether the package is a missing folder."""
     from cv_engine.evidence.storage.address import is_address, split_address
-    from cv_engine.evidence.storage.store import checked_name, open_store
+    from cv_engine.evidence.storage.opening import open_store
+    from cv_engine.evidence.storage.store import checked_name
     from cv_engine.evidence.verify import verify as problems_of
 
     if not is_address(package):
@@ -58,7 +82,7 @@ def _check_of(package: str, trusted: str | None) -> tuple[Callable[[], list[Prob
     return partial(open_store(address).problems, checked_name(name), trusted), False
 
 
-def _tell(session: Session, package: str, problems: Sequence[Problem]) -> None:
+def _print_problems(session: Session, package: str, problems: Sequence[Problem]) -> None:
     if session.format is Format.JSONL:
         found = [{"where": problem.where, "what": problem.what} for problem in problems]
         session.line({"package": package, "intact": not problems, "problems": found})
@@ -69,8 +93,8 @@ def _tell(session: Session, package: str, problems: Sequence[Problem]) -> None:
         session.out.print(f"  {escaped(str(problem))}")
 
 
-def _tell_unknown(session: Session, package: str, reason: str) -> None:
-    """Says of a package that it could not be looked at: nobody knows whether it is intact."""
+def _print_unread(session: Session, package: str, reason: str) -> None:
+    """Print that a package cannot be read: whether it is intact is unknown."""
     if session.format is Format.JSONL:
         session.line({"package": package, "intact": None, "problems": [], "unread": reason})
         return

@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, and one line instead of a traceback."""
+"""Exit codes of commands, and error messages of one line in place of tracebacks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cv_engine.errors import failure_of
 if TYPE_CHECKING:
     import typer
 
-_INTERRUPTED = "Interrupted. What was filed is kept; run the same command again to resume."
+_INTERRUPTED = "Interrupted. All filed cases are kept; run the same command again to resume."
 
 
 class ExitCode(IntEnum):
-    """What the shell sees."""
+    """The exit code of the process."""
 
     DONE = 0
     FAILED = 1
@@ -35,7 +35,7 @@ def run(app: typer.Typer, args: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if args is None else args)
     try:
         app(args=argv, prog_name="cv-engine")
-    except SystemExit as end:  # how Typer ends every command, wrong usage included
+    except SystemExit as end:  # Typer ends every command so, also after wrong usage
         code = end.code if isinstance(end.code, int) else int(ExitCode.FAILED)
         if code == ExitCode.INTERRUPTED:
             say(_INTERRUPTED)
@@ -53,7 +53,7 @@ def run(app: typer.Typer, args: Sequence[str] | None = None) -> int:
 
 
 def describe(error: BaseException) -> tuple[str, ExitCode]:
-    """Return one line for a person about ``error``, and the exit code it asks for."""
+    """One line of text about ``error``, and its exit code."""
     failure = failure_of(error)
     if failure is not None:
         return _text(error), ExitCode(failure.exit_code)
@@ -61,8 +61,8 @@ def describe(error: BaseException) -> tuple[str, ExitCode]:
         return "out of memory; analyse fewer or smaller videos at a time", ExitCode.FAILED
     name = type(error).__name__
     return (
-        f"unexpected {name}: {error}. Nothing that was filed is lost; run again with "
-        "`cv-engine --debug ...` for the details, and `cv-engine doctor` to check the installation.",
+        f"unexpected {name}: {error}. All filed cases are kept; run again with "
+        "`cv-engine --debug ...` for details, and `cv-engine doctor` to check the installation.",
         ExitCode.FAILED,
     )
 
@@ -75,14 +75,14 @@ def _text(error: BaseException) -> str:
 
 
 def say(text: str) -> None:
-    """Write a line of rich markup for a person to stderr, unwrapped, so that it can be searched."""
+    """Write a line of rich markup to stderr, unwrapped, so that it can be searched."""
     from rich.console import Console
 
     Console(stderr=True, highlight=False).print(text, soft_wrap=True)
 
 
 def escaped(text: str) -> str:
-    """Return ``text`` such that rich shows it as it is."""
+    """``text`` with its markup escaped, so that rich shows it unchanged."""
     from rich.markup import escape
 
     return escape(text)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their text is read."""
+"""Options that several commands share, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from typing import Annotated
 
 import typer
 
+from cv_engine.errors import EngineError
 
-class InputError(ValueError):
-    """An argument cannot be used; the message names it and shows how to write it."""
+
+class InputError(EngineError):
+    """An argument cannot be used; the message names it and shows the right form."""
 
 
 class Format(StrEnum):
-    """What a command prints on stdout."""
+    """The form of a command's output on stdout."""
 
     TABLE = "table"
     JSONL = "jsonl"
 
 
 class ExportForm(StrEnum):
-    """What cases are exported as."""
+    """The file format of exported cases."""
 
     GEOJSON = "geojson"
     CSV = "csv"
@@ -42,7 +44,7 @@ ConfigOption = Annotated[
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Where the queue and the evidence lie."),
+    typer.Option("--data", metavar="DIR", help="Folder of the queue and the evidence."),
 ]
 FormatOption = Annotated[
     Format,
@@ -50,7 +52,7 @@ FormatOption = Annotated[
 ]
 CameraOption = Annotated[
     str | None,
-    typer.Option("--camera", metavar="NAME", help="The camera, as in the configuration."),
+    typer.Option("--camera", metavar="NAME", help="Name of the camera in the configuration."),
 ]
 ByOption = Annotated[
     str,
@@ -83,15 +85,16 @@ BoxOption = Annotated[
     typer.Option("--box", metavar="W,S,E,N", help="Only cases in this box of degrees, WGS 84."),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="At most so many, the newest first.")
+    int | None,
+    typer.Option("--limit", min=1, help="The largest number of cases, the newest first."),
 ]
 
 
 def read_time(text: str | None, option: str, zone: tzinfo | None = None) -> datetime | None:
-    """Read a time with its offset from UTC, or without one in ``zone``.
+    """Parse a time with its offset from UTC; without an offset, a time in ``zone``.
 
     Raises:
-        InputError: It is no time, or has no offset and no zone is given.
+        InputError: The text is no time, or has no offset and no zone is given.
     """
     if text is None:
         return None
@@ -104,17 +107,17 @@ def read_time(text: str | None, option: str, zone: tzinfo | None = None) -> date
         return at.replace(tzinfo=zone)
     if at.tzinfo is None:
         raise InputError(
-            f"{option} {text}: has no offset from UTC, so the moment is not known; "
+            f"{option} {text}: has no offset from UTC, so the moment is unknown; "
             f"write it as {example}, or with a Z at the end for UTC"
         )
     return at
 
 
 def read_place(text: str | None, option: str) -> tuple[float, float] | None:
-    """Read ``LAT,LON`` in degrees.
+    """Parse ``LAT,LON`` in degrees.
 
     Raises:
-        InputError: It is no such place.
+        InputError: The text is no such place.
     """
     if text is None:
         return None
@@ -129,10 +132,10 @@ def read_place(text: str | None, option: str) -> tuple[float, float] | None:
 
 
 def read_box(text: str | None, option: str) -> tuple[float, float, float, float] | None:
-    """Read ``WEST,SOUTH,EAST,NORTH`` in degrees.
+    """Parse ``WEST,SOUTH,EAST,NORTH`` in degrees.
 
     Raises:
-        InputError: It is no such box.
+        InputError: The text is no such box.
     """
     if text is None:
         return None
@@ -142,10 +145,10 @@ def read_box(text: str | None, option: str) -> tuple[float, float, float, float]
 
 
 def read_size(text: str, option: str) -> tuple[int, int]:
-    """Read ``WIDTHxHEIGHT`` in pixels.
+    """Parse ``WIDTHxHEIGHT`` in pixels.
 
     Raises:
-        InputError: It is no such size.
+        InputError: The text is no such size.
     """
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
@@ -159,5 +162,5 @@ def _numbers(text: str, count: int, option: str, example: str) -> list[float]:
     except ValueError:
         numbers = []
     if len(numbers) != count:
-        raise InputError(f"{option} {text}: wanted are {count} numbers, such as {example}")
+        raise InputError(f"{option} {text}: expected {count} numbers, such as {example}")
     return numbers

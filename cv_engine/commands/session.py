@@ -1,9 +1,8 @@
-"""What every command works with: the configuration, the queue, and where output goes."""
+"""The session of one command: its configuration, its queue and its output."""
 
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cv_engine.cases import Queue
-    from cv_engine.config.settings import Config
+    from cv_engine.config import Config
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class Session:
     """One run of the command line.
 
     Attributes:
-        config_path: The configuration asked for, ``None`` for the packaged one.
-        data: The data folder asked for, ``None`` for the configuration's.
-        format: What goes to stdout.
+        config_path: The configuration file; ``None`` for the built-in one.
+        data: The data folder; ``None`` for that of the configuration.
+        format: The form of the output on stdout.
     """
 
     config_path: Path | None
@@ -37,12 +36,12 @@ class Session:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration, with the data folder that was asked for.
+        """The configuration, with the data folder of this session.
 
         Raises:
-            ConfigError: It cannot be used.
+            ConfigError: The configuration cannot be used.
         """
-        from cv_engine.config.settings import load_config
+        from cv_engine.config import load_config
 
         config = load_config(self.config_path)
         if self.data is not None:
@@ -51,14 +50,14 @@ class Session:
 
     @property
     def evidence_root(self) -> Path:
-        """The folder that evidence packages lie in."""
+        """The folder of the evidence packages."""
         return self.config.evidence_root
 
     def open_queue(self) -> Queue:
-        """Open the queue of the data folder, or of ``store`` in the configuration.
+        """Open the queue of the data folder, or that of ``store`` in the configuration.
 
         Raises:
-            QueueError: It cannot be opened.
+            QueueError: The queue cannot be opened.
         """
         from cv_engine.cases import open_queue
 
@@ -66,20 +65,20 @@ class Session:
 
     @cached_property
     def out(self) -> Console:
-        """Where results go: stdout; not cut at 80 columns where it is not a terminal."""
+        """The console for results: stdout, 200 columns wide where it is no terminal."""
         from rich.console import Console
 
         return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
     @cached_property
     def err(self) -> Console:
-        """Where messages to people go: stderr."""
+        """The console for messages: stderr."""
         from rich.console import Console
 
         return Console(stderr=True, highlight=False, soft_wrap=True)
 
     def show(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Print ``rows`` as JSON lines, or ``table``, as was asked for."""
+        """Print ``table``, or ``rows`` as JSON lines, by the session's format."""
         if self.format is Format.TABLE:
             self.out.print(table)
             return
@@ -87,24 +86,5 @@ class Session:
             self.line(row)
 
     def line(self, row: Mapping[str, Any]) -> None:
-        """Print one JSON object on a line of its own."""
+        """Print one JSON object as a line."""
         sys.stdout.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-
-
-def configure_logs(*, verbose: bool) -> None:
-    """Send log lines to stderr: warnings, and with ``verbose`` what was chosen and why."""
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.INFO if verbose else logging.WARNING
-        ),
-        # Looked up for every logger: rich replaces sys.stderr while a progress bar is shown.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-        cache_logger_on_first_use=False,
-    )

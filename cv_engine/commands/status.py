@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -73,21 +71,21 @@ def show_status(session: Session) -> ExitCode:
     running = not snapshot.stopped and not snapshot.is_stale(now)
     if not running:
         snapshot = _ended(snapshot)
-    session.show(table(snapshot, now), [row(line) for line in snapshot.cameras])
+    session.show(table(snapshot, now), [row(entry) for entry in snapshot.cameras])
     if not running:
         how = "watching was stopped" if snapshot.stopped else "the program ended unexpectedly"
         session.err.print(
             f"nothing is running: {how} {_age(now - snapshot.at)} ago ({_iso(snapshot.at)})"
         )
         return ExitCode.FAILED
-    live = sum(line.status.state == _LIVE for line in snapshot.cameras)
+    live = sum(entry.status.state == _LIVE for entry in snapshot.cameras)
     session.err.print(summary(snapshot))
     return ExitCode.DONE if live == len(snapshot.cameras) else ExitCode.FAILED
 
 
-def row(line: CameraEntry) -> dict[str, Any]:
+def row(entry: CameraEntry) -> dict[str, Any]:
     """A camera as one flat JSON object; values that are not known yet are ``null``."""
-    camera = line.status
+    camera = entry.status
     gate, latency = camera.gate_rate, camera.latency.quantile(_TAIL)
     return {
         "camera": camera.camera,
@@ -109,36 +107,32 @@ def row(line: CameraEntry) -> dict[str, Any]:
         "cases": camera.cases,
         "waiting": camera.waiting,
         "sampled_at": None if camera.sampled_at is None else _iso(camera.sampled_at),
-        "worker": line.worker or None,
+        "worker": entry.worker or None,
     }
 
 
-def table(board: StatusSnapshot, now: float, most: int | None = None) -> Table:
-    """Cameras for people, those first that are not live.
+def table(snapshot: StatusSnapshot, now: float, most: int | None = None) -> Table:
+    """A table of cameras; those that are not live come first.
 
     Args:
-        board: What is watched.
+        snapshot: The cameras and workers.
         now: Seconds since 1970.
-        most: Rows at most; what is left out is counted in the last line.
+        most: The largest number of rows; one more row counts the cameras left out.
     """
-    from rich import box
-    from rich.table import Table
-
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in _COLUMNS:
-        justify: JustifyMethod = "right" if name in _RIGHT_ALIGNED else "left"
-        result.add_column(name, justify=justify, overflow="fold")
-    lines = sorted(snapshot.cameras, key=lambda line: (line.status.state == _LIVE, line.status.camera))
-    for line in lines[:most]:
-        result.add_row(*_cells(line, now))
-    if most is not None and len(lines) > most:
-        result.add_row(f"and {len(lines) - most} more")
+    result = empty_table(_COLUMNS, _RIGHT_ALIGNED)
+    entries = sorted(
+        snapshot.cameras, key=lambda entry: (entry.status.state == _LIVE, entry.status.camera)
+    )
+    for entry in entries[:most]:
+        result.add_row(*_cells(entry, now))
+    if most is not None and len(entries) > most:
+        result.add_row(f"and {len(entries) - most} more")
     return result
 
 
-def summary(board: StatusSnapshot) -> str:
-    """The snapshot in one line."""
-    cameras = [line.status for line in snapshot.cameras]
+def summary(snapshot: StatusSnapshot) -> str:
+    """The snapshot in one entry."""
+    cameras = [entry.status for entry in snapshot.cameras]
     live = sum(camera.state == _LIVE for camera in cameras)
     running = sum(worker.state == "running" for worker in snapshot.workers)
     cases = sum(camera.cases for camera in cameras)
@@ -151,17 +145,19 @@ def summary(board: StatusSnapshot) -> str:
     return f"{text}; workers replaced: {lost}" if lost else text
 
 
-def _ended(board: StatusSnapshot) -> StatusSnapshot:
-    """The snapshot of a program that is gone: nothing on it is so any more."""
-    cameras: Sequence[CameraEntry] = [
-        replace(line, worker="", status=replace(line.status, state="stopped", since=snapshot.at))
-        for line in snapshot.cameras
-    ]
-    return replace(snapshot, cameras=cameras, workers=[])
+def _ended(snapshot: StatusSnapshot) -> StatusSnapshot:
+    """The snapshot of a program that has ended: every camera is stopped."""
+    from msgspec.structs import replace
+
+    cameras = tuple(
+        replace(entry, worker="", status=replace(entry.status, state="stopped", since=snapshot.at))
+        for entry in snapshot.cameras
+    )
+    return replace(snapshot, cameras=cameras, workers=())
 
 
-def _cells(line: CameraEntry, now: float) -> list[str]:
-    camera = line.status
+def _cells(entry: CameraEntry, now: float) -> list[str]:
+    camera = entry.status
     gate, latency = camera.gate_rate, camera.latency.quantile(_TAIL)
     colour = _COLOURS.get(camera.state, "red")
     return [
@@ -175,7 +171,7 @@ def _cells(line: CameraEntry, now: float) -> list[str]:
         str(camera.reconnects),
         str(camera.dropped),
         str(camera.cases) + (f" (+{camera.waiting})" if camera.waiting else ""),
-        escaped(line.worker or "-"),
+        escaped(entry.worker or "-"),
         escaped(camera.message),
     ]
 

@@ -1,4 +1,4 @@
-"""Watching live streams at the terminal, or as a service, until stopped."""
+"""The command ``cv-engine watch``: live streams to cases, until stopped."""
 
 from __future__ import annotations
 
@@ -6,51 +6,76 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import InputError
+from cv_engine.commands.options import ConfigOption, DataOption, InputError
+from cv_engine.commands.session import Session
 from cv_engine.commands.status import summary, table
 
 if TYPE_CHECKING:
-    from cv_engine.commands.session import Session
     from cv_engine.config import Config
     from cv_engine.live.control.dispatcher import Dispatcher
     from cv_engine.live.control.host import Hosts
     from cv_engine.live.control.process_worker import Logs
     from cv_engine.live.control.status_snapshot import StatusSnapshot
 
-# How often the dispatcher does its work, seconds: a camera changes hands within some of these.
+# Seconds between two ticks of the dispatcher; it reassigns a camera within a few of them.
 _TICK_S = 0.5
-# How long workers may take to keep where everything stands, seconds; they give themselves less.
+# Seconds in which workers must write their checkpoints; their own limit is shorter.
 _STOP_S = 15.0
-# How often a line is logged that all is well, seconds, where there is no table.
-_WORD_S = 60.0
-_TABLE_MARGIN = 6  # lines of a terminal that the table's rows leave free
+# Seconds between two log lines about unchanged cameras, where no table is shown.
+_LOG_EVERY_S = 60.0
+_TABLE_MARGIN = 6  # lines of the terminal that the table's rows leave free
 _LOCK = "watch.lock"
 _LOG = "watch.log"
 
 
 def watch(
+    cameras: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CAMERA...", help="Cameras; all that have a stream if left out."),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="ADDRESS", help="Watch with a Ray cluster; auto finds a local one."
+        ),
+    ] = None,
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="All machines of the cluster see the same data folder."),
+    ] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Watch live streams and file cases, until stopped."""
+    session = Session(config, data)
+    raise typer.Exit(watch_cameras(session, cameras or [], cluster=cluster, shared=shared))
+
+
+def watch_cameras(
     session: Session, cameras: Sequence[str], *, cluster: str | None = None, shared: bool = False
 ) -> ExitCode:
-    """Watch live streams until SIGINT or SIGTERM; a second one does not wait for the workers.
+    """Watch live streams until SIGINT or SIGTERM; a second signal does not wait for the workers.
 
     Args:
         session: Configuration and output.
-        cameras: Names; all cameras that have a stream where empty.
-        cluster: Address of a Ray cluster that watches, ``None`` for processes of this machine.
+        cameras: Names; where empty, all cameras that have a stream.
+        cluster: Address of a Ray cluster; ``None`` for processes of this machine.
         shared: Whether all machines of the cluster see the same data folder.
 
     Returns:
-        0 where it was stopped, 1 where no worker comes up, 130 where it was stopped at once.
+        0 after one signal, 1 where no worker starts, 130 after a second signal.
 
     Raises:
         ConfigError, InputError: The cameras cannot be watched, or are watched already.
-        MetricsError: The port for figures is taken.
+        MetricsError: The port of the metrics is taken.
         ClusterError: The cluster cannot be used.
     """
     from cv_engine.live.control.dispatcher import Dispatcher
@@ -61,37 +86,36 @@ def watch(
     names = to_watch(config, cameras)
     latest: list[StatusSnapshot] = []
     with ExitStack() as stack:
-        stack.enter_context(_alone(config.data))
+        stack.enter_context(_exclusive(config.data))
         logs = _logs(session)
         problem, hosts = _hosts(stack, session, logs, len(names), cluster, shared)
         if config.live.metrics_port is not None:
-            stack.enter_context(
-                MetricsServer(
-                    lambda: latest[-1] if latest else None,
-                    config.live.metrics_host,
-                    config.live.metrics_port,
-                )
+            server = MetricsServer(
+                lambda: latest[-1] if latest else None,
+                config.live.metrics_host,
+                config.live.metrics_port,
             )
+            stack.enter_context(closing(server))
         show = stack.enter_context(_screen(session, logs))
 
-        def publish(board: StatusSnapshot) -> None:
-            latest[:] = [board]
-            show(board)
-            _told_if_not(lambda: write_snapshot(config.data, board))
+        def publish(snapshot: StatusSnapshot) -> None:
+            latest[:] = [snapshot]
+            show(snapshot)
+            _log_failure(lambda: write_snapshot(config.data, snapshot))
 
         return _run(session, Dispatcher(names, hosts, publish), problem)
 
 
 def to_watch(config: Config, cameras: Sequence[str]) -> list[str]:
-    """The names of the cameras to watch, each once.
+    """The names of the cameras to watch, without repetition.
 
     Args:
         config: Settings.
-        cameras: Those asked for; all that have a stream where empty.
+        cameras: Names; where empty, all cameras that have a stream.
 
     Raises:
-        ConfigError: One is not in the configuration.
-        InputError: One has no stream, or there is none at all.
+        ConfigError: A camera is not in the configuration.
+        InputError: A camera has no stream, or no camera has one.
     """
     if not cameras:
         streams = [camera.name for camera in config.cameras if camera.url is not None]
@@ -120,7 +144,7 @@ def _hosts(
     cluster: str | None,
     shared: bool,
 ) -> tuple[Callable[[], str], Hosts]:
-    """Where workers run, and what tells why they may not go on."""
+    """A function that returns why watching must stop or ``""``, and the hosts of the workers."""
     config = session.config
     if cluster is None:
         from cv_engine.live.control.process_worker import ProcessHosts
@@ -132,66 +156,66 @@ def _hosts(
 
     check(config, config.evidence.store or config.evidence_root, shared=shared)
     stack.enter_context(connected(cluster, verbose=logs.file is None))
-    leader_lock = stack.enter_context(LeaderLock(str(config.queue)))
+    leader_lock = stack.enter_context(closing(LeaderLock(str(config.queue))))
     from cv_engine.cluster.ray_host import RayHosts
     from cv_engine.live.worker.worker import Worker
 
-    lost = "another program has begun to watch with the same queue"
+    lost = "another program started to watch with the same queue"
     return lambda: lost if leader_lock.lost else "", RayHosts(
         with_passwords(config), Worker, config.live.workers
     )
 
 
 def _run(session: Session, dispatcher: Dispatcher, problem: Callable[[], str]) -> ExitCode:
-    """Ticks until a signal comes, or nothing can be done any more."""
+    """Tick until a signal arrives or watching must stop."""
     code = ExitCode.DONE
     stop_by: float | None = None
     try:
-        with _signals() as came:
+        with _stop_signals() as received:
             while stop_by is None or not dispatcher.ended:
                 now = time.monotonic()
                 dispatcher.tick(now)
-                trouble = problem() or _not_up(dispatcher)
-                if stop_by is None and (came or trouble):
+                trouble = problem() or _start_failure(dispatcher)
+                if stop_by is None and (received or trouble):
                     stop_by = now + _STOP_S
                     dispatcher.stop()
                     if trouble:
                         code = ExitCode.FAILED
                         session.err.print(f"[bold red]Error:[/] {escaped(trouble)}")
-                if stop_by is not None and (len(came) > 1 or now >= stop_by):
-                    return ExitCode.INTERRUPTED if len(came) > 1 else code
+                if stop_by is not None and (len(received) > 1 or now >= stop_by):
+                    return ExitCode.INTERRUPTED if len(received) > 1 else code
                 time.sleep(_TICK_S)
     finally:
         dispatcher.close()
     return code
 
 
-def _not_up(dispatcher: Dispatcher) -> str:
-    return f"no worker comes up: {dispatcher.failure}" if dispatcher.failure else ""
+def _start_failure(dispatcher: Dispatcher) -> str:
+    return f"no worker starts: {dispatcher.failure}" if dispatcher.failure else ""
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collects the signals that ask to stop while the block runs."""
-    came: list[int] = []
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect the signals to stop that arrive while the block runs."""
+    received: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
-        came.append(number)
+        received.append(number)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Keeps others from watching with the same data folder.
+def _exclusive(data: Path) -> Iterator[None]:
+    """Hold the lock of a data folder: one program at a time watches with it.
 
     Raises:
-        InputError: Another program does.
+        InputError: Another program holds the lock.
         OSError: The folder cannot be written.
     """
     from filelock import FileLock, Timeout
@@ -204,8 +228,8 @@ def _alone(data: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        board = read_snapshot(data)
-        who = "" if board is None else f" by process {board.pid}"
+        snapshot = read_snapshot(data)
+        who = "" if snapshot is None else f" by process {snapshot.pid}"
         raise InputError(
             f"{data}: cameras are being watched with this data folder{who}; stop that first, or "
             "name another folder with --data"
@@ -217,7 +241,7 @@ def _alone(data: Path) -> Iterator[None]:
 
 
 def _logs(session: Session) -> Logs:
-    """Where log lines go: beside the board while a table is shown, else to stderr."""
+    """Log to a file beside the snapshot while a table is shown, else to stderr."""
     from cv_engine.live.control.process_worker import Logs
     from cv_engine.live.control.status_snapshot import snapshot_path
 
@@ -232,55 +256,55 @@ def _logs(session: Session) -> Logs:
 
 @contextmanager
 def _screen(session: Session, logs: Logs) -> Iterator[Callable[[StatusSnapshot], None]]:
-    """Shows boards while the block runs: as a table, or as a line now and then."""
+    """Show snapshots while the block runs: as a table, or as occasional log lines."""
     if logs.file is None:
-        yield _Words()
+        yield _SnapshotLog()
         return
     from rich.console import Group
     from rich.live import Live
 
     path = escaped(str(logs.file))
-    said = ""
+    last_line = ""
     with Live(console=session.err, auto_refresh=False, transient=True) as live:
 
-        def show(board: StatusSnapshot) -> None:
-            nonlocal said
-            said = escaped(summary(board))
+        def show(snapshot: StatusSnapshot) -> None:
+            nonlocal last_line
+            last_line = escaped(summary(snapshot))
             most = max(1, session.err.height - _TABLE_MARGIN)
-            foot = f"{said}; log: {path}; Ctrl-C stops"
-            live.update(Group(table(board, time.time(), most), foot), refresh=True)
+            foot = f"{last_line}; log: {path}; Ctrl-C stops"
+            live.update(Group(table(snapshot, time.time(), most), foot), refresh=True)
 
         yield show
-    session.err.print(said)
+    session.err.print(last_line)
 
 
-class _Words:
-    """Logs how things stand: at first, when the number of live cameras changes, and now and then."""
+class _SnapshotLog:
+    """Log the first snapshot, each change of the number of live cameras, and one a minute."""
 
     def __init__(self) -> None:
         self._live: int | None = None
-        self._said_at = 0.0
+        self._logged_at = 0.0
 
-    def __call__(self, board: StatusSnapshot) -> None:
+    def __call__(self, snapshot: StatusSnapshot) -> None:
         import structlog
 
-        live = sum(line.status.state == "live" for line in board.cameras)
-        soon = board.at - self._said_at < _WORD_S
-        if live == self._live and soon and not board.stopped:
+        live = sum(entry.status.state == "live" for entry in snapshot.cameras)
+        soon = snapshot.at - self._logged_at < _LOG_EVERY_S
+        if live == self._live and soon and not snapshot.stopped:
             return
-        self._live, self._said_at = live, board.at
+        self._live, self._logged_at = live, snapshot.at
         structlog.get_logger(__name__).info(
-            "stopped" if board.stopped else "watching",
-            cameras=len(board.cameras),
+            "stopped" if snapshot.stopped else "watching",
+            cameras=len(snapshot.cameras),
             live=live,
-            samples=sum(line.status.samples for line in board.cameras),
-            cases=sum(line.status.cases for line in board.cameras),
-            waiting=sum(line.status.waiting for line in board.cameras),
+            samples=sum(entry.status.samples for entry in snapshot.cameras),
+            cases=sum(entry.status.cases for entry in snapshot.cameras),
+            waiting=sum(entry.status.waiting for entry in snapshot.cameras),
         )
 
 
-def _told_if_not(write: Callable[[], None]) -> None:
-    """Goes on where the board cannot be written: watching is worth more than telling of it."""
+def _log_failure(write: Callable[[], None]) -> None:
+    """Log a snapshot that cannot be written; watching continues."""
     try:
         write()
     except OSError as error:

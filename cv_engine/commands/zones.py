@@ -1,31 +1,81 @@
-"""Zones and cameras at the terminal: what is wrong with them, and how they lie in the picture."""
+"""The group ``cv-engine zones``: check zones files and draw them on a frame."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.models import table
-from cv_engine.commands.options import Format, InputError, read_size
+from cv_engine.commands.options import (
+    CameraOption,
+    ConfigOption,
+    Format,
+    FormatOption,
+    InputError,
+    read_size,
+)
+from cv_engine.commands.session import Session
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cv_engine.commands.session import Session
-    from cv_engine.config.settings import CameraConfig
+    from cv_engine.config import CameraConfig
     from zones.errors import Problem
 
 _PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
+group = typer.Typer(name="zones", help="Zones files.", no_args_is_help=True)
 
-def frame_of(path: Path) -> NDArray[np.uint8]:
-    """Return the first picture of a video, or the picture itself, as (H, W, 3) BGR.
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A GeoJSON file of zones.")]
+
+
+@group.command()
+def check(
+    file: FileArgument,
+    on: Annotated[
+        Path | None,
+        typer.Option("--on", metavar="VIDEO", help="A video or picture of the camera."),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="WxH", help="The camera's frame size.")
+    ] = None,
+    camera: CameraOption = None,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Report every error in a zones file, with its line."""
+    session = Session(config, None, format)
+    entry = None if camera is None else session.config.camera(camera)
+    problems = problems_of(file, on=on, size=size, camera=entry)
+    raise typer.Exit(_print_problems(session, file, problems))
+
+
+@group.command()
+def draw(
+    file: FileArgument,
+    on: Annotated[Path, typer.Option("--on", metavar="VIDEO", help="A video or picture.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The picture to write.")
+    ] = Path("zones.png"),
+    camera: CameraOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Draw zones on a frame of the camera."""
+    session = Session(config, None)
+    entry = None if camera is None else session.config.camera(camera)
+    _draw(file, on, out, entry)
+    session.err.print(f"written: {out}")
+
+
+def _frame_of(path: Path) -> NDArray[np.uint8]:
+    """The first frame of a video, or a picture, as (H, W, 3) BGR.
 
     Raises:
-        InputError: It is no readable picture.
-        VideoError: It is no readable video.
+        InputError: The picture cannot be read.
+        VideoError: The video cannot be read.
     """
     if path.suffix.lower() in _PICTURES:
         import cv2
@@ -40,34 +90,47 @@ def frame_of(path: Path) -> NDArray[np.uint8]:
 
     for sample in open_video(path).read([0.0]):
         return sample.image()
-    raise InputError(f"{path}: no picture of this video can be read")
+    raise InputError(f"{path}: no frame of this video can be decoded")
 
 
-def check(
-    path: Path, *, on: Path | None, size: str | None, camera: CameraConfig | None
+def problems_of(
+    path: Path,
+    *,
+    on: Path | None = None,
+    size: str | None = None,
+    camera: CameraConfig | None = None,
 ) -> list[Problem]:
-    """Say what is wrong with a zones file, for a frame where one is given.
+    """The problems of a zones file.
+
+    Args:
+        path: The file.
+        on: A video or picture of the camera, for its frame size.
+        size: The frame size as typed.
+        camera: The camera that the zones are for.
 
     Raises:
-        InputError: The size is not written as it should be, or the picture is not readable.
+        InputError: The size is malformed, or the picture cannot be read.
     """
+    from cv_engine.rules import registry
     from zones.check import check as check_zones
 
     width = height = None
     if size is not None:
         width, height = read_size(size, "--size")
     elif on is not None:
-        height, width = frame_of(on).shape[:2]
+        height, width = _frame_of(on).shape[:2]
     return check_zones(
         path,
         width,
         height,
         None if camera is None else camera.camera(),
+        kinds=registry.kinds(),
+        numbers=registry.zone_settings(),
         timezone="UTC" if camera is None else camera.timezone,
     )
 
 
-def problem_row(problem: Problem) -> dict[str, Any]:
+def _problem_row(problem: Problem) -> dict[str, Any]:
     """One problem as a JSON object."""
     return {
         "severity": problem.severity,
@@ -77,11 +140,11 @@ def problem_row(problem: Problem) -> dict[str, Any]:
     }
 
 
-def tell(session: Session, path: Path, problems: list[Problem]) -> ExitCode:
-    """Print the problems of a zones file; wrong input where one of them stops its use."""
+def _print_problems(session: Session, path: Path, problems: list[Problem]) -> ExitCode:
+    """Print the problems of a zones file; wrong input where one of them is an error."""
     if session.format is Format.JSONL:
         for problem in problems:
-            session.line(problem_row(problem))
+            session.line(_problem_row(problem))
     else:
         for problem in problems:
             colour = "red" if problem.severity == "error" else "yellow"
@@ -92,8 +155,8 @@ def tell(session: Session, path: Path, problems: list[Problem]) -> ExitCode:
     return ExitCode.DONE
 
 
-def draw(path: Path, on: Path, out: Path, camera: CameraConfig | None) -> None:
-    """Draw the zones on a frame into a picture.
+def _draw(path: Path, on: Path, out: Path, camera: CameraConfig | None) -> None:
+    """Draw the zones on a frame and write the picture.
 
     Raises:
         ZoneError: The zones cannot be used on this frame.
@@ -101,64 +164,21 @@ def draw(path: Path, on: Path, out: Path, camera: CameraConfig | None) -> None:
     """
     import cv2
 
+    from cv_engine.pipeline.camera_setup import read_zones
     from zones.draw import draw_zones
-    from zones.zone import in_sight, load_zones
+    from zones.zone import in_sight
 
-    image = frame_of(on)
+    image = _frame_of(on)
     height, width = image.shape[:2]
-    zones = load_zones(path, timezone="UTC" if camera is None else camera.timezone)
+    zones = read_zones(path, "UTC" if camera is None else camera.timezone)
     seen = in_sight(zones, None if camera is None else camera.camera(), width, height)
     if not seen:
         raise InputError(
-            f"{path}: none of its zones is seen in this picture; name the camera with --camera, "
-            "or see cv-engine zones check"
+            f"{path}: no zone lies in this picture; name the camera with --camera, "
+            "or run cv-engine zones check"
         )
     suffix = out.suffix if out.suffix.lower() in _PICTURES else ".png"
     drawn, data = cv2.imencode(suffix, draw_zones(image, seen))
     if not drawn:
         raise InputError(f"--out {out}: this kind of picture cannot be written; use .png or .jpg")
     out.write_bytes(data.tobytes())
-
-
-def tell_cameras(session: Session) -> ExitCode:
-    """Print what is known of the configured cameras; wrong input where zones cannot be used."""
-    rows = camera_rows(session.config.cameras)
-    if not rows:
-        session.err.print("the configuration names no camera; add one under cameras:")
-        return ExitCode.DONE
-    session.show(table([{**row, "problems": "\n".join(row["problems"])} for row in rows]), rows)
-    return ExitCode.WRONG_INPUT if any(row["errors"] for row in rows) else ExitCode.DONE
-
-
-def camera_rows(cameras: tuple[CameraConfig, ...]) -> list[dict[str, Any]]:
-    """What is known of each camera's place, and what is wrong with its zones."""
-    rows = []
-    for entry in cameras:
-        camera = entry.camera()
-        problems = (
-            [] if entry.zones is None else check(entry.zones, on=None, size=None, camera=entry)
-        )
-        rows.append(
-            {
-                "camera": entry.name,
-                "place": _place_basis(entry),
-                "points": len(entry.ground_control_points),
-                "fit_error_m": _rounded(camera.fit_error_m),
-                "left_out_error_m": _rounded(camera.left_out_error_m),
-                "timezone": entry.timezone,
-                "zones": None if entry.zones is None else str(entry.zones),
-                "errors": sum(problem.severity == "error" for problem in problems),
-                "problems": [str(problem) for problem in problems],
-            }
-        )
-    return rows
-
-
-def _place_basis(entry: CameraConfig) -> str:
-    if entry.ground_control_points:
-        return "ground control points"
-    return "unknown" if entry.latitude is None else "the camera's position"
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)

@@ -1,4 +1,4 @@
-"""What is wrong with the input is told in a line, and costs nothing that was found before."""
+"""Wrong input is reported in one line, and loses no filed case."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def _analyze(folder: Path, *arguments: object) -> Done:
-    """Runs the real program in ``folder``; no traceback ever reaches the user."""
+    """Run the real program in ``folder`` and check that it shows no traceback."""
     command = [sys.executable, str(ROOT / "cli.py"), "analyze", *map(str, arguments)]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
@@ -47,7 +47,7 @@ def clip(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _copy(source: Path, out: Path, *, index_first: bool) -> None:
-    """Copies the first six seconds of an MP4."""
+    """Copy the first six seconds of an MP4."""
     options = {"movflags": "+faststart"} if index_first else {}
     with av.open(str(source)) as film, av.open(str(out), "w", options=options) as copy:
         track = copy.add_stream_from_template(film.streams.video[0])
@@ -147,7 +147,7 @@ def test_settings_that_cannot_be_used(settings: str, words: str, folder: Path, c
     assert not (folder / "data").exists()
 
 
-def test_a_data_folder_that_cannot_be_made(folder: Path, clip: Path) -> None:
+def test_a_data_folder_that_cannot_be_created(folder: Path, clip: Path) -> None:
     (folder / "file").touch()
     done = _analyze(folder, clip, "--data", "file/data")
     assert done.returncode == 2
@@ -156,13 +156,13 @@ def test_a_data_folder_that_cannot_be_made(folder: Path, clip: Path) -> None:
 
 
 class Disk:
-    """A small disk of its own."""
+    """A small tmpfs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def mount(self, options: str) -> bool:
-        """Makes it; whether this machine lets us."""
+        """Mount the disk; false where this machine does not allow it."""
         self.folder.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", options, "none", str(self.folder)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -175,7 +175,7 @@ class Disk:
 @pytest.fixture
 def disk(folder: Path) -> Iterator[Disk]:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("making a small disk takes root")
+        pytest.skip("mounting a small disk needs root")
     disk = Disk(folder / "disk")
     yield disk
     subprocess.run(["umount", str(disk.folder)], capture_output=True, check=False)
@@ -183,7 +183,7 @@ def disk(folder: Path) -> Iterator[Disk]:
 
 def test_a_disk_that_cannot_be_written(folder: Path, clip: Path, disk: Disk) -> None:
     if not disk.mount("ro"):
-        pytest.skip("this machine lets nobody mount a tmpfs")
+        pytest.skip("this machine does not allow mounting a tmpfs")
     done = _analyze(folder, clip, "--data", "disk/data")
     assert done.returncode == 2
     assert "the data folder cannot be written (Read-only file system)" in _lines(done)
@@ -195,14 +195,14 @@ def _size(folder: Path) -> int:
 
 @pytest.mark.slow
 def test_a_full_disk_loses_nothing(folder: Path, clip: Path, disk: Disk) -> None:
-    """Room for no package of evidence, then for the first one only, then for all."""
+    """Space for no evidence package, then for the first one only, then for all."""
     arguments = [clip, "--start", START, "--config", "quick.yaml", "--data"]
     assert _analyze(folder, *arguments, "elsewhere").returncode == 0
     expected = outcome(folder / "elsewhere")
     largest = max(_size(package) for package in (folder / "elsewhere" / "evidence").iterdir())
     sizes = [350_000, 350_000 + largest * 3 // 2]  # the queue and its log take 300 kB
     if not disk.mount(f"size={sizes[0]}"):
-        pytest.skip("this machine lets nobody mount a tmpfs")
+        pytest.skip("this machine does not allow mounting a tmpfs")
     for cases, size in enumerate(sizes):
         disk.change(f"size={size}")
         full = _analyze(folder, *arguments, "disk")
@@ -220,7 +220,7 @@ def test_a_full_disk_loses_nothing(folder: Path, clip: Path, disk: Disk) -> None
 
 def test_a_disk_too_small_for_the_queue(folder: Path, clip: Path, disk: Disk) -> None:
     if not disk.mount("size=60k"):
-        pytest.skip("this machine lets nobody mount a tmpfs")
+        pytest.skip("this machine does not allow mounting a tmpfs")
     done = _analyze(folder, clip, "--start", START, "--data", "disk")
     assert done.returncode == 1
     assert "queue.db: the disk is full: make room and run it again" in _lines(done)

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what it prints where, and how it exits."""
+"""The command line as a user sees it: output, messages and exit codes."""
 
 from __future__ import annotations
 
@@ -65,26 +65,25 @@ def _json_lines(text: str) -> list[dict[str, object]]:
     "command",
     [
         (),
-        ("analyze",),
+        *((name,) for name in ("analyze", "watch", "status", "demo", "doctor")),
         *(("cases", name) for name in ("list", "show", "confirm", "reject", "export")),
         ("evidence", "verify"),
-        *(("models", name) for name in ("list", "pull", "bench")),
+        *(("models", name) for name in ("list", "pull", "bench", "quantise")),
         *(("zones", name) for name in ("check", "draw")),
-        ("cameras", "check"),
-        ("demo",),
-        ("doctor",),
+        *(("cameras", name) for name in ("check", "discover")),
+        *(("satellite", name) for name in ("diff", "run")),
     ],
 )
-def test_every_command_explains_itself(run: Run, command: tuple[str, ...]) -> None:
+def test_every_command_has_help(run: Run, command: tuple[str, ...]) -> None:
     done = run(*command, "--help")
     assert done.returncode == 0
     assert "Usage: cv-engine" in done.stdout
 
 
-def test_help_is_quick_since_it_loads_nothing_heavy() -> None:
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     heavy = "av cv2 numpy onnxruntime openvino rasterio shapely sqlalchemy supervision pydantic"
     code = (
-        "import sys, cli; from cv_engine.console.run import run; run(cli.app, ['--help']);"
+        "import sys, cli; from cv_engine.commands.exit_codes import run; run(cli.app, ['--help']);"
         f"print(sorted(set({heavy.split()!r}) & set(sys.modules)), file=sys.stderr)"
     )
     began = time.perf_counter()
@@ -138,7 +137,7 @@ def test_the_table_shows_times_of_the_cameras_own_zone(
     assert "29.868300, 121.544000 ±3 m" in done.stdout
 
 
-def test_deciding_a_case_is_kept_in_its_history(run: Run, data: Path) -> None:
+def test_decisions_are_kept_in_the_history(run: Run, data: Path) -> None:
     done = run("cases", "confirm", 1, "--by", "officer Li", "--note", "plain", "--data", data)
     assert done.returncode == 0, done.stderr
     done = run(
@@ -152,7 +151,7 @@ def test_deciding_a_case_is_kept_in_its_history(run: Run, data: Path) -> None:
     assert "officer Li: plain" in sheet.stdout
 
 
-def test_a_decision_that_the_process_does_not_know_is_refused(run: Run, data: Path) -> None:
+def test_a_decision_that_the_state_does_not_allow_is_refused(run: Run, data: Path) -> None:
     run("cases", "reject", 1, "--reason", "no", "--data", data)
     done = run("cases", "confirm", 1, "--data", data)
     assert done.returncode == 2
@@ -181,7 +180,7 @@ def test_an_empty_queue_is_no_error(run: Run, tmp_path: Path) -> None:
     [
         (("cases", "list", "--since", "yesterday"), "--since yesterday: not a time"),
         (("cases", "list", "--since", "2026-05-01T08:00:00"), "has no offset from UTC"),
-        (("cases", "list", "--box", "1,2,3"), "wanted are 4 numbers"),
+        (("cases", "list", "--box", "1,2,3"), "expected 4 numbers"),
         (("cases", "list", "--state", "lost"), "lost"),
         (("cases", "show", "77"), "77"),
         (("cases", "list", "--format", "xml"), "--format"),
@@ -196,21 +195,19 @@ def test_an_empty_queue_is_no_error(run: Run, tmp_path: Path) -> None:
         (("analyze",), "VIDEO"),
     ],
 )
-def test_wrong_input_is_told_in_a_line_and_exits_2(
-    run: Run, args: tuple[str, ...], words: str
-) -> None:
+def test_wrong_input_is_reported_and_exits_2(run: Run, args: tuple[str, ...], words: str) -> None:
     done = run(*args)
-    told = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == 2, told
-    assert words in told
-    assert "Traceback" not in told
+    text = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 2, text
+    assert words in text
+    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [("missing.mp4", None), ("empty.mp4", b""), ("notes.mp4", b"not a video\n" * 100)],
 )
-def test_footage_that_is_none_is_told(
+def test_files_that_are_no_video_are_reported(
     run: Run, tmp_path: Path, name: str, content: bytes | None
 ) -> None:
     if content is not None:
@@ -230,7 +227,7 @@ def test_an_unknown_key_names_file_line_and_key(run: Run, tmp_path: Path) -> Non
     assert "dwell" in done.stderr
 
 
-def test_a_data_folder_that_cannot_be_made_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_created_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = run("cases", "list", "--data", tmp_path / "file" / "data")
     assert done.returncode == 2
@@ -260,20 +257,18 @@ def test_a_model_is_quantised_into_the_cache(
     assert "there is no such file or folder" in done.stderr
 
 
-def test_logs_go_to_stderr_and_only_where_asked_for(
-    run: Run, shared_data: Path, tmp_path: Path
-) -> None:
+def test_logs_go_to_stderr_only_with_verbose(run: Run, shared_data: Path, tmp_path: Path) -> None:
     clip = shared_data / "video" / "candela_m1_10.mp4"
     common = ("analyze", clip, "--start", "2026-05-01T08:00:00Z", "--format", "jsonl")
     quiet = run(*common, "--data", tmp_path / "a")
-    told = run("--verbose", *common, "--data", tmp_path / "b")
+    verbose = run("--verbose", *common, "--data", tmp_path / "b")
     if "could not be had" in quiet.stderr:
         pytest.skip("no source of weights is reached from here")
-    for done in (quiet, told):
+    for done in (quiet, verbose):
         assert done.returncode == 0, done.stderr
         assert {row["type"] for row in _json_lines(done.stdout)} <= {"case", "summary"}
     assert "[info" not in quiet.stderr
-    assert "[info" in told.stderr
+    assert "[info" in verbose.stderr
 
 
 def test_zones_check_finds_a_crossing_outline_and_passes_a_sound_one(
@@ -304,7 +299,7 @@ def test_the_packaged_configuration_runs_as_it_is(run: Run) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_doctor_names_what_it_checked(run: Run, tmp_path: Path) -> None:
+def test_doctor_lists_its_checks(run: Run, tmp_path: Path) -> None:
     done = run("doctor", "--data", tmp_path / "data", "--format", "jsonl")
     rows = {row["name"]: row for row in _json_lines(done.stdout)}
     assert done.returncode == 0, rows
@@ -314,7 +309,7 @@ def test_doctor_names_what_it_checked(run: Run, tmp_path: Path) -> None:
     assert rows["codecs"]["state"] == "ok"
 
 
-def test_a_reader_that_goes_away_is_no_error_message(data: Path) -> None:
+def test_a_closed_pipe_gives_no_error_message(data: Path) -> None:
     command = f"{sys.executable} {ROOT / 'cli.py'} cases export --data {data} | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""

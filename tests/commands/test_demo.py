@@ -1,4 +1,4 @@
-"""The README's first command, after the environment is made."""
+"""The README's first command, in an existing environment."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import cli
-from cv_engine.commands.analyze import exit_code, summary_row, tell
+from cv_engine.commands.analyze import exit_code, print_summary, summary_row
 from cv_engine.commands.exit_codes import ExitCode, run
 from cv_engine.commands.session import Session
 from cv_engine.evidence.manifest import MANIFEST
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.storage import store as stores
-from cv_engine.evidence.storage.store import open_store
+from cv_engine.evidence.storage import opening
+from cv_engine.evidence.storage.opening import open_store
 from cv_engine.recorded.report import Summary, VideoReport
 from tests.evidence.packages import CLIP, package
 from tests.evidence.storage.object_server import BUCKET, SECRET, ObjectServer, introduce
@@ -81,15 +81,15 @@ def test_changed_package_in_the_store(
 ) -> None:
     file = server.folder / sent.removeprefix("s3://") / path
     if content is None:
-        file.unlink()
+        server.delete(file)
     else:
-        file.write_bytes(content)
+        server.put(file, content)
     assert _verify(sent) == 1
-    told = capsys.readouterr().out
-    assert told.startswith(f"CHANGED {sent}\n") and path in told and words in told
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"CHANGED {sent}\n") and path in shown and words in shown
 
 
-def test_each_is_told_wherever_it_lies(
+def test_packages_in_folders_and_stores_are_reported_in_order(
     sent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "spool" / sent.rpartition("/")[2]
@@ -103,7 +103,7 @@ def test_each_is_told_wherever_it_lies(
     assert _verify(sent, tmp_path / "not-there") == 2
 
 
-def test_store_that_does_not_answer_says_nothing_of_the_package(
+def test_a_package_in_an_unreachable_store_is_unread(
     sent: str,
     server: ObjectServer,
     tmp_path: Path,
@@ -111,7 +111,7 @@ def test_store_that_does_not_answer_says_nothing_of_the_package(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.stop()
-    monkeypatch.setattr(stores.open_store, "__defaults__", (_SOON_S,))
+    monkeypatch.setattr(opening.open_store, "__defaults__", (_SOON_S,))
     folder = tmp_path / "spool" / sent.rpartition("/")[2]
     assert _verify(sent, folder, "--format", "jsonl") == 1
     unread, intact = _rows(capsys.readouterr().out)
@@ -126,16 +126,16 @@ def test_store_that_does_not_answer_says_nothing_of_the_package(
     ["s3://bucket", "s3://", "s3:/bucket/NAME", "ftp://bucket/NAME", "s3://bucket/../NAME",
      "s3://me:hunter2@bucket/NAME", "s3://bucket/a.partial"],
 )  # fmt: skip
-def test_address_that_is_none(
+def test_malformed_address(
     server: ObjectServer, address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _verify(address) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith("Error: ")
-    assert "hunter2" not in told.err
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.startswith("Error: ")
+    assert "hunter2" not in shown.err
 
 
-def test_credentials_that_are_missing_are_named(
+def test_missing_credentials_are_named(
     server: ObjectServer,
     sent: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -143,20 +143,20 @@ def test_credentials_that_are_missing_are_named(
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     assert _verify(sent) == 2
-    told = capsys.readouterr().err
-    assert "set AWS_ACCESS_KEY_ID in the environment" in told and SECRET not in told
+    shown = capsys.readouterr().err
+    assert "set AWS_ACCESS_KEY_ID in the environment" in shown and SECRET not in shown
 
 
-def test_run_tells_what_waits_and_is_no_failure(
+def test_unsent_evidence_is_reported_and_no_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     away = "s3://evidence: the server does not answer"
     summary = Summary([VideoReport(Path("a.mp4"))], unsent={"a": away, "b": away, "c": "damaged"})
-    tell(Session(None, tmp_path), summary)
-    told = capsys.readouterr().err
-    where = f"{tmp_path / 'evidence'} to be sent; the next run tries again"
-    assert f"2 evidence packages wait in {where}: {away}\n" in told
-    assert f"1 evidence package waits in {where}: damaged\n" in told
+    print_summary(Session(None, tmp_path), summary)
+    shown = capsys.readouterr().err
+    where = f"{tmp_path / 'evidence'} not sent yet; the next run retries"
+    assert f"2 evidence packages in {where}: {away}\n" in shown
+    assert f"1 evidence package in {where}: damaged\n" in shown
     assert summary_row(summary)["evidence_unsent"] == [
         {"package": "a", "reason": away},
         {"package": "b", "reason": away},

@@ -26,7 +26,9 @@ from zones.errors import Problem, ZoneError
         (MemoryError(), "out of memory", ExitCode.FAILED),
     ],
 )
-def test_errors_become_a_message_and_a_code(error: Exception, words: str, code: ExitCode) -> None:
+def test_errors_have_a_message_and_an_exit_code(
+    error: Exception, words: str, code: ExitCode
+) -> None:
     message, found = describe(error)
     assert words in message
     assert found == code
@@ -60,16 +62,16 @@ def test_a_command_ends_with_its_code(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupted_command_says_how_to_resume(capsys: pytest.CaptureFixture[str]) -> None:
     run(_app(KeyboardInterrupt()), [])
     assert "resume" in capsys.readouterr().err
 
 
-def test_the_traceback_is_shown_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_traceback_is_shown_with_debug(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(_app(RuntimeError("a bug")), ["--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_markup_in_a_message_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_in_a_message_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     run(_app(QueueError("zone [red] is unknown")), [])
     assert "zone [red] is unknown" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from cv_engine.commands.exit_codes import ExitCode
 from cv_engine.commands.options import Format
 from cv_engine.commands.session import Session
-from cv_engine.commands.status import status, table
+from cv_engine.commands.status import show_status, table
 from cv_engine.live.control.status_snapshot import (
     CameraEntry,
     StatusSnapshot,
@@ -33,14 +33,14 @@ def _write(
 ) -> StatusSnapshot:
     at = time.time() - age_s
     worker = WorkerEntry("worker-1", "here", 42, "running", "", 2, 3.5, 210.0, 9, len(cameras))
-    board = StatusSnapshot(at, at - 600, 7, stopped, [worker], cameras)
-    write_snapshot(data, board)
-    return board
+    snapshot = StatusSnapshot(at, at - 600, 7, stopped, [worker], cameras)
+    write_snapshot(data, snapshot)
+    return snapshot
 
 
 def test_all_live_is_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write(tmp_path, _camera("gate", samples=200, asked=50, cases=2), _camera("yard"))
-    assert status(Session(None, tmp_path)) == ExitCode.DONE
+    assert show_status(Session(None, tmp_path)) == ExitCode.DONE
     shown = capsys.readouterr()
     assert "gate" in shown.out
     assert "75%" in shown.out
@@ -52,43 +52,45 @@ def test_all_live_is_success(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("state", ["connecting", "stalled", "reconnecting", "stopped"])
 def test_a_camera_that_is_not_live_is_a_failure(tmp_path: Path, state: str) -> None:
     _write(tmp_path, _camera("gate"), _camera("yard", state))
-    assert status(Session(None, tmp_path)) == ExitCode.FAILED
+    assert show_status(Session(None, tmp_path)) == ExitCode.FAILED
 
 
 @pytest.mark.parametrize(
-    ("age_s", "stopped", "said"),
+    ("age_s", "stopped", "message"),
     [
-        (200.0, False, "nothing is running: the program ended without a word 3 min ago"),
+        (200.0, False, "nothing is running: the program ended unexpectedly 3 min ago"),
         (200.0, True, "nothing is running: watching was stopped 3 min ago"),
         (1.0, True, "nothing is running: watching was stopped 1 s ago"),
     ],
 )
-def test_a_program_that_is_gone_is_a_failure_and_its_cameras_are_not_live(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], age_s: float, stopped: bool, said: str
+def test_after_the_program_ended_its_cameras_are_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], age_s: float, stopped: bool, message: str
 ) -> None:
     _write(tmp_path, _camera("gate"), age_s=age_s, stopped=stopped)
-    assert status(Session(None, tmp_path, Format.JSONL)) == ExitCode.FAILED
+    assert show_status(Session(None, tmp_path, Format.JSONL)) == ExitCode.FAILED
     shown = capsys.readouterr()
     row = json.loads(shown.out)
     assert (row["camera"], row["state"], row["worker"]) == ("gate", "stopped", None)
-    assert said in shown.err
+    assert message in shown.err
 
 
-def test_a_folder_in_which_nothing_was_watched_is_a_failure(
+def test_a_data_folder_without_a_snapshot_is_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert status(Session(None, tmp_path)) == ExitCode.FAILED
+    assert show_status(Session(None, tmp_path)) == ExitCode.FAILED
     shown = capsys.readouterr()
     assert shown.out == ""
     assert str(tmp_path) in shown.err
     assert "cv-engine watch" in shown.err
 
 
-def test_json_lines_hold_what_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_are_null_where_a_value_is_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sampled_at = 1_780_000_000.0
     gate = _camera("gate", "live", *[0.3] * 99, 3.5, samples=4, asked=1, sampled_at=sampled_at)
     _write(tmp_path, gate, _camera("far", "live", 99.0), _camera("new", "connecting"))
-    status(Session(None, tmp_path, Format.JSONL))
+    show_status(Session(None, tmp_path, Format.JSONL))
     rows = {row["camera"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert rows["gate"]["gate_rate"] == 0.75
     assert rows["gate"]["latency_p95_s"] == 0.5
@@ -98,7 +100,7 @@ def test_json_lines_hold_what_is_known(tmp_path: Path, capsys: pytest.CaptureFix
     assert rows["new"]["view"] is None
 
 
-def test_a_long_table_shows_first_what_is_not_well(tmp_path: Path) -> None:
+def test_a_long_table_shows_cameras_that_are_not_live_first(tmp_path: Path) -> None:
     cameras = [_camera(f"c{n}") for n in range(9)] + [_camera("z", "stalled")]
     shown = table(_write(tmp_path, *cameras), time.time(), most=2)
     names = list(shown.columns[0].cells)

@@ -15,7 +15,7 @@ import pytest
 
 from cv_engine.commands.options import InputError
 from cv_engine.commands.session import Session
-from cv_engine.commands.watch import to_watch, watch
+from cv_engine.commands.watch import to_watch, watch_cameras
 from cv_engine.config import Config, ConfigError
 from cv_engine.live.control.errors import MetricsError
 from cv_engine.live.control.status_snapshot import StatusSnapshot, read_snapshot
@@ -33,54 +33,54 @@ _CAMERAS: tuple[dict[str, str], ...] = (
     ("asked", "watched"),
     [([], ["gate", "yard"]), (["yard"], ["yard"]), (["yard", "gate", "yard"], ["yard", "gate"])],
 )
-def test_cameras_are_watched_once_and_all_that_have_a_stream_by_default(
+def test_cameras_are_watched_once_and_by_default_all_that_have_a_stream(
     asked: Sequence[str], watched: list[str]
 ) -> None:
     assert to_watch(Config.model_validate({"cameras": _CAMERAS}), asked) == watched
 
 
 @pytest.mark.parametrize(
-    ("cameras", "asked", "error", "said"),
+    ("cameras", "asked", "error", "message"),
     [
         (_CAMERAS, ["gat"], ConfigError, r"'gat' is not .* \(known: archive, gate, yard\)"),
         (_CAMERAS, ["archive"], InputError, r"cameras\[1\]\.url: camera 'archive' has no stream"),
         (_CAMERAS[1:2], [], InputError, "no camera of the configuration has a stream"),
     ],
 )
-def test_cameras_that_cannot_be_watched_are_told(
-    cameras: tuple[dict[str, str], ...], asked: Sequence[str], error: type[Exception], said: str
+def test_cameras_that_cannot_be_watched_are_errors(
+    cameras: tuple[dict[str, str], ...], asked: Sequence[str], error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         to_watch(Config.model_validate({"cameras": cameras}), asked)
 
 
 def _config(folder: Path, port: int | None = None) -> Path:
-    """Two cameras at an address where nobody is, watched by one worker."""
+    """Two cameras at an unreachable address, watched by one worker."""
     path = folder / "config.yaml"
     values = {
         "data": "data",
         "live": {"workers": 1, "metrics_port": port},
         "cameras": [{"name": name, "url": "rtsp://127.0.0.1:1/1"} for name in ("gate", "yard")],
     }
-    path.write_text(json.dumps(values))  # which is YAML, too
+    path.write_text(json.dumps(values))  # JSON is YAML
     return path
 
 
-def test_a_port_that_is_taken_ends_it_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_before_any_worker_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(MetricsError, match=rf"port {port} .* is taken"):
-            watch(Session(_config(tmp_path, port), None), [])
+            watch_cameras(Session(_config(tmp_path, port), None), [])
     assert read_snapshot(tmp_path / "data") is None
 
 
 _PROGRAM = """
 import sys
 from pathlib import Path
-from cv_engine.commands.watch import watch
+from cv_engine.commands.watch import watch_cameras
 from cv_engine.commands.session import Session
 if __name__ == "__main__":
-    sys.exit(watch(Session(Path(sys.argv[1]), None), []))
+    sys.exit(watch_cameras(Session(Path(sys.argv[1]), None), []))
 """
 
 
@@ -97,24 +97,24 @@ def _watching(config: Path) -> Iterator[tuple[subprocess.Popen[str], StatusSnaps
     ) as process:
         deadline = time.monotonic() + _PATIENCE_S
         try:
-            board = None
-            while board is None or not all(line.worker for line in board.cameras):
+            snapshot = None
+            while snapshot is None or not all(entry.worker for entry in snapshot.cameras):
                 assert time.monotonic() < deadline
                 assert process.poll() is None
                 time.sleep(0.1)
-                board = read_snapshot(config.parent / "data")
-            yield process, board
+                snapshot = read_snapshot(config.parent / "data")
+            yield process, snapshot
         finally:
             process.kill()
 
 
 @pytest.mark.slow
-def test_it_watches_until_a_signal_comes(tmp_path: Path) -> None:
+def test_watching_ends_with_a_signal(tmp_path: Path) -> None:
     config = _config(tmp_path)
-    with _watching(config) as (process, board):
-        assert [line.status.camera for line in board.cameras] == ["gate", "yard"]
+    with _watching(config) as (process, snapshot):
+        assert [entry.status.camera for entry in snapshot.cameras] == ["gate", "yard"]
         with pytest.raises(InputError, match=f"being watched .* by process {process.pid}"):
-            watch(Session(config, None), [])
+            watch_cameras(Session(config, None), [])
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=_PATIENCE_S)
     assert (process.returncode, out) == (0, "")
@@ -123,25 +123,25 @@ def test_it_watches_until_a_signal_comes(tmp_path: Path) -> None:
     assert last.stopped
     lines = [json.loads(line) for line in errors.splitlines()]
     assert {line["event"] for line in lines} >= {"watching", "stream lost", "stopped"}
-    assert not _runs(board)
+    assert not _has_processes(snapshot)
 
 
 @pytest.mark.slow
 def test_a_second_signal_does_not_wait_for_the_workers(tmp_path: Path) -> None:
-    with _watching(_config(tmp_path)) as (process, board):
-        worker = board.workers[0].pid
+    with _watching(_config(tmp_path)) as (process, snapshot):
+        worker = snapshot.workers[0].pid
         assert worker is not None
-        os.kill(worker, signal.SIGSTOP)  # so that it cannot do as it is told
+        os.kill(worker, signal.SIGSTOP)  # a stopped process does not react
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)  # two signals of a kind that wait are one
+        time.sleep(0.2)  # pending signals of one kind are merged
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
     assert process.returncode == 130
-    assert not _runs(board)
+    assert not _has_processes(snapshot)
 
 
 @pytest.mark.slow
-def test_where_no_worker_comes_up_it_says_why(tmp_path: Path) -> None:
+def test_workers_that_do_not_start_are_reported(tmp_path: Path) -> None:
     config = _config(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "queue.db").write_text("no database")
@@ -155,8 +155,8 @@ def test_where_no_worker_comes_up_it_says_why(tmp_path: Path) -> None:
         timeout=_PATIENCE_S,
     )
     assert done.returncode == 1
-    assert "no worker comes up: QueueError" in done.stderr
+    assert "no worker starts: QueueError" in done.stderr
 
 
-def _runs(board: StatusSnapshot) -> bool:
-    return any(Path(f"/proc/{line.pid}").exists() for line in board.workers)
+def _has_processes(snapshot: StatusSnapshot) -> bool:
+    return any(Path(f"/proc/{entry.pid}").exists() for entry in snapshot.workers)

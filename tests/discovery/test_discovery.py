@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.commands import discovery as presentation
+from cv_engine.commands import cameras as presentation
 from cv_engine.commands.exit_codes import ExitCode, describe
 from cv_engine.commands.options import Format, InputError
 from cv_engine.commands.session import Session
@@ -266,7 +266,7 @@ def test_the_found_cameras_can_be_pasted_and_no_password_is_shown(
         ]
         with Responder(asker, answers):
             session = Session(None, None, format)
-            code = presentation.discover(session, WAIT_S, USER, PASSWORD, interfaces=[asker])
+            code = presentation.discover_cameras(session, WAIT_S, USER, PASSWORD, interfaces=[asker])
     out, err = capfd.readouterr()
     assert code is ExitCode.FAILED  # of the one that answers nonsense
     assert PASSWORD not in out + err
@@ -297,7 +297,7 @@ def test_without_a_user_the_devices_are_shown(
 ) -> None:
     with Responder(asker, [probe_match("urn:uuid:1")]):
         session = Session(None, None)
-        assert presentation.discover(session, WAIT_S, None, None, interfaces=[asker]) == 0
+        assert presentation.discover_cameras(session, WAIT_S, None, None, interfaces=[asker]) == 0
     out, err = capfd.readouterr()
     assert "Market Street" in out
     assert "--user" in err
@@ -307,7 +307,7 @@ def test_where_nothing_answers_it_says_what_to_check(
     asker: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     session = Session(None, None, Format.JSONL)
-    assert presentation.discover(session, 0.05, None, None, interfaces=[asker]) == 0
+    assert presentation.discover_cameras(session, 0.05, None, None, interfaces=[asker]) == 0
     out, err = capfd.readouterr()
     assert out == ""
     assert "UDP port 3702" in err

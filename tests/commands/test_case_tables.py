@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from cv_engine.cases import open_queue
-from cv_engine.commands.cases import duration, local_time, place, sheet
-from cv_engine.config.settings import Config
+from cv_engine.commands.case_tables import duration, local_time, place, sheet
+from cv_engine.config import Config
 from cv_engine.finding import Finding, Place
 
 
