@@ -1,4 +1,4 @@
-"""Turns pydantic's validation errors into lines that say where, what and what to do."""
+"""Error messages of the configuration: line, key, what is wrong and how to correct it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from cv_engine.config.yaml_document import Location, YamlFile
 from cv_engine.section import Unit
 
-_SHOWN_CHARACTERS = 60  # a wrong value is quoted up to here, so that a line stays readable
-# User and password within an address: errors end in logs and on screens.
+_SHOWN_CHARACTERS = 60  # longer values are cut, so that a message stays readable
+# User and password in an address: error messages appear in logs and on screens.
 _CREDENTIALS = re.compile(r"://[^\s'\"]*@")
 _CAUSES = {
     "greater_than": "is too small",
@@ -27,12 +27,12 @@ _CAUSES = {
 def describe(
     error: ValidationError, model: type[BaseModel], document: YamlFile
 ) -> list[tuple[int, str]]:
-    """One ``(line, "dotted.key: what is wrong; what to do")`` per error.
+    """One ``(line, "dotted.key: what is wrong; how to correct it")`` per error.
 
     Args:
-        error: What validating ``document.value`` against ``model`` raised.
+        error: The error raised by validating ``document.value`` against ``model``.
         model: The outermost model.
-        document: The file, which knows the lines.
+        document: The file, which holds the lines.
     """
     return [
         (
@@ -61,20 +61,20 @@ def _explain(entry: Mapping[str, Any], model: type[BaseModel]) -> str:
         return str(entry["ctx"]["error"])
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return (
-            f"{_shown(value)} stands where keys are wanted; write one key: value per line below it"
+            f"{_shown(value)} is not a group of keys; write one key: value per line below this key"
         )
     if kind in ("tuple_type", "list_type"):
-        return f"{_shown(value)} stands where a list is wanted; start each entry with a dash"
+        return f"{_shown(value)} is not a list; start each entry with a dash"
     if kind == "literal_error":
         return _choose(value, entry["ctx"]["expected"])
     if _is_secret(model, location):
-        return "what is written there is no text; put it between double quotes"
+        return "the value is not a text; put it between double quotes"
     unit = _unit(model, location)
     if unit is None:
         return f"{_shown(value)}: {entry['msg']}; correct it"
-    text = f"{_shown(value)} {_CAUSES.get(kind, 'does not fit')}; {unit.what} is wanted"
+    text = f"{_shown(value)} {_CAUSES.get(kind, 'is not valid')}; expected {unit.what}"
     if isinstance(value, str) and _is_number(value):
-        return f"{text}: take the quotes away"
+        return f"{text}: remove the quotes"
     return f"{text}, such as {unit.example}"
 
 
@@ -163,7 +163,7 @@ def _shown(value: object) -> str:
         return "an empty value"
     if isinstance(value, bool):
         return str(value).lower()
-    # What stands within may be a password in the wrong place.
+    # The contents may be a password under the wrong key.
     if isinstance(value, dict):
         return "a group of keys"
     if isinstance(value, list) and not all(isinstance(item, (int, float)) for item in value):

@@ -136,7 +136,7 @@ def test_zones_that_cannot_be_used(
     ("settings", "words"),
     [
         ("rules:\n  parking:\n    dwell: 60\n", "mine.yaml:3: rules.parking.dwell: unknown key"),
-        ("rules:\n  parking:\n    dwell_s: 5 min\n", "a number of seconds above 0 is wanted"),
+        ("rules:\n  parking:\n    dwell_s: 5 min\n", "expected a number of seconds above 0"),
     ],
 )
 def test_settings_that_cannot_be_used(settings: str, words: str, folder: Path, clip: Path) -> None:

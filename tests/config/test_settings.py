@@ -82,24 +82,27 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
         ),
         (
             "rules:\n  parking:\n    dwell_s: 5m\n",
-            "config.yaml:3: rules.parking.dwell_s: '5m' does not fit; "
-            "a number of seconds above 0 is wanted, such as 300",
+            "config.yaml:3: rules.parking.dwell_s: '5m' is not valid; "
+            "expected a number of seconds above 0, such as 300",
         ),
         (
             'video: {sample_s: "2"}\n',
-            "config.yaml:1: video.sample_s: '2' does not fit; "
-            "a number of seconds above 0 is wanted: take the quotes away",
+            "config.yaml:1: video.sample_s: '2' is not valid; "
+            "expected a number of seconds above 0: remove the quotes",
         ),
-        ("video:\n  sample_s: 5:00\n", "config.yaml:2: video.sample_s: '5:00' does not fit"),
+        ("video:\n  sample_s: 5:00\n", "config.yaml:2: video.sample_s: '5:00' is not valid"),
         ("video:\n  sample_s: -1\n", "config.yaml:2: video.sample_s: -1 is too small"),
         ("video:\n  sample_s: 0\n", "config.yaml:2: video.sample_s: 0 is too small"),
         ("video:\n  sample_s: .nan\n", "config.yaml:2: video.sample_s: nan is not a finite"),
         ("video:\n  sample_s: .inf\n", "config.yaml:2: video.sample_s: inf is not a finite"),
-        ("video:\n  sample_s: true\n", "config.yaml:2: video.sample_s: true does not fit"),
-        ("video:\n  sample_s:\n", "config.yaml:2: video.sample_s: an empty value does not fit"),
+        ("video:\n  sample_s: true\n", "config.yaml:2: video.sample_s: true is not valid"),
+        ("video:\n  sample_s:\n", "config.yaml:2: video.sample_s: an empty value is not valid"),
         ("video:\n  decode: keys\n", "config.yaml:2: video.decode: 'keys' is not one of"),
-        ("evidence:\n  redact: no\n", "config.yaml:2: evidence.redact: 'no' does not fit; true"),
-        ("detector:\n  threads: 1.5\n", "config.yaml:2: detector.threads: 1.5 does not fit"),
+        (
+            "evidence:\n  redact: no\n",
+            "config.yaml:2: evidence.redact: 'no' is not valid; expected true",
+        ),
+        ("detector:\n  threads: 1.5\n", "config.yaml:2: detector.threads: 1.5 is not valid"),
         ("detector:\n  confidence: 25\n", "config.yaml:2: detector.confidence: 25 is too large"),
         (
             "evidence:\n  store: /srv/evidence\n",
@@ -110,16 +113,19 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
             "evidence:\n  store: s3://me:hunter2@bucket/x\n",
             "config.yaml:2: evidence.store: this is no address",
         ),
-        ("dwell_s: 3\n", "config.yaml:1: dwell_s: unknown key; did you mean rules.clutter.dwell_s or"),
+        (
+            "dwell_s: 3\n",
+            "config.yaml:1: dwell_s: unknown key; did you mean rules.clutter.dwell_s or",
+        ),
         ("colour: red\n", "config.yaml:1: colour: unknown key; known here: data, store"),
-        ("video: 3\n", "config.yaml:1: video: 3 stands where keys are wanted"),
-        ("cameras: 3\n", "config.yaml:1: cameras: 3 stands where a list is wanted"),
+        ("video: 3\n", "config.yaml:1: video: 3 is not a group of keys"),
+        ("cameras: 3\n", "config.yaml:1: cameras: 3 is not a list"),
         ("cameras:\n  - latitude: 3\n", "config.yaml:2: cameras[0].name: missing; add it, such as"),
-        ("- 3\n", "config.yaml:1: the file: [3] stands where keys are wanted"),
+        ("- 3\n", "config.yaml:1: the file: [3] is not a group of keys"),
         ("data: a\nvideo: {}\ndata: b\n", "config.yaml:3: data: written twice, first on line 1"),
-        ("video:\n\tsample_s: 2\n", "config.yaml:2: a tab stands where YAML wants spaces"),
+        ("video:\n\tsample_s: 2\n", "config.yaml:2: the line is indented with a tab"),
         ("video: [1\n", "config.yaml:2: "),
-        ("data: a: b\n", "config.yaml:1: a colon stands where none can"),
+        ("data: a: b\n", "config.yaml:1: a colon is not allowed here"),
         ("data: a\n---\ndata: b\n", "config.yaml:2: the file holds more than one document"),
         ("data: !!python/object:os.system x\n", "config.yaml:1: "),
         ("data: a\nstore: \x00\n", "config.yaml:2: the character"),
@@ -267,8 +273,7 @@ def test_no_message_repeats_a_password(entry: str, tmp_path: Path) -> None:
 def test_cameras_without_dashes_are_told_without_their_password(tmp_path: Path) -> None:
     (problem,) = _problems(tmp_path, "cameras: {name: a, password: hunter2}\n")
     assert problem == (
-        "config.yaml:1: cameras: a group of keys stands where a list is wanted; "
-        "start each entry with a dash"
+        "config.yaml:1: cameras: a group of keys is not a list; start each entry with a dash"
     )
 
 
@@ -276,8 +281,7 @@ def test_cameras_without_dashes_are_told_without_their_password(tmp_path: Path) 
 def test_a_password_that_is_no_text_is_told_without_it(written: str, tmp_path: Path) -> None:
     (problem,) = _problems(tmp_path, f"cameras:\n  - {{name: a, password: {written}}}\n")
     assert problem == (
-        "config.yaml:2: cameras[0].password: what is written there is no text; "
-        "put it between double quotes"
+        "config.yaml:2: cameras[0].password: the value is not a text; put it between double quotes"
     )
 
 
