@@ -1,4 +1,7 @@
-"""Change seen from above at the terminal: one comparison, and the periodic run."""
+"""The group ``cv-engine satellite``: compare two images, and run the configured areas.
+
+Everything heavy is imported where it is used, so that ``--help`` is fast and needs no extra.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,43 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
-from cv_engine.commands.exit_codes import ExitCode, describe, escaped
-from cv_engine.commands.options import Format, InputError
-from cv_engine.config.satellite import RolesConfig
+import typer
+
+from cv_engine.commands.exit_codes import ExitCode, escaped
+from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption, InputError
+from cv_engine.commands.session import Session
+from cv_engine.errors import Failure, failure_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cv_engine.commands.session import Session
+    from cv_engine.config import Config
     from cv_engine.config.satellite import AreaConfig, SatelliteConfig
-    from cv_engine.config.settings import Config
-    from satellite.areas.run import AreaRun, Office
+    from satellite.areas.area import Area
+    from satellite.areas.run import AreaRun, FilingContext
     from satellite.compare.comparison import Comparison, Progress
     from satellite.compare.comparison_request import DetectorName
-    from satellite.compare.tile_executor import Crew
+    from satellite.compare.tile_executor import TileExecutor
     from satellite.imagery.bands import Role
     from satellite.records.judge import Judge
-    from satellite.report.page import Chapter
+    from satellite.report.page import ReportSection
+    from satellite.vector.buildings import OutlineSettings
+
+group = typer.Typer(
+    name="satellite", help="Change between images from above.", no_args_is_help=True
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for in place of the configuration.
+    """Options of the command line that replace settings of the configuration.
 
     Attributes:
         detector: Name of the detector.
         model: Name or path of the change network.
-        align: Whether local shifts are taken out.
+        align: Whether local shifts are removed.
         roles: Bands by role.
         nodata: Value of empty pixels.
     """
@@ -47,18 +58,99 @@ class Options:
     nodata: float | None = None
 
 
+@group.command("diff")
+def diff_command(
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="The earlier image: a file, folder or address.")
+    ],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The later image.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the layers and the report.")
+    ] = Path("satellite-diff"),
+    zones: Annotated[
+        list[Path] | None,
+        typer.Option("--zones", metavar="FILE", help="Permits, planning zones and the like."),
+    ] = None,
+    before_date: Annotated[
+        str | None,
+        typer.Option(
+            "--before-date", metavar="DATE", help="Date of the earlier image, if it has none."
+        ),
+    ] = None,
+    after_date: Annotated[
+        str | None,
+        typer.Option(
+            "--after-date", metavar="DATE", help="Date of the later image, if it has none."
+        ),
+    ] = None,
+    roles: Annotated[
+        str | None,
+        typer.Option(
+            "--roles",
+            metavar="ROLE=BAND,...",
+            help="Bands, if the images do not name them: red=3,green=2,blue=1,nir=4.",
+        ),
+    ] = None,
+    nodata: Annotated[
+        float | None,
+        typer.Option("--nodata", help="Value of empty pixels, if the images do not give it."),
+    ] = None,
+    align: Annotated[
+        bool | None,
+        typer.Option("--align/--no-align", help="Remove local shifts between the two images."),
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector", help="cascade, network or classical; the configured one if left out."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Name or path of the change network.")
+    ] = None,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Find the buildings that changed between two images of the same ground."""
+    session = Session(config, None, format)
+    dates = (read_date(before_date), read_date(after_date))
+    options = Options(detector, model, align, read_roles(roles), nodata)
+    raise typer.Exit(diff(session, (before, after), dates, out, zones or [], options))
+
+
+@group.command("run")
+def run_command(
+    areas: Annotated[
+        list[str] | None, typer.Argument(metavar="AREA...", help="Areas; all if left out.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Judge tiles with a Ray cluster; auto: a local one.",
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Compare each area's images, file cases and write reports; resumes where it was stopped."""
+    raise typer.Exit(run(Session(config, data, format), areas or [], cluster))
+
+
 def read_date(text: str | None) -> datetime | None:
-    """Read a date, or a date and time; UTC where it has no offset.
+    """Read a date, or a date and time; UTC if it has no offset.
 
     Raises:
-        InputError: It is none.
+        InputError: The text is not a date.
     """
     if text is None:
         return None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{text}: no date; write it as 2026-05-01") from None
+        raise InputError(f"{text}: not a date; write it as 2026-05-01") from None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
@@ -66,15 +158,17 @@ def read_roles(text: str | None) -> tuple[tuple[Role, int], ...]:
     """Read bands by role, such as ``red=3,green=2,blue=1``.
 
     Raises:
-        InputError: They are none.
+        InputError: The text has an unknown role or no band number.
     """
+    from cv_engine.config.satellite import RolesConfig
+
     known = tuple(RolesConfig.model_fields)
     pairs = [part.strip().partition("=") for part in (text or "").split(",") if part.strip()]
     for role, _, band in pairs:
         if role not in known or not band.isdecimal() or int(band) < 1:
             raise InputError(
-                f"--roles {text}: wanted are bands, counted from 1, such as red=3,green=2,blue=1,nir=4 "
-                f"(known: {', '.join(known)})"
+                f"--roles {text}: write bands, counted from 1, such as "
+                f"red=3,green=2,blue=1,nir=4 (known: {', '.join(known)})"
             )
     return tuple((cast("Role", role), int(band)) for role, _, band in pairs)
 
@@ -90,12 +184,12 @@ def diff(
     """Compare two images, write layers and a report, and print what changed.
 
     Raises:
-        SatelliteError, ModelError, InputError: They cannot be compared.
+        SatelliteError, ModelError, InputError: The images cannot be compared.
     """
     _need_rasterio()
     from satellite.compare.comparison import compare
-    from satellite.compare.comparison_request import Order, Source
-    from satellite.compare.tile_executor import processes
+    from satellite.compare.comparison_request import ComparisonRequest, Source
+    from satellite.compare.tile_executor import process_executor
     from satellite.report.page import draw_pictures, write_report
 
     settings = session.config.satellite
@@ -103,7 +197,7 @@ def diff(
         Source(path, options.roles, date, options.nodata)
         for path, date in zip(images, dates, strict=True)
     )
-    order = Order(
+    request = ComparisonRequest(
         before,
         after,
         detector=_detector(options.detector or settings.detector),
@@ -112,22 +206,22 @@ def diff(
         align=settings.align if options.align is None else options.align,
     )
     judge = _judge(session, zones) if zones else None
-    with _bar(session) as progress:
+    with _progress(session) as progress:
         comparison = compare(
-            order,
+            request,
             out,
-            settings=_outline(settings),
-            crew=processes(settings.workers),
+            settings=_outline_settings(settings),
+            executor=process_executor(settings.workers),
             progress=progress,
         )
-        chapter = _judged(comparison, judge)
-        with order.pair() as pair:
+        section = _report_section(comparison, judge)
+        with request.pair() as pair:
             pair.use(comparison.preparation)
-            draw_pictures(chapter, pair)
+            draw_pictures(section, pair)
     name = f"{comparison.before.name} to {comparison.after.name}"
-    report = write_report(out / "report.html", name, [chapter], datetime.now(UTC))
-    _show(session, chapter)
-    _tell(session, comparison, report)
+    report = write_report(out / "report.html", name, [section], datetime.now(UTC))
+    _show_sites(session, section)
+    _print_summary(session, comparison, report)
     return ExitCode.DONE
 
 
@@ -138,65 +232,61 @@ def run(session: Session, names: Sequence[str], address: str | None) -> ExitCode
         SatelliteError, InputError: An area is not known, or there is no cluster.
     """
     _need_rasterio()
-    from cv_engine.commands.analyze import tell_unsent
-    from cv_engine.evidence.signing import SigningKey
-    from cv_engine.evidence.staging import sweep
-    from cv_engine.evidence.storage.outbox import Outbox
-    from cv_engine.evidence.storage.store import open_store
-    from satellite.areas.run import Office
+    from cv_engine.commands.analyze import print_unsent
+    from cv_engine.services import Services
+    from satellite.areas.run import FilingContext
 
-    config, root = session.config, session.evidence_root
-    areas = _areas(session, names)
-    store = open_store(config.evidence.store or root)
-    config.data.mkdir(parents=True, exist_ok=True)
-    sweep(root)
-    key = SigningKey.load_or_create(config.data / "signing-key.pem")
-    with _crew(config, address) as crew, session.open_queue() as queue:
-        office = Office(queue, key, root, config.data / "satellite", config.satellite.join_m)
-        failed = [not _run_area(session, area, office, crew) for area in areas]
-        tell_unsent(session, Outbox(root, store, queue).send_waiting().unsent)
+    config, areas = session.config, _areas(session, names)
+    with Services(config) as services:
+        services.open(detector=False)
+        folder = config.data / "satellite"
+        context = FilingContext(services.cases, folder, config.satellite.join_m)
+        with _executor(config, address) as executor:
+            failed = [not _run_area(session, area, context, executor) for area in areas]
+            print_unsent(session, services.send_evidence())
     if not any(failed):
         return ExitCode.DONE
     return ExitCode.WRONG_INPUT if all(failed) else ExitCode.FAILED
 
 
-def _run_area(session: Session, area: AreaConfig, office: Office, crew: Crew) -> bool:
-    """Run one area; whether it could be. What is wrong with its images does not stop the others."""
+def _run_area(
+    session: Session, entry: AreaConfig, context: FilingContext, executor: TileExecutor
+) -> bool:
+    """Run one area; ``False`` if its images are wrong, which does not stop the other areas."""
     from satellite.areas.run import run as run_area
 
     try:
-        with _bar(session, area.name) as progress:
+        with _progress(session, entry.name) as progress:
             done = run_area(
-                _area(session, area),
-                _judge(session, area.land),
-                office,
+                _area(session, entry),
+                _judge(session, entry.land),
+                context,
                 datetime.now(UTC),
-                crew=crew,
+                executor=executor,
                 progress=progress,
             )
     except ValueError as error:
-        message, code = describe(error)
-        if code is not ExitCode.WRONG_INPUT:
+        if failure_of(error) is not Failure.WRONG_INPUT:
             raise
-        session.err.print(f"[bold red]{escaped(area.name)}:[/] {escaped(message)}")
+        session.err.print(f"[bold red]{escaped(entry.name)}:[/] {escaped(str(error))}")
         return False
-    _tell_area(session, done)
+    _print_area(session, done)
     return True
 
 
 @contextmanager
-def _crew(config: Config, address: str | None) -> Iterator[Crew]:
-    """Who judges the tiles: this machine, or a cluster for as long as the block runs."""
+def _executor(config: Config, address: str | None) -> Iterator[TileExecutor]:
+    """Judges tiles on this machine, or on a cluster that stays connected for the block."""
     if address is None:
-        from satellite.compare.tile_executor import processes
+        from satellite.compare.tile_executor import process_executor
 
-        yield processes(config.satellite.workers)
+        yield process_executor(config.satellite.workers)
         return
     from cv_engine.cluster.connection import connected
-    from satellite.compare.tile_executor import cluster
+    from satellite.compare.tile_executor import cluster_executor
 
     with connected(address, verbose=False):
-        yield cluster()
+        yield cluster_executor()
 
 
 def _need_rasterio() -> None:
@@ -204,19 +294,21 @@ def _need_rasterio() -> None:
         import rasterio  # noqa: F401
     except ImportError:
         raise InputError(
-            "images from above need an extra that is not installed; run: pip install 'cv-engine[satellite]'"
+            "images from above need an extra that is not installed; "
+            "run: pip install 'cv-engine[satellite]'"
         ) from None
 
 
 def _detector(name: str) -> DetectorName:
     from satellite.compare.comparison_request import DetectorName
 
-    if name not in get_args(DetectorName):
-        raise InputError(f"--detector {name}: wanted is one of {', '.join(get_args(DetectorName))}")
+    known = get_args(DetectorName)
+    if name not in known:
+        raise InputError(f"--detector {name}: write one of {', '.join(known)}")
     return cast("DetectorName", name)
 
 
-def _outline(settings: SatelliteConfig) -> Any:
+def _outline_settings(settings: SatelliteConfig) -> OutlineSettings:
     from satellite.vector.buildings import OutlineSettings
 
     return OutlineSettings(
@@ -227,7 +319,7 @@ def _outline(settings: SatelliteConfig) -> Any:
     )
 
 
-def _area(session: Session, entry: AreaConfig) -> Any:
+def _area(session: Session, entry: AreaConfig) -> Area:
     from satellite.areas.area import Area
 
     settings = session.config.satellite
@@ -240,7 +332,7 @@ def _area(session: Session, entry: AreaConfig) -> Any:
         align=settings.align,
         roles=cast("tuple[tuple[Role, int], ...]", tuple(entry.roles.known.items())),
         nodata=entry.nodata,
-        outline=_outline(settings),
+        outline=_outline_settings(settings),
     )
 
 
@@ -267,47 +359,48 @@ def _judge(session: Session, land: Sequence[Path]) -> Judge:
         read.exempt,
         [camera.camera() for camera in session.config.cameras],
         seasonal=read.seasonal,
-        filed_sorts=session.config.satellite.sorts,
+        filed_change_types=session.config.satellite.change_types,
     )
 
 
-def _judged(comparison: Comparison, judge: Judge | None) -> Chapter:
-    from satellite.report.page import Chapter, Entry
+def _report_section(comparison: Comparison, judge: Judge | None) -> ReportSection:
+    from satellite.report.page import ReportedSite, ReportSection
 
-    entries = []
+    sites = []
     for site in comparison.sites:
         verdict = None if judge is None else comparison.verdict(site, judge)
-        entries.append(Entry(site, verdict))
-    return Chapter(comparison, tuple(entries))
+        sites.append(ReportedSite(site, verdict))
+    return ReportSection(comparison, tuple(sites))
 
 
-def _show(session: Session, chapter: Chapter) -> None:
-    """The changed buildings on stdout."""
+def _show_sites(session: Session, section: ReportSection) -> None:
+    """Print the changed buildings on stdout."""
     rows = []
-    for number, entry in enumerate(chapter.entries, 1):
-        building = entry.site.building
-        point = building.lonlat(chapter.comparison.grid.crs).representative_point()
+    for number, reported in enumerate(section.sites, 1):
+        building = reported.site.building
+        point = building.lonlat(section.comparison.grid.crs).representative_point()
         rows.append(
             {
                 "site": number,
-                "sort": entry.site.sort,
+                "sort": reported.site.change_type,
                 "area_m2": round(building.area_m2, 1),
                 "confidence": round(building.confidence, 3),
                 "latitude": round(point.y, 6),
                 "longitude": round(point.x, 6),
-                "verdict": None if entry.verdict is None else entry.verdict.reason,
+                "verdict": None if reported.verdict is None else reported.verdict.reason,
             }
         )
     if rows or session.format is Format.JSONL:
-        session.show(_table(rows), rows)
+        session.show(_sites_table(rows), rows)
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> Table:
+def _sites_table(rows: Sequence[dict[str, Any]]) -> Table:
     from rich.table import Table
 
     table = Table(box=None)
-    for name in ("site", "sort", "area m²", "confidence", "where", "verdict"):
-        table.add_column(name, justify="left" if name in ("sort", "where", "verdict") else "right")
+    right = ("site", "area m²", "confidence")
+    for name in ("site", "change", "area m²", "confidence", "where", "verdict"):
+        table.add_column(name, justify="right" if name in right else "left")
     for row in rows:
         table.add_row(
             str(row["site"]),
@@ -320,20 +413,20 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _tell(session: Session, comparison: Comparison, report: Path) -> None:
-    """Say on stderr what was compared, how far it can be trusted, and where it lies."""
-    from satellite.vector.change_types import Sort
+def _print_summary(session: Session, comparison: Comparison, report: Path) -> None:
+    """Print on stderr what was compared, the detector's F1, and the path of the report."""
+    from satellite.vector.change_types import ChangeType
 
     summary = comparison.summary
     sites = summary["sites"]
     counted = ", ".join(
-        f"{sites[sort]} {sort.replace('_', ' ')}" for sort in get_args(Sort) if sort in sites
+        f"{sites[name]} {name.replace('_', ' ')}" for name in get_args(ChangeType) if name in sites
     )
     lost = sum(summary["not_compared_km2"].values())
     f1 = comparison.detector_f1
     session.err.print(
-        f"{summary['covered_km2']:.3f} km² at {summary['resolution_m']:g} m, {lost:.3f} km² of it not compared: "
-        f"{counted or 'no changed building'}"
+        f"{summary['covered_km2']:.3f} km² at {summary['resolution_m']:g} m, "
+        f"{lost:.3f} km² of it not compared: {counted or 'no changed building'}"
     )
     session.err.print(
         f"detector: {comparison.detector} "
@@ -342,7 +435,7 @@ def _tell(session: Session, comparison: Comparison, report: Path) -> None:
     session.err.print(f"report: {escaped(str(report))}")
 
 
-def _tell_area(session: Session, done: AreaRun) -> None:
+def _print_area(session: Session, done: AreaRun) -> None:
     row = {
         "type": "area",
         "area": done.area,
@@ -357,19 +450,19 @@ def _tell_area(session: Session, done: AreaRun) -> None:
         session.line(row)
         return
     if not done.comparisons:
-        session.out.print(f"{done.area}: one image only, there is nothing yet to compare it with")
+        session.out.print(f"{done.area}: only one image, nothing to compare it with yet")
         return
     new = len(done.filed)
-    said = [f"{new or 'no'} new case{'' if new == 1 else 's'}"]
-    said += [f"{len(done.joined)} grown"] if done.joined else []
-    said += [f"{len(done.gone)} gone"] if done.gone else []
-    said += [f"{len(done.permitted)} closed by a permit"] if done.permitted else []
-    session.out.print(f"{done.area}: {', '.join(said)}; report: {done.report}")
+    parts = [f"{new or 'no'} new case{'' if new == 1 else 's'}"]
+    parts += [f"{len(done.joined)} grown"] if done.joined else []
+    parts += [f"{len(done.gone)} gone"] if done.gone else []
+    parts += [f"{len(done.permitted)} closed by a permit"] if done.permitted else []
+    session.out.print(f"{done.area}: {', '.join(parts)}; report: {done.report}")
 
 
 @contextmanager
-def _bar(session: Session, name: str = "") -> Iterator[Progress]:
-    """A progress bar on stderr, one stage after the other."""
+def _progress(session: Session, name: str = "") -> Iterator[Progress]:
+    """A progress bar on stderr for each stage in turn."""
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -377,9 +470,9 @@ def _bar(session: Session, name: str = "") -> Iterator[Progress]:
     shown = session.err.is_terminal
     with Progress(*columns, console=session.err, transient=True, disable=not shown) as bar:
 
-        def told(stage: str, share: float) -> None:
+        def update(stage: str, share: float) -> None:
             if stage not in stages:
                 stages[stage] = bar.add_task(f"{name} {stage}".strip(), total=1.0)
             bar.update(stages[stage], completed=share)
 
-        yield told
+        yield update

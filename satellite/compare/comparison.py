@@ -1,7 +1,7 @@
 """One comparison of two images: from the images to layers, polygons and figures, in a folder.
 
-Whatever is done is on the disk, so a comparison that was killed goes on where it stood: the alignment
-is estimated once, a tile that is done is not judged again.
+All intermediate results are on disk, so a comparison that was killed is resumed: the alignment is
+estimated once, and no tile is judged twice.
 """
 
 from __future__ import annotations
@@ -16,35 +16,36 @@ from typing import Any
 
 import shapely
 
-from satellite.compare.comparison_request import Order
+from satellite.compare.comparison_request import ComparisonRequest
 from satellite.compare.result import Comparison, Found, Site
-from satellite.compare.tile_executor import Crew, TileWork, alone, each
+from satellite.compare.tile_executor import TileExecutor, TileWork, run_tiles, serial_executor
 from satellite.errors import SatelliteError
 from satellite.imagery.acquisition import Acquisition
 from satellite.imagery.scene import Scene
 from satellite.layers.layers import Layers
 from satellite.registration.pair import Pair, Preparation
 from satellite.vector.buildings import OutlineSettings, outline
-from satellite.vector.change_types import sorts_of
+from satellite.vector.change_types import change_types_of
 from satellite.vector.gaps import gaps
 from satellite.vector.gis_files import Feature, Value, write_geojson, write_geopackage, write_whole
 
 __all__ = ["Comparison", "Progress", "Site", "compare"]
 
-# Side of a tile, pixels: with what is around it some hundred megabytes in all its forms. With half of it the cascade
-# takes an eighth longer, since what changed is cut at more borders, each part with ground around it.
+# Side of a tile, pixels. With its margin, a tile takes some hundred megabytes in all its forms.
+# With half that side the cascade takes an eighth longer: changed areas are cut at more borders, and
+# each part is judged with the ground around it.
 TILE_PX = 2048
 
 Progress = Callable[[str, float], None]
 
 
 def compare(
-    order: Order,
+    request: ComparisonRequest,
     folder: Path,
     *,
     settings: OutlineSettings | None = None,
     keep: bool = False,
-    crew: Crew = alone,
+    executor: TileExecutor = serial_executor,
     progress: Progress = lambda _stage, _share: None,
 ) -> Comparison:
     """Compares two images.
@@ -53,21 +54,22 @@ def compare(
     ``changes.geojson``, ``changes.gpkg``, ``not_compared.geojson`` and ``comparison.json``.
 
     Args:
-        order: Which two, and how.
-        folder: Where to; made if missing. One that holds the same comparison, begun, goes on.
+        request: The two images, and how they are compared.
+        folder: The folder to write to; made if missing. A folder that holds a part of the same
+            comparison is resumed.
         settings: What counts as a building.
-        keep: What the folder holds of these images is taken as it is, if all tiles are judged, even
-            by another version of the detector; what it holds else is begun anew. Without it,
-            another comparison is refused.
-        crew: Who judges the tiles.
-        progress: Told the stage and the share of it that is done, 0 to 1.
+        keep: Whether a complete comparison of the same images in the folder is kept, even one by
+            another version of the detector, and any other content is replaced. Without ``keep``,
+            a folder with another comparison is refused.
+        executor: Judges the tiles.
+        progress: Called with the stage and its share done, 0 to 1.
 
     Raises:
-        SatelliteError: An image cannot be used, the two do not fit together, the folder holds another
-            comparison, or the disk is full.
-        ModelError: The network cannot be had.
+        SatelliteError: An image cannot be used, the two do not fit together, the folder holds
+            another comparison, or the disk is full.
+        ModelError: The network is not available.
     """
-    with order.pair() as pair:
+    with request.pair() as pair:
         before, after = _acquisition(pair.before), _acquisition(pair.after)
         if after.time <= before.time:
             raise SatelliteError(
@@ -76,7 +78,7 @@ def compare(
             )
         state = _State(folder)
         if not (keep and state.finished(pair)):
-            _judge(order, pair, state, keep, crew, progress)
+            _judge(request, pair, state, keep, executor, progress)
         preparation = Preparation.from_dict(state.known["preparation"])
         pair.use(preparation)
         found = _found(pair, state, settings or OutlineSettings(), progress)
@@ -90,20 +92,20 @@ def compare(
 def _acquisition(scene: Scene) -> Acquisition:
     if scene.acquired is None:
         raise SatelliteError(
-            f"{scene.name}: it does not tell when it was taken: give its date, or write it into its name "
-            "as YYYYMMDD"
+            f"{scene.name}: the image does not say when it was taken: give its date, or write it "
+            "into its name as YYYYMMDD"
         )
     return Acquisition(scene.name, scene.acquired, scene.resolution_m)
 
 
 class _State:
-    """What a comparison's folder knows of it.
+    """The stored state of a comparison in its folder.
 
     Attributes:
         folder: The folder.
-        known: JSON values: ``asked`` and ``preparation`` from the beginning, ``detector`` and
-            ``detector_f1`` once all tiles are judged, ``found``, ``settings`` and ``summary`` at the
-            end.
+        known: JSON values: ``asked`` and ``preparation`` from the start, ``detector`` and
+            ``detector_f1`` once all tiles are judged, ``found``, ``settings`` and ``summary`` at
+            the end.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -112,11 +114,11 @@ class _State:
         self.known: dict[str, Any] = _read(self._path) if self._path.exists() else {}
 
     def finished(self, pair: Pair) -> bool:
-        """Whether all tiles of these images are judged."""
+        """Whether all tiles of the pair's images are judged."""
         return "detector" in self.known and self.known["asked"]["images"] == _images(pair)
 
     def add(self, **values: Any) -> None:
-        """Keeps values, whole or not at all."""
+        """Stores values, all of them or none."""
         self.known |= values
         _store(self._path, self.known)
 
@@ -126,13 +128,18 @@ def _images(pair: Pair) -> list[str]:
 
 
 def _judge(
-    order: Order, pair: Pair, state: _State, keep: bool, crew: Crew, progress: Progress
+    request: ComparisonRequest,
+    pair: Pair,
+    state: _State,
+    keep: bool,
+    executor: TileExecutor,
+    progress: Progress,
 ) -> None:
-    """Aligns the images and judges the tiles, as far as that is not done."""
-    chosen, folder = order.choose(pair.grid.resolution_m), state.folder
+    """Aligns the images and judges the tiles that are not judged yet."""
+    chosen, folder = request.choose(pair.grid.resolution_m), state.folder
     asked = {
         "detector": chosen.digest,
-        "options": [order.resolution_m, order.align, order.normalise, order.masks],
+        "options": [request.resolution_m, request.align, request.normalise, request.masks],
         "images": _images(pair),
     }
     if keep and state.known and state.known["asked"] != asked:
@@ -151,9 +158,9 @@ def _judge(
     todo = [tile.name for tile in pair.grid.tiles(layers.side, 0) if tile.name not in done]
     if todo:
         total = len(done) + len(todo)
-        each(
-            crew,
-            TileWork(order, state.known["preparation"], folder),
+        run_tiles(
+            executor,
+            TileWork(request, state.known["preparation"], folder),
             todo,
             lambda share: progress("tiles", (len(done) + share * len(todo)) / total),
         )
@@ -162,27 +169,27 @@ def _judge(
 
 
 def _found(pair: Pair, state: _State, settings: OutlineSettings, progress: Progress) -> Found:
-    """What the two differ in: as it is known, or outlined and written to the folder."""
+    """The stored differences, or else newly outlined ones, which are written to the folder."""
     if state.known.get("settings") == asdict(settings):
         try:
             return Found.from_dict(state.known["found"])
         except (KeyError, TypeError, ValueError, shapely.errors.ShapelyError):
-            pass  # what a version before this one wrote is outlined anew
+            pass  # written by an earlier version: outlined again
     layers = Layers.open(state.folder)
     buildings = outline(layers, pair.grid, settings, lambda share: progress("outlines", share))
-    sorts = sorts_of(buildings, pair, layers, lambda share: progress("sorts", share))
-    sites = [Site(building, sort) for building, sort in zip(buildings, sorts, strict=True)]
-    known = state.known
-    found = Found(
-        tuple(sites), tuple(gaps(layers, pair.grid)), known["detector"], known["detector_f1"]
+    change_types = change_types_of(
+        buildings, pair, layers, lambda share: progress("change types", share)
     )
+    sites = tuple(Site(*each) for each in zip(buildings, change_types, strict=True))
+    known = state.known
+    found = Found(sites, tuple(gaps(layers, pair.grid)), known["detector"], known["detector_f1"])
     _write(found, pair, state.folder)
     state.add(found=found.to_dict(), settings=asdict(settings))
     return found
 
 
 def _write(found: Found, pair: Pair, folder: Path) -> None:
-    """Writes the files for people and other programs."""
+    """Writes the GeoJSON files and the GeoPackage."""
     crs = pair.grid.crs
     common: dict[str, Value] = {
         "before": _acquisition(pair.before).time.astimezone(UTC).isoformat(),
@@ -203,7 +210,7 @@ def _write(found: Found, pair: Pair, folder: Path) -> None:
 def _properties(site: Site) -> dict[str, Value]:
     building = site.building
     return {
-        "sort": site.sort,
+        "sort": site.change_type,
         "area_m2": round(building.area_m2, 1),
         "width_m": round(building.width_m, 1),
         "confidence": round(building.confidence, 3),
@@ -217,11 +224,11 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise SatelliteError(f"{path}: cannot be read ({error}): remove the folder") from error
     if not isinstance(content, dict):
-        raise SatelliteError(f"{path}: is damaged: remove the folder")
+        raise SatelliteError(f"{path}: the file is damaged: remove the folder")
     return content
 
 
 def _store(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a JSON file, whole or not at all."""
+    """Replaces a JSON file atomically."""
     text = json.dumps(content, indent=1)
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""An order: which two images are to be compared, and how."""
+"""Comparison requests: which two images are to be compared, and how."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from satellite.registration.pair import Pair
 
 DetectorName = Literal["cascade", "network", "classical"]
 
-# F1 of changed pixels on nine LEVIR-CD pairs at 0.5 m, judged in tiles as scenes are (`tiled_f1` of
-# `python -m benchmarks change`), of the published network. Other images and networks have others.
+# F1 of changed pixels of the published network on nine LEVIR-CD pairs at 0.5 m, judged in tiles as
+# scenes are (`tiled_f1` of `python -m benchmarks change`). Other images and networks have others.
 _NETWORK_F1 = 0.93
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An image, and what it does not tell of itself; see :func:`satellite.imagery.scene.open_scene`.
+    """An image, with metadata it lacks; see :func:`satellite.imagery.scene.open_scene`.
 
     Attributes:
         path: Path or address.
         roles: Bands by role.
-        acquired: When it was taken.
-        nodata: Value of its empty pixels.
+        acquired: When the image was taken.
+        nodata: Value of empty pixels.
     """
 
     path: str
@@ -42,10 +42,10 @@ class Source:
     nodata: float | None = None
 
     def open(self) -> Scene:
-        """Opens it.
+        """Opens the image.
 
         Raises:
-            SatelliteError: It cannot be used.
+            SatelliteError: The image cannot be used.
         """
         return open_scene(
             self.path, roles=dict(self.roles), acquired=self.acquired, nodata=self.nodata
@@ -53,13 +53,13 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """A detector that was chosen.
+class ChosenDetector:
+    """An opened detector.
 
     Attributes:
-        detector: It.
-        digest: Tells what computed a result from everything else that might.
-        f1: F1 that was measured of it on other images, 0 to 1; ``None`` where it was not.
+        detector: The detector.
+        digest: Identifies the detector and its weights.
+        f1: F1 measured on other images, 0 to 1; ``None`` where it was not measured.
     """
 
     detector: Detector
@@ -68,19 +68,19 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ComparisonRequest:
     """Which two images are to be compared, and how.
 
     Attributes:
         before: The earlier image.
-        after: The later one.
-        detector: Which detector; ``"cascade"`` is the network on what a screen leaves,
+        after: The later image.
+        detector: Which detector; ``"cascade"`` runs the network on what a screen keeps,
             ``"classical"`` needs no network and finds far less.
         model: Name or path of the change network.
         resolution_m: Side of the pixels that are compared; ``None``: the coarser image's.
-        align: Whether local shifts are taken out.
-        normalise: Whether the difference of light is.
-        masks: Whether clouds and the like are told.
+        align: Whether local shifts are removed.
+        normalise: Whether differences of light are removed.
+        masks: Whether clouds, shadows, haze, snow and water are masked.
     """
 
     before: Source
@@ -97,7 +97,7 @@ class Order:
         """Opens both images as a pair.
 
         Raises:
-            SatelliteError: One cannot be used, or the two do not fit together.
+            SatelliteError: An image cannot be used, or the two do not fit together.
         """
         with self.before.open() as before, self.after.open() as after:
             yield Pair(
@@ -109,21 +109,21 @@ class Order:
                 masks=self.masks,
             )
 
-    def choose(self, resolution_m: float) -> Chosen:
+    def choose(self, resolution_m: float) -> ChosenDetector:
         """Opens the detector.
 
         Args:
-            resolution_m: Side of the pixels that it will be given.
+            resolution_m: Side of the pixels that the detector will be given.
 
         Raises:
-            ModelError: The network cannot be had.
-            SatelliteError: It does not fit the images.
+            ModelError: The network is not available.
+            SatelliteError: The network does not fit the images.
         """
         if self.detector == "classical":
-            return Chosen(ClassicalDetector(), self.detector, MEASURED_F1)
+            return ChosenDetector(ClassicalDetector(), self.detector, MEASURED_F1)
         network = open_change_network(self.model)
         measured = _NETWORK_F1 if network.name == "tinycd" else None
         detector: Detector = NetworkDetector(network, views_m=resolution_m)
         if self.detector == "cascade":
             detector = CascadeDetector(Screen(), detector)
-        return Chosen(detector, f"{self.detector} {network.digest}", measured)
+        return ChosenDetector(detector, f"{self.detector} {network.digest}", measured)

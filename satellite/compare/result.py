@@ -1,4 +1,4 @@
-"""What a comparison came to, and how it lies in its folder."""
+"""The result of a comparison, and its form on disk."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from satellite.imagery.views import Quality
 from satellite.records.judge import Judge, Verdict
 from satellite.registration.pair import Preparation
 from satellite.vector.buildings import Building
-from satellite.vector.change_types import Sort
+from satellite.vector.change_types import ChangeType
 from satellite.vector.gaps import Gap
 from satellite.vector.geodesy import area_m2
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A changed building, and what sort of change it is."""
+    """A changed building and its type of change."""
 
     building: Building
-    sort: Sort
+    change_type: ChangeType
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What two images differ in.
+    """The differences between two images.
 
     Attributes:
         sites: The changed buildings.
-        gaps: Where they could not be compared.
-        detector: What judged.
-        detector_f1: F1 that was measured of it on other images.
+        gaps: Areas that could not be compared.
+        detector: Name of the detector.
+        detector_f1: F1 of the detector measured on other images.
     """
 
     sites: tuple[Site, ...]
@@ -46,7 +46,7 @@ class Found:
     detector_f1: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; :meth:`from_dict` brings it back, to the last bit."""
+        """The differences as JSON values; :meth:`from_dict` restores them to the last bit."""
         return {
             "detector": self.detector,
             "detector_f1": self.detector_f1,
@@ -59,10 +59,11 @@ class Found:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Found:
-        """What :meth:`to_dict` stored.
+        """Restores what :meth:`to_dict` stored.
 
         Raises:
-            KeyError, TypeError, ValueError, shapely.errors.ShapelyError: It is not.
+            KeyError, TypeError, ValueError, shapely.errors.ShapelyError: The values are damaged, or
+                of another version.
         """
         return cls(
             sites=tuple(_site_from_dict(site) for site in stored["sites"]),
@@ -77,15 +78,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came of comparing two images.
+    """Two images that were compared.
 
     Attributes:
-        folder: Where the layers and files lie.
-        grid: What both were read on.
+        folder: Folder of the layers and files.
+        grid: The grid on which both images were read.
         before: The earlier image.
-        after: The later one.
-        preparation: What was estimated of the pair.
-        found: What the two differ in.
+        after: The later image.
+        preparation: The estimated shifts and light of the pair.
+        found: The differences.
     """
 
     folder: Path
@@ -102,30 +103,30 @@ class Comparison:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Where the two could not be compared."""
+        """Areas that could not be compared."""
         return self.found.gaps
 
     @property
     def detector(self) -> str:
-        """What judged."""
+        """Name of the detector."""
         return self.found.detector
 
     @property
     def detector_f1(self) -> float | None:
-        """F1 that was measured of it on other images, 0 to 1."""
+        """F1 of the detector measured on other images, 0 to 1; ``None``: not measured."""
         return self.found.detector_f1
 
     @property
     def residual_px(self) -> float | None:
-        """What is left of the shift between the two, pixels; ``None``: it was not estimated."""
+        """Shift left between the images after alignment, pixels; ``None``: not estimated."""
         shift = self.preparation.shift
         return None if shift is None else shift.residual_px
 
     def verdict(self, site: Site, judge: Judge) -> Verdict:
-        """What a city's records say of one of the sites."""
+        """Judges one of the sites by a city's records."""
         return judge.judge(
             site.building.lonlat(self.grid.crs),
-            site.sort,
+            site.change_type,
             self.before.time,
             self.after.time,
             area_m2=site.building.area_m2,
@@ -134,12 +135,9 @@ class Comparison:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Its figures, as JSON values: areas on the ground in square kilometres and metres."""
-        sites = Counter(site.sort for site in self.sites)
-        areas = {
-            sort: round(sum(s.building.area_m2 for s in self.sites if s.sort == sort), 1)
-            for sort in sorted(sites)
-        }
+        """The figures as JSON values: areas on the ground in square kilometres and metres."""
+        sites = Counter(site.change_type for site in self.sites)
+        areas = {name: round(self._area_m2(name), 1) for name in sorted(sites)}
         missing: dict[str, float] = defaultdict(float)
         for gap in self.gaps:
             missing[gap.reason.name.lower()] += gap.area_m2 / 1e6
@@ -157,11 +155,14 @@ class Comparison:
             "area_m2": areas,
         }
 
+    def _area_m2(self, change_type: ChangeType) -> float:
+        return sum(s.building.area_m2 for s in self.sites if s.change_type == change_type)
+
 
 def _site_to_dict(site: Site) -> dict[str, Any]:
     building = site.building
     return {
-        "sort": site.sort,
+        "sort": site.change_type,
         "polygon": building.polygon.wkb_hex,
         "appeared": building.appeared,
         "area_m2": building.area_m2,

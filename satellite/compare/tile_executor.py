@@ -1,4 +1,4 @@
-"""Crews: who judges the tiles of a comparison, in this process, in several, or on many machines."""
+"""Tile executors: the tiles of a comparison are judged serially, in processes, or on a cluster."""
 
 from __future__ import annotations
 
@@ -17,52 +17,52 @@ from typing import Any, Protocol
 import cv2
 import structlog
 
-from satellite.compare.comparison_request import Order
+from satellite.compare.comparison_request import ComparisonRequest
 from satellite.errors import SatelliteError
 from satellite.layers.layers import Layers
 from satellite.malloc_trim import release
 from satellite.registration.pair import Pair, Preparation
 
-# Tiles that a CPU of a cluster is given at once at most: opening the images and the network takes seconds.
-_AT_ONCE = 16
+# Most tiles in one task of a cluster's CPU. Opening the images and the network takes seconds.
+_MOST_PER_TASK = 16
 
 
 @dataclass(frozen=True, slots=True)
 class TileWork:
-    """What whoever judges tiles has to know; it can be sent to other processes and machines.
+    """Everything needed to judge tiles; can be sent to other processes and machines.
 
     Attributes:
-        order: What is compared, and how.
-        preparation: What was estimated of the pair, as JSON values.
-        folder: Where the layers lie.
+        request: The images, and how they are compared.
+        preparation: The estimated shifts and light of the pair, as JSON values.
+        folder: Folder of the layers.
     """
 
-    order: Order
+    request: ComparisonRequest
     preparation: Mapping[str, Any]
     folder: Path
 
-    def done(self, names: Iterable[str]) -> Iterator[str]:
-        """Judges tiles, and gives the name of each as it is on the disk.
+    def run(self, names: Iterable[str]) -> Iterator[str]:
+        """Judges tiles, and yields the name of each once its result is on disk.
 
         Raises:
             SatelliteError: An image cannot be read, or the layers cannot be written.
-            ModelError: The network cannot be had, or fails.
+            ModelError: The network is not available, or fails.
         """
         with ExitStack() as stack:
-            hand = _Hand(self, stack.enter_context(self.order.pair()))
+            worker = _TileWorker(self, stack.enter_context(self.request.pair()))
             for name in names:
-                hand.judge(name)
+                worker.judge(name)
                 yield name
 
 
-class _Hand:
+class _TileWorker:
     """Judges tiles with one detector and one pair of open images."""
 
     def __init__(self, work: TileWork, pair: Pair) -> None:
         pair.use(Preparation.from_dict(work.preparation))
         self._pair = pair
         self._layers = Layers.open(work.folder)
-        self._detector = work.order.choose(pair.grid.resolution_m).detector
+        self._detector = work.request.choose(pair.grid.resolution_m).detector
         margin, side = self._detector.margin_px, self._layers.side
         self._tiles = {tile.name: tile for tile in pair.grid.tiles(side, margin)}
 
@@ -74,61 +74,67 @@ class _Hand:
         release()
 
 
-class Crew(Protocol):
-    """Judges tiles; which of them in which order does not matter."""
+class TileExecutor(Protocol):
+    """Judges tiles, in any order."""
 
     def __call__(self, work: TileWork, names: Sequence[str]) -> Iterator[str]:
-        """Gives the name of each tile once it is done.
+        """Yields the name of each tile once it is judged.
 
         Raises:
-            SatelliteError, ModelError: As of :meth:`TileWork.done`; what is done is on the disk.
+            SatelliteError, ModelError: As of :meth:`TileWork.run`. Tiles judged so far are on disk.
         """
         ...
 
 
-def processes(count: int | None = None) -> Crew:
-    """A crew of processes on this machine, one thread each.
+def serial_executor(work: TileWork, names: Sequence[str]) -> Iterator[str]:
+    """Judges tiles in this process, one after the other."""
+    return work.run(names)
+
+
+def process_executor(count: int | None = None) -> TileExecutor:
+    """Makes an executor that judges tiles in processes of this machine, one thread each.
 
     Args:
-        count: How many; ``None``: one for each core that may be used.
+        count: Number of processes; ``None``: one for each core that this process may use.
     """
     wanted = count or len(os.sched_getaffinity(0))
 
-    def crew(work: TileWork, names: Sequence[str]) -> Iterator[str]:
-        hands = min(wanted, len(names))
-        if hands <= 1:
-            yield from work.done(names)
+    def execute(work: TileWork, names: Sequence[str]) -> Iterator[str]:
+        processes = min(wanted, len(names))
+        if processes <= 1:
+            yield from work.run(names)
             return
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(hands, context, initializer=_begin, initargs=(work,))
+        pool = ProcessPoolExecutor(processes, context, initializer=_start_process, initargs=(work,))
         try:
             for done in as_completed([pool.submit(_judge, name) for name in names]):
                 yield done.result()
         except BrokenProcessPool as error:
             raise SatelliteError(
-                "a process that judged tiles was ended from outside, most likely for want of memory; "
-                "what is done is kept: let fewer of them work (satellite.workers) and run it again"
+                "a process that judged tiles was ended from outside, most likely because memory "
+                "ran out; the tiles judged so far are kept: run it again with fewer processes "
+                "(satellite.workers)"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
-    return crew
+    return execute
 
 
-# Of a crew's process: set once, when it begins.
-_hands: list[_Hand] = []
-_open = ExitStack()
+# Set once in each process of a pool, when the process starts.
+_workers: list[_TileWorker] = []
+_open_images = ExitStack()
 
 
-def _begin(work: TileWork) -> None:
-    Thread(target=_end_with_parent, daemon=True).start()
+def _start_process(work: TileWork) -> None:
+    Thread(target=_exit_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
-    _be_silent()
-    _hands.append(_Hand(work, _open.enter_context(work.order.pair())))
+    _log_errors_only()
+    _workers.append(_TileWorker(work, _open_images.enter_context(work.request.pair())))
 
 
-def _end_with_parent() -> None:
-    """Ends this process where the one that gave it work is killed: its successor does the rest."""
+def _exit_with_parent() -> None:
+    """Exits this process when its parent is killed: the next run judges the remaining tiles."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -136,25 +142,25 @@ def _end_with_parent() -> None:
 
 
 def _judge(name: str) -> str:
-    _hands[0].judge(name)
+    _workers[0].judge(name)
     return name
 
 
-def cluster() -> Crew:
-    """A crew of all CPUs of the Ray cluster that this process is connected to.
+def cluster_executor() -> TileExecutor:
+    """Makes an executor of all CPUs of the Ray cluster that this process is connected to.
 
-    Its machines see the same folders, by the same paths.
+    All machines of the cluster must see the same folders under the same paths.
     """
     import ray
 
-    def crew(work: TileWork, names: Sequence[str]) -> Iterator[str]:
-        # A machine that is lost gives its tiles back: they are judged again elsewhere.
+    def execute(work: TileWork, names: Sequence[str]) -> Iterator[str]:
+        # Ray runs the tasks of a lost machine again on another one.
         remote = ray.remote(num_cpus=1, max_retries=-1)(_judge_all)
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         cpus = int(resources.get("CPU", 1))
-        at_once = max(1, min(_AT_ONCE, len(names) // (2 * cpus)))
-        some = [list(names[at : at + at_once]) for at in range(0, len(names), at_once)]
-        waiting = [remote.remote(work, each) for each in some]
+        size = max(1, min(_MOST_PER_TASK, len(names) // (2 * cpus)))
+        batches = [list(names[at : at + size]) for at in range(0, len(names), size)]
+        waiting = [remote.remote(work, batch) for batch in batches]
         while waiting:
             ready, waiting = ray.wait(waiting)
             try:
@@ -164,26 +170,26 @@ def cluster() -> Crew:
                     ray.cancel(task)
                 raise error.cause from None
 
-    return crew
+    return execute
 
 
 def _judge_all(work: TileWork, names: Sequence[str]) -> list[str]:
     cv2.setNumThreads(1)
-    _be_silent()
-    return list(work.done(names))
+    _log_errors_only()
+    return list(work.run(names))
 
 
-def _be_silent() -> None:
-    """Leaves out what the process that gives out the tiles has said of the same images already."""
+def _log_errors_only() -> None:
+    """Drops warnings about the images, which the main process has logged already."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
-def alone(work: TileWork, names: Sequence[str]) -> Iterator[str]:
-    """The crew that is this process by itself."""
-    return work.done(names)
-
-
-def each(crew: Crew, work: TileWork, names: Sequence[str], told: Callable[[float], None]) -> None:
-    """Has tiles judged and tells the share that is done, 0 to 1."""
-    for number, _ in enumerate(crew(work, names), 1):
-        told(number / len(names))
+def run_tiles(
+    executor: TileExecutor,
+    work: TileWork,
+    names: Sequence[str],
+    progress: Callable[[float], None],
+) -> None:
+    """Judges tiles with an executor and reports the share that is done, 0 to 1."""
+    for number, _ in enumerate(executor(work, names), 1):
+        progress(number / len(names))

@@ -1,4 +1,4 @@
-"""Sight: which cameras see a piece of ground, so that a case says whether it lies in a blind spot."""
+"""Camera coverage: which cameras see a piece of ground, and whether it is a blind spot."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from shapely.geometry import MultiPolygon, Polygon
 from zones.camera import Camera
 from zones.plane import LocalPlane, widened
 
-# Ground that fills less than this of a picture, along its longer side, shows nothing of a building.
+# Longer side in the picture below which ground shows nothing of a building.
 _LEAST_SEEN_PX = 16.0
-# Metres; a building of 15 m is smaller than that in the picture of a usual street camera (focal
-# length 900 px) from 850 m on, and houses stand in between long before.
+# Metres; from 850 m on a building of 15 m is smaller than that in the picture of a usual street
+# camera (focal length 900 px), and houses hide it long before.
 _FARTHEST_M = 1000.0
-# Frames that cameras send; the smallest that holds all of a camera's control points stands in where
-# nobody says how large its frame is.
+# Usual sizes of frames. Where a camera's frame size is unknown, the smallest one that holds all of
+# its control points is assumed.
 _FRAMES = ((640, 360), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160), (7680, 4320))
 
 
-class Sight:
-    """What cameras see of the ground.
+class Coverage:
+    """The ground that cameras cover.
 
-    Houses and trees that stand in the way are not known: a camera whose picture holds the ground
-    is taken to see it.
+    Houses and trees in the line of view are unknown: a camera whose picture holds the ground is
+    assumed to see it.
 
     Args:
-        cameras: The city's cameras. Of one with ground control points it is known what its picture
-            holds; of one with a position only, that it may see what lies within its
-            ``position_radius_m``; of one with neither, nothing.
+        cameras: The city's cameras. A camera with ground control points covers what its picture
+            shows; a camera with only a position may cover the ground within its
+            ``position_radius_m``; any other camera covers nothing known.
         frames: Width and height of cameras' full frames in pixels, by name. Default: the smallest
             usual frame that holds the camera's control points.
     """
@@ -49,7 +49,7 @@ class Sight:
                 points.append(point)
         self._tree = STRtree(points)
 
-    def of(self, polygon: Polygon | MultiPolygon) -> tuple[list[str], list[str]]:
+    def cameras_at(self, polygon: Polygon | MultiPolygon) -> tuple[list[str], list[str]]:
         """Names the cameras that see a piece of ground, and those that may see it.
 
         Args:
@@ -80,7 +80,7 @@ def _standpoint(camera: Camera) -> shapely.Point | None:
 
 
 def _within(camera: Camera, polygon: Polygon | MultiPolygon) -> bool:
-    """Whether ground lies within the radius in which a camera may see things."""
+    """Whether ground lies within the radius that a camera may cover."""
     if camera.position is None:
         return False
     plane = LocalPlane(*camera.position)

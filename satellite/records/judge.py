@@ -1,4 +1,4 @@
-"""Judge: whether a changed building had leave to be built, and whether it becomes a case."""
+"""Judges by a city's records whether a changed building is permitted, and whether it is a case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shapely import STRtree
 from shapely.geometry import MultiPolygon, Polygon
 
 from satellite.errors import SatelliteError
-from satellite.records.camera_coverage import Sight
+from satellite.records.camera_coverage import Coverage
 from satellite.records.permits import (
     DEMOLITION,
     Exemption,
@@ -20,25 +20,25 @@ from satellite.records.permits import (
     PlanningZone,
     SeasonalGround,
 )
-from satellite.vector.change_types import Sort
+from satellite.vector.change_types import ChangeType
 from zones.camera import Camera, only_areas
 
 Outcome = Literal["unpermitted", "permitted", "exempt", "seasonal", "not_filed"]
 
-#: The sorts of change that become cases: what was built. Bare ground never does, it is no building.
-FILED_SORTS: tuple[Sort, ...] = ("new", "extension")
-#: A demolition becomes a case only where it is asked for and at least so sure: a roof that a
-#: shadow or snow hides looks the same.
+#: The change types that become cases: what was built. Bare ground never does: it is no building.
+FILED_CHANGE_TYPES: tuple[ChangeType, ...] = ("new", "extension")
+#: Least confidence of a demolition that becomes a case, where demolitions are filed: a roof hidden
+#: by shadow or snow looks the same.
 DEMOLITION_CONFIDENCE = 0.9
-#: The part of a footprint that must lie inside a permit, an exempt area or seasonal fields. The
-#: outline of a detected building is good to a pixel or two, which is up to a fifth of a small one.
+#: Least share of a footprint that must lie inside a permit, an exempt area or seasonal fields. The
+#: outline of a detected building is good to a pixel or two: up to a fifth of a small building.
 MOST = 0.8
 
-# The part of a footprint from which a permit is its own: a neighbour's is touched by less, as far as
-# the outline is wrong.
+# Least share of a footprint that a permit for the building covers. The permit of a neighbour is
+# touched by less, through errors of the outline.
 _OWN = 0.05
-_BARE_GROUND: Sort = "bare_ground"
-_DEMOLITION: Sort = "demolition"
+_BARE_GROUND: ChangeType = "bare_ground"
+_DEMOLITION: ChangeType = "demolition"
 
 
 class _Ground(Protocol):
@@ -51,19 +51,19 @@ _Area = TypeVar("_Area", bound=_Ground)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the city's records say of a changed building.
+    """The verdict on a changed building by the city's records.
 
     Attributes:
         outcome: ``"unpermitted"`` becomes a case; ``"permitted"``, ``"exempt"``, ``"seasonal"`` and
-            ``"not_filed"`` (a sort of change that becomes none) do not.
-        reason: The same for people, such as ``"permit 2026-0117"``.
-        permits: Numbers of the permits that cover some of it, the largest part first.
-        outside_m2: Area outside these permits, square metres; all of it where there is none.
-        planning: Name of the planning zone in which most of it lies; ``None`` if in none.
+            ``"not_filed"`` (a change type that is not filed) do not.
+        reason: The reason for people, such as ``"permit 2026-0117"``.
+        permits: Numbers of the permits that cover a part of the building, the largest part first.
+        outside_m2: Area outside these permits, square metres; the whole area without a permit.
+        planning: Name of the planning zone with the largest part; ``None`` if in no zone.
         building: Whether that zone allows building; ``None`` if unknown.
         seen_by: Names of the cameras that see the place.
-        may_be_seen_by: Names of cameras of which only the position is known, and that it is near.
-        allowed: The ground of these permits, WGS 84; ``None`` where there is none.
+        may_be_seen_by: Names of nearby cameras of which only the position is known.
+        allowed: The ground of these permits, WGS 84; ``None`` without a permit.
     """
 
     outcome: Outcome
@@ -78,12 +78,12 @@ class Verdict:
 
     @property
     def files(self) -> bool:
-        """Whether it becomes a case."""
+        """Whether the building becomes a case."""
         return self.outcome == "unpermitted"
 
     @property
     def blind_spot(self) -> bool:
-        """Whether surely no camera sees the place."""
+        """Whether no camera sees, or may see, the place."""
         return not self.seen_by and not self.may_be_seen_by
 
     @property
@@ -101,19 +101,20 @@ class Verdict:
 
 
 class Judge:
-    """Judges changed buildings by what the city knows of the ground.
+    """Judges changed buildings by a city's records of the ground.
 
     Args:
         permits: Building permits.
         planning: Planning zones.
-        exempt: Areas whose buildings are let be.
+        exempt: Areas whose buildings are ignored.
         cameras: The city's cameras.
-        seasonal: Fields whose greenhouses, plastic mulch and harvest come and go.
-        filed_sorts: The sorts of change that become cases.
-        frames: Width and height of cameras' frames, by name (see :class:`~satellite.sight.Sight`).
+        seasonal: Fields on which greenhouses, plastic mulch and crops come and go.
+        filed_change_types: The change types that become cases.
+        frames: Width and height of cameras' frames in pixels, by name; see
+            :class:`~satellite.records.camera_coverage.Coverage`.
 
     Raises:
-        SatelliteError: A sort is unknown, or is no building.
+        SatelliteError: A change type is unknown, or is not a building.
     """
 
     def __init__(
@@ -124,22 +125,22 @@ class Judge:
         cameras: Sequence[Camera] = (),
         *,
         seasonal: Sequence[SeasonalGround] = (),
-        filed_sorts: Collection[str] = FILED_SORTS,
+        filed_change_types: Collection[str] = FILED_CHANGE_TYPES,
         frames: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
-        for sort in filed_sorts:
-            _check_sort(sort)
+        for change_type in filed_change_types:
+            _check_change_type(change_type)
         self._permits = _Layer(permits)
         self._planning = _Layer(planning)
         self._exempt = _Layer(exempt)
         self._seasonal = _Layer(seasonal)
-        self._sight = Sight(cameras, frames)
-        self._filed_sorts = frozenset(filed_sorts)
+        self._coverage = Coverage(cameras, frames)
+        self._filed_change_types = frozenset(filed_change_types)
 
     def judge(
         self,
         polygon: Polygon | MultiPolygon,
-        sort: Sort,
+        change_type: ChangeType,
         before: datetime,
         after: datetime,
         *,
@@ -149,22 +150,22 @@ class Judge:
         """Judges a changed building.
 
         Args:
-            polygon: Its footprint, WGS 84, longitude first.
-            sort: What kind of change it is.
+            polygon: The building's footprint, WGS 84, longitude first.
+            change_type: The type of change.
             before: When the earlier image was taken, timezone-aware.
-            after: When the later one was. A permit counts if it was valid on any day between.
-            area_m2: Of the footprint, square metres.
-            confidence: Of the change, 0 to 1.
+            after: When the later image was taken. A permit counts if valid on any day between.
+            area_m2: Area of the footprint, square metres.
+            confidence: Confidence of the change, 0 to 1.
         """
-        permits = self._valid_permits(polygon, sort, _day(before), _day(after))
+        permits = self._valid_permits(polygon, change_type, _day(before), _day(after))
         inside = _share(polygon, permits)
-        outcome, reason = self._outcome(polygon, sort, confidence, permits, inside)
+        outcome, reason = self._outcome(polygon, change_type, confidence, permits, inside)
         zone = max(
             self._planning.touching(polygon),
             key=lambda each: _shared(polygon, each.polygon),
             default=None,
         )
-        seen, perhaps = self._sight.of(polygon)
+        seen, perhaps = self._coverage.cameras_at(polygon)
         return Verdict(
             outcome=outcome,
             reason=reason,
@@ -180,14 +181,14 @@ class Judge:
         )
 
     def _valid_permits(
-        self, polygon: Polygon | MultiPolygon, sort: Sort, first: date, last: date
+        self, polygon: Polygon | MultiPolygon, change_type: ChangeType, first: date, last: date
     ) -> list[Permit]:
-        """The permits that cover some of a footprint, the one with the largest part first."""
+        """The permits that cover a part of a footprint, the largest part first."""
         found = [
             permit
             for permit in self._permits.touching(polygon)
             if permit.valid(first, last)
-            and (permit.kind == DEMOLITION) == (sort == _DEMOLITION)
+            and (permit.kind == DEMOLITION) == (change_type == _DEMOLITION)
             and _shared(polygon, permit.polygon) >= _OWN * polygon.area
         ]
         return sorted(found, key=lambda each: -_shared(polygon, each.polygon))
@@ -195,15 +196,15 @@ class Judge:
     def _outcome(
         self,
         polygon: Polygon | MultiPolygon,
-        sort: Sort,
+        change_type: ChangeType,
         confidence: float,
         permits: Sequence[Permit],
         inside: float,
     ) -> tuple[Outcome, str]:
-        if sort not in self._filed_sorts:
-            return "not_filed", f"{sort.replace('_', ' ')}: not a sort of change that is filed"
-        if sort == _DEMOLITION and confidence < DEMOLITION_CONFIDENCE:
-            return "not_filed", f"demolition, but only {confidence:.2f} sure"
+        if change_type not in self._filed_change_types:
+            return "not_filed", f"{change_type.replace('_', ' ')}: a change type that is not filed"
+        if change_type == _DEMOLITION and confidence < DEMOLITION_CONFIDENCE:
+            return "not_filed", f"demolition with a confidence of only {confidence:.2f}"
         exempt = self._exempt.touching(polygon)
         if _share(polygon, exempt) >= MOST:
             return "exempt", f"exempt: {', '.join(_largest_first(polygon, exempt))}"
@@ -218,7 +219,7 @@ class Judge:
 
 
 class _Layer(Generic[_Area]):
-    """Areas, found by place."""
+    """Areas with a spatial index."""
 
     def __init__(self, areas: Sequence[_Area]) -> None:
         self._areas = areas
@@ -228,24 +229,24 @@ class _Layer(Generic[_Area]):
         return [self._areas[i] for i in sorted(self._tree.query(polygon, predicate="intersects"))]
 
 
-def _check_sort(sort: str) -> None:
-    if sort not in get_args(Sort):
+def _check_change_type(change_type: str) -> None:
+    if change_type not in get_args(ChangeType):
         raise SatelliteError(
-            f"{sort!r} is no sort of change: known are {', '.join(get_args(Sort))}; cases are filed of "
-            f"{' and '.join(FILED_SORTS)} where nothing else is asked for"
+            f"{change_type!r} is not a change type: known are {', '.join(get_args(ChangeType))}; "
+            f"cases are filed of {' and '.join(FILED_CHANGE_TYPES)} by default"
         )
-    if sort == _BARE_GROUND:
+    if change_type == _BARE_GROUND:
         raise SatelliteError(
-            f"{sort!r} cannot become a case: cleared ground is no building yet; remove it from the "
-            "sorts that are filed, the layers show it all the same"
+            f"{change_type!r} cannot become a case: cleared ground is no building yet; remove it "
+            "from the change types that are filed, the layers show it anyway"
         )
 
 
 def _share(polygon: Polygon | MultiPolygon, areas: Sequence[_Ground]) -> float:
-    """The part of a polygon that lies inside any of some areas, 0 to 1."""
+    """The share of a polygon that lies inside the union of areas, 0 to 1."""
     if not areas:
         return 0.0
-    # A ratio of areas does not change with the scale of the two axes: degrees will do.
+    # A ratio of areas does not depend on the scale of the axes, so degrees are good enough.
     return _shared(polygon, shapely.union_all([area.polygon for area in areas])) / polygon.area
 
 

@@ -1,4 +1,4 @@
-"""Permits: what a city has allowed to be built, where it may be built at all, and what is let be."""
+"""A city's records of its ground: permits, planning zones, exempt areas and seasonal fields."""
 
 from __future__ import annotations
 
@@ -20,29 +20,30 @@ from zones.shape import read_shape
 Area = Polygon | MultiPolygon
 Building = Literal["allowed", "forbidden"]
 
-#: The kind of a permit that allows to take down, not to build.
+#: The kind of a permit for a demolition, which does not allow building.
 DEMOLITION = "demolition"
 
 _EXAMPLE = '"permit": "2026-0117", "zone": "R2", "exempt": "military" or "seasonal": "greenhouses"'
 _KEYS = ("permit", "valid_from", "valid_to", "kind", "zone", "building", "exempt", "seasonal")
-# Names of columns that are so like one of ours are slips of the pen; others are the city's own.
+# Similarity to a known property from which an unknown one is a typing error. Other unknown
+# properties are the city's own.
 _LIKE = 0.8
 _DEGREES_ONLY = ("crs84", "4326", "4490")  # names of WGS 84 and CGCS2000 in a file's crs
-# Degrees of longitude from which a polygon is one that crosses the antimeridian the wrong way round.
+# Width in degrees of longitude above which a polygon crosses the antimeridian without being cut.
 _WIDEST = 180.0
 _Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True)
 class Permit:
-    """Leave to build on a piece of ground for a time.
+    """A permit to build on a piece of ground for a time.
 
     Attributes:
-        number: As the authority wrote it.
-        polygon: The footprint allowed, WGS 84, longitude first.
+        number: The authority's number.
+        polygon: The permitted footprint, WGS 84, longitude first.
         valid_from: First day.
-        valid_to: Last day; ``None`` where it does not end.
-        kind: What it allows, in the authority's word; :data:`DEMOLITION` allows no building.
+        valid_to: Last day; ``None``: without end.
+        kind: The authority's name for what is permitted; :data:`DEMOLITION` allows no building.
     """
 
     number: str
@@ -52,7 +53,7 @@ class Permit:
     kind: str | None = None
 
     def valid(self, first: date, last: date) -> bool:
-        """Whether it was valid on any day from ``first`` to ``last``, both included."""
+        """Whether the permit was valid on any day from ``first`` to ``last``, both included."""
         return self.valid_from <= last and (self.valid_to is None or first <= self.valid_to)
 
 
@@ -61,10 +62,10 @@ class PlanningZone:
     """A zone of the land-use plan.
 
     Attributes:
-        name: The plan's own.
+        name: The plan's name for the zone.
         polygon: WGS 84, longitude first.
-        building: Whether anything may be built there; ``None`` where the plan does not say. With
-            or without it a building needs its permit.
+        building: Whether building is allowed; ``None`` if the plan does not say. A building needs
+            its permit in any case.
     """
 
     name: str
@@ -74,10 +75,10 @@ class PlanningZone:
 
 @dataclass(frozen=True)
 class Exemption:
-    """Ground whose buildings are no business of this authority.
+    """Ground whose buildings are ignored, since another authority is responsible for them.
 
     Attributes:
-        reason: Why.
+        reason: The reason, such as ``"military"``.
         polygon: WGS 84, longitude first.
     """
 
@@ -87,10 +88,10 @@ class Exemption:
 
 @dataclass(frozen=True)
 class SeasonalGround:
-    """Fields whose cover comes and goes: greenhouses, plastic mulch, harvest.
+    """Fields whose cover comes and goes: greenhouses, plastic mulch, crops.
 
     Attributes:
-        cover: What covers them.
+        cover: What covers the fields.
         polygon: WGS 84, longitude first.
     """
 
@@ -100,7 +101,7 @@ class SeasonalGround:
 
 @dataclass(frozen=True)
 class Land:
-    """All that is known of the ground; see :func:`read_land`."""
+    """All records of the ground; see :func:`read_land`."""
 
     permits: tuple[Permit, ...] = ()
     planning: tuple[PlanningZone, ...] = ()
@@ -111,15 +112,15 @@ class Land:
 def read_land(*paths: Path) -> Land:
     """Reads permits, planning zones, exempt areas and seasonal fields from GeoJSON files.
 
-    Each feature is a polygon in WGS 84 and says by its properties what it is: ``permit`` (a number)
-    with ``valid_from``, ``valid_to`` (ISO dates; null: without end) and ``kind``; ``zone`` (a name)
-    with ``building`` (``"allowed"`` or ``"forbidden"``); ``exempt`` (the reason); ``seasonal`` (what
-    covers the field). One file may hold all of them or each its own. Other properties are left
-    alone, and one that is null counts as absent: such files are tables of the city's own.
+    Each feature is a polygon in WGS 84 whose properties say what it is: ``permit`` (a number) with
+    ``valid_from``, ``valid_to`` (ISO dates; null: without end) and ``kind``; ``zone`` (a name) with
+    ``building`` (``"allowed"`` or ``"forbidden"``); ``exempt`` (the reason); ``seasonal`` (what
+    covers the field). A file may mix these kinds. Other properties are ignored, and a property that
+    is null counts as absent: such files are often exported from a city's own tables.
 
     Raises:
-        SatelliteError: Anything is wrong; the text has a line for each problem, with file, line and
-            key, and what to do.
+        SatelliteError: A file is wrong; the message has a line for each problem, with file, line,
+            key and advice.
     """
     problems: list[Problem] = []
     found: list[Permit | PlanningZone | Exemption | SeasonalGround] = []
@@ -154,7 +155,7 @@ def _features(document: Document) -> list[list[str | int]]:
     value = document.value
     features = value.get("features") if isinstance(value, dict) else None
     if not isinstance(value, dict) or value.get("type") != "FeatureCollection":
-        what = "this is no GeoJSON FeatureCollection"
+        what = "this is not a GeoJSON FeatureCollection"
         advice = 'write {"type": "FeatureCollection", "features": [...]}'
         raise ZoneError(Problem(document.where([]), what, advice))
     if not isinstance(features, list):
@@ -178,7 +179,7 @@ def _read(
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
         advice = 'write {"type": "Feature", "properties": {...}, "geometry": {...}}'
         raise ZoneError(
-            Problem(document.where(location, name), "this is no GeoJSON feature", advice)
+            Problem(document.where(location, name), "this is not a GeoJSON feature", advice)
         )
     properties = feature.get("properties")
     values = properties if isinstance(properties, dict) else {}
@@ -187,7 +188,7 @@ def _read(
     polygon: Area | None = None
     try:
         polygon = read_shape(document, location, reader.name, "wgs84")
-        _refuse_around(polygon, document, [*location, "geometry"], reader.name)
+        _check_antimeridian(polygon, document, [*location, "geometry"], reader.name)
     except ZoneError as error:
         reader.problems += error.problems
     made = reader.made(what, polygon) if polygon is not None else None
@@ -196,7 +197,9 @@ def _read(
     return made
 
 
-def _refuse_around(polygon: Area, document: Document, location: list[str | int], name: str) -> None:
+def _check_antimeridian(
+    polygon: Area, document: Document, location: list[str | int], name: str
+) -> None:
     """Refuses a polygon across the antimeridian that is not cut there: it would cover the world."""
     for part in shapely.get_parts(polygon):
         west, _, east, _ = part.bounds
@@ -210,7 +213,7 @@ def _refuse_around(polygon: Area, document: Document, location: list[str | int],
 
 
 class _Properties:
-    """The properties of a feature, and what is wrong with them."""
+    """The properties of a feature, and the problems found in them."""
 
     def __init__(
         self, document: Document, location: list[str | int], name: str, values: Mapping[str, Any]
@@ -232,14 +235,14 @@ class _Properties:
                 self.name = f"{self.name} ({key} {self._values[key]!s:.40})"
                 return key
         if not self.problems:
-            what = "nothing says what this area is"
+            what = "no property says what this area is"
             self._wrong("", what, f"add one of {_EXAMPLE} to its properties")
         return None
 
     def made(
         self, what: str | None, polygon: Area
     ) -> Permit | PlanningZone | Exemption | SeasonalGround | None:
-        """What the feature describes; ``None`` where ``problems`` say why not."""
+        """The record that the feature describes; ``None`` if there are ``problems``."""
         if what == "permit":
             return self._permit(polygon)
         if what == "exempt":
@@ -253,11 +256,11 @@ class _Properties:
         kind = self._text("kind") if "kind" in self._values else None
         if first is None:
             if "valid_from" not in self._values:
-                advice = 'write the first day it holds, such as "valid_from": "2026-03-01"'
+                advice = 'write the first day it is valid, such as "valid_from": "2026-03-01"'
                 self._wrong("valid_from", "it is missing", advice)
             return None
         if last is not None and last < first:
-            what = f"{last} lies before valid_from, {first}"
+            what = f"{last} is before valid_from, {first}"
             self._wrong("valid_to", what, "exchange the two, or correct one")
         return Permit(number, polygon, first, last, kind)
 
@@ -276,7 +279,7 @@ class _Properties:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         text = str(value).strip() if number or isinstance(value, str) else ""
         if not text or not text.isprintable():
-            self._wrong(key, f"{value!r:.60} is no name", "give a text or a number")
+            self._wrong(key, f"{value!r:.60} is not a name", "give a text or a number")
         return text
 
     def _day(self, key: str) -> date | None:
@@ -287,7 +290,7 @@ class _Properties:
         try:
             return date.fromisoformat(value.strip()[:10].replace("/", "-"))
         except (ValueError, AttributeError):
-            self._wrong(key, f"{value!r:.60} is no date", 'write it as "2026-03-01"')
+            self._wrong(key, f"{value!r:.60} is not a date", 'write it as "2026-03-01"')
             return None
 
     def _wrong(self, key: str, what: str, advice: str) -> None:

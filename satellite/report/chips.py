@@ -1,4 +1,4 @@
-"""Chips: pictures of a changed site at both dates, on which one sees at once what changed."""
+"""Image chips: pictures of a changed site at both dates, drawn so that the change is obvious."""
 
 from __future__ import annotations
 
@@ -30,15 +30,17 @@ from satellite.report.furniture import GroundScale, header
 
 Ring = NDArray[np.int32]
 
-_CONTEXT = 2.5  # times the site's longer side: shows what it stands by, and still fills the middle
-_LEAST_M = 60.0  # metres; a shed alone tells nothing, so at least a house and its garden is shown
+_CONTEXT = (
+    2.5  # times the site's longer side: shows the surroundings, and the site fills the middle
+)
+_LEAST_M = 60.0  # metres; a shed alone is not recognisable, a house with its garden is
 _LEAST_PX = 768  # width of a drawn picture: legible beside another one on a screen or a sheet
-_MOST_PX = 1536  # nobody sees more at once, and evidence is kept for years
-_FILL = 0.32  # opacity of what changed: plain to see, and the roof stays visible below
+_MOST_PX = 1536  # more is not visible on one screen, and evidence is kept for years
+_FILL = 0.32  # opacity of the filled change, under which the roof stays visible
 _HALO_PX = 2  # dark rim on both sides of a line, which stands out on any ground
-_PERIOD_MS = 1000  # of each date in the animation: long enough to look, short enough to compare
-_ANIMATION_PX = 640  # width; the whole file stays below a megabyte or so
-_COLOURS = 256  # of an animation: all that the format has
+_PERIOD_MS = 1000  # of each date in the animation: long enough to see, short enough to compare
+_ANIMATION_PX = 640  # width, with which the file stays below a megabyte or so
+_COLOURS = 256  # of an animation: the most that the format allows
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,19 @@ class Chips:
     """A site and the ground around it at two dates.
 
     Attributes:
-        before: uint8 ``(height, width, bands)``: red, green, blue, and whatever follows; as the
-            image has it.
-        after: The same of the later date.
-        transform: From their pixels (column, row; corners of pixels) to coordinates of ``crs``.
-        crs: Their coordinate reference system.
-        polygon: What changed, in ``crs``.
+        before: uint8 ``(height, width, bands)``: red, green, blue and any further bands, unchanged.
+        after: The same window of the later image.
+        transform: From pixels (column, row; corners of pixels) to coordinates of ``crs``.
+        crs: Coordinate reference system of the chips.
+        polygon: The changed site, in ``crs``.
         before_time: When ``before`` was taken, timezone-aware.
         after_time: When ``after`` was taken.
-        aligned: The two brought together and into one light, if they were: drawn in their place.
-        allowed: What a permit allows there, in ``crs``, if any.
+        aligned: Both pictures after alignment and normalisation, drawn in place of the unchanged
+            ones; ``None``: not aligned.
+        allowed: Ground of the permits, in ``crs``, if any.
 
     Raises:
-        SatelliteError: The two pictures are no RGB pictures of one size.
+        SatelliteError: The pictures are not RGB, or differ in size.
     """
 
     before: Picture
@@ -82,26 +84,27 @@ class Chips:
         sizes += [self.aligned.before.shape[:2]] if self.aligned else []
         if len(set(sizes)) > 1:
             raise SatelliteError(
-                f"the pictures differ in size, {' and '.join(map(str, sizes))}: read them on one grid"
+                f"the pictures differ in size, {' and '.join(map(str, sizes))}: "
+                "read them on one grid"
             )
 
     @cached_property
     def ground(self) -> GroundScale:
-        """What a pixel measures on the ground, and where north is."""
+        """Size of a pixel on the ground, and the direction of north."""
         height, width = self.before.shape[:2]
         return GroundScale.of(self.transform, self.crs, width, height)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """The pictures of a site for people, uint8 (H, W, 3) BGR.
+    """The drawn pictures of a site, uint8 (H, W, 3) BGR.
 
     Attributes:
-        before: The earlier date, with the outline of what changed later, and of what a permit allows.
+        before: The earlier date, with the outlines of the later change and of permitted ground.
         after: The later date, with the same outlines.
-        overlay: The later date, and what changed is filled.
+        overlay: The later date, with the change filled.
         both: Before and after side by side.
-        animation: A GIF that shows the one and the other in turn, again and again.
+        animation: A GIF that alternates between the two dates.
     """
 
     before: Image
@@ -112,13 +115,13 @@ class Drawn:
 
 
 def window_around(grid: Grid, polygon: Polygon | MultiPolygon) -> Window:
-    """The part of a grid that shows a site and what it stands by.
+    """Chooses the part of a grid that shows a site and its surroundings.
 
-    It is a square on the ground around the site, moved inside the grid where it would reach beyond,
-    and smaller only where the grid is.
+    The window is a square on the ground around the site. At the edge of the grid the window is
+    moved inwards, and it is smaller only where the grid is.
 
     Args:
-        grid: The grid that both dates are read on.
+        grid: The grid on which both dates are read.
         polygon: The site, in the grid's coordinates.
     """
     west, south, east, north = polygon.bounds
@@ -140,13 +143,13 @@ def window_around(grid: Grid, polygon: Polygon | MultiPolygon) -> Window:
 def read_chips(
     pair: Pair, polygon: Polygon | MultiPolygon, before_time: datetime, after_time: datetime
 ) -> Chips:
-    """Reads a site's pictures, as the images have them and as they were compared.
+    """Reads a site's pictures, both unchanged and as they were compared.
 
     Args:
         pair: The two images.
         polygon: The site, in coordinates of the pair's grid.
         before_time: When the earlier image was taken, timezone-aware.
-        after_time: When the later one was.
+        after_time: When the later image was taken.
 
     Raises:
         SatelliteError: A file cannot be read.
@@ -171,11 +174,12 @@ def read_chips(
 def draw(chips: Chips, caption: Sequence[str]) -> Drawn:
     """Draws a site's pictures.
 
-    All have date, scale bar and north arrow above and the caption below, where they hide nothing.
+    Date, scale bar and north arrow are above each picture and the caption is below, where they hide
+    nothing.
 
     Args:
         chips: The site; not changed.
-        caption: Lines of text; the first is the title. Without any there is no strip below.
+        caption: Lines of text; the first is the title. No lines: no strip below the pictures.
     """
     shown = chips.aligned or chips
     before, after = _canvas(chips, shown.before), _canvas(chips, shown.after)
@@ -207,16 +211,16 @@ def draw(chips: Chips, caption: Sequence[str]) -> Drawn:
 
 
 def animation(frames: Sequence[Image], period_ms: int = _PERIOD_MS) -> bytes:
-    """Makes a GIF that shows pictures in turn, without end.
+    """Makes an endless GIF of pictures.
 
-    All frames share one palette, so that what did not change does not flicker.
+    All frames share one palette, so that unchanged ground does not flicker.
 
     Args:
         frames: uint8 (H, W, 3) BGR, all of one size.
-        period_ms: How long each is shown.
+        period_ms: How long each frame is shown.
     """
     rgb = [np.ascontiguousarray(frame[:, :, ::-1]) for frame in frames]
-    # A quarter of the pixels tell the colours.
+    # A quarter of the pixels is enough to choose the colours.
     seen = np.ascontiguousarray(np.vstack(rgb)[::2, ::2])
     palette = Pictures.fromarray(seen).quantize(_COLOURS, Pictures.Quantize.MEDIANCUT)
     shown = [Pictures.fromarray(frame).quantize(palette=palette) for frame in rgb]
@@ -226,13 +230,13 @@ def animation(frames: Sequence[Image], period_ms: int = _PERIOD_MS) -> bytes:
 
 
 def geotiff(picture: Picture, transform: Affine, crs: CRS, time: datetime) -> bytes:
-    """Writes a window as GeoTIFF, all its bands and where and when they were taken.
+    """Encodes a window as GeoTIFF with all bands, its place and its time.
 
     Args:
         picture: uint8 ``(height, width, bands)``.
-        transform: From its pixels to coordinates of ``crs``.
-        crs: Its coordinate reference system.
-        time: When it was taken, timezone-aware.
+        transform: From the picture's pixels to coordinates of ``crs``.
+        crs: The picture's coordinate reference system.
+        time: When the picture was taken, timezone-aware.
 
     Returns:
         The file's bytes; the same input gives the same bytes.
@@ -248,7 +252,7 @@ def geotiff(picture: Picture, transform: Affine, crs: CRS, time: datetime) -> by
 
 
 def _canvas(chips: Chips, picture: Picture) -> Image:
-    """A date's picture, BGR, with square pixels on the ground and as wide as people need it."""
+    """One date's picture, BGR, with square pixels on the ground and a legible width."""
     height, width = picture.shape[:2]
     wide = min(max(width, _LEAST_PX), _MOST_PX)
     high = round(wide * (height * chips.ground.down_m) / (width * chips.ground.across_m))
@@ -258,7 +262,7 @@ def _canvas(chips: Chips, picture: Picture) -> Image:
 
 
 def _rings(chips: Chips, polygon: BaseGeometry, canvas: tuple[float, float]) -> list[Ring]:
-    """A polygon's rings in whole pixels of a canvas that is so many times as wide and as high."""
+    """A polygon's rings in whole pixels of a canvas; ``canvas`` is its scale across and down."""
     to_canvas = Affine.translation(-0.5, -0.5) @ Affine.scale(*canvas) @ ~chips.transform
     rings = []
     for part in shapely.get_parts(polygon):

@@ -26,7 +26,7 @@ _GEOD = Geod(ellps="WGS84")
 
 @dataclass(frozen=True, slots=True)
 class GroundScale:
-    """What pixels measure on the ground.
+    """Size and orientation of a picture's pixels on the ground.
 
     Attributes:
         across_m: Width of a pixel on the ellipsoid, metres.
@@ -40,11 +40,11 @@ class GroundScale:
 
     @classmethod
     def of(cls, transform: Affine, crs: CRS, width: int, height: int) -> GroundScale:
-        """Measures a picture in its middle.
+        """Measures the scale in the middle of a picture.
 
         Args:
-            transform: From its pixels to coordinates of ``crs``.
-            crs: Its coordinate reference system.
+            transform: From the picture's pixels to coordinates of ``crs``.
+            crs: The picture's coordinate reference system.
             width: Pixels.
             height: Pixels.
         """
@@ -58,7 +58,7 @@ class GroundScale:
 
 
 def bar_length_m(across_m: float) -> int:
-    """The longest round length that a scale bar may have.
+    """Chooses the length of a scale bar: the longest round one that fits.
 
     Args:
         across_m: Width of the picture on the ground, metres.
@@ -72,19 +72,19 @@ def bar_length_m(across_m: float) -> int:
 def header(
     width: int, text: str, pixel_m: float, north: tuple[float, float], size: int | None = None
 ) -> Image:
-    """Draws what goes above a picture: a text, a scale bar and an arrow to the north.
+    """Draws the band above a picture: a text, a scale bar and an arrow to the north.
 
-    They stand above and not on the picture, so that they hide nothing of it.
+    The band hides nothing of the picture.
 
     Args:
-        width: Of the picture, pixels.
-        text: What the picture shows.
-        pixel_m: Width of its pixels on the ground, metres.
-        north: Unit vector to true north in it, x right and y down.
-        size: Of the letters, pixels; ``None``: what suits the picture's width.
+        width: Width of the picture, pixels.
+        text: Title of the picture.
+        pixel_m: Width of the picture's pixels on the ground, metres.
+        north: Unit vector to true north in the picture, x right and y down.
+        size: Size of the letters, pixels; ``None``: derived from the picture's width.
 
     Returns:
-        uint8 BGR of that width.
+        uint8 BGR of the picture's width.
     """
     size = size or max(_LEAST_TEXT_PX, round(width * _TEXT_SHARE))
     pad, height = round(size * 0.6), round(size * 2.1)
@@ -97,7 +97,7 @@ def header(
 
 
 def _draw_north(band: Image, right: int, size: int, north: tuple[float, float]) -> int:
-    """Draws the arrow with its letter, ending at ``right``; gives where it begins."""
+    """Draws the arrow and its letter up to the column ``right``; returns their first column."""
     height = band.shape[0]
     wide = text_width("N", size, BOLD)
     base = round((height + 0.72 * size) / 2)
@@ -112,7 +112,7 @@ def _draw_north(band: Image, right: int, size: int, north: tuple[float, float]) 
 
 
 def _draw_scale(band: Image, right: int, size: int, width: int, pixel_m: float) -> None:
-    """Draws a scale bar that ends at ``right``, its length in words above it."""
+    """Draws a scale bar that ends at the column ``right``, and its length above it."""
     length_m = bar_length_m(width * pixel_m)
     text = f"{length_m} m" if length_m < 1000 else f"{length_m // 1000} km"
     long, tick = round(length_m / pixel_m), max(2, size // 8)

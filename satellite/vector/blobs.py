@@ -1,9 +1,9 @@
-"""Connected pixels of probable change, found block by block, each as a whole.
+"""Blobs: connected pixels of probable change, found block by block, each blob as a whole.
 
-Whether a building lies within a block or across the border of several must make no difference.
-What lies within is cut out. What touches the border is followed beyond it, in windows of its own,
-and belongs to the block in which its first pixel lies; so blocks need to know nothing of each other
-and the memory taken is that of a block, or of the largest window followed.
+The result does not depend on where the borders of blocks run. A blob inside a block is cut out. A
+blob that touches the block's border is followed beyond it in windows of its own, and belongs to the
+block of its first pixel. Blocks are therefore independent, and the memory needed is that of one
+block, or of the largest window followed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from satellite.layers.layers import Rasters, Reader
 
 Mask = NDArray[np.bool_]
 
-# How far beyond its border a blob is followed at first, pixels; doubled until it ends, but not
-# beyond what fits into memory beside the longest blob.
+# Margin by which a blob is followed at first, pixels; doubled until the blob ends, up to what fits
+# into memory beside the longest blob.
 _STEP = 64
 _LONGEST_STEP = 512
-# A blob longer than this is not followed but cut at the borders of the blocks, pixels: 1 km at
-# 0.5 m is no building but a flood, a harvest or a failed alignment, and memory must be bounded.
+# Longest blob that is followed, pixels; longer ones are cut at the borders of blocks. 1 km at 0.5 m
+# is not a building but a flood, a harvest or a failed alignment, and memory must be bounded.
 LONGEST = 2048
 
 
@@ -36,12 +36,12 @@ class Blob:
     """Pixels at or above a level that touch each other, corners included.
 
     Attributes:
-        appeared: Whether it is of what appeared, not of what is gone.
-        left: Column of its window on the grid.
-        top: Row of its window on the grid.
-        mask: bool ``(height, width)``: its pixels; none lies within the margin along the edges.
-        probability: uint8 of the same shape: probability times 255, its surroundings included.
-        quality: uint8 of the same shape of :class:`~satellite.views.Quality`.
+        appeared: Whether the pixels appeared; ``False``: they are gone.
+        left: Column of the blob's window on the grid.
+        top: Row of the blob's window on the grid.
+        mask: bool ``(height, width)``: the blob's pixels; none in the margin along the edges.
+        probability: uint8 of the same shape: probability times 255, surroundings included.
+        quality: uint8 of the same shape of :class:`~satellite.imagery.views.Quality`.
     """
 
     appeared: bool
@@ -59,14 +59,14 @@ def blobs(
 
     Args:
         reader: The rasters.
-        grid: Their grid.
+        grid: The grid of the rasters.
         tile: The block; padded by ``margin``.
         level: Probability times 255 from which a pixel belongs to a blob.
-        least_px: Area that a blob's outline must be able to have, pixels; smaller ones are noise.
-        margin: Pixels around a blob that are handed out with it, 1 or more.
+        least_px: Least area of a blob's outline, pixels; smaller blobs are noise.
+        margin: Pixels around a blob that are returned with it, 1 or more.
 
     Yields:
-        First what appeared, then what is gone.
+        The blobs that appeared, then those that are gone.
     """
     rasters = reader.read(tile.padded)
     for appeared in (True, False):
@@ -79,7 +79,7 @@ def blobs(
 
 @dataclass(slots=True)
 class _Search:
-    """The blobs of one sense in one block."""
+    """The blobs of one block that appeared, or those that are gone."""
 
     reader: Reader
     grid: Grid
@@ -87,7 +87,8 @@ class _Search:
     appeared: bool
     level: int
     margin: int
-    followed: tuple[Window, Mask, bool] | None = None  # the last one: box, pixels, whether whole
+    # The last blob that was followed: box, pixels, and whether it is whole.
+    followed: tuple[Window, Mask, bool] | None = None
 
     def run(self, rasters: Rasters, inside: Picture, least_px: float) -> Iterator[Blob]:
         labels, boxes = _label(inside, self.level)
@@ -110,7 +111,7 @@ class _Search:
                 yield self._cut(self.reader.read(window), window, *whole)
 
     def _leaves(self, box: Window) -> bool:
-        """Whether something in a box of the block may go on in another block."""
+        """Whether a blob with this box in the block may continue in another block."""
         core, right, bottom = self.tile.core, box.col_off + box.width, box.row_off + box.height
         return bool(
             box.col_off == core.col_off > 0
@@ -120,12 +121,12 @@ class _Search:
         )
 
     def _follow(self, box: Window, here: Mask) -> tuple[Window, Mask] | None:
-        """The whole of what a block has a piece of: its box and pixels; ``None`` if it is too long."""
-        # A pixel of it, in its first column.
+        """Box and pixels of the whole blob of a block's piece; ``None`` if it is too long."""
+        # A pixel of the piece, in its first column.
         seed_x, seed_y = box.col_off, box.row_off + int(here[:, 0].argmax())
         if self.followed is not None:
             known, mask, whole = self.followed
-            if _has(known, mask, seed_x, seed_y):  # another piece of the same
+            if _has(known, mask, seed_x, seed_y):  # another piece of the same blob
                 return (known, mask) if whole else None
         step = _STEP
         while True:
@@ -144,14 +145,14 @@ class _Search:
             step = min(2 * step, _LONGEST_STEP)
 
     def _owns(self, box: Window, mask: Mask, labels: NDArray[np.int32], label: int) -> bool:
-        """Whether the first pixel of a blob, row by row, lies in this piece of it."""
+        """Whether the first pixel of a blob, row by row, lies in the block's piece."""
         core = self.tile.core
         row, col = box.row_off - core.row_off, box.col_off + int(mask[0].argmax()) - core.col_off
         within = 0 <= row < core.height and 0 <= col < core.width
         return within and int(labels[row, col]) == label
 
     def _cut(self, rasters: Rasters, window: Window, box: Window, mask: Mask) -> Blob:
-        """The blob with its margin, out of rasters that lie at ``window``."""
+        """Cuts the blob and its margin out of rasters whose place is ``window``."""
         around = _grown(box, self.margin)
         top, left = around.row_off - window.row_off, around.col_off - window.col_off
         part = slice(top, top + around.height), slice(left, left + around.width)
@@ -170,7 +171,7 @@ def _band(rasters: Rasters, appeared: bool) -> Picture:
 
 
 def _has(box: Window, mask: Mask, x: int, y: int) -> bool:
-    """Whether a pixel of the grid is one of a mask's, which lies in a box."""
+    """Whether a pixel of the grid belongs to a mask, whose place is ``box``."""
     row, col = y - box.row_off, x - box.col_off
     return 0 <= row < box.height and 0 <= col < box.width and bool(mask[row, col])
 

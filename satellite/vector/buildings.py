@@ -1,8 +1,8 @@
 """From the probability of change to changed buildings: one polygon each.
 
-A building is what stays at or above the probability ``threshold`` and reaches ``seed`` somewhere
-(hysteresis). Its outline is the line on which the interpolated probability is the threshold
-(marching squares), where building and no building are equally likely, so it lies between pixels.
+A building is a connected area with at least the probability ``threshold`` that reaches ``seed``
+somewhere (hysteresis). The outline is the line on which the interpolated probability equals the
+threshold (marching squares), and therefore lies between pixels.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from satellite.vector.regularise import regularise, simplify
 
 # Side of the blocks in which the rasters are read, pixels: 3 bytes each, so 13 MB at a time.
 _BLOCK = 2048
-# Around a building, its images' comparability says how far the finding is to be trusted, metres:
-# as far as a cloud's unmasked fringe or its shadow's reaches.
+# Distance around a building within which pixels that could not be compared make it uncertain,
+# metres: the width of the unmasked fringe of a cloud or of its shadow.
 _NEIGHBOURHOOD_M = 10.0
-# A contour's area may shrink by this factor when it is regularised, not more.
+# Least factor by which regularisation may change a contour's area.
 _AREA_SLACK = 0.8
-# Share of the smaller of two outlines that may lie within the other one: rounding, no more.
+# Largest share of the smaller of two outlines that may lie within the other one: rounding only.
 _OVERLAP = 0.001
 
 
@@ -49,9 +49,9 @@ class OutlineSettings:
         threshold: Probability along the outline, above 0 and below 1.
         seed: Probability that must be reached somewhere within.
         min_area_m2: Smallest area, square metres.
-        min_width_m: Smallest width, metres; what hangs together by less is cut apart.
-        min_hole_m2: Smallest courtyard; smaller holes (a roof window, noise) are filled.
-        right_angles: Whether outlines are made right-angled where they nearly are.
+        min_width_m: Smallest width, metres; parts joined by a narrower bridge are separated.
+        min_hole_m2: Smallest courtyard; smaller holes (roof windows, noise) are filled.
+        right_angles: Whether nearly right-angled outlines are made right-angled.
     """
 
     threshold: float = 0.5
@@ -64,8 +64,8 @@ class OutlineSettings:
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= self.seed < 1:
             raise SatelliteError(
-                f"threshold {self.threshold:g} and seed {self.seed:g}: both are probabilities above "
-                "0 and below 1, and the seed is no less than the threshold"
+                f"threshold {self.threshold:g} and seed {self.seed:g}: both are probabilities "
+                "above 0 and below 1, and the seed is at least the threshold"
             )
         for name in ("min_area_m2", "min_width_m", "min_hole_m2"):
             if not 0 <= getattr(self, name) < float("inf"):
@@ -78,11 +78,12 @@ class Building:
 
     Attributes:
         polygon: In coordinates of the grid; courtyards are holes.
-        appeared: Whether it is new; ``False``: it is gone.
-        area_m2: On the ellipsoid, without the courtyards.
-        width_m: Shorter side of its minimum rotated rectangle.
+        appeared: Whether the building is new; ``False``: it is gone.
+        area_m2: Area on the ellipsoid, without the courtyards.
+        width_m: Shorter side of the minimum rotated rectangle.
         confidence: Mean calibrated probability inside, 0 to 1.
-        uncertain_share: Share of the ground within 10 m, itself included, that could not be compared.
+        uncertain_share: Share of the building and the ground within 10 m that could not be
+            compared.
     """
 
     polygon: shapely.Polygon
@@ -93,7 +94,7 @@ class Building:
     uncertain_share: float
 
     def lonlat(self, crs: CRS) -> shapely.Polygon | shapely.MultiPolygon:
-        """The polygon in WGS 84 as GeoJSON wants it; ``crs`` is the grid's."""
+        """The polygon in WGS 84, in the form of GeoJSON; ``crs`` is the grid's."""
         return to_lonlat(self.polygon, crs)
 
 
@@ -106,21 +107,22 @@ def outline(
 ) -> list[Building]:
     """Finds the changed buildings of a comparison.
 
-    The rasters are read in blocks, and a building that lies in several is found as a whole, the
-    same as without blocks. Outlines of buildings of the same sense do not overlap.
+    The rasters are read in blocks; the result does not depend on the blocks. Outlines of two
+    buildings that appeared do not overlap, nor do those of two that are gone.
 
     Args:
-        reader: The rasters, such as :class:`~satellite.layers.Layers`.
-        grid: Their grid.
+        reader: The rasters, such as :class:`~satellite.layers.layers.Layers`.
+        grid: The grid of the rasters.
         settings: What counts as a building.
-        progress: Told the share that is done, 0 to 1, after each block.
+        progress: Called with the share done, 0 to 1, after each block.
         block: Side of the blocks, pixels; bounds the memory.
 
     Returns:
-        The buildings, block by block from the north-west; those that appeared first in each.
+        The buildings, block by block from the north-west; in each block, those that appeared come
+        first.
 
     Raises:
-        SatelliteError: The grid's places cannot be expressed in longitude and latitude.
+        SatelliteError: Places of the grid have no longitude and latitude.
     """
     finder = _Finder(reader, grid, settings or OutlineSettings())
     tiles = list(grid.tiles(block, finder.margin))
@@ -138,17 +140,17 @@ def outline(
 
 @dataclass(slots=True)
 class _Outline:
-    """An outline in pixels of the grid, with what the pixels within say."""
+    """An outline in pixels of the grid, with the figures of the pixels inside."""
 
     polygon: shapely.Polygon
-    contour: shapely.Polygon  # as it comes from the pixels
+    contour: shapely.Polygon  # before regularisation
     appeared: bool
     confidence: float
     uncertain_share: float
 
 
 class _Finder:
-    """The settings in pixels of a grid, and what they make of a blob."""
+    """Finds the buildings in blobs, with the settings in pixels of a grid."""
 
     def __init__(self, reader: Reader, grid: Grid, settings: OutlineSettings) -> None:
         pixel_m = grid.resolution_m
@@ -165,7 +167,7 @@ class _Finder:
         self.margin = ceil(self.near_px) + 1
 
     def outlines(self, blob: Blob) -> Iterator[_Outline]:
-        """The buildings in a blob; neighbours that hang together by a thin bridge are several."""
+        """The buildings in a blob; neighbours joined by a thin bridge are separate."""
         if int(blob.probability[blob.mask].max()) < self.seed:
             return
         parts = _split(_without_holes(blob.mask, self.hole_px), self.width_px)
@@ -192,12 +194,12 @@ class _Finder:
             yield _Outline(polygon, whole, appeared, confidence, share)
 
     def _regularised(self, contour: shapely.Polygon) -> shapely.Polygon:
-        """Right angles are those on the ground, where pixels may be narrower than high."""
+        """Regularises a contour in the scale of the ground: pixels may be narrower than high."""
         ground = scale(contour, self.aspect, 1.0, origin=(0, 0))
         return scale(regularise(ground), 1 / self.aspect, 1.0, origin=(0, 0))
 
     def building(self, found: _Outline) -> Building | None:
-        """The building on the ground, unless it is too small or too narrow."""
+        """The building of an outline; ``None`` if it is too small or too narrow."""
         polygon = affine_transform(found.polygon, self.grid.transform.to_shapely())
         area = area_m2(polygon, self.grid.crs)
         if area < self.settings.min_area_m2:
@@ -220,17 +222,17 @@ def _without_holes(mask: NDArray[np.bool_], hole_px: float) -> NDArray[np.bool_]
 
 
 def _split(mask: NDArray[np.bool_], width_px: int) -> NDArray[np.int32]:
-    """Cuts what hangs together by less than ``width_px``, and drops what is narrower.
+    """Separates parts joined by less than ``width_px``, and drops narrower parts.
 
     Returns:
-        Numbers of the parts from 1 by pixel, 0 for none.
+        The number of the part of each pixel, from 1; 0 for none.
     """
     cores = mask.astype(np.uint8)
     if width_px > 1:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width_px, width_px))
         cores = cv2.morphologyEx(cores, cv2.MORPH_OPEN, disc).astype(np.uint8)
     parts = np.asarray(cv2.connectedComponents(cores, connectivity=4)[1], np.float32)
-    # A disc does not reach into right angles: up to (sqrt 2 - 1) of its radius is given back.
+    # A disc does not reach into right angles: parts grow again by up to (sqrt 2 - 1) of its radius.
     for _ in range(ceil(0.21 * width_px) if width_px > 1 else 0):
         grown = np.asarray(cv2.dilate(parts, np.ones((3, 3), np.uint8)), np.float32)
         parts = np.where((parts == 0) & mask, grown, parts)
@@ -240,18 +242,20 @@ def _split(mask: NDArray[np.bool_], width_px: int) -> NDArray[np.int32]:
 def _alone(
     probability: Picture, all_parts: NDArray[np.bool_], part: NDArray[np.bool_], level: float
 ) -> NDArray[np.float32]:
-    """The probability, with no more than a part's own pixels above the level.
+    """The probability, with only one part's pixels above the level.
 
-    Pixels that are cut off become as far below the level as a sure one is above it, so that the
-    outline passes half-way between the two and never overlaps that of a neighbour. Holes that are
-    filled become sure ones.
+    The pixels of other parts become as far below the level as a certain pixel is above it, so that
+    the outline passes half-way and never overlaps a neighbour's. Filled holes become certain.
     """
     cut = np.where((probability > level) & ~part, 2 * level - 255, probability)
     return np.where(part & ~all_parts, 255.0, cut).astype(np.float32)
 
 
 def contours(probability: NDArray[np.float32], level: float) -> Iterator[shapely.Polygon]:
-    """What lies above a level, by marching squares (Lorensen and Cline, 1987), pixel corners at 0."""
+    """Polygons of the area above a level, by marching squares (Lorensen and Cline, 1987).
+
+    The corner of the first pixel is at 0, 0.
+    """
     generator = contour_generator(z=probability, fill_type=FillType.OuterOffset)
     found = cast(
         tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]]], generator.filled(level, 256.0)
@@ -270,7 +274,7 @@ def _share_near(mask: NDArray[np.bool_], uncertain: NDArray[np.bool_], near_px: 
 
 
 def _overlapping(found: list[_Outline]) -> list[_Outline]:
-    """Outlines that right angles have pushed into a neighbour of the same sense."""
+    """Outlines that regularisation has pushed into a neighbour's outline."""
     touching: list[_Outline] = []
     for appeared in (True, False):
         same = [one for one in found if one.appeared is appeared]

@@ -1,7 +1,7 @@
-"""Tells the sorts of change apart: new building, extension, demolition, and bare ground.
+"""Classifies changes: new building, extension, demolition, and bare ground.
 
-Measured on 59 new houses of LEVIR-CD (0.5 m): none is taken for an extension, and of the same houses
-with half of each standing before, 49 are told to be extended.
+Measured on 59 new houses of LEVIR-CD (0.5 m): none is taken for an extension. Of the same houses
+with half of each already standing before, 49 are classified as extensions.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 from shapely.affinity import affine_transform, translate
 
-from satellite.detection.colours import Plane, fitted, indices, working
+from satellite.detection.colours import Plane, indices, resized_to, to_working_resolution
 from satellite.detection.roofs import Roofs, roofs
-from satellite.detection.shadows import around
+from satellite.detection.shadows import local_mean
 from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid
 from satellite.imagery.views import Change, Quality, Views
@@ -33,81 +33,84 @@ from satellite.registration.morphology import Mask, closed, dilated, opened
 from satellite.registration.pair import Pair
 from satellite.vector.buildings import Building
 
-#: A building where none stood; one that was added to; one that is gone; ground made ready to build on.
-Sort = Literal["new", "extension", "demolition", "bare_ground"]
-#: What people call them.
-SORT_NAMES: Final[Mapping[Sort, str]] = {
+#: A building where none was; an addition to a building; a building that is gone; ground cleared for
+#: building.
+ChangeType = Literal["new", "extension", "demolition", "bare_ground"]
+#: The names for people.
+CHANGE_TYPE_NAMES: Final[Mapping[ChangeType, str]] = {
     "new": "new building",
     "extension": "extension",
     "demolition": "demolition",
     "bare_ground": "bare ground",
 }
 
-# What is looked at around a changed building, metres: its neighbours, and enough ground to tell them
-# from it.
+# Width of the ground that is read around a changed building, metres: its neighbours, and enough
+# ground to distinguish them.
 _AROUND_M: Final = 60.0
-# Of a changed building no more is looked at than that many metres each way, so memory is bounded.
+# Largest distance from the middle of a changed building that is read, metres; bounds the memory.
 _FAR_M: Final = 250.0
-# Side of the squares in which buildings are looked at together, metres: twice as much is no window larger,
-# but for a single building's.
+# Side of the squares in which buildings are classified together, metres. No window is more than
+# twice as large, except a single building's.
 _TOGETHER_M: Final = 250.0
-# Around a building, what may touch it, metres.
+# Greatest distance of what may touch a building, metres.
 _NEAR_M: Final = 6.0
-# Share of the ground that buildings cover. Each date is one witness of what stands at both, so two
-# that are half sure agree on more than either knows.
+# Share of the ground that buildings cover: the prior of a building. Each date is an observation of
+# the buildings that stand at both, so two uncertain dates together are more certain than either.
 _COVERED: Final = 0.1
-# Below that, a date denies it, whatever the other says: a plot that was cleared, its new roof.
+# Likelihood below which one date excludes a building at both: a cleared plot, or its new roof.
 _DENIED: Final = 0.15
-# Probability from which something has appeared, which stood at one date only.
+# Probability from which a building has appeared, and so stands at one date only.
 _APPEARED: Final = 0.5
-# Share of a region from which it is bare ground as a whole.
+# Share of a region from which the whole region is bare ground.
 _BARE_SHARE: Final = 0.5
-# Narrower than that is no building, metres (diameter): walls, rows of parked cars.
+# Smallest width of a building, metres: walls and rows of parked cars are narrower.
 _NARROW_M: Final = 4.0
-# An extension begins this close to the building that it extends, metres: the eaves of the one and
-# the blur of the other are not known better.
+# Greatest gap between an extension and the building it extends, metres: the uncertainty from eaves
+# and blur.
 _TOUCHING_M: Final = 2.0
-# Share of an extension's outline along which it touches; a neighbour's corner is no extension.
+# Least share of an extension's outline along which it touches; touching at a corner is not enough.
 _TOUCHING_SHARE: Final = 0.25
 
-# Ground is bare where it shows no more green than this (index of plants; dry soil has up to 0.05,
+# Ground is bare where it shows no more green than this (vegetation index; dry soil has up to 0.05,
 # thin grass more) ...
 _BARE_GREEN: Final = 0.06
-# ... is no darker than the place's mean (logarithm; asphalt and wet soil are) ...
+# ... is no darker than the mean around it (logarithm; asphalt and wet soil are darker) ...
 _BARE_LIGHT: Final = 0.0
 # ... and varies by no more than this (standard deviation of the logarithm over so many metres).
 _BARE_ROUGHNESS: Final = 0.15
 _ROUGH_M: Final = 7.0
-# It was made so where it is that much brighter than before (logarithm: topsoil off, sand on) ...
+# Ground was cleared where it is brighter than before by this (logarithm: topsoil off, sand on) ...
 _GAINED_LIGHT: Final = 0.15
-# ... and that much less green or that much smoother, or brighter by so much that nothing else is asked.
+# ... and less green or smoother by these, or so much brighter that this alone is enough.
 _LOST_GREEN: Final = 0.03
 _LOST_ROUGHNESS: Final = 0.08
 _STRIPPED: Final = 0.4
-# Likelihood of a building above which it is a roof or a pad of concrete.
+# Likelihood of a building above which bright ground is a roof or a pad of concrete.
 _BARE_NO_BUILDING: Final = 0.4
-# Roads and paths are narrower, metres; gaps (machines, heaps) up to this are part of the site.
+# Least width of a site, metres: roads and paths are narrower. Gaps (machines, heaps) up to
+# `_SITE_GAP_M` are part of the site.
 _SITE_WIDTH_M: Final = 12.0
 _SITE_GAP_M: Final = 6.0
-# The smallest site, square metres: what one house is built on.
+# The smallest site, square metres: the plot of one house.
 _SITE_M2: Final = 300.0
+# Width over which the mean around a place is taken, metres.
 _PLACE_M: Final = 120.0
 
 
 class Ground:
-    """A window in which buildings changed, and what stands and is bare in it: worked out once for all.
+    """A window with changed buildings; its standing buildings and bare ground are computed once.
 
     Args:
         views: The window, with some tens of metres around its changed buildings.
-        change: What the detector said of it.
+        change: The detector's result for the window.
 
     Raises:
-        SatelliteError: The two are of different sizes.
+        SatelliteError: The views and the change differ in size.
     """
 
     def __init__(self, views: Views, change: Change) -> None:
         if change.appeared.shape != views.quality.shape:
-            raise SatelliteError("what the detector said is of another window than the pictures")
+            raise SatelliteError("the detector's result is of another window than the pictures")
         self._views = views
         self._change = change
 
@@ -126,22 +129,22 @@ class Ground:
 
     @cached_property
     def _old(self) -> NDArray[np.bool_]:
-        """What stands at both dates."""
+        """Buildings that stand at both dates."""
         return standing(self._views, *self._dates) & (self._change.appeared < _APPEARED)
 
-    def sort_of(self, region: NDArray[np.bool_]) -> Sort:
-        """Says what sort of change a changed building is.
+    def change_type_of(self, region: NDArray[np.bool_]) -> ChangeType:
+        """Classifies the change of a building.
 
         Args:
-            region: bool ``(height, width)``: where it is.
+            region: bool ``(height, width)``: the pixels of the building.
 
         Returns:
-            ``demolition`` where more is gone than appeared; ``bare_ground`` where half of it or more is
-            ground made ready to build on, not a building; ``extension`` where it touches, along a good
-            part of its outline, a building that stands at both dates; ``new`` otherwise.
+            ``demolition`` where more is gone than appeared; ``bare_ground`` where half or more is
+            cleared ground; ``extension`` where a quarter of the outline or more touches a building
+            that stands at both dates; ``new`` otherwise.
 
         Raises:
-            SatelliteError: The region has no pixels, or another size than the window.
+            SatelliteError: The region has no pixels, or differs in size from the window.
         """
         if region.shape != self._views.quality.shape or not region.any():
             raise SatelliteError(
@@ -158,45 +161,48 @@ class Ground:
         return "extension" if share >= _TOUCHING_SHARE else "new"
 
 
-def sorts_of(
+def change_types_of(
     buildings: Sequence[Building],
     pair: Pair,
     layers: Reader,
     progress: Callable[[float], None] = lambda share: None,
-) -> list[Sort]:
-    """Says what sort of change each of a pair's changed buildings is; see `Ground.sort_of`.
+) -> list[ChangeType]:
+    """Classifies each of a pair's changed buildings; see :meth:`Ground.change_type_of`.
 
-    Buildings that stand together are looked at together: a new estate costs little more than a house.
+    Neighbouring buildings share a window: a new estate costs little more than a house.
 
     Args:
         buildings: The changed buildings.
         pair: The two images.
-        layers: What the detector said of them.
-        progress: Told the share that is done, 0 to 1.
+        layers: The detector's result.
+        progress: Called with the share done, 0 to 1.
 
     Raises:
         SatelliteError: An image or a layer cannot be read.
     """
-    sorts: list[Sort] = ["demolition"] * len(buildings)
-    looked_at = {
+    change_types: list[ChangeType] = ["demolition"] * len(buildings)
+    outlines = {
         number: _Outline.of(building.polygon, pair.grid)
         for number, building in enumerate(buildings)
         if building.appeared
     }
     done = 0
-    for window, numbers in _together(looked_at, _TOGETHER_M / pair.grid.resolution_m):
-        said = layers.read(window)
+    for window, numbers in _grouped(outlines, _TOGETHER_M / pair.grid.resolution_m):
+        rasters = layers.read(window)
         change = Change(
-            *((one / np.float32(255)).astype(np.float32) for one in (said.appeared, said.gone))
+            *(
+                (one / np.float32(255)).astype(np.float32)
+                for one in (rasters.appeared, rasters.gone)
+            )
         )
         ground = Ground(pair.read(window), change)
         for number in numbers:
-            sorts[number] = ground.sort_of(looked_at[number].region(window))
+            change_types[number] = ground.change_type_of(outlines[number].region(window))
         del ground
         release()
         done += len(numbers)
-        progress(done / len(looked_at))
-    return sorts
+        progress(done / len(outlines))
+    return change_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +210,9 @@ class _Outline:
     """A building on the grid.
 
     Attributes:
-        polygon: Its outline, pixels.
-        middle: A place within it, so that there is always a pixel.
-        window: What is looked at of it and around it.
+        polygon: The building's outline, pixels.
+        middle: A point inside the outline, so that the region always has a pixel.
+        window: The window of the building and its surroundings.
     """
 
     polygon: shapely.Polygon
@@ -225,7 +231,7 @@ class _Outline:
         return cls(outline, middle, Window(left, top, right - left, bottom - top))
 
     def region(self, window: Window) -> NDArray[np.bool_]:
-        """Its pixels in a window that holds its own."""
+        """The building's pixels in a window that contains the building's own window."""
         left, top = window.col_off, window.row_off
         shape = (window.height, window.width)
         region = (
@@ -241,10 +247,14 @@ class _Outline:
         return np.asarray(region & mine, np.bool_)
 
 
-def _together(
+def _grouped(
     outlines: Mapping[int, _Outline], farthest_px: float
 ) -> Iterator[tuple[Window, list[int]]]:
-    """Buildings whose common window is no larger than their own ones together, with that window."""
+    """Groups buildings whose common window is no larger than the sum of their own windows.
+
+    Yields:
+        The common window, and the numbers of its buildings.
+    """
 
     def place(number: int) -> tuple[float, float]:
         middle = outlines[number].middle
@@ -269,15 +279,15 @@ def _together(
 
 
 def standing(views: Views, before: Roofs, after: Roofs) -> NDArray[np.bool_]:
-    """Where a building stands at both dates, bool ``(height, width)``; judged without a network.
+    """Where a building stands at both dates, bool ``(height, width)``; needs no network.
 
     Args:
         views: A window.
-        before: What is known of its earlier picture.
-        after: What is known of its later picture.
+        before: Roofs of the earlier picture.
+        after: Roofs of the later picture.
     """
     clear = np.asarray(views.quality == Quality.CLEAR, np.bool_)
-    one, two = (fitted(date.likelihood, clear.shape) for date in (before, after))
+    one, two = (resized_to(date.likelihood, clear.shape) for date in (before, after))
     stands = one * two * (1 - _COVERED) >= (1 - one) * (1 - two) * _COVERED
     stands &= np.minimum(one, two) >= _DENIED
     wide = opened((stands & clear).astype(np.uint8), _NARROW_M / 2 / views.resolution_m)
@@ -296,39 +306,41 @@ def touching_share(
 
 
 def bare_ground(views: Views, after: Roofs) -> NDArray[np.bool_]:
-    """Finds ground that was made ready to build on.
+    """Finds ground that was cleared for building.
 
-    It had plants or structure; now it is brighter, smooth and without plants, is no building, and is
-    wider than a road. Fallow fields look the same: who files cases leaves these regions out.
+    Such ground had plants or structure; at the later date it is brighter, smooth, without plants
+    and wider than a road, and it is no building. Fallow fields look the same, so no case is filed
+    of these regions.
 
     Args:
         views: A window of a hundred metres or more, in the same light at both dates.
-        after: What is known of its later picture.
+        after: Roofs of the later picture.
 
     Returns:
         bool ``(height, width)``: sites of 300 m² or more.
     """
     clear = np.asarray(views.quality == Quality.CLEAR, np.bool_)
     (was, resolution_m), (now, _) = (
-        working(picture, views.resolution_m) for picture in (views.before, views.after)
+        to_working_resolution(picture, views.resolution_m)
+        for picture in (views.before, views.after)
     )
     light_before, _, green_before, _ = indices(was, resolution_m)
     light, _, green, _ = indices(now, resolution_m)
     brighter, roughness = light - light_before, _roughness(light, resolution_m)
-    bare = (green < _BARE_GREEN) & (light > around(light, _PLACE_M, resolution_m) + _BARE_LIGHT)
+    bare = (green < _BARE_GREEN) & (light > local_mean(light, _PLACE_M, resolution_m) + _BARE_LIGHT)
     bare &= (brighter > _GAINED_LIGHT) & (after.likelihood < _BARE_NO_BUILDING)
     lost = (green_before - green > _LOST_GREEN) | (brighter > _STRIPPED)
     lost |= _roughness(light_before, resolution_m) - roughness > _LOST_ROUGHNESS
     sites = _sites(bare & lost & (roughness < _BARE_ROUGHNESS), resolution_m)
-    # Along its edge a site is rough, since roughness looks beyond.
+    # Along its edge a site is rough, since roughness includes the ground beyond.
     edge = dilated(sites, _ROUGH_M / resolution_m) & bare
     whole = opened(sites | edge.astype(np.uint8), _SITE_GAP_M / 2 / resolution_m)
-    found = fitted(whole.astype(np.float32), clear.shape) >= 0.5
+    found = resized_to(whole.astype(np.float32), clear.shape) >= 0.5
     return np.asarray(found & clear, np.bool_)
 
 
 def _sites(ground: NDArray[np.bool_], resolution_m: float) -> Mask:
-    """What is as wide and as large as a building site."""
+    """The parts of a mask that are as wide and as large as a building site."""
     mask = ground.astype(np.uint8)
     wide = opened(closed(mask, _SITE_GAP_M / 2 / resolution_m), _SITE_WIDTH_M / 2 / resolution_m)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(wide, connectivity=8)
@@ -338,8 +350,8 @@ def _sites(ground: NDArray[np.bool_], resolution_m: float) -> Mask:
 
 
 def _roughness(light: Plane, resolution_m: float) -> Plane:
-    mean = around(light, _ROUGH_M, resolution_m)
-    variance = around(light * light, _ROUGH_M, resolution_m) - mean * mean
+    mean = local_mean(light, _ROUGH_M, resolution_m)
+    variance = local_mean(light * light, _ROUGH_M, resolution_m) - mean * mean
     return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float32)
 
 

@@ -1,7 +1,7 @@
 """The nearly straight edges of a ring, and the lines through them.
 
-All lengths are pixels. A line is placed where the points of its edge lie on average, not where two
-of them happen to: it is known better than any vertex, and the area within keeps its size.
+All lengths are pixels. A line is fitted to all points of its edge: it is more accurate than any
+vertex, and the enclosed area keeps its size.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 
-# Distance of the points that stand for a ring: its vertices lie unevenly.
+# Distance of the points by which a ring is resampled, since its vertices are uneven.
 STEP_PX = 0.5
-# Ends of an edge that do not say where it lies, since blur rounds the corners there.
+# Length at both ends of an edge that is left out of the fit, since blur rounds the corners.
 _CORNER_PX = 1.5
-# Lines that meet at less than this angle have no corner that can be trusted, degrees.
+# Smallest angle between lines that make a reliable corner, degrees.
 MEET_DEG = 20.0
-# What straight lines may part from the contour: about its noise, half a pixel.
+# Greatest distance of straight lines from the contour: about its noise, half a pixel.
 _STRAIGHT_PX = 0.5
-# A corner further than this from the contour is where two lines happen to meet.
+# Greatest distance of a corner from the contour; further away, two lines meet only by chance.
 _ASTRAY_PX = 1.0
 
 
@@ -32,8 +32,8 @@ class Edge:
     """A stretch of a ring that is nearly straight.
 
     Attributes:
-        points: (n, 2), evenly along it, from corner to corner.
-        angle: Direction of the line that stands for it, degrees.
+        points: (n, 2), evenly spaced along the edge from corner to corner.
+        angle: Direction of the edge's line, degrees.
         fixed: Whether ``angle`` is one of the building's directions.
     """
 
@@ -43,7 +43,7 @@ class Edge:
 
     @classmethod
     def through(cls, points: Points) -> Edge:
-        """An edge along the line of least squares through its points."""
+        """An edge along the least-squares line of its points."""
         ends = min(int(_CORNER_PX / STEP_PX), len(points) // 4, max(0, len(points) // 2 - 2))
         inside = points[ends : len(points) - ends]
         x, y = np.linalg.svd(inside - inside.mean(axis=0), full_matrices=False)[2][0]
@@ -51,18 +51,18 @@ class Edge:
 
     @property
     def length(self) -> float:
-        """From corner to corner."""
+        """Distance from corner to corner."""
         return float(np.hypot(*(self.points[-1] - self.points[0])))
 
     @property
     def normal(self) -> Points:
-        """Unit vector across its line."""
+        """Unit vector perpendicular to the line."""
         turned = np.radians(self.angle + 90)
         return np.array([np.cos(turned), np.sin(turned)])
 
     @property
     def offset(self) -> float:
-        """Distance of its line from the origin along the normal: mean of the points inside."""
+        """Distance of the line from the origin along the normal: mean of the inner points."""
         ends = min(_CORNER_PX, self.length / 4)
         first, last = self.points[0], self.points[-1]
         away = np.minimum(np.hypot(*(self.points - first).T), np.hypot(*(self.points - last).T))
@@ -70,12 +70,12 @@ class Edge:
         return float(np.mean((inside if len(inside) else self.points) @ self.normal))
 
     def foot(self, point: Points) -> Points:
-        """The nearest place on its line."""
+        """The point on the line that is nearest to ``point``."""
         nearest: Points = point + (self.offset - point @ self.normal) * self.normal
         return nearest
 
     def meets(self, other: Edge) -> bool:
-        """Whether the two lines meet at an angle that makes a corner."""
+        """Whether the two lines make a reliable corner."""
         return abs(self.turn(other)) >= MEET_DEG
 
     def turn(self, other: Edge) -> float:
@@ -83,7 +83,7 @@ class Edge:
         return (self.angle - other.angle + 90) % 180 - 90
 
     def meeting(self, other: Edge) -> Points:
-        """Where the two lines meet; they must not be parallel."""
+        """The intersection of the two lines, which must not be parallel."""
         normals = np.array([self.normal, other.normal])
         return np.linalg.solve(normals, np.array([self.offset, other.offset]))
 
@@ -93,10 +93,10 @@ def edges(ring: shapely.LinearRing, tolerance: float) -> list[Edge]:
 
     Args:
         ring: A contour.
-        tolerance: What the contour may part from an edge.
+        tolerance: Greatest distance of the contour from an edge.
     """
     points = shapely.get_coordinates(ring)[:-1]
-    # Cutting begins and ends at the first point, so that should be a corner if there is one.
+    # Cutting starts and ends at the first point, which should therefore be a corner if possible.
     far = int(np.argmax(np.hypot(*(points - points.mean(axis=0)).T)))
     points = np.roll(points, -far, axis=0)
     closed = evenly(np.vstack([points, points[:1]]))
@@ -105,14 +105,14 @@ def edges(ring: shapely.LinearRing, tolerance: float) -> list[Edge]:
 
 
 def evenly(line: Points) -> Points:
-    """Points about half a pixel apart along a line, both ends included."""
+    """Resamples a line to points about half a pixel apart, both ends included."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     places = np.linspace(0, along[-1], max(8, int(np.ceil(along[-1] / STEP_PX))) + 1)
     return np.column_stack([np.interp(places, along, line[:, axis]) for axis in (0, 1)])
 
 
 def straightened(ring: shapely.LinearRing) -> shapely.LinearRing:
-    """A ring of straight lines within about half a pixel, of nearly the same area."""
+    """A ring of straight lines within about half a pixel of the ring, with nearly the same area."""
     lines = edges(ring, _STRAIGHT_PX)
     if len(lines) < 3:
         return ring

@@ -1,4 +1,4 @@
-"""Where two images could not be compared, as polygons: never to be counted as unchanged."""
+"""Gaps: areas that could not be compared, as polygons; a gap never counts as unchanged."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from satellite.imagery.views import Picture, Quality
 from satellite.layers.layers import Reader
 from satellite.vector.geodesy import area_m2
 
-# Side of the cells in which it is told, metres: masks are no more exact than that, and a city's
-# clouds in single pixels would be millions of vertices. A cell counts if any of its pixels does.
+# Side of the cells in which gaps are outlined, metres: masks are no more exact than that, and a
+# city's clouds in single pixels would be millions of vertices. A cell is a gap if any pixel is.
 _CELL_M = 5.0
 # Side of the blocks in which the raster is read, pixels.
 _BLOCK = 2048
@@ -30,9 +30,9 @@ class Gap:
     """An area that could not be compared.
 
     Attributes:
-        reason: Why.
+        reason: Why the area could not be compared.
         polygon: In coordinates of the grid.
-        area_m2: On the ellipsoid.
+        area_m2: Area on the ellipsoid.
     """
 
     reason: Quality
@@ -41,15 +41,15 @@ class Gap:
 
 
 def gaps(reader: Reader, grid: Grid, progress: Callable[[float], None] | None = None) -> list[Gap]:
-    """Outlines what could not be compared, in cells of 5 m or, where these are larger, pixels.
+    """Outlines the areas that could not be compared, in cells of 5 m, or of a pixel if larger.
 
     Args:
-        reader: The rasters, such as :class:`~satellite.layers.Layers`.
-        grid: Their grid.
-        progress: Told the share that is done, 0 to 1, after each block.
+        reader: The rasters, such as :class:`~satellite.layers.layers.Layers`.
+        grid: The grid of the rasters.
+        progress: Called with the share done, 0 to 1, after each block.
 
     Returns:
-        The areas, reason by reason; those of one reason do not touch along an edge.
+        The gaps, reason by reason; gaps of one reason share no edge.
     """
     cell = max(1, round(_CELL_M / grid.resolution_m))
     tiles = list(grid.tiles(cell * max(1, _BLOCK // cell), 0))
@@ -57,7 +57,7 @@ def gaps(reader: Reader, grid: Grid, progress: Callable[[float], None] | None = 
     for number, tile in enumerate(tiles, 1):
         quality = reader.read(tile.core).quality
         if quality.any():
-            # In whole cells, so that neighbouring blocks agree to the last bit.
+            # Blocks are whole cells, so that neighbouring blocks agree to the last bit.
             left, top = tile.core.col_off // cell, tile.core.row_off // cell
             for reason, polygon in _outlined(_cells(quality, cell)):
                 pieces[reason].append(translate(polygon, left, top))
@@ -71,7 +71,7 @@ def gaps(reader: Reader, grid: Grid, progress: Callable[[float], None] | None = 
 
 
 def _cells(quality: Picture, cell: int) -> Picture:
-    """The reason that most of a cell's pixels have, among those that have one."""
+    """The most frequent reason among the pixels of each cell that have one."""
     height, width = quality.shape
     padded = np.pad(quality, ((0, -height % cell), (0, -width % cell)))
     blocks = padded.reshape(padded.shape[0] // cell, cell, padded.shape[1] // cell, cell)
@@ -83,7 +83,7 @@ def _cells(quality: Picture, cell: int) -> Picture:
 
 
 def _outlined(cells: Picture) -> list[tuple[int, shapely.Polygon]]:
-    """Outlines of cells of one value each, with the value, in cells."""
+    """Outlines of areas of equal cells, with their value; lengths are cells."""
     return [
         (int(value), shapely.Polygon(rings[0], rings[1:]))
         for rings, value in (
@@ -94,7 +94,7 @@ def _outlined(cells: Picture) -> list[tuple[int, shapely.Polygon]]:
 
 
 def _placed(pieces: list[shapely.Polygon], grid: Grid, cell: int) -> list[shapely.Polygon]:
-    """Joins what blocks cut apart and brings it to the grid's coordinates."""
+    """Joins the pieces of different blocks, and transforms them to the grid's coordinates."""
     within = shapely.box(0, 0, grid.width / cell, grid.height / cell)
     joined = shapely.union_all(pieces).intersection(within).simplify(0)
     matrix = (grid.transform @ Affine.scale(cell)).to_shapely()

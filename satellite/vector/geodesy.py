@@ -1,4 +1,4 @@
-"""What polygons are on the ground: their WGS 84 coordinates, their area and width in metres."""
+"""Geodesy of polygons: WGS 84 coordinates, and area and width in metres on the ellipsoid."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid
 
 _GEOD = Geod(ellps="WGS84")
-# Straight edges of a projection are slightly curved in longitude and latitude: over 1 km they part
-# by centimetres, over 20 km by metres. Longer edges get vertices in between.
+# Straight edges of a projection are slightly curved in longitude and latitude: over 1 km they
+# deviate by centimetres, over 20 km by metres. Longer edges get vertices in between.
 _LONGEST_EDGE = 1000.0
 
 
 def to_lonlat(
     shape: shapely.Polygon | shapely.MultiPolygon, crs: CRS
 ) -> shapely.Polygon | shapely.MultiPolygon:
-    """Brings polygons to longitude and latitude as GeoJSON wants them (RFC 7946, 3.1.6 and 3.1.9).
+    """Transforms polygons to longitude and latitude for GeoJSON (RFC 7946, 3.1.6 and 3.1.9).
 
     Args:
         shape: In coordinates of ``crs``; narrower than half the globe, without a pole inside.
-        crs: Its coordinate reference system.
+        crs: Coordinate reference system of the polygons.
 
     Returns:
-        WGS 84 degrees, exteriors counter-clockwise and holes clockwise, longitudes within -180 and
-        180: what crosses the antimeridian is cut there and becomes a multipolygon.
+        WGS 84 degrees, exteriors counter-clockwise and holes clockwise, longitudes from -180 to
+        180: a polygon across the antimeridian is cut there and becomes a multipolygon.
 
     Raises:
-        SatelliteError: Places outside of what the coordinate reference system can express.
+        SatelliteError: A place is outside the area of the coordinate reference system.
     """
     polygons = shape.geoms if isinstance(shape, shapely.MultiPolygon) else [shape]
     parts = [part for polygon in polygons for part in _cut(_unwrapped(polygon, crs))]
@@ -55,7 +55,7 @@ def width_m(polygon: shapely.Polygon, crs: CRS) -> float:
     if not isinstance(rectangle, shapely.Polygon):
         return 0.0  # a line or a point
     corners = shapely.get_coordinates(rectangle)
-    # Between the middles of opposite sides: where a projection shears, these are its true sizes.
+    # Distances between the middles of opposite sides are right also where a projection shears.
     middles = (corners[:-1] + corners[1:]) / 2
     lon, lat = _degrees(middles, crs).T
     return min(
@@ -66,7 +66,7 @@ def width_m(polygon: shapely.Polygon, crs: CRS) -> float:
 def aspect(grid: Grid) -> float:
     """Width of a pixel on the ground over its height, at the middle of the grid.
 
-    It is 1 in projections that keep angles, and less where pixels are degrees.
+    The aspect is 1 in conformal projections, and less where pixels are degrees.
     """
     x, y = grid.width / 2, grid.height / 2
     corners = [grid.transform @ (x + dx, y + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
@@ -76,7 +76,7 @@ def aspect(grid: Grid) -> float:
 
 
 def _unwrapped(polygon: shapely.Polygon, crs: CRS) -> shapely.Polygon:
-    """In degrees, with longitudes that do not jump: they go on beyond 180 where need be."""
+    """A polygon in degrees with continuous longitudes, beyond 180 if necessary."""
     first = _degrees(shapely.get_coordinates(polygon)[:1], crs)[0, 0]
     if not crs.is_geographic:
         polygon = shapely.segmentize(polygon, _LONGEST_EDGE)
@@ -107,7 +107,7 @@ def _transformer(wkt: str) -> Transformer:
 
 
 def _cut(polygon: shapely.Polygon) -> list[shapely.Polygon]:
-    """Its parts on either side of the antimeridian, each within -180 and 180."""
+    """The parts of a polygon on either side of the antimeridian, each from -180 to 180."""
     west, _, east, _ = polygon.bounds
     if west >= -180 and east <= 180:
         return [polygon]

@@ -1,10 +1,9 @@
-"""Right angles for outlines that nearly have them, after Sester and Neidhart (2008) in spirit.
+"""Regularises outlines to right angles, in the spirit of Sester and Neidhart (2008).
 
-An outline's long edges say in which direction the building stands. Edges near that direction, or
-across it, become straight lines along it, placed where the outline's points lie on average, so that
-corners rounded by blur come back; lines that follow each other meet in corners. It holds only where
-the outline says so: what is round or irregular, or would have to move too far, is left as it is.
-All lengths here are pixels.
+The long edges of an outline give the direction of the building. Edges nearly along or across that
+direction become straight lines, fitted to the outline's points, so that corners rounded by blur are
+restored; consecutive lines meet in corners. Round or irregular outlines, and those that would move
+too far, are left as they are. All lengths here are pixels.
 """
 
 from __future__ import annotations
@@ -16,41 +15,42 @@ import shapely
 
 from satellite.vector.edges import MEET_DEG, Edge, Points, edges, evenly, straightened
 
-# Tolerances at which edges are looked for. At 1 px the sawtooth of a binary raster (0.7 px) is gone;
-# where that fails, coarser ones bear with the waves that a network's outlines have.
+# Tolerances with which edges are searched. 1 px removes the sawtooth of a binary raster (0.7 px);
+# where that fails, coarser ones tolerate the waves of a network's outlines.
 _EDGE_PX = (1.0, 1.4, 2.0)
-# An edge this near to a direction is along it, degrees. A circle has a quarter of its edges so. Of 8,
-# 10, 12 and 15, it squares most without agreeing less with the labels of the LEVIR tiles.
+# Greatest angle between an edge and a direction along which it is, degrees. A quarter of the edges
+# of a circle are. Of 8, 10, 12 and 15, this squares the most outlines of the LEVIR tiles without
+# agreeing less with their labels.
 _ALONG_DEG = 10.0
-# Share of the outline that has to be along or across the main direction. Rectangles and L shapes
-# have nearly all, octagons and circles a half or less.
+# Least share of the outline along or across the main direction. Rectangles and L shapes have nearly
+# all, octagons and circles a half or less.
 _MAIN_SHARE = 0.6
-# Share from which what is left has a direction of its own: a wing at another angle.
+# Least share of the outline that gives the rest a direction of its own: a wing at another angle.
 _WING_SHARE = 0.15
-# Blur cuts corners and steps by up to that much; shorter edges across a direction mean nothing.
+# Length of corners and steps cut by blur; shorter edges across a direction are not significant.
 _BLURRED_PX = 5.0
-# Edges shorter than this, and steps between neighbouring lines, are not supported by the pixels.
+# Shortest edge, and smallest step between neighbouring lines, that the pixels support.
 _SHORTEST_PX = 1.5
-# Agreement (intersection over union) that must remain. The best square of a circle has 0.83, while a
-# square keeps 0.9 even where its corners are rounded by a third of its side.
+# Least agreement with the contour (intersection over union). The best square of a circle has 0.83,
+# while a square has 0.9 even with corners rounded by a third of its side.
 _IOU = 0.9
-# What no place of the contour may lie from the new outline: 1 m at 0.5 m, where TinyCD's outlines
-# are off by more than that. On the LEVIR tiles, 2 px squares more buildings than 1.5 px and agrees as
-# well with the labels; 2.5 px agrees less.
+# Greatest distance of the contour from the new outline: 1 m at 0.5 m, and TinyCD's outlines are off
+# by more. On the LEVIR tiles, 2 px squares more buildings than 1.5 px and agrees as well with the
+# labels; 2.5 px agrees less.
 _FARTHEST_PX = 2.0
-# The same for lines that follow the contour, which are fitted to half a pixel; if they part further,
-# and where it is an endless one, vertices are only dropped, within 0.2 px.
+# The same distance for lines that follow the contour, which are fitted to half a pixel. Beyond it,
+# and for very long contours, vertices are only dropped, within 0.2 px.
 _FOLLOWS_PX = 1.0
 _SIMPLIFY_PX = 0.2
-# An outline that is longer, or has more edges, is no building's; the work would grow without bound.
+# A longer outline, or one with more edges, is no building's; the work would grow without bound.
 _LONGEST_PX = 4000.0
 _MOST_EDGES = 200
-# How often edges that would move too far are released before it is given up.
+# How often edges that would move too far are released before regularisation is given up.
 _RELEASES = 4
 
 
 def simplify(polygon: shapely.Polygon) -> shapely.Polygon:
-    """Fewer vertices: straight lines within about half a pixel; valid and never empty."""
+    """Simplifies an outline to straight lines within about half a pixel; valid and never empty."""
     if polygon.exterior.length <= _LONGEST_PX:
         rings = [straightened(ring) for ring in (polygon.exterior, *polygon.interiors)]
         straight = shapely.Polygon(rings[0], rings[1:])
@@ -61,14 +61,14 @@ def simplify(polygon: shapely.Polygon) -> shapely.Polygon:
 
 
 def regularise(polygon: shapely.Polygon) -> shapely.Polygon:
-    """Makes an outline right-angled where it supports that.
+    """Makes an outline right-angled if its contour supports that.
 
     Args:
         polygon: A contour in pixels, with a vertex about every pixel; valid.
 
     Returns:
         The right-angled polygon if it agrees with the contour (intersection over union of 0.9 or
-        more, no place of the contour further than 2 px from it), else the simplified contour. A
+        more, and the contour nowhere further than 2 px away), else the simplified contour. A
         courtyard that cannot be right-angled is only simplified. Always valid.
     """
     if polygon.exterior.length > _LONGEST_PX:
@@ -83,7 +83,7 @@ def regularise(polygon: shapely.Polygon) -> shapely.Polygon:
 
 
 def _plainest(ring: shapely.LinearRing, axes: list[float]) -> shapely.LinearRing | None:
-    """The first ring along the directions that has right angles only, else the one of fewest corners."""
+    """The first right-angled ring along the directions, else the ring with the fewest corners."""
     found = []
     for tolerance in _EDGE_PX:
         squared = _squared(ring, axes, tolerance)
@@ -100,10 +100,10 @@ def _is_right(ring: shapely.LinearRing) -> bool:
 
 
 def _axes(found: list[Edge]) -> list[float]:
-    """The directions of a building, degrees from 0 to 90: its main one and that of a wing.
+    """The directions of a building, degrees from 0 to 90: the main one and that of a wing.
 
     Returns:
-        Nothing where too little of the outline keeps to a direction.
+        The directions; none where too little of the outline is along one.
     """
     angles = np.array([edge.angle for edge in found])
     lengths = np.array([edge.length for edge in found])
@@ -122,7 +122,7 @@ def _axes(found: list[Edge]) -> list[float]:
 
 
 def _dominant(angles: Points, lengths: Points) -> float:
-    """The direction, modulo 90 degrees, near which most of the length lies."""
+    """The direction, modulo 90 degrees, along which most of the length is."""
     candidates = np.arange(90.0)
     near = np.maximum(0, 1 - _apart(angles[None], candidates[:, None]) / _ALONG_DEG)
     best = candidates[int(np.argmax(near @ lengths))]
@@ -133,14 +133,14 @@ def _dominant(angles: Points, lengths: Points) -> float:
 
 
 def _apart(angles: Points, axis: float | Points) -> Points:
-    """How far angles are from a direction and from what is across it, degrees, 0 to 45."""
+    """Angles to a direction or its perpendicular, whichever is nearer, degrees, 0 to 45."""
     return np.abs((angles - axis + 45) % 90 - 45)
 
 
 def _squared(
     ring: shapely.LinearRing, axes: list[float], tolerance: float
 ) -> shapely.LinearRing | None:
-    """A ring along the directions; ``None`` where it would part too far from the contour.
+    """A ring along the directions; ``None`` if it would be too far from the contour.
 
     Edges that would have to move too far keep their own direction.
     """
@@ -149,7 +149,7 @@ def _squared(
         return None
     lines = [_along(edge, axes, tolerance) for edge in found]
     for _ in range(_RELEASES):
-        squared = _joined_up(lines)
+        squared = _ring_of(lines)
         if squared is None:
             return None
         if _agree(squared, ring, _FARTHEST_PX):
@@ -164,8 +164,8 @@ def _squared(
     return None
 
 
-def _joined_up(lines: list[Edge]) -> shapely.LinearRing | None:
-    """The ring of lines, without those that are spare."""
+def _ring_of(lines: list[Edge]) -> shapely.LinearRing | None:
+    """The ring of lines, without the superfluous ones."""
     lines = _merged(lines)
     while len(lines) > 4 and (spare := _spare(lines)):
         lines = _merged(_without(lines, spare))
@@ -173,10 +173,10 @@ def _joined_up(lines: list[Edge]) -> shapely.LinearRing | None:
 
 
 def _along(edge: Edge, axes: list[float], tolerance: float) -> Edge:
-    """Turns an edge into one of the directions if it is near to it."""
+    """Turns an edge into the nearest direction, if near enough."""
     apart = [float(_apart(np.array(edge.angle), axis)) for axis in axes]
     nearest = int(np.argmin(apart))
-    # The ends of a short edge are off by the tolerance, which turns it.
+    # The ends of a short edge are off by up to the tolerance, which turns the edge.
     allowed = max(_ALONG_DEG, np.degrees(np.arctan2(tolerance, edge.length)))
     if apart[nearest] > allowed:
         return edge
@@ -185,7 +185,7 @@ def _along(edge: Edge, axes: list[float], tolerance: float) -> Edge:
 
 
 def _merged(lines: list[Edge]) -> list[Edge]:
-    """Joins neighbours that are one line."""
+    """Joins neighbours that lie on one line."""
     merged = list(lines)
     index = 0
     while index < len(merged) and len(merged) > 3:
@@ -205,7 +205,7 @@ def _parallel(first: Edge, second: Edge) -> bool:
 
 
 def _step(first: Edge, second: Edge) -> float:
-    """How far the second line lies beside the first."""
+    """The distance of the second line from the first, which is parallel."""
     return float(np.mean(second.points @ first.normal)) - first.offset
 
 
@@ -219,7 +219,7 @@ def _joined(first: Edge, second: Edge) -> Edge:
 
 
 def _spare(lines: list[Edge]) -> list[int]:
-    """Edges that follow each other and are only a step of the pixels, or a corner rounded by blur."""
+    """Consecutive edges that are only a step of the pixels, or a corner rounded by blur."""
     shortest = min(range(len(lines)), key=lambda i: lines[i].length)
     if lines[shortest].length < _SHORTEST_PX:
         return [shortest]
@@ -240,7 +240,7 @@ def _spare(lines: list[Edge]) -> list[int]:
 
 
 def _without(lines: list[Edge], spare: list[int]) -> list[Edge]:
-    """Drops edges; neighbours that lie along one line become one, others meet in a corner or step."""
+    """Drops edges; neighbours on one line are joined, others meet in a corner or step."""
     before, after = lines[spare[0] - 1], lines[(spare[-1] + 1) % len(lines)]
     rest = [line for i, line in enumerate(lines) if i not in spare]
     if not _parallel(before, after) or abs(_step(before, after)) >= _SHORTEST_PX:
@@ -253,7 +253,7 @@ def _without(lines: list[Edge], spare: list[int]) -> list[Edge]:
 
 
 def _corners(lines: list[Edge]) -> Points:
-    """Where lines that follow each other meet; parallel ones are joined by a step across."""
+    """The corners where consecutive lines meet; parallel lines are joined by a step across."""
     corners: list[Points] = []
     for first, second in zip(lines, [*lines[1:], lines[0]], strict=True):
         if first.meets(second):
@@ -265,10 +265,10 @@ def _corners(lines: list[Edge]) -> Points:
 
 
 def _agree(line: shapely.LinearRing, contour: shapely.LinearRing, farthest: float) -> bool:
-    """Whether a ring encloses nearly what a contour does and is near it everywhere.
+    """Whether a ring encloses nearly the area of a contour and is near it everywhere.
 
-    A corner, where two lines have each moved by ``farthest``, may have moved by the square root of 2
-    times that.
+    A corner, at which two lines may each have moved by ``farthest``, may have moved by the square
+    root of 2 times that.
     """
     one, other = shapely.Polygon(line), shapely.Polygon(contour)
     if not one.is_valid or one.area == 0:
@@ -280,7 +280,7 @@ def _agree(line: shapely.LinearRing, contour: shapely.LinearRing, farthest: floa
 
 
 def _within(line: shapely.LinearRing, other: shapely.LinearRing, distance: float) -> bool:
-    """Whether no place of a ring is further than that from another one."""
+    """Whether a ring is everywhere within a distance of another ring."""
     return _near(other, evenly(shapely.get_coordinates(line)), distance)
 
 

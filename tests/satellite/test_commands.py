@@ -1,4 +1,4 @@
-"""Change seen from above at the terminal: what it prints, and what it says of what it cannot use."""
+"""The group ``satellite`` at the terminal: what it prints, and how it refuses bad input."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def folder(tiles: Tiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A folder with an image of January, and a configuration."""
     write(tmp_path / "a-20260101.tif", tiles.beside(_NAMES)[0], **_BLOCKS)
     (tmp_path / "my.yaml").write_text(
-        f"satellite: {{model: {tiles.weights}, workers: 1, areas: [{{name: west, images: images}}]}}\n"
+        f"satellite: {{model: {tiles.weights}, workers: 1, "
+        "areas: [{name: west, images: images}]}\n"
     )
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -75,7 +76,7 @@ def _two_bands(tiles: Tiles, path: Path) -> None:
 
 
 def _bomb(tiles: Tiles, path: Path) -> None:
-    """Claims a square of pixels and holds none."""
+    """Claims a huge number of pixels and contains none."""
     size = {"width": 300_000, "height": 300_000, "count": 3, "dtype": "uint8"}
     layout = {"tiled": True, "blockxsize": 16_384, "blockysize": 16_384, "sparse_ok": True}
     place = {"crs": "EPSG:32650", "transform": HALF_METRE}
@@ -131,7 +132,7 @@ _METRES = [[500000, 3299000], [500100, 3299000], [500100, 3299100], [500000, 329
         (_METRES, "urn:ogc:def:crs:EPSG::32650", "export it in WGS 84"),
     ],
 )
-def test_land_that_cannot_be_used(
+def test_records_that_cannot_be_used(
     folder: Path,
     tiles: Tiles,
     ring: list[list[float]],
@@ -158,9 +159,9 @@ def test_land_that_cannot_be_used(
     [
         (("gone.tif",), "gone.tif: there is no such file or folder"),
         (("a-20260101.tif",), "give the earlier image first"),
-        (("a-20260101.tif", "--after-date", "yesterday"), "yesterday: no date"),
-        (("a-20260101.tif", "--roles", "red=0"), "--roles red=0: wanted are bands"),
-        (("a-20260101.tif", "--detector", "magic"), "--detector magic: wanted is one of"),
+        (("a-20260101.tif", "--after-date", "yesterday"), "yesterday: not a date"),
+        (("a-20260101.tif", "--roles", "red=0"), "--roles red=0: write bands"),
+        (("a-20260101.tif", "--detector", "magic"), "--detector magic: write one of"),
     ],
 )
 def test_arguments_that_cannot_be_used(
@@ -177,7 +178,7 @@ def test_bands_are_read() -> None:
         read_roles("infrared=4")
 
 
-def test_a_tile_that_is_missing_is_told_and_not_compared(
+def test_a_missing_tile_is_reported_and_not_compared(
     folder: Path, tiles: Tiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tiles.beside(_NAMES)[1]
@@ -227,14 +228,14 @@ def test_other_coordinates_across_the_antimeridian(
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of its own, too small to begin with."""
+    """A real file system of its own, too small at first."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("making a small disk takes root")
     path = tmp_path / "disk"
     path.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=340k", "none", str(path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this machine lets nobody mount a tmpfs")
+        pytest.skip("this machine does not allow mounting a tmpfs")
     yield path
     subprocess.run(["umount", "--lazy", str(path)], check=True)
 
@@ -243,7 +244,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_loses_nothing(
     folder: Path, tiles: Tiles, disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Room for less than a tile, less than a case's evidence, less than the report, then for all."""
+    """Room for less than a tile, than a case's evidence, than the report; then for all."""
     (folder / "images").mkdir()
     (folder / "a-20260101.tif").rename(folder / "images/a-20260101.tif")
     write(folder / "images/b-20260301.tif", tiles.beside(_NAMES)[1], **_BLOCKS)
@@ -281,8 +282,8 @@ def test_an_area_that_fails_does_not_stop_the_others(
     assert run(cli.app, ["satellite", "run", "--config", "my.yaml", "--data", "data"]) == 1
     out, err = capsys.readouterr()
     assert "west:" in err
-    assert "does not tell when it was taken" in " ".join(err.split())
-    assert "east: one image only" in out
+    assert "does not say when it was taken" in " ".join(err.split())
+    assert "east: only one image" in out
 
 
 @pytest.mark.parametrize(

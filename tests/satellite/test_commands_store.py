@@ -1,4 +1,4 @@
-"""Evidence of changes seen from above, in a real S3 server."""
+"""Evidence of satellite cases in a real S3 server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import cli
 from cv_engine.cases import open_queue
 from cv_engine.commands.exit_codes import run
-from cv_engine.evidence.storage.store import open_store
+from cv_engine.evidence.storage.opening import open_store
 from tests.evidence.storage.object_server import BUCKET, ObjectServer, introduce
 from tests.satellite.images import write
 from tests.satellite.levir import Tiles
@@ -28,7 +28,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectSe
         yield server
 
 
-def test_evidence_goes_to_the_store_and_is_whole_there(
+def test_evidence_is_sent_to_the_store_complete(
     server: ObjectServer, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiles, images = Tiles(shared_data), tmp_path / "images"

@@ -1,4 +1,4 @@
-"""Two real images, from the files to polygons: once, and again after a kill."""
+"""Comparison of two real images, from the files to polygons; also resumed after a kill."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import rasterio
 
 from satellite.compare import comparison as module
 from satellite.compare.comparison import compare
-from satellite.compare.comparison_request import Order, Source
-from satellite.compare.tile_executor import TileWork, alone
+from satellite.compare.comparison_request import ComparisonRequest, Source
+from satellite.compare.tile_executor import TileWork, serial_executor
 from satellite.errors import SatelliteError
 from satellite.vector.buildings import OutlineSettings
 from tests.satellite.levir import Tiles, image
@@ -28,10 +28,10 @@ def tiles(shared_data: Path) -> Tiles:
 
 
 @pytest.fixture
-def order(tiles: Tiles, tmp_path: Path) -> Order:
+def comparison_request(tiles: Tiles, tmp_path: Path) -> ComparisonRequest:
     """Two tiles side by side, at two dates, aligned as they are."""
     before, after = tiles.beside(_NAMES)
-    return Order(
+    return ComparisonRequest(
         Source(str(image(tmp_path, "20250301", before))),
         Source(str(image(tmp_path, "20260301", after))),
         model=tiles.weights,
@@ -45,14 +45,14 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Counting:
-    """A crew that notes which tiles it is given, and is killed after some of them."""
+    """An executor that notes the tiles it judges, and is killed after some of them."""
 
     def __init__(self, killed_after: int | None = None) -> None:
         self.given: list[str] = []
         self._left = killed_after
 
     def __call__(self, work: TileWork, names: Sequence[str]) -> Iterator[str]:
-        for name in alone(work, names):
+        for name in serial_executor(work, names):
             self.given.append(name)
             yield name
             if self._left is not None and len(self.given) >= self._left:
@@ -60,11 +60,13 @@ class Counting:
 
 
 def test_new_buildings_become_polygons_and_layers(
-    order: Order, tiles: Tiles, tmp_path: Path
+    comparison_request: ComparisonRequest, tiles: Tiles, tmp_path: Path
 ) -> None:
     stages: set[str] = set()
-    order = replace(order, align=True)
-    found = compare(order, tmp_path / "out", progress=lambda stage, _: stages.add(stage))
+    comparison_request = replace(comparison_request, align=True)
+    found = compare(
+        comparison_request, tmp_path / "out", progress=lambda stage, _: stages.add(stage)
+    )
     label = np.concatenate([tiles.label(name) for name in _NAMES], axis=1)
     with rasterio.open(tmp_path / "out/probability.tif") as file:
         appeared = file.read(1) > 127
@@ -81,37 +83,44 @@ def test_new_buildings_become_polygons_and_layers(
     assert summary["detector_f1"] == 0.93
 
 
-def test_what_was_killed_goes_on_and_no_tile_is_judged_twice(
-    order: Order, tmp_path: Path, small_tiles: None
+def test_a_killed_comparison_resumes_and_no_tile_is_judged_twice(
+    comparison_request: ComparisonRequest, tmp_path: Path, small_tiles: None
 ) -> None:
     killed, after, again = Counting(killed_after=1), Counting(), Counting()
     with pytest.raises(KeyboardInterrupt):
-        compare(order, tmp_path / "out", crew=killed)
-    found = compare(order, tmp_path / "out", crew=after)
+        compare(comparison_request, tmp_path / "out", executor=killed)
+    found = compare(comparison_request, tmp_path / "out", executor=after)
     assert sorted(killed.given + after.given) == ["r0000c0000", "r0000c0001"]
-    assert compare(order, tmp_path / "out", crew=again).sites == found.sites
+    assert compare(comparison_request, tmp_path / "out", executor=again).sites == found.sites
     assert again.given == []
 
 
 def test_another_comparison_is_not_mixed_in(
-    order: Order, tmp_path: Path, small_tiles: None
+    comparison_request: ComparisonRequest, tmp_path: Path, small_tiles: None
 ) -> None:
-    """Who asks for one is told; a periodic run begins what is not finished anew, and keeps the rest."""
-    other, out = replace(order, masks=False), tmp_path / "out"
+    """A single comparison is refused; a periodic run replaces unfinished ones, and keeps others."""
+    other, out = replace(comparison_request, masks=False), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        compare(order, out, crew=Counting(killed_after=1))
+        compare(comparison_request, out, executor=Counting(killed_after=1))
     with pytest.raises(SatelliteError, match="choose another folder"):
         compare(other, out)
-    anew, kept = Counting(), Counting()
-    found = compare(other, out, keep=True, crew=anew)
-    assert anew.given == ["r0000c0000", "r0000c0001"]
-    assert compare(order, out, keep=True, crew=kept).sites == found.sites
+    replaced, kept = Counting(), Counting()
+    found = compare(other, out, keep=True, executor=replaced)
+    assert replaced.given == ["r0000c0000", "r0000c0001"]
+    assert compare(comparison_request, out, keep=True, executor=kept).sites == found.sites
     assert kept.given == []
     wider = OutlineSettings(min_area_m2=100)
-    large = compare(order, out, keep=True, settings=wider, crew=kept)
+    large = compare(comparison_request, out, keep=True, settings=wider, executor=kept)
     assert 0 < len(large.sites) < len(found.sites)
 
 
-def test_the_earlier_image_comes_first(order: Order, tmp_path: Path) -> None:
+def test_images_in_the_wrong_order_are_refused(
+    comparison_request: ComparisonRequest, tmp_path: Path
+) -> None:
     with pytest.raises(SatelliteError, match="give the earlier image first"):
-        compare(replace(order, before=order.after, after=order.before), tmp_path / "out")
+        compare(
+            replace(
+                comparison_request, before=comparison_request.after, after=comparison_request.before
+            ),
+            tmp_path / "out",
+        )

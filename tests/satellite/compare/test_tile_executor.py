@@ -1,4 +1,4 @@
-"""Tiles are judged by several processes or machines, and by nobody twice."""
+"""Tiles are judged by several processes or machines, and none is judged twice."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ import pytest
 from cv_engine.cluster.connection import connected
 from satellite.compare import comparison as module
 from satellite.compare.comparison import compare
-from satellite.compare.comparison_request import Order, Source
-from satellite.compare.tile_executor import TileWork, alone, cluster, processes
+from satellite.compare.comparison_request import ComparisonRequest, Source
+from satellite.compare.tile_executor import (
+    TileWork,
+    cluster_executor,
+    process_executor,
+    serial_executor,
+)
 from satellite.errors import SatelliteError
 from tests.satellite.levir import Tiles, image
 
@@ -29,41 +34,50 @@ _KILLED = """
 import sys
 from pathlib import Path
 from satellite.compare import comparison
-from satellite.compare.tile_executor import processes
-from satellite.compare.comparison_request import Order, Source
+from satellite.compare.tile_executor import process_executor
+from satellite.compare.comparison_request import ComparisonRequest, Source
 comparison.TILE_PX = 64
 before, after, weights, out = sys.argv[1:]
 if __name__ == "__main__":
-    order = Order(Source(before), Source(after), model=weights, detector="network", align=False)
-    comparison.compare(order, Path(out), crew=processes(2))
+    request = ComparisonRequest(
+        Source(before), Source(after), model=weights, detector="network", align=False
+    )
+    comparison.compare(request, Path(out), executor=process_executor(2))
 """
-_STORE_BYTES = 80 * 2**20  # the least that Ray takes
+_STORE_BYTES = 80 * 2**20  # the least that Ray accepts
 
 
 @pytest.fixture
-def order(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
+def comparison_request(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ComparisonRequest:
     """A site, to be judged in 16 tiles."""
     monkeypatch.setattr(module, "TILE_PX", _SIDE)
     tiles = Tiles(shared_data)
     dates = {"20260101": tiles.before(_NAME), "20260301": tiles.after(_NAME)}
     first, second = (Source(str(image(tmp_path, day, dates[day]))) for day in dates)
-    return Order(first, second, model=tiles.weights, detector="network", align=False)
+    return ComparisonRequest(first, second, model=tiles.weights, detector="network", align=False)
 
 
 class Counting:
-    """A crew of this process that notes which tiles it is given."""
+    """A serial executor that notes the tiles it judges."""
 
     def __init__(self) -> None:
         self.given: list[str] = []
 
     def __call__(self, work: TileWork, names: Sequence[str]) -> Iterator[str]:
         self.given += names
-        return alone(work, names)
+        return serial_executor(work, names)
 
 
-def _killed(order: Order, out: Path) -> None:
+def _killed(comparison_request: ComparisonRequest, out: Path) -> None:
     """Runs a comparison with two processes, and kills it with SIGKILL in the middle."""
-    arguments = [order.before.path, order.after.path, order.model, str(out)]
+    arguments = [
+        comparison_request.before.path,
+        comparison_request.after.path,
+        comparison_request.model,
+        str(out),
+    ]
     script = out.parent / "compare.py"
     script.write_text(_KILLED)
     with subprocess.Popen(
@@ -79,27 +93,33 @@ def _killed(order: Order, out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_no_tile_is_judged_twice(order: Order, tmp_path: Path) -> None:
+def test_killed_in_the_middle_no_tile_is_judged_twice(
+    comparison_request: ComparisonRequest, tmp_path: Path
+) -> None:
     out, counting = tmp_path / "out", Counting()
-    _killed(order, out)
-    time.sleep(0.5)  # what its processes were at is on the disk by now, or lost with them
+    _killed(comparison_request, out)
+    time.sleep(0.5)  # tiles that its processes were judging are on disk by now, or lost
     done = {path.stem for path in out.glob("tiles/*.tif")}
     assert 3 <= len(done) < 16
-    whole = compare(order, out, crew=counting)
+    whole = compare(comparison_request, out, executor=counting)
     assert not done & set(counting.given)
     assert len(done) + len(counting.given) == 16
-    assert whole.sites == compare(order, tmp_path / "at once").sites
+    assert whole.sites == compare(comparison_request, tmp_path / "at once").sites
     assert whole.sites
 
 
-def test_a_process_that_is_ended_from_outside_is_told(order: Order, tmp_path: Path) -> None:
+def test_a_process_ended_from_outside_is_reported(
+    comparison_request: ComparisonRequest, tmp_path: Path
+) -> None:
     def progress(stage: str, share: float) -> None:
         if stage == "tiles":
             for child in multiprocessing.active_children():
                 child.kill()
 
-    with pytest.raises(SatelliteError, match=r"ended from outside.*fewer of them"):
-        compare(order, tmp_path / "out", crew=processes(2), progress=progress)
+    with pytest.raises(SatelliteError, match=r"ended from outside.*fewer processes"):
+        compare(
+            comparison_request, tmp_path / "out", executor=process_executor(2), progress=progress
+        )
 
 
 @pytest.fixture
@@ -120,16 +140,18 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.slow
 @pytest.mark.real_time
-def test_a_cluster_finds_the_same(order: Order, tmp_path: Path, machines: Any) -> None:
+def test_a_cluster_finds_the_same(
+    comparison_request: ComparisonRequest, tmp_path: Path, machines: Any
+) -> None:
     shares: list[float] = []
     with connected(machines.address, verbose=False):
         found = compare(
-            order,
+            comparison_request,
             tmp_path / "cluster",
-            crew=cluster(),
+            executor=cluster_executor(),
             progress=lambda stage, share: shares.append(share) if stage == "tiles" else None,
         )
     assert shares == sorted(shares)
     assert shares[-1] == 1
-    assert found.sites == compare(order, tmp_path / "alone").sites
+    assert found.sites == compare(comparison_request, tmp_path / "alone").sites
     assert found.sites

@@ -10,7 +10,7 @@ from shapely.geometry import Polygon
 from satellite.errors import SatelliteError
 from satellite.records.judge import Judge
 from satellite.records.permits import DEMOLITION, Exemption, Permit, PlanningZone, SeasonalGround
-from satellite.vector.change_types import Sort
+from satellite.vector.change_types import ChangeType
 from tests.zones.scene import EIGHT_PIXELS, street_camera
 from zones.camera import Camera
 
@@ -26,9 +26,9 @@ def _box(west_m: float, south_m: float, east_m: float, north_m: float) -> Polygo
 _HOUSE = _box(0, 0, 20, 10)  # 200 m2
 
 
-def _judged(judge: Judge, sort: Sort = "new", **more: Any) -> Any:
+def _judged(judge: Judge, change_type: ChangeType = "new", **more: Any) -> Any:
     given = {"area_m2": 200.0, **more}
-    return judge.judge(_HOUSE, sort, _BEFORE, _AFTER, **given)
+    return judge.judge(_HOUSE, change_type, _BEFORE, _AFTER, **given)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def _judged(judge: Judge, sort: Sort = "new", **more: Any) -> Any:
         pytest.param(
             [("1", _box(0, 0, 10, 10)), ("2", _box(2, 0, 12, 10))],
             *("unpermitted", ("1", "2"), 80),
-            id="what two allow counts once",
+            id="ground of two permits counts once",
         ),
     ],
 )
@@ -87,8 +87,10 @@ def test_a_permit_counts_if_it_was_valid_between_the_images(
     assert _judged(Judge([Permit("1", _HOUSE, first, last)])).outcome == outcome
 
 
-def test_leave_to_take_down_is_no_leave_to_build() -> None:
-    judge = Judge([Permit("1", _HOUSE, *_YEAR, kind=DEMOLITION)], filed_sorts=("new", "demolition"))
+def test_a_demolition_permit_does_not_allow_building() -> None:
+    judge = Judge(
+        [Permit("1", _HOUSE, *_YEAR, kind=DEMOLITION)], filed_change_types=("new", "demolition")
+    )
     assert _judged(judge).outcome == "unpermitted"
     assert _judged(judge, "demolition").outcome == "permitted"
 
@@ -105,7 +107,7 @@ def test_exempt_and_seasonal_ground() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sort", "sorts", "confidence", "files"),
+    ("change_type", "change_types", "confidence", "files"),
     [
         ("new", None, 0.5, True),
         ("extension", None, 0.5, True),
@@ -116,35 +118,35 @@ def test_exempt_and_seasonal_ground() -> None:
         ("demolition", ["new", "demolition"], 0.85, False),
     ],
 )
-def test_what_was_built_is_filed_and_nothing_else_unasked(
-    sort: Sort, sorts: list[str] | None, confidence: float, files: bool
+def test_only_new_buildings_and_extensions_are_filed_by_default(
+    change_type: ChangeType, change_types: list[str] | None, confidence: float, files: bool
 ) -> None:
-    judge = Judge() if sorts is None else Judge(filed_sorts=sorts)
-    verdict = _judged(judge, sort, confidence=confidence)
+    judge = Judge() if change_types is None else Judge(filed_change_types=change_types)
+    verdict = _judged(judge, change_type, confidence=confidence)
     assert verdict.files is files
     assert verdict.outcome == ("unpermitted" if files else "not_filed")
 
 
 @pytest.mark.parametrize(
-    ("sorts", "message"),
+    ("change_types", "message"),
     [
-        (["new", "extention"], "'extention' is no sort of change: known are new, extension"),
+        (["new", "extention"], "'extention' is not a change type: known are new, extension"),
         (["bare_ground"], "'bare_ground' cannot become a case: cleared ground is no building"),
     ],
 )
-def test_sorts_that_cannot_be_filed(sorts: list[str], message: str) -> None:
+def test_change_types_that_cannot_be_filed(change_types: list[str], message: str) -> None:
     with pytest.raises(SatelliteError, match=message):
-        Judge(filed_sorts=sorts)
+        Judge(filed_change_types=change_types)
 
 
-def test_the_planning_zone_is_the_one_with_most_of_it() -> None:
+def test_the_planning_zone_is_the_one_with_the_largest_part() -> None:
     zones = [
         PlanningZone("A1", _box(-50, -50, 8, 50), "forbidden"),
         PlanningZone("R2", _box(8, -50, 80, 50), "allowed"),
     ]
     verdict = _judged(Judge(planning=zones))
     assert (verdict.planning, verdict.building) == ("R2", "allowed")
-    assert verdict.files, "where building is allowed, it still needs its permit"
+    assert verdict.files, "where building is allowed, a building still needs its permit"
     nowhere = _judged(Judge(planning=[PlanningZone("A1", _box(30, 30, 40, 40))]))
     assert (nowhere.planning, nowhere.building) == (None, None)
 
@@ -164,7 +166,7 @@ def test_blind_spots() -> None:
     assert judged(camera).seen_by == ("street",)
     assert not judged(camera).blind_spot
     assert judged(gate).may_be_seen_by == ("gate",)
-    assert not judged(gate).blind_spot, "it is not known to be one"
+    assert not judged(gate).blind_spot, "a blind spot only if surely not covered"
     attributes = judged(camera, gate).attributes
     assert (attributes["seen_by"], attributes["may_be_seen_by"]) == (["street"], ["gate"])
     assert attributes["blind_spot"] is False

@@ -26,7 +26,7 @@ def _written(folder: Path, features: list[Any], **more: Any) -> Path:
     return path
 
 
-def test_what_a_city_knows_of_its_ground(tmp_path: Path) -> None:
+def test_all_kinds_of_records_are_read(tmp_path: Path) -> None:
     land = read_land(
         _written(
             tmp_path,
@@ -55,7 +55,7 @@ def test_what_a_city_knows_of_its_ground(tmp_path: Path) -> None:
     assert land.permits[0].polygon.bounds == (121.0, 30.0, 121.001, 30.001)
 
 
-def test_files_of_their_own(tmp_path: Path) -> None:
+def test_records_in_separate_files(tmp_path: Path) -> None:
     paths = []
     for number, properties in enumerate((_PERMIT, {"zone": "R2"}, {"exempt": "military"})):
         (tmp_path / str(number)).mkdir()
@@ -69,7 +69,7 @@ def test_files_of_their_own(tmp_path: Path) -> None:
     assert not any(isinstance(each, SeasonalGround) for each in land.exempt)
 
 
-def test_an_empty_register_is_one(tmp_path: Path) -> None:
+def test_an_empty_file_is_accepted(tmp_path: Path) -> None:
     assert read_land(_written(tmp_path, [])).permits == ()
 
 
@@ -94,22 +94,22 @@ def test_a_permit_holds_from_its_first_to_its_last_day(
     ("properties", "message"),
     [
         ({**_PERMIT, "valid_from": None}, "valid_from: it is missing; write the first day"),
-        ({**_PERMIT, "valid_from": "in March"}, "'in March' is no date; write it as"),
-        ({**_PERMIT, "valid_from": 20260301}, "20260301 is no date"),
-        ({**_PERMIT, "valid_to": "2026-02-30"}, "'2026-02-30' is no date"),
-        ({**_PERMIT, "valid_to": "2026-02-01"}, "2026-02-01 lies before valid_from, 2026-03-01"),
-        ({"permit": "", "valid_from": "2026-03-01"}, "'' is no name"),
-        ({"permit": ["1"], "valid_from": "2026-03-01"}, "is no name"),
+        ({**_PERMIT, "valid_from": "in March"}, "'in March' is not a date; write it as"),
+        ({**_PERMIT, "valid_from": 20260301}, "20260301 is not a date"),
+        ({**_PERMIT, "valid_to": "2026-02-30"}, "'2026-02-30' is not a date"),
+        ({**_PERMIT, "valid_to": "2026-02-01"}, "2026-02-01 is before valid_from, 2026-03-01"),
+        ({"permit": "", "valid_from": "2026-03-01"}, "'' is not a name"),
+        ({"permit": ["1"], "valid_from": "2026-03-01"}, "is not a name"),
         ({"permit": "1", "valid_from": "2026-03-01", "valid_til": "2027-01-01"}, "mean valid_to?"),
         ({"zone": "R2", "building": "no"}, '\'no\' is unknown; write "allowed" or "forbidden"'),
         ({"zone": "R2", "bilding": "forbidden"}, "did you mean building?"),
-        ({"exempt": True}, "True is no name"),
-        ({"name": "north field"}, 'nothing says what this area is; add one of "permit"'),
-        ({}, "nothing says what this area is"),
-        (None, "nothing says what this area is"),
+        ({"exempt": True}, "True is not a name"),
+        ({"name": "north field"}, 'no property says what this area is; add one of "permit"'),
+        ({}, "no property says what this area is"),
+        (None, "no property says what this area is"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line_and_key(
+def test_a_problem_is_reported_with_line_and_key(
     tmp_path: Path, properties: dict[str, Any] | None, message: str
 ) -> None:
     path = _written(tmp_path, [_feature({"zone": "R1"}), _feature(properties)])
@@ -122,7 +122,7 @@ def test_what_is_wrong_is_said_with_its_line_and_key(
     assert line > 30, "in the second feature"
 
 
-def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     crossed = [_RING[0], _RING[2], _RING[1], _RING[3], _RING[0]]
     path = _written(
         tmp_path,
@@ -138,7 +138,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert len(lines) == 5
     assert "permit 2026-0117): valid_from: 'x'" in lines[0]
     assert "the outline crosses itself" in lines[2]
-    assert "this is no GeoJSON feature" in lines[3]
+    assert "this is not a GeoJSON feature" in lines[3]
     assert "there is no such file" in lines[4]
 
 
@@ -147,7 +147,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     [
         ("", "the file is empty"),
         ("{", "this is not JSON"),
-        ("[]", "this is no GeoJSON FeatureCollection"),
+        ("[]", "this is not a GeoJSON FeatureCollection"),
         ('{"type": "FeatureCollection"}', "there are no features"),
         (
             '{"type": "FeatureCollection", "features": [], '
@@ -156,7 +156,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_is_none(tmp_path: Path, text: str, message: str) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "land.geojson"
     path.write_text(text)
     with pytest.raises(SatelliteError, match=r"land\.geojson") as error:

@@ -63,7 +63,7 @@ def _reddish(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
         pytest.param(_box(0, 0, 400, 512), (0, 0, 512, 512), id="as large as the grid"),
     ],
 )
-def test_the_window_shows_the_site_and_what_it_stands_by(
+def test_the_window_shows_the_site_and_its_surroundings(
     polygon: Polygon, expected: tuple[int, int, int, int]
 ) -> None:
     window = window_around(Grid(_UTM, _TRANSFORM, 512, 512), polygon)
@@ -89,7 +89,7 @@ def test_the_window_is_square_on_the_ground() -> None:
     assert after.shape[0] == pytest.approx(after.shape[1], rel=0.15), "but for header and caption"
 
 
-def test_what_changed_is_where_it_is_drawn() -> None:
+def test_the_outline_is_drawn_around_the_change() -> None:
     polygon = _box(40, 32, 72, 96)
     drawn = draw(_chips(polygon), _CAPTION)
     assert drawn.before.shape == drawn.after.shape == drawn.overlay.shape
@@ -106,12 +106,12 @@ def test_what_changed_is_where_it_is_drawn() -> None:
 
 
 def _ground(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A drawn picture without what is above and below it; its ground is square."""
+    """A drawn picture without the bands above and below; its ground is square."""
     top = header(image.shape[1], "", 1.0, (0.0, -1.0)).shape[0]
     return image[top : top + image.shape[1]]
 
 
-def test_what_a_permit_allows_is_amber() -> None:
+def test_permitted_ground_is_outlined_in_amber() -> None:
     def amber(image: NDArray[np.uint8]) -> int:
         blue, green, red = (image[:, :, band].astype(int) for band in range(3))
         return int(((red > 200) & (green > 150) & (blue < 60)).sum())
@@ -161,7 +161,7 @@ def test_real_tiles(shared_data: Path) -> None:
     assert len(drawn.animation) < 1_500_000
 
 
-def test_what_was_aligned_is_drawn_and_what_was_taken_is_kept() -> None:
+def test_aligned_pictures_are_drawn_and_the_originals_are_kept() -> None:
     chips = _chips(_box(40, 32, 72, 96))
     views = Views(_grey(200), _grey(210), np.zeros((128, 128), np.uint8), _PIXEL_M)
     drawn = draw(replace(chips, aligned=views), [])
@@ -190,7 +190,7 @@ def test_pictures_of_a_pair(shared_data: Path) -> None:
     assert draw(chips, _CAPTION).both.shape[1] > 2 * 768
 
 
-def test_large_sites_are_made_smaller_and_bands_beyond_colour_left_out() -> None:
+def test_large_sites_are_scaled_down_and_other_bands_left_out() -> None:
     size = (2000, 2400)
     chips = Chips(
         *(_grey(90, size, 4), _grey(110, size, 4), _TRANSFORM, _UTM, _box(400, 400, 900, 900)),
@@ -199,7 +199,7 @@ def test_large_sites_are_made_smaller_and_bands_beyond_colour_left_out() -> None
     assert draw(chips, _CAPTION).after.shape[1:] == (1536, 3)
 
 
-def test_what_did_not_change_does_not_flicker() -> None:
+def test_unchanged_ground_does_not_flicker() -> None:
     rng = np.random.default_rng(1)
     ground = rng.integers(60, 200, (120, 160, 3), dtype=np.uint8)
     built = ground.copy()
@@ -216,7 +216,7 @@ def test_what_did_not_change_does_not_flicker() -> None:
     assert changed[:, :50].mean() < 0.2, "dithering may differ beside the change"
 
 
-def test_a_window_is_kept_as_geotiff() -> None:
+def test_a_window_is_encoded_as_geotiff() -> None:
     picture = np.arange(20 * 30 * 4, dtype=np.uint32).astype(np.uint8).reshape(20, 30, 4)
     data = geotiff(picture, _TRANSFORM, _UTM, _BEFORE)
     assert geotiff(picture, _TRANSFORM, _UTM, _BEFORE) == data
@@ -235,7 +235,7 @@ def test_a_window_is_kept_as_geotiff() -> None:
         (_grey(1), _grey(1, (64, 128)), "differ in size, .*: read them on one grid"),
     ],
 )
-def test_pictures_that_are_none(
+def test_pictures_that_are_refused(
     before: NDArray[np.uint8], after: NDArray[np.uint8], message: str
 ) -> None:
     with pytest.raises(SatelliteError, match=message):

@@ -50,7 +50,7 @@ def test_bars_are_round_and_fit(across_m: float) -> None:
 
 
 @pytest.mark.parametrize(("width", "pixel_m"), [(768, 0.0781), (768, 0.5), (1536, 0.3), (320, 1.0)])
-def test_the_bar_is_as_long_as_it_says(width: int, pixel_m: float) -> None:
+def test_the_bar_has_the_length_of_its_label(width: int, pixel_m: float) -> None:
     bright = _brighter(header(width, "", pixel_m, (0.0, -1.0)), 200)
     rows = bright.sum(axis=1)
     long = round(bar_length_m(width * pixel_m) / pixel_m)
@@ -75,7 +75,7 @@ def test_the_arrow_points_north() -> None:
     assert down[:half].sum() > down[half:].sum()
 
 
-def test_the_band_is_as_wide_as_its_picture_and_has_its_text() -> None:
+def test_the_band_has_the_width_of_its_picture_and_the_text() -> None:
     band = header(768, "BEFORE · 2026-01-05", 0.5, (0.0, -1.0))
     assert band.shape[1:] == (768, 3)
     assert 30 < band.shape[0] < 80

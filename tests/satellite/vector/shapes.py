@@ -62,7 +62,7 @@ def rasters(
     gone: NDArray[np.float32] | None = None,
     quality: Picture | None = None,
 ) -> Rasters:
-    """What a comparison's layers hold, of probabilities."""
+    """Layers of a comparison with these probabilities."""
     nothing = np.zeros(appeared.shape, np.uint8)
     return Rasters(
         np.rint(appeared * 255).astype(np.uint8),
@@ -83,7 +83,7 @@ def iou(one: shapely.Polygon, other: shapely.Polygon) -> float:
 
 
 def off_right(polygon: shapely.Polygon) -> float:
-    """How far the corners are from right angles at most, degrees."""
+    """Largest deviation of a corner from a right angle, degrees."""
     sides = np.diff(shapely.get_coordinates(polygon.exterior), axis=0)
     headings = np.degrees(np.arctan2(sides[:, 1], sides[:, 0]))
     turns = np.roll(headings, -1) - headings
@@ -92,7 +92,7 @@ def off_right(polygon: shapely.Polygon) -> float:
 
 @contextmanager
 def room_for(size: int) -> Iterator[None]:
-    """No file can grow beyond a size: what a full disk looks like."""
+    """Limits the size of files, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

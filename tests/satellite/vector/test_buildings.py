@@ -41,12 +41,12 @@ CONTOURS = OutlineSettings(right_angles=False)
 def found(
     shapes: list[shapely.Polygon], settings: OutlineSettings | None = None, grid: Grid = GRID
 ) -> list[shapely.Polygon]:
-    """Outlines of what appeared, in pixels."""
+    """Outlines of the buildings that appeared, in pixels."""
     layers = rasters(coverage(shapes, grid.width, grid.height))
     return [pixels(building.polygon, grid) for building in outline(layers, grid, settings)]
 
 
-def test_a_building_is_outlined_with_what_is_said_of_it() -> None:
+def test_a_building_is_outlined_with_its_figures() -> None:
     truth = rectangle(60.3, 80.6, 40, 24, 25)
     (building,) = outline(rasters(0.9 * coverage([truth], SIDE, SIDE)), GRID)
     polygon = pixels(building.polygon, GRID)
@@ -59,7 +59,7 @@ def test_a_building_is_outlined_with_what_is_said_of_it() -> None:
     assert building.uncertain_share == 0
 
 
-def test_what_is_gone_is_told_from_what_appeared() -> None:
+def test_gone_and_appeared_buildings_are_distinguished() -> None:
     new, old = rectangle(40, 40, 30, 20), rectangle(110, 110, 30, 20)
     layers = rasters(coverage([new], SIDE, SIDE), coverage([old], SIDE, SIDE))
     buildings = outline(layers, GRID)
@@ -85,11 +85,11 @@ def test_the_outline_lies_between_pixels() -> None:
         (circle(80, 80, 12), True),
     ],
 )
-def test_slivers_and_specks_are_no_buildings(shape: shapely.Polygon, kept: bool) -> None:
+def test_slivers_and_specks_are_not_buildings(shape: shapely.Polygon, kept: bool) -> None:
     assert len(found([shape])) == kept
 
 
-def test_smaller_ones_count_where_the_settings_say_so() -> None:
+def test_smaller_buildings_count_with_other_settings() -> None:
     small = rectangle(80, 80, 6, 6)
     assert found([small]) == []
     assert len(found([small], OutlineSettings(min_area_m2=5, min_width_m=1))) == 1
@@ -131,7 +131,7 @@ def test_touching_neighbours_never_overlap() -> None:
         assert one.intersection(other).area < 0.002 * min(one.area, other.area)
 
 
-def test_a_doubtful_patch_counts_only_where_something_in_it_is_sure() -> None:
+def test_an_uncertain_patch_counts_only_with_a_certain_pixel() -> None:
     shape = rectangle(80, 80, 40, 30)
     doubtful = 0.55 * coverage([shape], SIDE, SIDE)
     assert outline(rasters(doubtful), GRID) == []
@@ -153,7 +153,7 @@ def test_the_outline_lies_at_the_threshold(threshold: float) -> None:
     assert (east - west) / 2 == pytest.approx(40 * (1 - threshold), abs=0.6)
 
 
-def test_uncertainty_around_is_told() -> None:
+def test_uncertain_ground_around_a_building_is_reported() -> None:
     truth = rectangle(80, 80, 40, 24)
     quality = np.zeros((SIDE, SIDE), np.uint8)
     quality[:80] = Quality.CLOUD
@@ -165,7 +165,7 @@ def test_uncertainty_around_is_told() -> None:
     assert clear.uncertain_share == 0
 
 
-def test_what_the_grid_cuts_ends_at_its_edge() -> None:
+def test_a_building_at_the_edge_of_the_grid_ends_there() -> None:
     (polygon,) = found([rectangle(4, 80, 60, 40)])
     assert polygon.bounds == pytest.approx((0, 60, 34, 100), abs=0.3)
     quality = outline(rasters(coverage([rectangle(4, 80, 60, 40)], SIDE, SIDE)), GRID)
@@ -193,7 +193,7 @@ def scattered() -> Rasters:
     return rasters(np.clip(sure + noise, 0, 1).astype(np.float32), gone, quality)
 
 
-def test_blocks_make_no_difference(scattered: Rasters) -> None:
+def test_the_result_does_not_depend_on_blocks(scattered: Rasters) -> None:
     grid = grid_of(400, 400)
     whole = outline(scattered, grid, block=4000)
     assert len(whole) > 15
@@ -221,7 +221,7 @@ def test_tiles_on_disk_and_finished_files_give_the_same(tmp_path: Path) -> None:
 
 @dataclass
 class Counting:
-    """A wide, empty raster with one building, that remembers what was read of it."""
+    """A wide, empty raster with one building, which counts the pixels that are read."""
 
     building: Window
     read_px: list[int] = field(default_factory=list)
@@ -234,7 +234,7 @@ class Counting:
         return empty
 
 
-def test_only_blocks_are_ever_in_memory() -> None:
+def test_only_blocks_are_in_memory() -> None:
     layers = Counting(Window(1000, 1000, 60, 60))
     seen: list[float] = []
     grid = grid_of(4000, 3000)
@@ -246,7 +246,7 @@ def test_only_blocks_are_ever_in_memory() -> None:
     assert len(seen) == 8 * 6
 
 
-def test_what_is_as_large_as_a_district_is_cut_into_blocks() -> None:
+def test_a_change_as_large_as_a_district_is_cut_into_blocks() -> None:
     layers = Counting(Window(100, 100, LONGEST + 300, 60))
     grid = grid_of(4000, 300)
     buildings = outline(layers, grid, block=1000)
@@ -260,7 +260,7 @@ def test_what_is_as_large_as_a_district_is_cut_into_blocks() -> None:
     ("settings", "message"),
     [
         ({"threshold": 0.0}, "threshold 0 and seed 0.6"),
-        ({"threshold": 0.8}, "the seed is no less than the threshold"),
+        ({"threshold": 0.8}, "the seed is at least the threshold"),
         ({"seed": 1.0}, "below 1"),
         ({"min_area_m2": -1.0}, "min_area_m2 -1: must be 0 or more"),
         ({"min_width_m": float("nan")}, "min_width_m nan"),
@@ -271,7 +271,7 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, float], mes
         OutlineSettings(**settings)  # type: ignore[arg-type]
 
 
-def test_right_angles_are_those_on_the_ground() -> None:
+def test_right_angles_are_right_on_the_ground() -> None:
     """At 60 degrees north a pixel of a grid in degrees is half as wide as it is high."""
     grid = Grid(CRS.from_epsg(4326), Affine(1e-5, 0, 25.0, 0, -1e-5, 60.0), SIDE, SIDE)
     on_ground = shapely.get_coordinates(rectangle(0, 0, 40, 20, 30)) * [2, 1]
@@ -300,7 +300,7 @@ def levir(shared: Path, name: str) -> NDArray[np.bool_]:
 
 
 def test_labelled_buildings_come_back(shared_data: Path) -> None:
-    """A detector that is a pixel blurred and a little noisy: each building once, where it stands."""
+    """A detector with a blur of a pixel and some noise finds each building once, in its place."""
     label = levir(shared_data, "test_2_0000_0512.png")
     noise = np.random.default_rng(1).normal(0, 0.05, label.shape)
     blurred = cv2.GaussianBlur(label.astype(np.float32), (0, 0), 1.0)

@@ -1,4 +1,4 @@
-"""What change_type of change a changed building is, on drawn ground and on real houses."""
+"""Change types of buildings, on drawn ground and on real houses."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def cleared(box: Box) -> Village:
 
 
 def said(region: NDArray[np.bool_], *, gone: bool = False) -> Change:
-    """A detector that is right."""
+    """The result of a perfect detector."""
     sure, nothing = region.astype(np.float32), np.zeros(region.shape, np.float32)
     return Change(nothing, sure) if gone else Change(sure, nothing)
 
 
 @pytest.mark.parametrize("resolution_m", RESOLUTIONS)
 @pytest.mark.parametrize(
-    ("before", "after", "box", "sort"),
+    ("before", "after", "box", "change_type"),
     [
         pytest.param(village(), built(HOUSE), HOUSE, "new", id="alone"),
         pytest.param(
@@ -74,7 +74,7 @@ def said(region: NDArray[np.bool_], *, gone: bool = False) -> Change:
         ),
     ],
 )
-def test_what_appears_is_told_apart(
+def test_change_types_of_what_appeared(
     before: Village, after: Village, box: Box, change_type: ChangeType, resolution_m: float
 ) -> None:
     pair = views(before.seen(resolution_m, 0), after.seen(resolution_m, 1), resolution_m)
@@ -85,7 +85,7 @@ def test_what_appears_is_told_apart(
 
 
 @pytest.mark.parametrize("resolution_m", RESOLUTIONS)
-def test_a_house_that_the_detector_says_is_gone_is_a_demolition(resolution_m: float) -> None:
+def test_a_house_that_is_gone_is_a_demolition(resolution_m: float) -> None:
     pair = views(built(HOUSE).seen(resolution_m), village().seen(resolution_m, 1), resolution_m)
     change = ClassicalDetector()(pair)
     assert (
@@ -100,7 +100,7 @@ def test_a_house_that_becomes_a_sandy_plot_is_a_demolition() -> None:
     assert Ground(pair, said(house, gone=True)).change_type_of(house) == "demolition"
 
 
-def test_what_lies_under_clouds_extends_nothing() -> None:
+def test_a_building_under_clouds_is_not_extended() -> None:
     pair = views(built(HOUSE).seen(), built(HOUSE, ANNEX).seen(seed=1))
     annex = within(ANNEX, pair.before)
     hidden = np.where(annex, Quality.CLEAR, Quality.CLOUD).astype(np.uint8)
@@ -118,7 +118,7 @@ def test_a_region_must_fit_its_window(shape: tuple[int, int]) -> None:
         Ground(pair, said(np.zeros((256, 256), np.bool_))).change_type_of(nothing)
 
 
-def test_what_was_said_must_fit_the_pictures() -> None:
+def test_the_detectors_result_must_fit_the_pictures() -> None:
     pair = views(village().seen(), village().seen(seed=1))
     with pytest.raises(SatelliteError, match="another window"):
         Ground(pair, said(np.zeros((255, 256), np.bool_)))
@@ -128,7 +128,7 @@ _places = st.tuples(st.integers(0, 3000), st.integers(0, 3000), st.integers(40, 
 
 
 @given(places=st.lists(_places, max_size=40))
-def test_buildings_that_stand_together_are_looked_at_together(
+def test_neighbouring_buildings_share_a_window(
     places: list[tuple[int, int, int]],
 ) -> None:
     outlines = {}
@@ -151,7 +151,7 @@ def test_buildings_that_stand_together_are_looked_at_together(
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A real house that is new, and the same place with half of it standing before."""
+    """A real new house, and the same place with half of the house already standing before."""
 
     pair: Views
     change: Change
@@ -204,17 +204,17 @@ def test_the_other_half_of_a_real_house_extends_it(real: list[House]) -> None:
 
 
 def compared(folder: Path, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> dict[str, Any]:
-    """What a comparison of two images on disk says in figures, made without a network."""
-    order = ComparisonRequest(
+    """The figures of a comparison of two images on disk, without a network."""
+    request = ComparisonRequest(
         Source(str(image(folder, "20250301", before))),
         Source(str(image(folder, "20260301", after))),
         detector="classical",
         align=False,
     )
-    return compare(order, folder / "out").summary
+    return compare(request, folder / "out").summary
 
 
-def test_polygons_have_sorts_and_swapped_dates_make_demolitions(
+def test_sites_have_change_types_and_swapped_dates_make_demolitions(
     shared_data: Path, tmp_path: Path
 ) -> None:
     tiles = Tiles(shared_data)

@@ -90,7 +90,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert layer(path, NOT_COMPARED)[1] == []
 
 
-def test_without_pyogrio_the_user_is_told_what_to_install(
+def test_without_pyogrio_the_message_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyogrio.raw", None)
@@ -98,7 +98,7 @@ def test_without_pyogrio_the_user_is_told_what_to_install(
         write_geopackage(tmp_path / "a.gpkg", FEATURES, [], UTM)
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SatelliteError, match="cannot be written"):
         write_geopackage(tmp_path / "file" / "a.gpkg", FEATURES, [], UTM)
@@ -107,7 +107,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("room", [0, 5_000, 100_000, 130_000])
-def test_a_full_disk_leaves_the_file_before(tmp_path: Path, room: int) -> None:
+def test_a_full_disk_keeps_the_previous_file(tmp_path: Path, room: int) -> None:
     many = FEATURES * 600
     package, text = tmp_path / "a.gpkg", tmp_path / "a.geojson"
     write_geopackage(package, FEATURES, CLOUD, UTM)
@@ -167,7 +167,7 @@ def test_geojson_of_nothing_is_valid(tmp_path: Path) -> None:
     ],
     ids=["degrees", "UTM", "Pacific Mercator"],
 )
-def test_what_crosses_the_antimeridian_is_cut_there(
+def test_a_polygon_across_the_antimeridian_is_cut_there(
     tmp_path: Path, crs: CRS, shape: shapely.Polygon
 ) -> None:
     cut = to_lonlat(shape, crs)
@@ -183,7 +183,7 @@ def test_what_crosses_the_antimeridian_is_cut_there(
     assert said["features"][0]["geometry"]["type"] == "MultiPolygon"
 
 
-def test_a_place_off_the_map_is_told() -> None:
+def test_a_place_outside_the_projection_is_refused() -> None:
     with pytest.raises(SatelliteError, match="cannot be expressed in longitude and latitude"):
         to_lonlat(shapely.box(1e12, 1e12, 2e12, 2e12), CRS.from_epsg(32650))
 
@@ -212,9 +212,7 @@ def quality_of(grid: Grid) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
 
 
 @pytest.mark.parametrize("block", [2048, 300, 64])
-def test_what_could_not_be_compared_is_outlined_by_reason(
-    block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gaps_are_outlined_by_reason(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("satellite.vector.gaps._BLOCK", block)
     grid = grid_of(1505, 1003)  # cells of 10 pixels do not fit into it
     quality = quality_of(grid)

@@ -19,7 +19,7 @@ angles = st.floats(0, 180)
 
 
 def contour(shape: shapely.Polygon, binary: bool = False, blur_px: float = 0) -> shapely.Polygon:
-    """What the raster of a shape is outlined as."""
+    """The contour of the raster of a shape."""
     raster = coverage([shape], SIZE, SIZE)
     if binary:
         raster = (raster >= 0.5).astype(np.float32)
@@ -68,7 +68,7 @@ def test_a_turned_l_comes_back(
 
 @settings(max_examples=40)
 @given(width=st.floats(12, 40), height=st.floats(12, 40), angle=angles)
-def test_corners_that_blur_has_rounded_come_back(width: float, height: float, angle: float) -> None:
+def test_corners_rounded_by_blur_are_restored(width: float, height: float, angle: float) -> None:
     truth = rectangle(36, 36, width, height, angle)
     blurred = contour(truth, blur_px=1.5)
     found = regularise(blurred)
@@ -97,7 +97,7 @@ def test_circles_are_not_squared(radius: float, binary: bool) -> None:
     ],
     ids=["triangle", "trapezoid", "pentagon", "octagon"],
 )
-def test_other_shapes_keep_theirs(corners: list[tuple[float, float]]) -> None:
+def test_other_shapes_keep_their_angles(corners: list[tuple[float, float]]) -> None:
     truth = shapely.Polygon(corners)
     found = regularise(contour(truth))
     assert iou(found, truth) > 0.97
@@ -112,7 +112,7 @@ def test_a_wing_at_another_angle_is_straight_too() -> None:
     assert len(found.exterior.coords) - 1 <= len(house.exterior.coords) + 2
 
 
-def test_a_courtyard_is_squared_along() -> None:
+def test_a_courtyard_is_squared_too() -> None:
     ring = rectangle(36, 36, 50, 44, 20).difference(rectangle(36, 36, 20, 16, 20))
     assert isinstance(ring, shapely.Polygon)
     found = regularise(contour(ring))
@@ -124,7 +124,7 @@ def test_a_courtyard_is_squared_along() -> None:
 
 @st.composite
 def blobs(draw: st.DrawFn) -> shapely.Polygon:
-    """Shapes of no order: noise, smoothed, cut at its level."""
+    """Irregular shapes: smoothed noise, cut at a level."""
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     noise = np.asarray(
         cv2.GaussianBlur(rng.normal(0, 1, (SIZE, SIZE)), (0, 0), draw(st.floats(1, 6))), np.float32
@@ -135,7 +135,7 @@ def blobs(draw: st.DrawFn) -> shapely.Polygon:
 
 @settings(max_examples=30)
 @given(shape=blobs(), function=st.sampled_from([regularise, simplify]))
-def test_whatever_the_shape_the_result_is_valid_and_near(
+def test_the_result_is_valid_and_near_for_any_shape(
     shape: shapely.Polygon, function: Callable[[shapely.Polygon], shapely.Polygon]
 ) -> None:
     found = function(shape)
@@ -148,7 +148,7 @@ def test_whatever_the_shape_the_result_is_valid_and_near(
     assert whole.buffer(2.1).covers(given_whole)
 
 
-def test_an_endless_outline_is_only_simplified() -> None:
+def test_a_very_long_outline_is_only_simplified() -> None:
     comb = shapely.union_all(
         [shapely.box(0, 0, 900, 4)] + [shapely.box(x, 0, x + 4, 60) for x in range(0, 900, 8)]
     )

@@ -1,4 +1,4 @@
-"""Exhibits: the files that make up the evidence of a changed building."""
+"""The files that make up the evidence of a changed building."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from cv_engine.finding import Finding
 from satellite.imagery.acquisition import Acquisition
 from satellite.records.judge import Verdict
 from satellite.report.chips import Chips, draw, geotiff
-from satellite.vector.change_types import SORT_NAMES
+from satellite.vector.change_types import CHANGE_TYPE_NAMES
 
 _ORIGINAL_QUALITY = 97  # of JPEG, with full colour: differs from the image by rounding only
 _QUALITY = 92
 
 
-def exhibits(
+def evidence_files(
     finding: Finding, verdict: Verdict, before: Acquisition, after: Acquisition, chips: Chips
 ) -> list[Exhibit]:
-    """The files of a case's evidence: both dates as they are, and the pictures for people.
+    """Makes the files of a case's evidence: unchanged windows of both dates, and drawn pictures.
 
     Args:
         finding: The changed building.
-        verdict: What the city's records say of it.
+        verdict: The verdict by the city's records.
         before: The earlier image.
-        after: The later one.
-        chips: Its pictures; what a permit allows is drawn on them.
+        after: The later image.
+        chips: The building's pictures; permitted ground is outlined on them.
     """
     if verdict.allowed is not None:
         chips = replace(chips, allowed=_placed(verdict.allowed, chips.crs))
@@ -81,11 +81,11 @@ def _caption(
     forbidden = " (building forbidden)" if verdict.building == "forbidden" else ""
     f1 = "" if given["detector_f1"] is None else f" (F1 {given['detector_f1']:.2f} where measured)"
     return [
-        f"{title(finding.kind)} · {SORT_NAMES[given['sort']]} · {given['area_m2']:,.0f} m²",
+        f"{title(finding.kind)} · {CHANGE_TYPE_NAMES[given['sort']]} · {given['area_m2']:,.0f} m²",
         f"Area {finding.source}{zone}{forbidden}",
         f"Images of {when(before.time)} and {when(after.time)}",
         place_line(finding.place),
-        f"{_permit_line(verdict)} · {_sight_line(verdict)}",
+        f"{_permit_line(verdict)} · {_coverage_line(verdict)}",
         f"Pixels of {given['resolution_m']:g} m · found by {given['detector']}{f1}, "
         f"confidence {finding.confidence:.2f}",
     ]
@@ -97,7 +97,7 @@ def _permit_line(verdict: Verdict) -> str:
     return f"{verdict.outside_m2:,.0f} m² outside permit {', '.join(verdict.permits)} (amber)"
 
 
-def _sight_line(verdict: Verdict) -> str:
+def _coverage_line(verdict: Verdict) -> str:
     if verdict.seen_by:
         return f"seen by {', '.join(verdict.seen_by)}"
     if verdict.may_be_seen_by:
@@ -106,14 +106,14 @@ def _sight_line(verdict: Verdict) -> str:
 
 
 def when(at: datetime) -> str:
-    """Writes a date, and the time of day where the image gives one."""
+    """Formats a date, with the time of day unless it is midnight UTC."""
     utc = at.astimezone(UTC)
     midnight = (utc.hour, utc.minute, utc.second) == (0, 0, 0)
     return f"{utc:%Y-%m-%d}" if midnight else f"{utc:%Y-%m-%d %H:%M} UTC"
 
 
 def _placed(polygon: Polygon | MultiPolygon, crs: CRS) -> Polygon | MultiPolygon:
-    """A WGS 84 polygon in another coordinate reference system."""
+    """Transforms a WGS 84 polygon to another coordinate reference system."""
     transformer = Transformer.from_crs("EPSG:4326", crs.to_wkt(), always_xy=True)
     placed: Polygon | MultiPolygon = shapely.transform(
         polygon, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
