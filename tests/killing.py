@@ -1,4 +1,4 @@
-"""Runs of the real program that are killed, and what is left in the data folder."""
+"""Runs of the real program that are killed, and the data folder that they leave."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from cv_engine.evidence.verify import verify
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# The program, but for how often it keeps where it stands: short clips would never get that far.
-_OFTEN = "import sys, cv_engine.recordings as w; w.CHECKPOINT_EVERY_S = 0.2; import cli; cli.main()"
+# The program with more frequent checkpoints: short clips would be done before the first.
+_OFTEN = (
+    "import cv_engine.recorded.recordings as recordings; recordings.CHECKPOINT_EVERY_S = 0.2; "
+    "import cli; cli.main()"
+)
 
 
 def run(
     arguments: Sequence[object], folder: Path, kill_after_s: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the program in ``folder``; kills it with SIGKILL after so many seconds."""
+    """Runs the program in ``folder``; kills it with SIGKILL after ``kill_after_s`` seconds."""
     command = [sys.executable, "-c", _OFTEN, *map(str, arguments)]
     environment = {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
@@ -42,7 +45,7 @@ def run(
 
 
 def timed(arguments: Sequence[object], folder: Path) -> float:
-    """Runs the program to its end; gives the seconds that it took."""
+    """Runs the program to its end; returns the duration in seconds."""
     began = time.monotonic()
     done = run(arguments, folder)
     assert done.returncode == 0, done.stderr
@@ -50,7 +53,7 @@ def timed(arguments: Sequence[object], folder: Path) -> float:
 
 
 def outcome(data: Path) -> dict[str, Any]:
-    """All that a run left: cases, their histories without times, and sound evidence."""
+    """The results of a run: cases, their histories without times, and sound evidence."""
     with open_queue(data / "queue.db") as queue:
         cases = sorted(queue.cases(), key=lambda case: case.id)
         left = {

@@ -6,30 +6,48 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import supervision as sv
 
-from cv_engine.cases import Queue
-from cv_engine.config.settings import STREAM_KEYS, CameraConfig, Config
-from cv_engine.evidence.signing import SigningKey
+from cv_engine.config import CameraConfig, Config
+from cv_engine.config.camera import STREAM_KEYS
+from cv_engine.evidence.filing import CaseFiler
 from cv_engine.pipeline.filing import Filer, utc_of
-from cv_engine.pipeline.observer import EXPLAINING_CONFIDENCE, Observer
+from cv_engine.pipeline.observer import Observer
+from cv_engine.pipeline.perception import EXPLAINING_CONFIDENCE
+from cv_engine.rules import registry
 from cv_engine.video.frame import Image, Sample
 from models.detector import Detector, open_detector
 from zones.camera import Camera
-from zones.zone import Zone, in_sight, load_zones, whole_frame
+from zones.zone import Zone, load_zones, visible_zones, whole_frame
+
+
+class CameraView(NamedTuple):
+    """A camera's picture at one size, with what watches it.
+
+    Attributes:
+        size: Width and height, pixels.
+        observer: Turns samples into violations.
+        filer: Files the violations.
+    """
+
+    size: tuple[int, int]
+    observer: Observer
+    filer: Filer
 
 
 @dataclass(frozen=True, slots=True)
 class CameraSetup:
-    """A camera in its place.
+    """A camera with its place and its zones.
 
     Attributes:
-        settings: Its entry in the configuration.
-        camera: Where it stands.
-        zones: Its zones as drawn, ``None`` where there are none.
+        settings: The camera's entry in the configuration.
+        camera: Where the camera stands.
+        zones: The zones as drawn, ``None`` where there are none.
     """
 
     settings: CameraConfig
@@ -38,17 +56,17 @@ class CameraSetup:
 
     @classmethod
     def of(cls, settings: CameraConfig, zones: Path | None = None) -> CameraSetup:
-        """The post of a camera.
+        """The setup of a camera.
 
         Args:
-            settings: Its entry in the configuration.
-            zones: GeoJSON file of its zones, in place of the one that the entry names.
+            settings: The camera's entry in the configuration.
+            zones: GeoJSON file of the zones, in place of the one that the entry names.
 
         Raises:
             ZoneError: The zones or the place make no sense.
         """
         path = zones or settings.zones
-        drawn = load_zones(path, timezone=settings.timezone) if path else None
+        drawn = read_zones(path, settings.timezone) if path else None
         return cls(settings, settings.camera(), drawn)
 
     @property
@@ -58,11 +76,11 @@ class CameraSetup:
 
     @property
     def folder(self) -> str:
-        """The camera's name in a form that is fit for a folder, and no other camera's."""
+        """Name of the camera's own folder: a digest of its name, fit for any file system."""
         return hashlib.sha256(self.name.encode()).hexdigest()[:32]
 
     def conditions(self, config: Config, detector: Detector) -> tuple[str, ...]:
-        """All on which a result depends besides the pictures."""
+        """Everything besides the pictures that a result depends on."""
         return (
             self.settings.model_dump_json(exclude={"zones", *STREAM_KEYS}),
             self._own(config).digest,
@@ -71,47 +89,65 @@ class CameraSetup:
         )
 
     def _own(self, config: Config) -> Config:
-        """The settings without those of other cameras, on which nothing here depends."""
+        """The settings without other cameras, which change no result of this one."""
         return config.model_copy(update={"cameras": (self.settings,)})
 
     def zones_on(self, width: int, height: int) -> list[Zone]:
-        """The zones on a picture of a size in pixels; the whole of it where none are drawn.
+        """The zones on a picture of a size in pixels; the whole picture where none are drawn.
 
         Raises:
-            ZoneError: None of them lies in the picture.
+            ZoneError: No zone lies in the picture.
         """
         if self.zones is None:
-            return [whole_frame(width, height)]
-        return in_sight(self.zones, self.camera, width, height)
+            return [whole_frame(width, height, registry.kinds())]
+        return visible_zones(self.zones, self.camera, width, height)
 
-    def observer(self, width: int, height: int, config: Config) -> Observer:
-        """A new observer of pictures of a size, of which nothing is known yet."""
-        zones = self.zones_on(width, height)
-        sample_s = config.video.sample_s
-        return Observer(
-            width, height, zones, config, sample_s=sample_s, drawn=self.zones is not None
-        )
-
-    def filer(
+    def view(
         self,
-        zones: Sequence[Zone],
+        size: tuple[int, int],
         config: Config,
         detector: Detector,
-        queue: Queue,
-        key: SigningKey,
+        cases: CaseFiler,
         *,
         first_s: float,
         utc: Callable[[float], datetime] = utc_of,
+    ) -> CameraView:
+        """A new view of which nothing was sampled yet.
+
+        Args:
+            size: Width and height of the picture, pixels.
+            config: Settings.
+            detector: Detects persons and vehicles for evidence.
+            cases: Files findings with their evidence.
+            first_s: Observer's time of the first sample, see :class:`Filer`.
+            utc: From the observer's times to UTC.
+
+        Raises:
+            ZoneError: No zone lies in the picture.
+        """
+        zones = self.zones_on(*size)
+        sample_s, drawn = config.video.sample_s, self.zones is not None
+        observer = Observer(*size, zones, config, sample_s=sample_s, drawn=drawn)
+        filer = self.filer(config, detector, cases, zones=zones, first_s=first_s, utc=utc)
+        return CameraView(size, observer, filer)
+
+    def filer(
+        self,
+        config: Config,
+        detector: Detector,
+        cases: CaseFiler,
+        *,
+        zones: Sequence[Zone] = (),
+        first_s: float = 0.0,
+        utc: Callable[[float], datetime] = utc_of,
     ) -> Filer:
-        """Files what an observer of these zones reports; see :class:`Filer`."""
+        """Files what an observer of these zones reports; without zones, the camera's own cases."""
         return Filer(
             camera=self.camera,
             zones=zones,
-            detect=lambda sample: detect(detector, [sample])[0],
-            queue=queue,
+            detect=partial(detect_in, detector),
+            cases=cases,
             config=self._own(config),
-            key=key,
-            root=config.evidence_root,
             model=detector.digest,
             timezone=self.settings.timezone,
             first_s=first_s,
@@ -119,11 +155,21 @@ class CameraSetup:
         )
 
 
-def detector_of(config: Config) -> Detector:
-    """The configured detector, heard down to the confidence that explains what has come to rest.
+def read_zones(path: Path, timezone: str) -> list[Zone]:
+    """The zones of a file, with the kinds and properties that the rules know.
 
     Raises:
-        ModelError: It cannot be opened.
+        ZoneError: Something in the file is wrong.
+    """
+    numbers = registry.zone_settings()
+    return load_zones(path, kinds=registry.kinds(), numbers=numbers, timezone=timezone)
+
+
+def detector_of(config: Config) -> Detector:
+    """The configured detector, with results down to the confidence that explains settled things.
+
+    Raises:
+        ModelError: The detector cannot be opened.
     """
     detector = config.detector
     return open_detector(
@@ -137,7 +183,7 @@ def detector_of(config: Config) -> Detector:
 
 
 def detect(detector: Detector, samples: Sequence[Sample]) -> list[sv.Detections]:
-    """The detector on looks, each scaled on the way out of the decoder, in pixels of its frame."""
+    """Detections in samples, in pixels of each frame; frames are scaled as they are converted."""
     images = [_fitted(sample, detector.input_size) for sample in samples]
     found = detector(images)
     for sample, image, detections in zip(samples, images, found, strict=True):
@@ -145,6 +191,11 @@ def detect(detector: Detector, samples: Sequence[Sample]) -> list[sv.Detections]
         factor = np.array([sample.width / width, sample.height / height] * 2, np.float32)
         detections.xyxy = (detections.xyxy * factor).astype(np.float32)
     return found
+
+
+def detect_in(detector: Detector, sample: Sample) -> sv.Detections:
+    """Detections in one sample, in pixels of its frame."""
+    return detect(detector, [sample])[0]
 
 
 def _fitted(sample: Sample, side: int) -> Image:

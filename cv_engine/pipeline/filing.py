@@ -1,34 +1,28 @@
-"""From a violation before the camera to a case in the queue, with its evidence.
-
-Evidence is written first, whole or not at all, and only then the case that names it: a run that is
-killed in between leaves a package that the next run takes up. What a case names may be sent to a
-store and removed here (see `evidence.outbox`); filing never asks a store.
-"""
+"""From a violation before the camera to a case in the queue, with its evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import metadata
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import supervision as sv
 
-from cv_engine.cases import Filed, Queue
-from cv_engine.config.settings import Config
+from cv_engine.cases import Filed
+from cv_engine.config import Config
+from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.media.annotate import Zone as Outline
 from cv_engine.evidence.media.clip import ClipSource
 from cv_engine.evidence.media.still import Role, Still
-from cv_engine.evidence.package import Style, package_name, write
-from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.verify import verify
+from cv_engine.evidence.package import Style, write
 from cv_engine.finding import Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
-from cv_engine.rules.parking import MOTOR, NON_MOTOR
-from cv_engine.rules.rule import Violation
+from cv_engine.rules import registry
+from cv_engine.rules.stays import Violation
 from cv_engine.video.frame import Sample
 from zones.camera import Camera
 from zones.zone import Zone
@@ -38,116 +32,64 @@ _CANDIDATES = 3
 _CANDIDATE_STEP_S = 1.0
 # The kind of the cases about the camera itself.
 CAMERA_BLIND = "camera_blind"
-# Attribute of what stood there already at the first look, so that nobody knows since when.
+# Attribute of a thing that stood there already in the first sample: when it came is not known.
 STOOD_BEFORE = "since_before_recording"
-# Where between start and end the still between lies; parking only, as proof that it stood.
+# Where between start and end the middle still lies, for the kinds that have one.
 _BETWEEN = 0.5
+
+# A thing in a zone: kind of violation, name of the zone, number of the thing.
+ThingKey = tuple[str, str, int]
 
 
 def utc_of(seconds: float) -> datetime:
-    """The time on the wall of seconds since 1970."""
+    """The UTC time of seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
-@dataclass(slots=True)
-class Filer:
-    """Files what one camera's observer reports.
+def thing_of(violation: Violation) -> ThingKey:
+    """The thing that a violation is about, in its zone."""
+    return violation.kind, violation.zone, violation.thing
+
+
+class FiledStay(NamedTuple):
+    """A stay that was filed.
 
     Attributes:
-        camera: The camera, for places and names.
-        zones: Its zones on the image.
-        detect: The detector on a look, for the people and vehicles beside the case.
-        queue: Where cases go.
-        config: Settings of evidence.
-        key: Signs the packages.
-        root: Folder of the packages.
-        model: Digest of the detector.
-        timezone: The camera's local time.
-        first_s: Time of the first look, seconds since 1970: what stood there then came earlier.
-        utc: What the times of the observer are on the wall.
-        unwatched: When nobody was looking, each from and to a time, seconds: what is first seen soon
-            after may have come at any moment of it, and goes on with an open case of the same thing
-            that was last seen within it.
-        keys: Of the findings whose things are still there, by kind, zone and thing.
+        key: Key of its finding.
+        filed: The case.
     """
 
-    camera: Camera
-    zones: Sequence[Zone]
-    detect: Callable[[Sample], sv.Detections]
-    queue: Queue
-    config: Config
-    key: SigningKey
-    root: Path
-    model: str
-    timezone: str
-    first_s: float
-    utc: Callable[[float], datetime] = utc_of
-    unwatched: list[tuple[float, float]] = field(default_factory=list)
-    keys: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    key: str
+    filed: Filed
 
-    def file(self, violation: Violation, footage: Footage) -> Filed:
-        """Files a stay that has reached its limit.
 
-        Args:
-            violation: The stay.
-            footage: What shows it; where it is empty, the case has no evidence.
+@dataclass(slots=True)
+class FiledKeys:
+    """The keys of the findings whose things still stand before one camera.
 
-        Raises:
-            EvidenceError: Its evidence cannot be written.
-            QueueError: It cannot be filed.
-        """
-        finding = self.finding(violation)
-        if footage.recordings:
-            if self._is_wanting(finding):
-                self._write(finding, violation, footage)
-            finding = replace(finding, evidence=package_name(finding))
-        missed = timedelta(seconds=self._missed_s(violation.began))
-        filed = self.queue.file(finding, missed=missed)
-        self.keys[violation.kind, violation.zone, violation.thing] = finding.key
-        return filed
+    Attributes:
+        keys: By thing.
+    """
 
-    def _missed_s(self, began_s: float) -> float:
-        """How long before its beginning a thing may have been there without anyone looking."""
-        lost_s = self.config.tracking.lost_s  # so long it may have been hidden from those who look
-        return max(
-            (
-                began_s - from_s
-                for from_s, to_s in self.unwatched
-                if from_s < began_s <= to_s + lost_s
-            ),
-            default=0.0,
-        )
+    keys: dict[ThingKey, str] = field(default_factory=dict)
 
-    def left(self, violation: Violation) -> None:
-        """Notes that a filed thing has gone.
+    def add(self, violation: Violation, key: str) -> None:
+        """Adds a stay that was filed."""
+        self.keys[thing_of(violation)] = key
 
-        Raises:
-            QueueError: It cannot be noted; it may be tried again.
-        """
-        key = self.keys.get((violation.kind, violation.zone, violation.thing))
-        if key is not None:
-            self.queue.left(key, self.utc(violation.observed))
-        self.forget(violation)
+    def get(self, violation: Violation) -> str | None:
+        """The key of a stay, ``None`` where it was not filed."""
+        return self.keys.get(thing_of(violation))
 
-    def seen(self, kind: str, zone: str, thing: int, seen_s: float) -> None:
-        """Notes that a filed thing is still there; what was not filed is nobody's business.
+    def discard(self, violation: Violation) -> None:
+        """Removes a stay that is over, or of which it is not known whether it continues."""
+        self.keys.pop(thing_of(violation), None)
 
-        Raises:
-            QueueError: It cannot be noted.
-        """
-        key = self.keys.get((kind, zone, thing))
-        if key is not None:
-            self.queue.seen(key, self.utc(seen_s))
-
-    def forget(self, violation: Violation) -> None:
-        """Lets a filed thing be, of which nobody knows whether it is still there."""
-        self.keys.pop((violation.kind, violation.zone, violation.thing), None)
-
-    def forget_all(self, but: Container[tuple[str, str, int]] = ()) -> None:
-        """Lets everything be that stands before the camera: it shows another view now.
+    def discard_view(self, but: Container[ThingKey] = ()) -> None:
+        """Removes all but the cases about the camera itself: the camera shows another view now.
 
         Args:
-            but: What is known to have left and is still to be noted, by kind, zone and thing.
+            but: Things that are known to have left, which is still to be noted.
         """
         self.keys = {
             thing: key
@@ -155,24 +97,82 @@ class Filer:
             if thing[0] == CAMERA_BLIND or thing in but
         }
 
-    def _is_wanting(self, finding: Finding) -> bool:
-        """Whether a finding's evidence is still to be made.
 
-        A run that goes on after a kill comes by here again: what is whole is not made anew. What a
-        case names already is not either: where it is not here, it has been sent away.
+@dataclass(frozen=True, slots=True)
+class Filer:
+    """Files what one camera's observer reports; keeps no state.
+
+    Attributes:
+        camera: The camera, for places and names.
+        zones: The camera's zones, in pixels of the view.
+        detect: The detector on a sample, for the people and vehicles beside the case.
+        cases: Files findings with their evidence.
+        config: Settings of evidence.
+        model: Digest of the detector.
+        timezone: The camera's local time.
+        first_s: Observer's time of the first sample: a thing that is in it came earlier.
+        utc: From the observer's times to UTC.
+    """
+
+    camera: Camera
+    zones: Sequence[Zone]
+    detect: Callable[[Sample], sv.Detections]
+    cases: CaseFiler
+    config: Config
+    model: str
+    timezone: str
+    first_s: float
+    utc: Callable[[float], datetime] = utc_of
+
+    def file(
+        self, violation: Violation, footage: Footage, missed: timedelta = timedelta(0)
+    ) -> FiledStay:
+        """Files a stay that has reached its limit.
+
+        Args:
+            violation: The stay.
+            footage: Recordings that show the stay; where there are none, the case has no evidence.
+            missed: How long before its beginning the thing may have stood there unwatched.
+
+        Raises:
+            EvidenceError: The evidence cannot be written.
+            QueueError: The case cannot be filed.
         """
-        folder = self.root / package_name(finding)
-        if not verify(folder):
-            return False
-        # In this order: what is being sent meanwhile goes from here in one step, not to return.
-        return folder.is_dir() or self.queue.evidence_of(finding.key) is None
+        finding = self.finding(violation)
+        evidence = partial(self._write_evidence, finding, violation, footage)
+        filed = self.cases.file(finding, evidence if footage.recordings else None, missed=missed)
+        return FiledStay(finding.key, filed)
 
-    def _write(self, finding: Finding, violation: Violation, footage: Footage) -> None:
+    def left(self, key: str, last_s: float) -> None:
+        """Notes that a filed thing has gone.
+
+        Args:
+            key: Key of its finding.
+            last_s: Observer's time at which the thing was last seen.
+
+        Raises:
+            QueueError: The queue cannot note it; a later attempt may succeed.
+        """
+        self.cases.queue.left(key, self.utc(last_s))
+
+    def seen(self, key: str, seen_s: float) -> None:
+        """Notes that a filed thing is still there.
+
+        Args:
+            key: Key of its finding.
+            seen_s: Observer's time at which the thing was seen.
+
+        Raises:
+            QueueError: The queue cannot note it.
+        """
+        self.cases.queue.seen(key, self.utc(seen_s))
+
+    def _write_evidence(self, finding: Finding, violation: Violation, footage: Footage) -> None:
         write(
-            self.root,
+            self.cases.root,
             finding,
             self._stills(violation, footage),
-            key=self.key,
+            key=self.cases.key,
             clips=self._clips(violation, footage),
             zone=self._outline(violation),
             provenance=self._provenance(violation, footage),
@@ -195,7 +195,7 @@ class Filer:
                 "coordinates": [round(point.lon, 7), round(point.lat, 7)],
             }
         attributes = dict(violation.attributes)
-        # What was over before is of an earlier view, and only filed late.
+        # A stay that was over before the first sample is of an earlier view, and filed late.
         if violation.began <= self.first_s <= violation.observed:
             attributes[STOOD_BEFORE] = True
         return Finding(
@@ -227,11 +227,11 @@ class Filer:
         return stills
 
     def _moments(self, violation: Violation) -> dict[datetime, list[Role]]:
-        """When to look for stills, and for which roles."""
+        """When to take candidates for the stills, and for which roles."""
         began, observed = self.utc(violation.began), self.utc(violation.observed)
         step = min(timedelta(seconds=_CANDIDATE_STEP_S), (observed - began) / (2 * _CANDIDATES))
         first: dict[Role, datetime] = {"start": began, "end": observed - (_CANDIDATES - 1) * step}
-        if violation.kind in (MOTOR, NON_MOTOR):
+        if registry.has_middle_still(violation.kind):
             middle = began + _BETWEEN * (observed - began)
             first["between"] = middle - (_CANDIDATES // 2) * step
         moments: dict[datetime, list[Role]] = {}

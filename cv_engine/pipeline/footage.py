@@ -1,4 +1,4 @@
-"""One camera's recordings in order of time: where on the clock they lie, and their pictures."""
+"""One camera's recordings in order of time, with their clocks and pictures."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Recording:
 
     Attributes:
         path: The file.
-        clock: From its media time to UTC.
+        clock: From media time to UTC.
         clock_basis: In words, what the clock is based on.
-        key: Name of the file together with the settings it is looked at with.
-        seen_s: How far it has been looked at, media seconds.
+        key: Digest of the file together with the settings of its analysis.
+        seen_s: Media time of the latest sample, seconds.
     """
 
     path: Path
@@ -49,29 +49,29 @@ class Recording:
         """The open file, opened again where it was released.
 
         Raises:
-            VideoError: It is not there any more or cannot be read.
+            VideoError: The file is gone or cannot be read.
         """
         if self._video is None:
             self._video = open_video(self.path)
         return self._video
 
     def release(self) -> None:
-        """Lets the open file go: a camera may have thousands, and each holds scalers and lists."""
+        """Closes the file: a camera may have thousands, and each holds scalers and lists."""
         self._video = None
 
     @property
     def began(self) -> datetime:
-        """When it begins, UTC."""
+        """Time of the recording's beginning, UTC."""
         return self.clock.at(0.0)
 
     @property
     def ended(self) -> datetime:
-        """When its last look was, UTC."""
+        """Time of the latest sample, UTC."""
         return self.clock.at(self.seen_s)
 
     @property
     def length_s(self) -> float:
-        """Its length, media seconds: as the file tells, where that goes with what was seen."""
+        """Length in media seconds: the file's own, where that agrees with the samples."""
         video = self.video
         seen = self.seen_s + 1.0 / video.rate
         if video.duration_s is None or video.duration_s < seen or video.repairs:
@@ -80,7 +80,7 @@ class Recording:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the whole file, hex; read once, and only where evidence names it."""
+        """Digest of the whole file, hex; computed once, and only where evidence names it."""
         digest = hashlib.sha256()
         with self.path.open("rb") as file:
             while block := file.read(_HASH_BLOCK):
@@ -89,7 +89,7 @@ class Recording:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the file's size, beginning and end, hex: enough to know it again, and quick."""
+        """Digest of the file's size, beginning and end, hex: quick, and enough to recognise it."""
         size = self.path.stat().st_size
         digest = hashlib.sha256(str(size).encode())
         with self.path.open("rb") as file:
@@ -106,7 +106,7 @@ class Shot:
     Attributes:
         wanted: The moment that was asked for.
         taken: When the picture was really taken.
-        look: The picture.
+        sample: The picture.
     """
 
     wanted: datetime
@@ -116,18 +116,18 @@ class Shot:
 
 @dataclass(slots=True)
 class Footage:
-    """The recordings of one camera looked at so far, in order of time, the present one last.
+    """The recordings of one camera sampled so far.
 
     Attributes:
-        recordings: They.
-        stream: Whether they are parts of a live stream, kept for a case and then thrown away.
+        recordings: The recordings, in order of time, the present one last.
+        stream: Whether these are parts of a live stream, kept for a case and then discarded.
     """
 
     recordings: list[Recording] = field(default_factory=list)
     stream: bool = False
 
     def add(self, recording: Recording) -> None:
-        """Goes on to the next recording."""
+        """Adds the next recording, and closes the file of the one before."""
         if self.recordings:
             self.recordings[-1].release()
         self.recordings.append(recording)
@@ -136,7 +136,7 @@ class Footage:
         """The pictures shown at given times, one for each different time, in order of time.
 
         A time before the first recording or in a gap gets the nearest picture. Earlier recordings
-        that are gone by now are left out, with a warning.
+        that are gone are left out, with a warning.
 
         Raises:
             VideoError: The present recording cannot be read.
@@ -152,7 +152,9 @@ class Footage:
             except VideoError as error:
                 if present:
                     raise
-                structlog.get_logger(__name__).warning("no stills of it", reason=str(error))
+                structlog.get_logger(__name__).warning(
+                    "no stills of a recording", reason=str(error)
+                )
             finally:
                 if not present:
                     recording.release()

@@ -1,31 +1,20 @@
-"""Recorded footage to cases: source, sampler, detector, tracker, rules, evidence, queue, wired."""
+"""Recorded footage to cases: the videos of one call, camera by camera."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from cv_engine.cases import Queue, open_queue
-from cv_engine.config.settings import CameraConfig, Config
-from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.staging import sweep
-from cv_engine.evidence.storage.outbox import Outbox
-from cv_engine.evidence.storage.store import open_store
-from cv_engine.evidence.storage.uploader import Uploader
-from cv_engine.pipeline.camera_setup import CameraSetup, detector_of
-from cv_engine.pipeline.checkpoint import Checkpoints
-from cv_engine.recorded.ledger import Ledger
-from cv_engine.recorded.recordings import Means, Recordings
+from cv_engine.config import CameraConfig, Config
+from cv_engine.pipeline.camera_setup import CameraSetup
+from cv_engine.recorded.recordings import RecordedServices, Recordings
 from cv_engine.recorded.report import Progress, Summary, VideoReport
+from cv_engine.services import Services
 from cv_engine.video.errors import VideoError
 from cv_engine.video.source import Video
 from zones.errors import ZoneError
-
-# How long a run that is broken off waits for the package that is being sent, seconds.
-_BREAK_OFF_S = 1.0
 
 __all__ = ["Progress", "Summary", "VideoReport", "analyze"]
 
@@ -42,115 +31,72 @@ def analyze(
 ) -> Summary:
     """Analyses recordings and files the cases that they show.
 
-    Videos of a named camera are one recording in several files: a dwell goes on from one to the
-    next. Without a name each video is a camera of its own, called like its file. What was
-    analysed before with the same settings is not done again, and a run that was killed goes on
-    where it stopped when it is called again.
+    Videos of a named camera are one recording in several files: a dwell continues from one to the
+    next. Without a name each video is a camera of its own, called like its file. What was analysed
+    before with the same settings is skipped, and a run that was killed resumes where it stopped
+    when it is called again.
 
-    Where evidence is kept in a store, it is sent while the looks go on. A store that is away holds
-    nothing up: what could not be sent waits, and the next call sends it.
+    Where evidence is kept in a store, it is sent during the analysis. A store that does not answer
+    delays nothing: what could not be sent waits, and the next call sends it.
 
     Args:
         videos: Files, in order of time.
         config: Settings.
         camera: The camera's name, of the configuration or a new one.
         start: When the first video began; without an offset in the camera's time zone. For the
-            others see :class:`cv_engine.recorded.file_timing.Succession`.
+            others see :class:`cv_engine.recorded.file_timing.FileTiming`.
         at: The camera's latitude and longitude.
         zones: GeoJSON file of the zones, in place of the configuration's.
-        progress: Called after each look.
+        progress: Called after each sample.
 
     Returns:
-        What became of each video; one that cannot be read does not stop the rest. And which
-        evidence could not be sent.
+        The result of each video, where one that cannot be read does not stop the rest, and the
+        evidence that could not be sent.
 
     Raises:
         ConfigError, ZoneError, ModelError: Settings are wrong.
         QueueError, EvidenceError, LedgerError: The data folder cannot be written, or the store of
-            evidence not be opened. What was filed before is kept, and the same call goes on from
-            there.
+            evidence not be opened. What was filed before is kept, and the same call resumes there.
     """
-    run = _Run(config, zones, at, progress)
     began = time.process_time()
-    with run.open(), run.sending():
+    summary = Summary()
+
+    def sampled(video: Video, done_s: float) -> None:
+        if progress is not None:
+            progress(Progress(video.path, done_s, video.duration_s, len(summary.cases)))
+
+    with Services(config) as services:
+        recorded = RecordedServices.open(services)
+        services.uploader.start()
+        cameras: list[tuple[str, Sequence[Path]]] = [(video.stem, [video]) for video in videos]
         if camera is not None:
-            run.watch(camera, videos, start, lasting=True)
-        else:
-            for video in videos:
-                run.watch(video.stem, [video], start, lasting=False)
-    run.summary.cpu_s = time.process_time() - began
-    return run.summary
+            cameras = [(camera, videos)]
+        for name, files in cameras:
+            setup = _setup_of(name, config, at, zones)
+            lasting = camera is not None
+            recordings = Recordings(recorded, setup, start, lasting=lasting, sampled=sampled)
+            for path in files:
+                summary.videos.append(VideoReport(path))
+                _analyse(recordings, summary.videos[-1])
+        summary.unsent = services.send_evidence()
+    summary.cpu_s = time.process_time() - began
+    return summary
 
 
-class _Run:
-    """One call of :func:`analyze`: what all cameras share."""
+def _setup_of(
+    name: str, config: Config, at: tuple[float, float] | None, zones: Path | None
+) -> CameraSetup:
+    """The setup of a camera that need not be in the configuration."""
+    known = {camera.name: camera for camera in config.cameras}
+    settings = known.get(name, CameraConfig(name=name))
+    if at is not None:
+        settings = settings.model_copy(update={"latitude": at[0], "longitude": at[1]})
+    return CameraSetup.of(settings, zones)
 
-    def __init__(
-        self,
-        config: Config,
-        zones: Path | None,
-        at: tuple[float, float] | None,
-        progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self.config = config
-        self.summary = Summary()
-        self._zones_file = zones
-        self._at = at
-        self._progress = progress
-        self._means: Means
-        self._outbox: Outbox
 
-    def open(self) -> Queue:
-        """Opens what the run writes to and the detector; the queue is the context to close."""
-        data = self.config.data
-        store = open_store(self.config.evidence.store or self.config.evidence_root)
-        ledger = Ledger(data / "progress")
-        sweep(self.config.evidence_root)
-        key = SigningKey.load_or_create(data / "signing-key.pem")
-        detector = detector_of(self.config)
-        queue = open_queue(self.config.queue)
-        checkpoints = Checkpoints(data / "progress")
-        self._outbox = Outbox(self.config.evidence_root, store, queue)
-        uploader = Uploader(self._outbox)
-        self._means = Means(
-            self.config, detector, queue, ledger, checkpoints, key, uploader, self._tell
-        )
-        return queue
-
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Sends evidence while the block runs, and after it what still waits."""
-        uploader = self._means.uploader
-        uploader.start()
-        try:
-            yield
-        except BaseException:
-            uploader.stop(_BREAK_OFF_S)
-            raise
-        uploader.stop()
-        self.summary.unsent = self._outbox.send_waiting().unsent
-
-    def watch(
-        self, name: str, videos: Sequence[Path], start: datetime | None, *, lasting: bool
-    ) -> None:
-        """Analyses the videos of one camera, in order."""
-        known = {camera.name: camera for camera in self.config.cameras}
-        settings = known.get(name, CameraConfig(name=name))
-        if self._at is not None:
-            place = {"latitude": self._at[0], "longitude": self._at[1]}
-            settings = settings.model_copy(update=place)
-        setup = CameraSetup.of(settings, self._zones_file)
-        recordings = Recordings(self._means, setup, start, lasting=lasting)
-        for path in videos:
-            report = VideoReport(path)
-            self.summary.videos.append(report)
-            try:
-                recordings.analyse(report)
-            except (VideoError, ZoneError) as error:
-                report.status, report.message = "failed", str(error)
-
-    def _tell(self, video: Video, done_s: float) -> None:
-        """Reports progress, where anyone listens."""
-        if self._progress is not None:
-            cases = len(self.summary.cases)
-            self._progress(Progress(video.path, done_s, video.duration_s, cases))
+def _analyse(recordings: Recordings, report: VideoReport) -> None:
+    """Analyses the next video; one that cannot be used is reported as failed."""
+    try:
+        recordings.analyse(report)
+    except (VideoError, ZoneError) as error:
+        report.status, report.message = "failed", str(error)

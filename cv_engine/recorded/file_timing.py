@@ -17,8 +17,8 @@ class FileStart:
 
     Attributes:
         at: The time, UTC.
-        basis: In words, what it is based on.
-        doubt: In words, why it may be wrong, where that is known.
+        basis: In words, what the time is based on.
+        doubt: In words, why the time may be wrong, where that is known.
     """
 
     at: datetime
@@ -27,16 +27,16 @@ class FileStart:
 
 
 class FileTiming:
-    """Tells when one camera's files began, one after the other.
+    """When one camera's files began, one after the other.
 
-    Where the user states a start it is that of the first file. The next begins where the one
-    before ended, or, where the camera's files carry their time in their names, as much later as
-    the names say: a camera whose clock is wrong is wrong by the same in each name. Without a
-    stated start each file tells its own (see :func:`cv_engine.video.clock.start_of`).
+    A start that the user states is that of the first file. The next begins where the one before
+    ended, or, where the camera's files have their time in their names, as much later as the names
+    say: a camera whose clock is wrong is wrong by the same in each name. Without a stated start
+    each file has its own (see :func:`cv_engine.video.clock.start_of`).
 
     Args:
         start: When the first file began; without an offset in ``tz``.
-        pattern: How the camera's files are named, as ``strptime`` has it.
+        pattern: How the camera's files are named, in the form of ``strptime``.
         tz: The camera's time zone.
     """
 
@@ -52,7 +52,7 @@ class FileTiming:
         """When the next file began.
 
         Raises:
-            VideoError: It is to be told by the file's name, which does not follow the pattern.
+            VideoError: The file's name has to give it, and does not follow the pattern.
         """
         if self._start is None:
             began, basis = start_of(
@@ -75,18 +75,18 @@ class FileTiming:
         return FileStart(self._next, "the start given, and the lengths of the files before", doubt)
 
     def _first(self, path: Path, named: datetime | None) -> datetime:
-        """Takes in the file that the stated start is of; without a name, names are believed."""
+        """The start of the first file; with a time in its name, the shift of all names from it."""
         began, _ = start_of(path, start=self._start, tz=self._tz)
         self._next = began
         self._shift = timedelta(0) if named is None else began - named
         return began
 
     def ended(self, began: datetime, length_s: float) -> None:
-        """Takes in how long the last file was."""
+        """Notes how long the last file was."""
         self._next = began + timedelta(seconds=length_s)
 
     def missed(self, path: Path) -> None:
-        """Takes in that a file cannot be read, so that nobody knows how long it was."""
+        """Notes that a file cannot be read, so that its length is not known."""
         self._missed.append(path.name)
         if self._start is not None and self._next is None:
             self._first(path, self._named(path))

@@ -1,4 +1,4 @@
-"""Which recordings are done: what lets a run that was stopped go on where it stopped."""
+"""Which recordings are done, so that a run that was stopped resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class LedgerError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a recording.
+    """The result of a recording.
 
     Attributes:
-        cases: Numbers of its cases.
-        seen_s: Media time of its last look, seconds.
-        length_s: Its length, media seconds.
+        cases: Numbers of the cases.
+        seen_s: Media time of the last sample, seconds.
+        length_s: Length of the recording, media seconds.
     """
 
     cases: tuple[int, ...]
@@ -30,10 +30,10 @@ class Done:
 
 
 class Ledger:
-    """The recordings that were looked at to the end, one small file each.
+    """The recordings that were analysed to the end, one small file each.
 
     Args:
-        folder: Where the files lie; made where it is missing.
+        folder: Folder of the files; made where it is missing.
 
     Raises:
         LedgerError: The folder cannot be made.
@@ -48,7 +48,7 @@ class Ledger:
         self._folder = folder
 
     def done(self, key: str) -> Done | None:
-        """What came of a recording, ``None`` where it is not done."""
+        """The result of a recording, ``None`` where it is not done."""
         try:
             entry = json.loads(self._path(key).read_text(encoding="utf-8"))
             cases = tuple(int(case) for case in entry["cases"])
@@ -60,7 +60,7 @@ class Ledger:
         """Records that a recording is done, whole or not at all.
 
         Raises:
-            LedgerError: It cannot be written.
+            LedgerError: The note cannot be written.
         """
         entry = {
             "video": video,

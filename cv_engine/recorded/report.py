@@ -1,4 +1,4 @@
-"""What a run tells while it goes on and at its end."""
+"""What a run reports during its work and at its end."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class Progress:
 
 @dataclass(slots=True)
 class VideoReport:
-    """What became of one video.
+    """The result of one video.
 
     Attributes:
         path: The file.
-        status: Whether it was analysed, had been before, or failed.
-        message: Why it failed, or what else is worth saying.
-        looks: Frames looked at.
-        detections: Looks in which the detector was asked.
-        skipped: Stretches that could not be looked at, and timestamps that were mended.
+        status: Whether the video was analysed, had been before, or failed.
+        message: Why the video failed, or what else the user should know.
+        samples: Frames sampled.
+        detections: Samples at which the detector was asked.
+        skipped: Stretches that could not be sampled, and timestamps that were repaired.
         camera_events: When the camera was moved, covered, dark or frozen.
-        cases: Numbers of its cases.
+        cases: Numbers of the cases.
         cases_new: How many findings opened a case.
-        cases_known: How many findings belonged to a case that was there.
-        seen_s: Media seconds looked at in this run.
+        cases_known: How many findings belonged to an earlier case.
+        seen_s: Media seconds analysed in this run.
     """
 
     path: Path
@@ -48,17 +48,17 @@ class VideoReport:
     seen_s: float = 0.0
 
     def say(self, text: str) -> None:
-        """Adds something worth saying."""
+        """Adds to the message."""
         self.message = f"{self.message}; {text}" if self.message else text
 
 
 @dataclass(slots=True)
 class Summary:
-    """What came of a run: of each video, and of the evidence that is kept elsewhere.
+    """The result of a run.
 
     Attributes:
-        videos: What became of each video.
-        cpu_s: Processor time that it took, seconds.
+        videos: The result of each video.
+        cpu_s: Processor time that the run took, seconds.
         unsent: Evidence packages that wait here for the store, and why.
     """
 
@@ -78,10 +78,10 @@ class Summary:
 
     @property
     def cases_known(self) -> int:
-        """How many findings belonged to a case that was there before."""
+        """How many findings belonged to an earlier case."""
         return sum(video.cases_known for video in self.videos)
 
     @property
     def media_s(self) -> float:
-        """Media seconds looked at."""
+        """Media seconds analysed."""
         return sum(video.seen_s for video in self.videos)

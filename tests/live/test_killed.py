@@ -1,4 +1,4 @@
-"""Watching that is killed, stopped and started again in the middle of stays files each of them once."""
+"""Watching that is killed, stopped and started again in the middle of stays files each once."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def test_no_stay_is_lost_and_none_is_filed_twice(tmp_path: Path) -> None:
         outcome = run(tmp_path, fleet, _CUTS, _LONGEST_LIFE_S, _SEED, {"checkpoint_s": 1.0})
     assert outcome.filed == {1: outcome.crates}, outcome.wrong
     assert outcome.wrong == []
-    # Not all are of those that came while nobody was looking, which begin when they are seen.
+    # Some of them came while they were watched; the others begin when they are first seen.
     assert outcome.carried >= 2

@@ -37,14 +37,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)
 SAMPLE_S, CALM_S, DWELL_S = 2.0, 4.0, 6.0
-# What has come is seen with the next look: a stream on which nothing goes on is looked at every
-# `CALM_S`, a recording every `SAMPLE_S`. And a live camera's time is out by some tenths of a second.
+# A thing that came is seen in the next sample: a calm stream is sampled every `CALM_S`, a recording
+# every `SAMPLE_S`. And a live camera's time is out by some tenths of a second.
 _TOLERANCE_S = CALM_S - SAMPLE_S + 0.6
-# What is over its limit is told by the next look that comes, which may be the one after the end.
+# A stay over its limit is reported with the next sample, which may be the one after the end.
 _LATE_S = CALM_S
 _SAME_PLACE_IOU = 0.5
-# A vehicle of just the smallest size that counts may be found or not: the detector's boxes jitter, and
-# the two do not ask about the same looks.
+# A vehicle of just the smallest size that counts may be found or not: the detector's boxes jitter,
+# and live and recorded do not ask about the same samples.
 _SMALLEST_PX, _JITTER_PX = 16.0, 1.0
 _PATIENCE_S = 90.0
 _MICROSECOND = Fraction(1, 1_000_000)
@@ -56,8 +56,8 @@ _ENCODED = {
     "pets09_s2l1_vtest.avi": (768, 576),
 }
 _RATE = 10
-# Sent as they are, with key frames up to 2, 5 and 10 seconds apart. (The busy junction is left out: it
-# was sped up, and what stands there from one look to the next depends on when the looks are.)
+# Sent as they are, with key frames up to 2, 5 and 10 seconds apart. (The busy junction is left out:
+# it was sped up, and what stands there from one sample to the next depends on when these are.)
 _AS_THEY_ARE = ("lot_leave_arrive.mp4", "intel_car-detection.mp4", "pets2001_d3c1.mp4")
 # From then on it shows a card, no street.
 _SCENE_ENDS_S = {"lot_leave_arrive": 57.8}
@@ -92,7 +92,7 @@ class Found:
         return self.kind == "clutter" or min(x2 - x1, y2 - y1) >= _SMALLEST_PX + _JITTER_PX
 
     def is_like(self, other: Found, tolerance_s: float) -> bool:
-        """Whether the other one is the same, as far as can be told."""
+        """Whether the other one is probably the same."""
         box, others = (np.array([each.box], np.float32) for each in (self, other))
         return (
             self.kind == other.kind
@@ -101,14 +101,14 @@ class Found:
         )
 
 
-def test_a_stream_brings_the_cases_that_its_footage_brings(
+def test_a_stream_gives_the_same_cases_as_its_recording(
     shared_data: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     shown = _footage(shared_data / "video", folder_of_films(tmp_path_factory))
     expected = _analysed(shown, tmp_path / "analysed")
     seen = _watched(shown, tmp_path / "live")
     differences = _differing(shown, expected, seen)
-    if differences and any(seen.dropped.values()):  # the machine was too busy to look at all of it
+    if differences and any(seen.dropped.values()):  # the machine was too busy for all samples
         seen = _watched(shown, tmp_path / "again")
         differences = _differing(shown, expected, seen)
     assert not differences, "\n".join(differences)
@@ -117,11 +117,11 @@ def test_a_stream_brings_the_cases_that_its_footage_brings(
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of watching.
+    """The result of watching.
 
     Attributes:
         found: Cases of each camera.
-        dropped: Looks of each camera that were not taken.
+        dropped: Samples of each camera that were dropped.
     """
 
     found: dict[str, list[Found]]
@@ -218,7 +218,7 @@ def _watching(config: Path, data: Path) -> Iterator[None]:
     data.mkdir()
     with (data / "log").open("wb") as log:
         command = [*_PROGRAM, "watch", *_to(config, data)]
-        # In a session of its own the scheduler gives it its share, whatever other tests do meanwhile.
+        # In a session of its own the scheduler gives it its share beside other tests.
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
         )
@@ -230,7 +230,7 @@ def _watching(config: Path, data: Path) -> Iterator[None]:
 
 
 def _seen_to_the_end(fleet: Fleet, data: Path, shown: Mapping[str, Footage]) -> dict[str, int]:
-    """Waits until all has been shown and nothing is left to be filed; gives the looks dropped."""
+    """Waits until all has been shown and nothing waits to be filed; returns dropped samples."""
     end = max(fleet.began(name, _PATIENCE_S) + each.duration_s for name, each in shown.items())
     deadline = end + _PATIENCE_S
     while True:
@@ -254,12 +254,12 @@ def _told(
     name: str, footage: Footage, expected: Sequence[Found], found: Sequence[Found], dropped: int
 ) -> Iterator[str]:
     """The differences of which there may be none: what is over its limit well before the end."""
-    # On a machine that is too busy each look that was dropped makes what follows later.
+    # On a machine that is too busy each dropped sample delays what follows.
     late_s = SAMPLE_S * dropped
     end_s = _SCENE_ENDS_S.get(name, footage.duration_s) - DWELL_S - _LATE_S - late_s
     for what, each in _differences(expected, found, _TOLERANCE_S + late_s):
         if each.began_s <= end_s and each.counts:
-            yield f"{name}: {what}, with {dropped} looks dropped: {each}"
+            yield f"{name}: {what}, with {dropped} samples dropped: {each}"
 
 
 def _differences(

@@ -1,4 +1,4 @@
-"""One live camera watched without a network: real pictures, a real queue, and a clock turned by hand."""
+"""One live camera without a network: real pictures, a real queue, and a clock set by the test."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 
 from cv_engine.cases import Case, Queue, open_queue
 from cv_engine.config import Config
-from cv_engine.evidence.signing import SigningKey
 from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.buffer.sampler import LiveSampler
 from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.status import CameraStatus
-from cv_engine.live.worker.decoding import Pictures
-from cv_engine.live.worker.view import LiveView, Means
+from cv_engine.live.worker.checkpoint_replica import CheckpointReplica
+from cv_engine.live.worker.checkpoint_writer import CheckpointWriter
+from cv_engine.live.worker.decoding import SampleDecoder
+from cv_engine.live.worker.services import LiveServices
+from cv_engine.live.worker.view import LiveView
 from cv_engine.pipeline.camera_setup import CameraSetup
-from cv_engine.pipeline.checkpoint import Checkpoints
+from cv_engine.services import Services
 from cv_engine.video.frame import Image, Scaler
 from models.detector import Detector
 from tests.live.encoded_frames import BEGAN_S, HandClock, arrivals
@@ -38,7 +40,7 @@ _GOP = 2  # one picture per second: a key frame every two
 
 
 class Silent:
-    """A detector that sees nobody beside a case; what stands there the scene tells."""
+    """A detector that sees no person beside a case; the scene knows what stands there."""
 
     digest = "a detector"
     input_size = 640
@@ -84,14 +86,14 @@ class Watched:
     """A camera before a scene, whose time is that of the machine.
 
     Attributes:
-        folder: Of everything that is kept.
+        folder: Folder of everything that is kept.
         scene: What it shows.
         config: Settings.
         queue: Where cases go.
         machine: The machine's clocks.
-        size: Of its pictures, pixels.
-        runs_errands: Whether there is time for what can wait.
-        detector_busy_s: When there is none for the detector, seconds.
+        size: Size of the pictures, pixels.
+        runs_tasks: Whether there is time for work that can wait.
+        detector_busy_s: When there is no time for the detector, seconds.
     """
 
     folder: Path
@@ -100,7 +102,7 @@ class Watched:
     queue: Queue
     machine: HandClock = field(default_factory=HandClock)
     size: tuple[int, int] = (WIDTH, HEIGHT)
-    runs_errands: bool = True
+    runs_tasks: bool = True
     detector_busy_s: Container[float] = ()
     connections: int = 0
 
@@ -109,18 +111,19 @@ class Watched:
 
     def start(self) -> None:
         """The program starts; what an earlier run kept is there."""
-        kept = self.folder / "checkpoints"
-        kept.mkdir(parents=True, exist_ok=True)
-        key = SigningKey.load_or_create(self.folder / "key.pem")
-        detector = cast(Detector, Silent())
-        means = Means(self.config, detector, self.queue, Checkpoints(kept), key, self.folder)
+        folder = self.folder / "checkpoints"
+        folder.mkdir(parents=True, exist_ok=True)
+        shared = Services(self.config)
+        shared.queue, shared.detector = self.queue, cast(Detector, Silent())
+        checkpoints = CheckpointWriter(folder)
+        services = LiveServices(shared, checkpoints, CheckpointReplica(checkpoints, None, 60.0))
         setup = CameraSetup.of(self.config.camera("market"))
         self.clock: CaptureClock = self.machine.capture()
         self.ring = RingBuffer(self.folder / "kept", self.config.live.ring_s, 1 << 30)
         self.status = CameraStatus("market", interval_s=SAMPLE_S)
-        self.view = LiveView(means, setup, self.clock, self.ring, self.status)
+        self.view = LiveView(services, setup, self.clock, self.ring, self.status)
         self.sampler = LiveSampler(SAMPLE_S)
-        self.pictures = Pictures(Scaler())
+        self.decoder = SampleDecoder(Scaler())
 
     @property
     def now_s(self) -> float:
@@ -147,14 +150,14 @@ class Watched:
         return self
 
     def _take(self, time_s: float, encoded: EncodedFrame) -> None:
-        """As the stream's thread and the looker do it."""
+        """Does what the stream's thread and the samples' thread do."""
         steady_s = self.clock.place(encoded.media_s, self.machine.monotonic, None)
         self.ring.add(steady_s, encoded)
         due = self.sampler.take(steady_s, encoded)
         if due is not None:
-            sample = self.pictures.decode(due)
+            sample = self.decoder.decode(due)
             assert sample is not None
-            if self.view.sample(sample):
+            if self.view.begin(sample):
                 is_busy = time_s in self.detector_busy_s
                 self.view.conclude(None if is_busy else self._detections(time_s))
         self.work()
@@ -165,10 +168,10 @@ class Watched:
         return found
 
     def work(self) -> None:
-        """What is done between looks."""
+        """Does what is done between samples."""
         self.view.tick(self.clock.now())
-        while self.runs_errands and (task := self.view.next_task(self.clock.now())) is not None:
-            task()()
+        while self.runs_tasks and (work := self.view.next_work(self.clock.now())) is not None:
+            work()()
 
     def away(self, seconds: float) -> Watched:
         """The stream is away for a time."""
@@ -181,7 +184,7 @@ class Watched:
     def restart(self, off_s: float, *, killed: bool = False) -> Watched:
         """The program ends, and is started again after a time."""
         if not killed:
-            self.view.keep(self.clock.now())
+            self.view.save(self.clock.now())
         self.machine.pass_by(off_s)
         self.start()
         return self

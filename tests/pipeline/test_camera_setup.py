@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import supervision as sv
 
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
+from cv_engine.evidence.filing import CaseFiler
 from cv_engine.pipeline.camera_setup import CameraSetup, detect
 from cv_engine.video.frame import Image, Sample
 from cv_engine.video.source import open_video
@@ -53,9 +54,11 @@ def test_without_zones_the_whole_picture_is_one() -> None:
     setup = CameraSetup.of(config.camera("market"))
     (zone,) = setup.zones_on(WIDTH, HEIGHT)
     assert list(zone.polygon.bounds) == [0, 0, WIDTH, HEIGHT]
-    assert {dwell.zone.name for dwell in setup.observer(WIDTH, HEIGHT, config).zone_dwells} == {
-        zone.name
-    }
+    detector, cases = cast(Detector, _Corner()), cast(CaseFiler, None)
+    view = setup.view((WIDTH, HEIGHT), config, detector, cases, first_s=0.0)
+    assert view.size == (WIDTH, HEIGHT)
+    assert {dwell.zone.name for dwell in view.observer.zone_dwells} == {zone.name}
+    assert [each.name for each in view.filer.zones] == [zone.name]
 
 
 def test_zones_are_those_named_or_those_given(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import numpy as np
 import pytest
 import supervision as sv
 
-from cv_engine.cases import Queue, QueueError, open_queue
-from cv_engine.config.settings import Config
+from cv_engine.cases import Filed, Queue, QueueError, open_queue
+from cv_engine.config import Config
+from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.pipeline.filing import CAMERA_BLIND, Filer
+from cv_engine.live.worker.unwatched import UnwatchedTimes
+from cv_engine.pipeline.filing import CAMERA_BLIND, FiledKeys, Filer, thing_of
 from cv_engine.pipeline.footage import Footage, Recording
-from cv_engine.rules.rule import Violation
+from cv_engine.rules.registry import kinds
+from cv_engine.rules.stays import Violation
 from cv_engine.video.clock import Clock
 from cv_engine.video.frame import Sample
 from cv_engine.video.source import open_video
@@ -66,12 +70,12 @@ def filer(tmp_path: Path, queue: Queue, asked: list[float]) -> Filer:
 
     return Filer(
         camera=Camera("market", None, ()),
-        zones=[whole_frame(WIDTH, HEIGHT)],
+        zones=[whole_frame(WIDTH, HEIGHT, kinds())],
         detect=detect,
-        queue=queue,
+        cases=CaseFiler(
+            queue, SigningKey.load_or_create(tmp_path / "key.pem"), tmp_path / "evidence"
+        ),
         config=Config(data=tmp_path),
-        key=SigningKey.load_or_create(tmp_path / "key.pem"),
-        root=tmp_path / "evidence",
         model="digest",
         timezone="UTC",
         first_s=START.timestamp(),
@@ -148,11 +152,10 @@ def test_filing_twice_is_filing_once(
     filer: Filer, queue: Queue, asked: list[float], footage: Footage
 ) -> None:
     violation = _violation(2.0, 8.0)
-    first = filer.file(violation, footage)
-    sampled_at = len(asked)
-    assert filer.file(violation, footage).case_id == first.case_id
-    assert filer.file(violation, footage).outcome == "known"
-    assert len(asked) == sampled_at, "sound evidence is not made again"
+    key, first = filer.file(violation, footage)
+    asked_before = len(asked)
+    assert filer.file(violation, footage) == (key, Filed(first.case_id, "known"))
+    assert len(asked) == asked_before, "sound evidence is not made again"
     assert len(queue.history(first.case_id)) == 1
 
 
@@ -166,22 +169,23 @@ def test_damaged_evidence_is_made_again(filer: Filer, tmp_path: Path, footage: F
     assert names == [package.name, f"{package.name}.damaged-1"]
 
 
-def test_what_leaves_is_noted_with_its_time(filer: Filer, queue: Queue, footage: Footage) -> None:
-    filed = filer.file(_violation(2.0, 8.0), footage)
-    filer.left(_violation(2.0, 15.0))
-    assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
-    assert not filer.keys
-    filer.left(_violation(2.0, 17.0))  # nobody knows it any more
-    assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
-
-
-def test_of_what_is_out_of_sight_nothing_is_said(
+def test_a_thing_that_leaves_is_noted_with_its_time(
     filer: Filer, queue: Queue, footage: Footage
 ) -> None:
-    filed = filer.file(_violation(2.0, 8.0), footage)
-    filer.forget(_violation(2.0, 15.0))
-    assert queue.get(filed.case_id).left_at is None
-    assert not filer.keys
+    key, filed = filer.file(_violation(2.0, 8.0), footage)
+    filer.left(key, START.timestamp() + 15)
+    assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
+
+
+def test_keys_are_those_of_the_things_that_still_stand() -> None:
+    keys = FiledKeys()
+    keys.add(_violation(2.0, 8.0), "a")
+    keys.add(_violation(2.0, 8.0, thing=2), "b")
+    assert keys.get(_violation(2.0, 15.0)) == "a"
+    keys.discard(_violation(2.0, 15.0))
+    assert keys.get(_violation(2.0, 17.0)) is None
+    keys.discard(_violation(2.0, 17.0))
+    assert keys.keys == {("motor_vehicle_parked", "whole frame", 2): "b"}
 
 
 def test_what_stood_there_at_first_came_earlier(filer: Filer) -> None:
@@ -189,8 +193,8 @@ def test_what_stood_there_at_first_came_earlier(filer: Filer) -> None:
     assert "since_before_recording" not in filer.finding(_violation(1.0, 8.0)).attributes
 
 
-def test_what_was_over_before_the_first_look_is_of_an_earlier_view(filer: Filer) -> None:
-    filer.first_s = START.timestamp() + 9
+def test_what_was_over_before_the_first_sample_is_of_an_earlier_view(filer: Filer) -> None:
+    filer = replace(filer, first_s=START.timestamp() + 9)
     assert "since_before_recording" not in filer.finding(_violation(1.0, 8.0)).attributes
 
 
@@ -220,24 +224,24 @@ def test_clips_show_beginning_and_end(
     footage: Footage,
 ) -> None:
     filer.file(_violation(began_s, observed_s), footage)
-    manifest = _manifest(filer.root)
+    manifest = _manifest(filer.cases.root)
     asked = {
         clip["name"]: (clip["asked_start_s"], clip["asked_end_s"]) for clip in manifest["clips"]
     }
     assert asked == {name: pytest.approx(span) for name, span in clips.items()}
     for clip in manifest["clips"]:
         assert clip["pictures"] == pytest.approx(10 * (clip["end_s"] - clip["start_s"]), abs=2)
-        assert (_package(filer.root) / clip["path"]).is_file()
+        assert (_package(filer.cases.root) / clip["path"]).is_file()
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_evidence_tells_where_it_comes_from(stream: bool, filer: Filer, footage: Footage) -> None:
     footage.stream = stream
     filer.file(_violation(10.0, 31.0), footage)
-    provenance = _manifest(filer.root)["provenance"]
+    provenance = _manifest(filer.cases.root)["provenance"]
     assert provenance["clock"] == "the start given"
     if stream:
-        # The parts that it was cut from are thrown away: their names would tell nobody anything.
+        # The parts that it was cut from are discarded: their names would mean nothing.
         assert provenance["source"] == {"stream": "market"}
         assert "began_in" not in provenance
     else:
@@ -245,40 +249,36 @@ def test_evidence_tells_where_it_comes_from(stream: bool, filer: Filer, footage:
         assert provenance["began_in"] == {"name": "0.mp4"}
 
 
-def test_where_nothing_was_kept_the_case_has_no_pictures(filer: Filer, queue: Queue) -> None:
-    filed = filer.file(_violation(2.0, 8.0), Footage(stream=True))
+def test_where_no_video_was_kept_the_case_has_no_pictures(filer: Filer, queue: Queue) -> None:
+    key, filed = filer.file(_violation(2.0, 8.0), Footage(stream=True))
     assert queue.get(filed.case_id).evidence is None
-    assert not filer.root.exists()
-    filer.left(_violation(2.0, 15.0))
+    assert not filer.cases.root.exists()
+    filer.left(key, START.timestamp() + 15)
     assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
 
 
-def test_times_are_told_by_the_clock_that_is_handed_in(
+def test_times_are_those_of_the_clock_that_is_handed_in(
     filer: Filer, queue: Queue, footage: Footage
 ) -> None:
-    """A stream's own time, of which only its clock knows what it is on the wall."""
+    """A stream's own time, which only its clock can turn into UTC."""
     shift = START.timestamp() - 100.0
-    filer.utc = lambda seconds: datetime.fromtimestamp(seconds + shift, UTC)
+    filer = replace(filer, utc=lambda seconds: datetime.fromtimestamp(seconds + shift, UTC))
     box = (20.0, 10.0, 150.0, 80.0)
     stay = Violation("clutter", "whole frame", 1, box, 102.0, 108.0, 0.9)
-    case = queue.get(filer.file(stay, footage).case_id)
+    key, filed = filer.file(stay, footage)
+    case = queue.get(filed.case_id)
     assert (case.began, case.observed) == (
         *(START + timedelta(seconds=2), START + timedelta(seconds=8)),
     )
-    filer.seen("clutter", "whole frame", 1, 110.0)
+    filer.seen(key, 110.0)
     assert queue.get(case.id).observed == START + timedelta(seconds=10)
-    filer.left(Violation("clutter", "whole frame", 1, box, 102.0, 115.0, 0.9))
+    filer.left(key, 115.0)
     assert queue.get(case.id).left_at == START + timedelta(seconds=15)
 
 
-def test_what_is_still_there_is_noted(filer: Filer, queue: Queue, footage: Footage) -> None:
-    filed = filer.file(_violation(2.0, 8.0), footage)
-    known = ("motor_vehicle_parked", "whole frame", 1)
-    filer.seen(*known, START.timestamp() + 60)
-    assert queue.get(filed.case_id).observed == START + timedelta(seconds=60)
-    filer.seen("motor_vehicle_parked", "whole frame", 2, START.timestamp() + 90)
-    filer.forget(_violation(2.0, 8.0))
-    filer.seen(*known, START.timestamp() + 90)
+def test_a_thing_that_is_still_there_is_noted(filer: Filer, queue: Queue, footage: Footage) -> None:
+    key, filed = filer.file(_violation(2.0, 8.0), footage)
+    filer.seen(key, START.timestamp() + 60)
     assert queue.get(filed.case_id).observed == START + timedelta(seconds=60)
 
 
@@ -286,42 +286,39 @@ def test_what_is_still_there_is_noted(filer: Filer, queue: Queue, footage: Foota
     ("from_s", "to_s", "outcome"),
     [
         (-22.0, 38.0, "joined"),
-        (-22.0, 30.0, "joined"),  # hidden for a while once they looked again
+        (-22.0, 30.0, "joined"),  # hidden for a while once the camera was watched again
         (18.0, 38.0, "new"),  # the case was seen for the last time well before
-        (-22.0, 10.0, "new"),  # they looked for long, and nothing was there
+        (-22.0, 10.0, "new"),  # watched for long, and nothing was there
     ],
 )
-def test_what_may_have_stood_there_while_nobody_looked_goes_on_with_its_case(
+def test_a_thing_that_may_have_stood_there_unwatched_continues_its_case(
     from_s: float, to_s: float, outcome: str, filer: Filer, queue: Queue, footage: Footage
 ) -> None:
-    """The program was away, and what it knew of what it saw before is lost."""
-    first = filer.file(_violation(2.0, 8.0), footage)
+    """The program was away, and its state was lost."""
+    first = filer.file(_violation(2.0, 8.0), footage).filed
     at = START.timestamp()
-    filer.unwatched = [(at + from_s, at + to_s)]
-    again = filer.file(_violation(38.0, 40.0, thing=7), footage)
+    lost_s = filer.config.tracking.lost_s
+    unwatched = UnwatchedTimes(lost_s, 600.0, [(at + from_s, at + to_s)])
+    stay = _violation(38.0, 40.0, thing=7)
+    again = filer.file(stay, footage, unwatched.missed(stay.began)).filed
     assert again.outcome == outcome
     assert (again.case_id == first.case_id) == (outcome == "joined")
 
 
-def test_after_a_turn_of_the_camera_all_but_the_camera_is_forgotten(
-    filer: Filer, queue: Queue, footage: Footage
-) -> None:
-    parked = filer.file(_violation(2.0, 8.0), footage)
-    gone = filer.file(_violation(3.0, 8.0, kind="clutter", thing=2), footage)
-    blind = filer.file(_violation(2.0, 9.0, CAMERA_BLIND, thing=0), footage)
-    filer.forget_all(but={("clutter", "whole frame", 2)})
-    filer.left(_violation(2.0, 15.0))
-    filer.left(_violation(3.0, 16.0, kind="clutter", thing=2))
-    filer.left(_violation(2.0, 17.0, CAMERA_BLIND, thing=0))
-    assert queue.get(parked.case_id).left_at is None
-    assert queue.get(gone.case_id).left_at == START + timedelta(seconds=16)
-    assert queue.get(blind.case_id).left_at == START + timedelta(seconds=17)
+def test_with_a_new_view_all_keys_but_the_cameras_own_are_discarded() -> None:
+    gone = _violation(3.0, 8.0, kind="clutter", thing=2)
+    blind = _violation(2.0, 9.0, CAMERA_BLIND, thing=0)
+    keys = FiledKeys()
+    for violation, key in ((_violation(2.0, 8.0), "a"), (gone, "b"), (blind, "c")):
+        keys.add(violation, key)
+    keys.discard_view(but={thing_of(gone)})
+    assert keys.keys == {thing_of(gone): "b", thing_of(blind): "c"}
 
 
 def test_a_camera_that_shows_nothing_is_a_case_where_the_camera_stands(
     filer: Filer, queue: Queue
 ) -> None:
-    filer.camera = Camera("market", (29.87, 121.55), ())
+    filer = replace(filer, camera=Camera("market", (29.87, 121.55), ()))
     blind = Violation(
         CAMERA_BLIND,
         "camera",
@@ -332,7 +329,7 @@ def test_a_camera_that_shows_nothing_is_a_case_where_the_camera_stands(
         1.0,
         {"reason": "dark"},
     )
-    case = queue.get(filer.file(blind, Footage(stream=True)).case_id)
+    case = queue.get(filer.file(blind, Footage(stream=True)).filed.case_id)
     assert (case.kind, case.standard) == ("camera_blind", "cv-engine")
     assert case.attributes == {"reason": "dark"}
     assert case.place.geometry == {"type": "Point", "coordinates": [121.55, 29.87]}
@@ -342,12 +339,10 @@ def test_a_camera_that_shows_nothing_is_a_case_where_the_camera_stands(
 def test_what_cannot_be_noted_can_be_noted_later(
     filer: Filer, queue: Queue, footage: Footage, tmp_path: Path
 ) -> None:
-    filed = filer.file(_violation(2.0, 8.0), footage)
-    away = open_queue(tmp_path / "away" / "queue.db")
-    filer.queue = away  # knows nothing of it
+    key, filed = filer.file(_violation(2.0, 8.0), footage)
+    away = open_queue(tmp_path / "away" / "queue.db")  # knows nothing of the finding
     with pytest.raises(QueueError):
-        filer.left(_violation(2.0, 15.0))
+        replace(filer, cases=replace(filer.cases, queue=away)).left(key, START.timestamp() + 15)
     away.close()
-    filer.queue = queue
-    filer.left(_violation(2.0, 15.0))
+    filer.left(key, START.timestamp() + 15)
     assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)

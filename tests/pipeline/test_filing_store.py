@@ -11,15 +11,18 @@ import pytest
 import supervision as sv
 
 from cv_engine.cases import Filed, Queue, QueueError, open_queue
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
+from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.storage.opening import open_store
 from cv_engine.evidence.storage.outbox import Outbox
-from cv_engine.evidence.storage.store import Store, open_store
+from cv_engine.evidence.storage.store import Store
 from cv_engine.evidence.verify import verify
 from cv_engine.finding import Finding
 from cv_engine.pipeline.filing import Filer
 from cv_engine.pipeline.footage import Footage, Recording
-from cv_engine.rules.rule import Violation
+from cv_engine.rules.registry import kinds
+from cv_engine.rules.stays import Violation
 from cv_engine.video.clock import Clock
 from cv_engine.video.frame import Sample
 from cv_engine.video.source import open_video
@@ -76,12 +79,12 @@ def filer(tmp_path: Path, queue: Queue, asked: list[float]) -> Filer:
 
     return Filer(
         camera=Camera("market", None, ()),
-        zones=[whole_frame(WIDTH, HEIGHT)],
+        zones=[whole_frame(WIDTH, HEIGHT, kinds())],
         detect=detect,
-        queue=queue,
+        cases=CaseFiler(
+            queue, SigningKey.load_or_create(tmp_path / "key.pem"), tmp_path / "evidence"
+        ),
         config=Config(data=tmp_path),
-        key=SigningKey.load_or_create(tmp_path / "key.pem"),
-        root=tmp_path / "evidence",
         model="digest",
         timezone="UTC",
         first_s=START.timestamp(),
@@ -99,12 +102,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 def test_what_was_sent_is_not_made_again(
     filer: Filer, footage: Footage, queue: Queue, store: Store, asked: list[float]
 ) -> None:
-    first = filer.file(PARKED, footage)
-    sent = Outbox(filer.root, store, queue).send_waiting().sent
+    first = filer.file(PARKED, footage).filed
+    sent = Outbox(filer.cases.root, store, queue).send_waiting().sent
     assert sent == queue.evidence(first.case_id) == store.names()
     asked.clear()
-    assert filer.file(PARKED, footage) == Filed(first.case_id, "known")
-    assert asked == [] and list(filer.root.iterdir()) == []
+    assert filer.file(PARKED, footage).filed == Filed(first.case_id, "known")
+    assert asked == [] and list(filer.cases.root.iterdir()) == []
     assert store.problems(*sent) == []
     assert queue.evidence(first.case_id) == sent
 
@@ -116,19 +119,19 @@ class _Away(Queue):
         raise QueueError("away")
 
 
-def test_what_was_written_and_not_filed_is_taken_up(
+def test_what_was_written_and_not_filed_is_used_by_the_next_run(
     filer: Filer, footage: Footage, queue: Queue, store: Store, asked: list[float]
 ) -> None:
     """Also where another run sends what waits in the meantime."""
-    away = replace(filer, queue=_Away(queue._store, queue._clock, queue._taxonomy))
+    away = _Away(queue._store, queue._clock, queue._taxonomy)
     with pytest.raises(QueueError):
-        away.file(PARKED, footage)
-    outbox = Outbox(filer.root, store, queue)
+        replace(filer, cases=replace(filer.cases, queue=away)).file(PARKED, footage)
+    outbox = Outbox(filer.cases.root, store, queue)
     assert outbox.send_waiting().sent == []
-    (package,) = filer.root.iterdir()
+    (package,) = filer.cases.root.iterdir()
     written = (package / "manifest.sig").stat()
     asked.clear()
-    filed = filer.file(PARKED, footage)
+    filed = filer.file(PARKED, footage).filed
     assert asked == [] and (package / "manifest.sig").stat() == written
     assert queue.evidence(filed.case_id) == [package.name]
     assert outbox.send_waiting().sent == [package.name]
@@ -137,10 +140,10 @@ def test_what_was_written_and_not_filed_is_taken_up(
 def test_what_was_filed_without_evidence_gets_it(
     filer: Filer, footage: Footage, queue: Queue
 ) -> None:
-    filed = filer.file(PARKED, Footage())
+    filed = filer.file(PARKED, Footage()).filed
     assert queue.evidence(filed.case_id) == []
-    assert filer.file(PARKED, footage) == Filed(filed.case_id, "known")
-    (package,) = filer.root.iterdir()
+    assert filer.file(PARKED, footage).filed == Filed(filed.case_id, "known")
+    (package,) = filer.cases.root.iterdir()
     assert queue.evidence(filed.case_id) == [package.name]
 
 
@@ -148,10 +151,10 @@ def test_what_waits_and_is_damaged_is_made_again(
     filer: Filer, footage: Footage, queue: Queue, store: Store
 ) -> None:
     filer.file(PARKED, footage)
-    (package,) = filer.root.iterdir()
+    (package,) = filer.cases.root.iterdir()
     (package / "manifest.sig").write_bytes(b"")
     filer.file(PARKED, footage)
     assert verify(package) == []
-    assert Outbox(filer.root, store, queue).send_waiting().sent == [package.name]
+    assert Outbox(filer.cases.root, store, queue).send_waiting().sent == [package.name]
     assert store.problems(package.name) == []
-    assert [path.name for path in filer.root.iterdir()] == [f"{package.name}.damaged-1"]
+    assert [path.name for path in filer.cases.root.iterdir()] == [f"{package.name}.damaged-1"]

@@ -1,4 +1,4 @@
-"""Several files of one camera: when each begins, and what is said where that makes no sense."""
+"""Several files of one camera: when each begins, and the message where that makes no sense."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
 from cv_engine.pipeline.footage import Recording
 from cv_engine.recorded import recordings
 from cv_engine.recorded.analyze import Summary, analyze
@@ -20,15 +20,15 @@ LENGTH_S = 4.0
 
 @pytest.fixture
 def began(monkeypatch: pytest.MonkeyPatch) -> dict[str, datetime]:
-    """When each file that was looked at began, filled in while the engine runs."""
+    """When each file that was sampled began, filled in during the run."""
     seen: dict[str, datetime] = {}
-    sample = recordings.Recordings._sample
+    observe = recordings.Recordings._observe
 
     def noting(self: recordings.Recordings, recording: Recording, *others: Any) -> None:
         seen[recording.path.name] = recording.began
-        sample(self, recording, *others)
+        observe(self, recording, *others)
 
-    monkeypatch.setattr(recordings.Recordings, "_look", noting)
+    monkeypatch.setattr(recordings.Recordings, "_observe", noting)
     return seen
 
 
@@ -100,7 +100,7 @@ def test_after_an_unreadable_file_the_times_are_said_to_be_in_doubt(
         (("20260501_080002.mp4", "20260501_080000.mp4"), True),
     ],
 )
-def test_files_out_of_order_are_told(
+def test_files_out_of_order_are_reported(
     names: tuple[str, str], complaint: bool, tmp_path: Path
 ) -> None:
     config = _config(tmp_path, file_time="%Y%m%d_%H%M%S")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from cv_engine.cases import open_queue
-from cv_engine.config.settings import Config
+from cv_engine.config import Config
 from cv_engine.evidence.errors import EvidenceError
-from cv_engine.evidence.storage import store as stores
-from cv_engine.evidence.storage.store import open_store
+from cv_engine.evidence.storage import opening
+from cv_engine.evidence.storage.opening import open_store
 from cv_engine.evidence.verify import verify
 from cv_engine.recorded.analyze import Progress, Summary, analyze
 from tests.evidence.packages import written
@@ -69,7 +69,7 @@ def test_store_that_is_away_costs_no_case_and_gets_its_evidence_from_the_next_ru
 ) -> None:
     server.stop()
     with monkeypatch.context() as hasty:
-        hasty.setattr(stores.open_store, "__defaults__", (_SOON_S,))
+        hasty.setattr(opening.open_store, "__defaults__", (_SOON_S,))
         first = _run(shared_data, config)
     assert [video.status for video in first.videos] == ["done"]
     assert first.cases_new == len(first.cases) > 0
@@ -84,7 +84,7 @@ def test_store_that_is_away_costs_no_case_and_gets_its_evidence_from_the_next_ru
 
 
 class Killed(BaseException):
-    """Stands for a kill at a look of our choice."""
+    """Stands for a kill at a sample of our choice."""
 
 
 def test_run_that_is_broken_off_and_done_again_sends_each_once(
@@ -111,7 +111,7 @@ def test_run_that_is_broken_off_and_done_again_sends_each_once(
     assert sent.items() <= written(server.folder).items()
 
 
-def test_store_that_cannot_be_opened_is_told_before_any_look(
+def test_store_that_cannot_be_opened_is_reported_before_any_sample(
     monkeypatch: pytest.MonkeyPatch, config: Config
 ) -> None:
     introduce(monkeypatch)

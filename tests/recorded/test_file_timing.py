@@ -55,13 +55,13 @@ def test_a_start_without_an_offset_is_in_the_cameras_time_zone() -> None:
         # The names say how much later the second is, whatever the camera's clock shows.
         (("cam_20260501_080000.mp4", "cam_20260501_090000.mp4"), START + timedelta(hours=1)),
         (("cam_20200101_000000.mp4", "cam_20200101_000500.mp4"), START + timedelta(minutes=5)),
-        # A first file whose name tells nothing: the second one's is believed.
+        # A first file without a time in its name: the second one's is used.
         (("first.mp4", "cam_20260501_090000.mp4"), START + timedelta(hours=1)),
-        # A second file whose name tells nothing follows on.
+        # A second file without a time in its name follows on.
         (("cam_20260501_080000.mp4", "second.mp4"), START + timedelta(seconds=300)),
     ],
 )
-def test_names_by_the_cameras_pattern_say_otherwise(
+def test_names_by_the_cameras_pattern_give_the_times(
     names: tuple[str, str], began: datetime
 ) -> None:
     files = FileTiming(START, PATTERN, UTC)
@@ -71,7 +71,7 @@ def test_names_by_the_cameras_pattern_say_otherwise(
     assert files.begin(_video(names[1])).at == began
 
 
-def test_without_a_start_each_file_tells_its_own() -> None:
+def test_without_a_start_each_file_has_its_own() -> None:
     files = FileTiming(None, PATTERN, UTC)
     assert files.begin(_video("cam_20260501_080000.mp4")).at == START
     with pytest.raises(VideoError, match="does not follow the camera's pattern"):

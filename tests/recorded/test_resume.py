@@ -46,7 +46,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(
     pieces: list[Path], settings: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, Any], float]:
-    """What a run finds that nobody disturbs, and the seconds it takes."""
+    """What an undisturbed run finds, and the seconds it takes."""
     folder = tmp_path_factory.mktemp("undisturbed")
     took = timed(_arguments(pieces, settings, folder / "data"), folder)
     found = outcome(folder / "data")
@@ -79,7 +79,7 @@ def test_kill_9_at_any_moment_changes_nothing(
 
 
 class Killed(BaseException):
-    """Stands for a kill at a look of our choice."""
+    """Stands for a kill at a sample of our choice."""
 
 
 def _analysed(
@@ -99,13 +99,13 @@ def config(settings: Path, tmp_path: Path) -> Config:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps where the run stands after each look."""
+    """Saves a checkpoint after each sample."""
     monkeypatch.setattr(recordings, "CHECKPOINT_EVERY_S", 0.0)
 
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize(("piece", "second"), [("a.mp4", 5.0), ("b.mp4", 0.0), ("b.mp4", 5.0)])
-def test_it_goes_on_in_the_middle_of_a_file(
+def test_a_run_resumes_in_the_middle_of_a_file(
     piece: str,
     second: float,
     pieces: list[Path],
@@ -114,23 +114,23 @@ def test_it_goes_on_in_the_middle_of_a_file(
 ) -> None:
     with pytest.raises(Killed):
         _analysed(pieces, config, (piece, second))
-    looked: list[float] = []
+    sampled: list[float] = []
     again = analyze(
         pieces,
         config=config,
         camera="car park",
         start=START,
-        progress=lambda progress: looked.append(progress.done_s),
+        progress=lambda progress: sampled.append(progress.done_s),
     )
     report = again.videos[0 if piece == "a.mp4" else 1]
     assert outcome(config.data) == undisturbed[0]
     if second:
-        assert looked[0] >= second - 1.0
+        assert sampled[0] >= second - 1.0
         assert "resumed at" in report.message
     assert again.videos[0].status == ("done" if piece == "a.mp4" else "already done")
 
 
-def test_without_its_checkpoint_what_goes_before_is_looked_at_again(
+def test_without_its_checkpoint_what_goes_before_is_sampled_again(
     pieces: list[Path], config: Config, undisturbed: tuple[dict[str, Any], float]
 ) -> None:
     with pytest.raises(Killed):

@@ -1,4 +1,4 @@
-"""Looks of different cameras that are put to the detector together."""
+"""Samples of different cameras that the detector is asked about together."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from cv_engine.video.frame import Sample
 
 Camera = TypeVar("Camera")
 
-# So many times as many looks as are handed out at once may wait.
-_PORTIONS = 2
+# Most samples that wait, in batches.
+_BATCHES = 2
 
 
 class Batch(Generic[Camera]):
-    """Gathers looks until there are enough, or the first has waited long enough.
+    """Gathers samples until there are enough, or the first has waited long enough.
 
     Args:
-        most: Looks that are enough, and that are handed out at once.
-        wait_s: Longest wait of the first, seconds.
+        most: Samples that are enough, and the most that are returned at once.
+        wait_s: Longest wait of the first sample, seconds.
     """
 
     def __init__(self, most: int, wait_s: float) -> None:
@@ -33,19 +33,19 @@ class Batch(Generic[Camera]):
 
     @property
     def is_full(self) -> bool:
-        """Whether another look would wait for long."""
-        return len(self._samples) >= _PORTIONS * self._most
+        """Whether another sample would wait for long."""
+        return len(self._samples) >= _BATCHES * self._most
 
     def add(self, camera: Camera, sample: Sample, now_s: float) -> None:
-        """Adds the look of a camera that has none here."""
+        """Adds the sample of a camera of which none waits."""
         self._samples[camera] = (sample, now_s)
 
     def remove(self, camera: Camera) -> None:
-        """Takes a camera's look out."""
+        """Removes a camera's sample."""
         self._samples.pop(camera, None)
 
     def patience_s(self, now_s: float, longest_s: float) -> float:
-        """How long one may wait for another look, seconds; at most ``longest_s``."""
+        """How long to wait for another sample, seconds; at most ``longest_s``."""
         if not self._samples:
             return longest_s
         return min(longest_s, max(0.0, self._deadline_s - now_s))
@@ -56,7 +56,7 @@ class Batch(Generic[Camera]):
         return bool(self._samples) and (full or now_s >= self._deadline_s)
 
     def take(self) -> list[tuple[Camera, Sample]]:
-        """Hands out the looks that have waited longest."""
+        """Removes and returns the samples that have waited longest."""
         cameras = list(self._samples)[: self._most]
         return [(camera, self._samples.pop(camera)[0]) for camera in cameras]
 

@@ -1,4 +1,4 @@
-"""A camera that shows nothing useful: when that has lasted so long that somebody should look at it."""
+"""When a camera has shown nothing useful for so long that a person should check the camera."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _ZONE = "camera"
 
 
 class Blindness:
-    """Watches one camera for it.
+    """Watches for one camera that shows nothing useful.
 
     Args:
-        limit_s: Seconds after which it is a case.
+        limit_s: Seconds after which that is a case.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -22,10 +22,10 @@ class Blindness:
         self._began: float | None = None
         self._reported: Violation | None = None
 
-    def sample(
+    def update(
         self, now_s: float, reason: str, frame: tuple[float, float, float, float]
     ) -> tuple[Literal["file", "leave"], Violation] | None:
-        """Takes in how the camera is.
+        """Takes in the camera's present condition.
 
         Args:
             now_s: The present time, seconds.
@@ -33,10 +33,10 @@ class Blindness:
             frame: The whole picture as a box, pixels.
 
         Returns:
-            What is to be done about it: once when the limit is reached, once when all is well again.
+            What is to be done: once when the limit is reached, once when all is well again.
         """
         if not reason:
-            return self._well(now_s)
+            return self._end(now_s)
         if self._began is None:
             self._began = now_s
         if self._reported is not None or now_s - self._began < self._limit_s:
@@ -46,7 +46,7 @@ class Blindness:
         )
         return "file", self._reported
 
-    def _well(self, now_s: float) -> tuple[Literal["leave"], Violation] | None:
+    def _end(self, now_s: float) -> tuple[Literal["leave"], Violation] | None:
         reported, self._began, self._reported = self._reported, None, None
         if reported is None:
             return None
@@ -55,9 +55,9 @@ class Blindness:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that it remembers, see `restore`."""
+        """All that is remembered, see `restore`."""
         return {"began": self._began, "reported": self._reported}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from where another one stood."""
+        """Resumes from the state of an earlier run."""
         self._began, self._reported = state["began"], state["reported"]

@@ -1,4 +1,4 @@
-"""Where each camera stands, in object storage too: with a machine nothing of it is lost."""
+"""Copies of the checkpoints in object storage: a lost machine loses no camera's state."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from cv_engine.files import write_atomically
 from cv_engine.pipeline.checkpoint import Checkpoints, ended
 
 # How long an answer of the store may take, seconds (twice that at worst). A camera that is taken
-# over is not watched meanwhile.
+# over is not watched in that time.
 _PATIENCE_S = 5.0
-# How often is looked for checkpoints that have changed, seconds.
-_LOOK_S = 1.0
-# For how long nothing more is asked of a store that did not answer, seconds: one that is away comes
-# back in minutes.
+# How often changed checkpoints are searched for, seconds.
+_POLL_S = 1.0
+# How long a store that did not answer is left alone, seconds: a store that is away comes back in
+# minutes.
 _AWAY_S = 60.0
-# Most of a checkpoint are times that are the same all over the picture: it shrinks to a fifth in a
-# twentieth of a second. More effort takes twice as long for a twentieth less.
-_EFFORT = 1
+# zlib's level. Most of a checkpoint are times that are equal all over the picture: it shrinks to a
+# fifth in a twentieth of a second. A higher level takes twice as long for a twentieth less.
+_LEVEL = 1
 _FOLDER = "checkpoints/"
 
 
@@ -36,10 +36,10 @@ class _Copy:
     """The stored checkpoint of one camera.
 
     Attributes:
-        here: Whether the newer one of the two is in place here, or the store cannot be asked.
-        leaving: Whether the camera is being let go: it is sent once more at most.
-        stamp: Of the file that is stored.
-        sent_at: When the last one was sent or fetched.
+        here: Whether the newer of both checkpoints is in place here, or the store does not answer.
+        leaving: Whether the camera is being released: its checkpoint is sent once more at most.
+        stamp: Stamp of the file that is stored.
+        sent_at: When a checkpoint was last sent or fetched.
     """
 
     here: bool = False
@@ -48,17 +48,18 @@ class _Copy:
     sent_at: float = float("-inf")
 
 
-class Mirror:
+class CheckpointReplica:
     """A thread that copies changed checkpoints to a store, the latest of each camera.
 
-    It is a daemon, and only it waits for the store; without an address there is none, and nothing
+    Only this daemon thread waits for the store. Without an address there is no thread, and nothing
     to be fetched.
 
     Args:
-        checkpoints: Those on this machine.
-        address: The evidence store, where that is object storage: they lie beside the packages.
-        every_s: How often one camera's is sent at most, seconds: so much of its past is lost with
-            the machine.
+        checkpoints: The checkpoints on this machine.
+        address: The evidence store, where that is object storage: checkpoints lie beside the
+            packages.
+        every_s: Least time between two copies of one camera's checkpoint, seconds: so much of its
+            past is lost with the machine.
         clock: Seconds on a clock that never jumps.
 
     Raises:
@@ -81,21 +82,23 @@ class Mirror:
         self._woken = Event()
         self._stopping = Event()
         self._away_until = float("-inf")
-        self._told = ""
-        self._thread = Thread(target=self._run, name="mirror", daemon=True)
+        self._reported = ""
+        self._thread = Thread(
+            target=self._run, args=(self._store,), name="checkpoint replica", daemon=True
+        )
 
     def start(self) -> None:
-        """Begins."""
+        """Starts the thread, where there is a store."""
         if self._store is not None:
             self._thread.start()
 
     def fetch(self, camera: str) -> bool:
-        """Asks for a camera's checkpoint, if the store has a newer one; returns at once.
+        """Requests a camera's checkpoint, if the store has a newer one; returns at once.
 
         From now on the camera's checkpoints are sent.
 
         Returns:
-            Whether that has been done; if not, ask again in a moment.
+            Whether the newer checkpoint is in place; if not, call again in a moment.
         """
         if self._store is None:
             return True
@@ -109,8 +112,8 @@ class Mirror:
     def release(self, camera: str) -> None:
         """Sends a camera's checkpoint for the last time, soon; returns at once.
 
-        Whoever takes the camera over fetches it a moment later. It is tried once: later on it would
-        take the place of a newer one.
+        The worker that takes the camera over fetches it a moment later. Sending is tried once:
+        later, the checkpoint would replace a newer one.
         """
         with self._lock:
             if camera in self._copies:
@@ -118,13 +121,13 @@ class Mirror:
                 self._woken.set()
 
     def stop(self, timeout_s: float | None = None) -> bool:
-        """Sends what was released, and nothing more.
+        """Sends the checkpoints of released cameras, and ends the thread.
 
         Args:
             timeout_s: How long to wait for that, seconds.
 
         Returns:
-            Whether it has come to its end.
+            Whether the thread has ended.
         """
         self._stopping.set()
         self._woken.set()
@@ -132,28 +135,27 @@ class Mirror:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _run(self) -> None:
-        assert self._store is not None
+    def _run(self, store: ObjectStore) -> None:
         while not self._stopping.is_set():
-            self._turn(self._store)
-            self._woken.wait(_LOOK_S)
+            self._copy_all(store)
+            self._woken.wait(_POLL_S)
             self._woken.clear()
-        self._turn(self._store)
+        self._copy_all(store)
 
-    def _turn(self, store: ObjectStore) -> None:
-        """Does what is waited for, and then what may wait, as long as nothing new is waited for."""
+    def _copy_all(self, store: ObjectStore) -> None:
+        """Copies what a camera waits for first, and the rest until a camera waits again."""
         with self._lock:
             copies = list(self._copies.items())
         copies.sort(key=lambda entry: entry[1].here and not entry[1].leaving)
         for camera, copy in copies:
             if copy.here and not copy.leaving and self._woken.is_set():
                 return
-            self._attend(store, camera, copy)
+            self._copy_one(store, camera, copy)
             if copy.leaving:
                 self._forget(camera, copy)
 
-    def _attend(self, store: ObjectStore, camera: str, copy: _Copy) -> None:
-        """Fetches or sends one camera's checkpoint, if it is time for that."""
+    def _copy_one(self, store: ObjectStore, camera: str, copy: _Copy) -> None:
+        """Fetches or sends one camera's checkpoint, where that is due."""
         now = self._clock()
         too_soon = not copy.leaving and now - copy.sent_at < self._every_s
         try:
@@ -165,7 +167,7 @@ class Mirror:
                 self._fetch(store, camera, copy)
         except StoreError as error:
             self._away_until = self._clock() + _AWAY_S
-            self._tell(str(error))
+            self._report(str(error))
         except (OSError, zlib.error) as error:
             structlog.get_logger(__name__).warning(
                 "the stored checkpoint cannot be used", camera=camera, reason=str(error)
@@ -175,7 +177,7 @@ class Mirror:
     def _fetch(self, store: ObjectStore, camera: str, copy: _Copy) -> None:
         path = self._checkpoints.path(camera)
         stored = store.read(_FOLDER + path.name)
-        self._tell("")
+        self._report("")
         if stored is None:
             return
         copy.sent_at = self._clock()
@@ -192,14 +194,14 @@ class Mirror:
         try:
             file = path.open("rb")
         except FileNotFoundError:
-            return  # it is not kept yet
+            return  # no checkpoint was written yet
         with file:
             stamp = _stamp(os.fstat(file.fileno()))
             if stamp == copy.stamp:
                 return
-            data = zlib.compress(file.read(), _EFFORT)
+            data = zlib.compress(file.read(), _LEVEL)
         store.write(_FOLDER + path.name, data)
-        self._tell("")
+        self._report("")
         copy.stamp, copy.sent_at = stamp, self._clock()
 
     def _forget(self, camera: str, copy: _Copy) -> None:
@@ -207,16 +209,16 @@ class Mirror:
             if self._copies.get(camera) is copy:
                 del self._copies[camera]
 
-    def _tell(self, reason: str) -> None:
-        """Logs why the store is of no use, once until it is again."""
+    def _report(self, reason: str) -> None:
+        """Logs why the store cannot be used, once, and when it can be used again."""
         log = structlog.get_logger(__name__)
-        if reason and reason != self._told:
+        if reason and reason != self._reported:
             log.warning("checkpoints are not in the store", reason=reason)
-        elif self._told and not reason:
+        elif self._reported and not reason:
             log.info("checkpoints are being sent again")
-        self._told = reason
+        self._reported = reason
 
 
 def _stamp(found: os.stat_result) -> tuple[int, int]:
-    """Tells a file from the one that was in its place: each is written anew."""
+    """What differs between a file and the one that it replaced: each is a new file."""
     return found.st_mtime_ns, found.st_ino

@@ -1,4 +1,4 @@
-"""Checkpoints written beside the looks: a disk that is slow, or waits for its turn, holds up none."""
+"""Checkpoints written by a thread of their own: a slow disk delays no sample."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from threading import Condition, Thread
 from cv_engine.pipeline.checkpoint import Checkpoints
 
 
-class Saver(Checkpoints):
-    """Checkpoints of which the latest of each camera is written by a thread of its own.
+class CheckpointWriter(Checkpoints):
+    """Checkpoints of which the latest of each camera is written by a thread.
 
-    What a checkpoint holds is settled when it is saved; the file follows. Before `start` and after
-    `stop` it is written at once.
+    The content of a checkpoint is fixed when it is saved; the file follows. Before `start` and
+    after `stop` the file is written at once.
 
     Args:
-        folder: Where they lie; must exist.
+        folder: Folder of the checkpoints; must exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,12 +27,12 @@ class Saver(Checkpoints):
         self._thread = Thread(target=self._run, name="checkpoints", daemon=True)
 
     def start(self) -> None:
-        """Begins to write beside the caller."""
+        """Starts the thread."""
         self._running = True
         self._thread.start()
 
     def write(self, camera: str, data: bytes) -> bool:
-        """Hands a checkpoint over; one that still waits is not written any more."""
+        """Hands a checkpoint over; an older one of the camera that still waits is discarded."""
         with self._changed:
             if self._running:
                 self._waiting[camera] = data
@@ -41,14 +41,14 @@ class Saver(Checkpoints):
         return super().write(camera, data)
 
     def flush(self, camera: str, timeout_s: float) -> bool:
-        """Waits until the latest checkpoint of a camera is written; tells whether it is."""
+        """Waits until the latest checkpoint of a camera is written; returns whether it is."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: camera not in self._waiting and camera != self._writing, timeout_s
             )
 
     def stop(self, timeout_s: float) -> bool:
-        """Writes what waits and ends; tells whether it has."""
+        """Writes what waits and ends the thread; returns whether it has ended."""
         with self._changed:
             self._running = False
             self._changed.notify_all()

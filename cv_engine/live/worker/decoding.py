@@ -1,4 +1,4 @@
-"""From the compressed pictures of a stream that are due to the looks that are taken at it."""
+"""Decodes the samples of a stream that are due."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cv_engine.live.encoded_frame import EncodedFrame, StreamFormat
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.frame import Sample, Scaler, Turn
 
-# Damaged looks in a row, with no sound one between them, after which the damage is covered up as
-# well as may be: over a bad line half a picture is better than none.
+# Damaged samples in a row after which the decoder conceals damage as well as it can: over a bad
+# line half a picture is better than none.
 _STRICT_ATTEMPTS = 3
-# Sound looks in a row after which damage is an error again.
+# Sound samples in a row after which damage is an error again.
 _SOUND_AGAIN = 30
 
 
-class Pictures:
-    """Decodes what is due of one stream.
+class SampleDecoder:
+    """Decodes the samples of one stream.
 
     Args:
         scaler: Scaling contexts, shared by the streams of one thread.
@@ -30,7 +30,7 @@ class Pictures:
         self._alone: Decoder | None = None
         self._group: Decoder | None = None
         self._format: StreamFormat | None = None
-        self._follows = False  # whether the group's decoder holds what the next pictures refer to
+        self._follows = False  # whether the group's decoder holds what the next frames refer to
         self._turn: Turn | None = None
         self._strict = True
         self._opened_strict = True
@@ -38,14 +38,14 @@ class Pictures:
         self._sound = 0
 
     def decode(self, due: DueSample) -> Sample | None:
-        """The picture of a look.
+        """Decodes a sample.
 
         Returns:
-            It, or ``None`` where it is damaged; then nothing can be decoded before the next key
-            frame.
+            The sample, or ``None`` where it is damaged; then nothing can be decoded before the
+            next key frame.
         """
         if not (due.begins or self._follows):
-            return None  # it was due before it was known that what it refers to is damaged
+            return None  # due before the frame that it refers to was known to be damaged
         try:
             frame = self._frame(due)
         except av.FFmpegError:
@@ -54,8 +54,8 @@ class Pictures:
         if frame is None:
             self._follows = False
             return None
-        # Once for each connection: reading a frame's side data ties it into a cycle, which holds its
-        # three megabytes until the garbage collector comes by.
+        # Once for each connection: reading a frame's side data ties the frame into a cycle, which
+        # holds its three megabytes until the next garbage collection.
         if self._turn is None:
             self._turn = Turn.of(frame)
         size = (frame.width, frame.height)
@@ -69,13 +69,13 @@ class Pictures:
             self._alone = self._group = None
         if due.begins and len(due.encoded) == 1:
             if self._alone is None:
-                # Nothing refers to a picture that is decoded alone: its block edges may stay.
+                # Nothing refers to a frame that is decoded alone: its block edges may stay.
                 self._alone = _opened(form, strict=self._strict, deblock=False)
             return self._alone.decode_alone(due.encoded[0].packet)
         return self._last_of(due, form)
 
     def _last_of(self, due: DueSample, form: StreamFormat) -> VideoFrame | None:
-        """The last picture of a group."""
+        """The last frame of a group."""
         if self._group is None:
             self._group = _opened(form, strict=self._strict, deblock=True)
         if due.begins:
@@ -88,10 +88,10 @@ class Pictures:
         return frame
 
     def _judge(self, *, sound: bool) -> None:
-        """Turns strictness off where nothing is sound, and on again where all is."""
+        """Turns strictness off where no sample is sound, and on again where all are."""
         self._sound = self._sound + 1 if sound else 0
         self._damaged = 0 if sound else self._damaged + 1
-        # It shows with the next key frame: what is being decoded goes on as it began.
+        # Takes effect with the next key frame: the present group is decoded as it began.
         if self._strict and self._damaged >= _STRICT_ATTEMPTS:
             self._strict, self._sound = False, 0
         elif not self._strict and self._sound >= _SOUND_AGAIN:
@@ -107,7 +107,7 @@ def _opened(form: StreamFormat, *, strict: bool, deblock: bool) -> Decoder:
 
 
 def _shown_at(frame: VideoFrame, due: DueSample) -> float:
-    """The steady time of a frame: the decoder may hold the latest ones back."""
+    """The steady time of a frame: the decoder may hold back the latest frames."""
     last: EncodedFrame = due.encoded[-1]
     if frame.pts is None or last.packet.pts is None:
         return due.steady_s

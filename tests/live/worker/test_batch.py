@@ -1,4 +1,4 @@
-"""When the detector is asked: as soon as there are enough looks, or one has waited enough."""
+"""When the detector is asked: once there are enough samples, or one has waited enough."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import pytest
 
 from cv_engine.live.buffer.sampler import DueSample
 from cv_engine.live.worker.batch import Batch
-from cv_engine.live.worker.decoding import Pictures
+from cv_engine.live.worker.decoding import SampleDecoder
 from cv_engine.video.frame import Sample, Scaler
 from tests.live.encoded_frames import numbered
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     made = numbered(tmp_path_factory.mktemp("made"), 4, gop=1)
     found = [pictures.decode(DueSample(each.media_s, (each,), True)) for each in made]
     return [sample for sample in found if sample is not None]
 
 
-def test_enough_looks_are_not_kept_waiting(samples: list[Sample]) -> None:
+def test_enough_samples_are_not_kept_waiting(samples: list[Sample]) -> None:
     batch: Batch[str] = Batch(3, 0.2)
     assert not batch.is_due(0.0)
     for name, sample, now_s in zip("abc", samples, (0.0, 0.1, 0.15), strict=False):
@@ -45,10 +45,10 @@ def test_the_first_waits_no_longer_than_it_should(samples: list[Sample]) -> None
     assert batch.patience_s(11.0, 0.25) == 0.0
     batch.take()
     batch.add("c", samples[2], 20.0)
-    assert not batch.is_due(20.1), "the next one waits anew"
+    assert not batch.is_due(20.1), "the next one waits in full"
 
 
-def test_a_camera_that_is_let_go_is_not_asked_about(samples: list[Sample]) -> None:
+def test_the_detector_is_not_asked_about_a_released_camera(samples: list[Sample]) -> None:
     batch: Batch[str] = Batch(1, 0.2)
     batch.add("a", samples[0], 0.0)
     batch.remove("a")

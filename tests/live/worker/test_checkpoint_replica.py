@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from cv_engine.live.worker.checkpoint_replica import Mirror
+from cv_engine.live.worker.checkpoint_replica import CheckpointReplica
 from cv_engine.pipeline.checkpoint import Checkpoint, Checkpoints, ended
 from tests.evidence.conftest import address, environment, held, line, running
-from tests.evidence.storage.object_server import Line
+from tests.evidence.storage.object_server import Line, ObjectServer
 
 # Fixtures, which pytest finds by their names.
 __all__ = ["address", "environment", "held", "line", "running"]
@@ -30,18 +30,18 @@ _HOUR_S = 3600.0
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cv_engine.live.worker.checkpoint_replica._LOOK_S", 0.02)
+    monkeypatch.setattr("cv_engine.live.worker.checkpoint_replica._POLL_S", 0.02)
 
 
 class Machine:
-    """A folder of checkpoints, and its mirror."""
+    """A folder of checkpoints, and its replica."""
 
     def __init__(self, folder: Path, address: str | None, every_s: float) -> None:
         folder.mkdir()
         self.now = 1000.0
         self.checkpoints = Checkpoints(folder)
-        self.mirror = Mirror(self.checkpoints, address, every_s, lambda: self.now)
-        self.mirror.start()
+        self.replica = CheckpointReplica(self.checkpoints, address, every_s, lambda: self.now)
+        self.replica.start()
 
     def save(self, minute: int, camera: str = "gate") -> None:
         state = {"picture": np.full((40, 60), float(minute))}
@@ -56,7 +56,7 @@ class Machine:
         return None if kept is None else round(kept.seen_s / 60)
 
     def fetch(self, camera: str = "gate") -> None:
-        _until(lambda: self.mirror.fetch(camera))
+        _until(lambda: self.replica.fetch(camera))
 
 
 Make = Callable[..., Machine]
@@ -73,12 +73,12 @@ def machine(tmp_path: Path, address: str) -> Iterator[Make]:
 
     yield make
     for each in made:
-        assert each.mirror.stop(_LONGEST_S)
+        assert each.replica.stop(_LONGEST_S)
 
 
 @pytest.fixture
 def stored(held: Path) -> Callable[[], list[int]]:
-    """The minutes at which the cameras stand by the store; none where one is just being replaced."""
+    """The minutes of the stored checkpoints; none where one is just being replaced."""
 
     def read() -> list[int]:
         try:
@@ -104,7 +104,7 @@ def _until(reached: Callable[[], object]) -> None:
 Stored = Callable[[], list[int]]
 
 
-def test_another_machine_goes_on_where_one_stood(machine: Make, stored: Stored) -> None:
+def test_another_machine_resumes_where_one_stopped(machine: Make, stored: Stored) -> None:
     lost, other = machine(), machine()
     lost.fetch()
     lost.save(7)
@@ -132,21 +132,25 @@ def test_the_newer_one_is_used(
 
 
 @pytest.mark.parametrize("damaged", ["here", "there", "not a checkpoint"])
-def test_a_damaged_one_is_as_good_as_none(
-    machine: Make, stored: Stored, held: Path, damaged: str
+def test_a_damaged_one_is_ignored(
+    machine: Make,
+    stored: Stored,
+    running: ObjectServer,
+    held: Path,
+    damaged: str,
 ) -> None:
     before, taker = machine(), machine(_HOUR_S)
     before.fetch()
     before.save(5)
     _until(lambda: stored() == [5])
-    assert before.mirror.stop(_LONGEST_S)
+    assert before.replica.stop(_LONGEST_S)
     taker.save(4)
     if damaged == "here":
         path = taker.checkpoints.path("gate")
         path.write_bytes(path.read_bytes()[:-1])
     else:
         (path,) = _objects(held)
-        path.write_bytes(zlib.compress(b"?" * 99) if damaged == "not a checkpoint" else b"?")
+        running.put(path, zlib.compress(b"?" * 99) if damaged == "not a checkpoint" else b"?")
     taker.fetch()
     assert taker.minute() == (5 if damaged == "here" else 4)
 
@@ -184,13 +188,13 @@ def test_what_was_fetched_is_not_sent_back(machine: Make, stored: Stored, held: 
     assert path.stat().st_mtime_ns == sent
 
 
-def test_a_camera_that_is_let_go_is_sent_at_once_and_no_more(machine: Make, stored: Stored) -> None:
+def test_a_released_camera_is_sent_at_once_and_no_more(machine: Make, stored: Stored) -> None:
     one = machine(_HOUR_S)
     one.fetch()
     one.save(1)
     _until(lambda: stored() == [1])
     one.save(2)
-    one.mirror.release("gate")
+    one.replica.release("gate")
     _until(lambda: stored() == [2])
     one.save(3)  # another process of this machine does
     one.now += 2 * _HOUR_S
@@ -201,7 +205,7 @@ def test_a_camera_that_is_let_go_is_sent_at_once_and_no_more(machine: Make, stor
     _until(lambda: stored() == [3])
 
 
-def test_what_stands_at_the_end_is_sent(machine: Make, stored: Stored) -> None:
+def test_the_last_checkpoint_is_sent_at_the_end(machine: Make, stored: Stored) -> None:
     one = machine(_HOUR_S)
     for camera in ("gate", "yard"):
         one.fetch(camera)
@@ -209,12 +213,12 @@ def test_what_stands_at_the_end_is_sent(machine: Make, stored: Stored) -> None:
     _until(lambda: stored() == [1, 1])
     for camera in ("gate", "yard"):
         one.save(2, camera)
-        one.mirror.release(camera)
-    assert one.mirror.stop(_LONGEST_S)
+        one.replica.release(camera)
+    assert one.replica.stop(_LONGEST_S)
     assert stored() == [2, 2]
 
 
-def test_while_the_store_is_away_one_goes_on_with_what_is_here(
+def test_while_the_store_is_away_the_local_checkpoint_is_used(
     machine: Make, environment: pytest.MonkeyPatch, line: Line, stored: Stored
 ) -> None:
     environment.setattr("cv_engine.live.worker.checkpoint_replica._PATIENCE_S", _SOON_S)
@@ -223,7 +227,7 @@ def test_while_the_store_is_away_one_goes_on_with_what_is_here(
         one = machine()
         one.save(1)
         began = time.monotonic()
-        one.mirror.fetch("gate")
+        one.replica.fetch("gate")
         assert time.monotonic() - began < _SOON_S / 2
         one.fetch()
         assert one.minute() == 1
@@ -234,26 +238,26 @@ def test_while_the_store_is_away_one_goes_on_with_what_is_here(
         line.stalls_after = None
         one.now += 61
         _until(lambda: stored() == [1])
-        _until(lambda: len(logs) == 2)  # told once the store has answered
+        _until(lambda: len(logs) == 2)  # reported once the store has answered
     assert logs[-1]["event"] == "checkpoints are being sent again"
 
 
-def test_a_store_that_hangs_holds_up_no_end(
+def test_a_store_that_hangs_delays_no_stop(
     machine: Make, line: Line, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setattr("cv_engine.live.worker.checkpoint_replica._PATIENCE_S", _SOON_S)
     line.stalls_after = -1
     one = machine()
-    one.mirror.fetch("gate")
+    one.replica.fetch("gate")
     _until(line.stalled.is_set)
     began = time.monotonic()
-    assert not one.mirror.stop(0.05)
+    assert not one.replica.stop(0.05)
     assert time.monotonic() - began < _SOON_S / 2
 
 
 def test_without_a_store_there_is_nothing_to_wait_for(machine: Make) -> None:
     one = machine(place=None)
     one.save(1)
-    assert one.mirror.fetch("gate")
-    one.mirror.release("gate")
+    assert one.replica.fetch("gate")
+    one.replica.release("gate")
     assert one.minute() == 1

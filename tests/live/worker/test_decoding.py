@@ -1,4 +1,4 @@
-"""From compressed pictures to looks: damage, groups, and streams that change."""
+"""From compressed frames to samples: damage, groups, and streams that change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from cv_engine.live.buffer.sampler import DueSample, LiveSampler
 from cv_engine.live.encoded_frame import EncodedFrame
-from cv_engine.live.worker.decoding import Pictures
+from cv_engine.live.worker.decoding import SampleDecoder
 from cv_engine.video.frame import Sample, Scaler
 from tests.live.encoded_frames import BEGAN_S, arrivals, numbered
 from tests.video.recordings import number_of
@@ -72,7 +72,7 @@ def test_key_frames_are_decoded_alone(
     if b_frames and codec == "mjpeg":
         pytest.skip("it has none")
     made = numbered(tmp_path, 40, gop=10, codec=codec, suffix=suffix, b_frames=b_frames)
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     keys = [encoded for encoded in made if encoded.key]
     assert len(keys) >= 4
     for encoded in keys:
@@ -83,11 +83,11 @@ def test_key_frames_are_decoded_alone(
         assert (sample.width, sample.height, sample.key_frame) == (192, 96, True)
 
 
-def test_groups_are_decoded_on_from_where_the_last_look_was(made: list[EncodedFrame]) -> None:
-    pictures = Pictures(Scaler())
+def test_groups_are_decoded_from_the_last_sample_on(made: list[EncodedFrame]) -> None:
+    pictures = SampleDecoder(Scaler())
     assert _number(pictures.decode(_group(made, 20, 26))) == 25
     assert _number(pictures.decode(_group(made, 26, 33))) == 32
-    # A key frame that is looked at in between belongs to the next group.
+    # A key frame that is sampled in between belongs to the next group.
     assert _number(pictures.decode(_alone(made[40]))) == 40
     assert _number(pictures.decode(_group(made, 40, 48))) == 47
     assert _number(pictures.decode(_group(made, 48, 60))) == 59
@@ -95,11 +95,9 @@ def test_groups_are_decoded_on_from_where_the_last_look_was(made: list[EncodedFr
 
 @pytest.mark.parametrize("b_frames", [0, 3])
 @pytest.mark.parametrize("gop", [7, 30, 100])
-def test_what_the_sampler_asks_for_is_shown_at_the_time_that_is_told(
-    gop: int, b_frames: int, tmp_path: Path
-) -> None:
+def test_a_due_sample_is_decoded_with_its_time(gop: int, b_frames: int, tmp_path: Path) -> None:
     made = numbered(tmp_path, 150, gop=gop, b_frames=b_frames)
-    sampler, pictures, last_s = LiveSampler(2.0), Pictures(Scaler()), 0.0
+    sampler, pictures, last_s = LiveSampler(2.0), SampleDecoder(Scaler()), 0.0
     samples = []
     for number, encoded in enumerate(made):
         # As the clock would: rising in decoding order.
@@ -116,8 +114,8 @@ def test_what_the_sampler_asks_for_is_shown_at_the_time_that_is_told(
         assert sample.media_s - BEGAN_S == pytest.approx(shown_s, abs=0.35 if b_frames else 0.01)
 
 
-def test_damage_is_no_picture(made: list[EncodedFrame]) -> None:
-    pictures = Pictures(Scaler())
+def test_a_damaged_sample_is_none(made: list[EncodedFrame]) -> None:
+    pictures = SampleDecoder(Scaler())
     assert pictures.decode(_alone(_damaged(made[0]))) is None
     assert _number(pictures.decode(_alone(made[20]))) == 20
     spoilt = [*made[20:25], _damaged(made[25]), *made[26:30]]
@@ -127,7 +125,7 @@ def test_damage_is_no_picture(made: list[EncodedFrame]) -> None:
 
 def test_after_damage_nothing_is_decoded_on(made: list[EncodedFrame]) -> None:
     """What was due already when the damage was found would show the damage."""
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     spoilt = [*made[20:25], _damaged(made[25]), *made[26:30]]
     assert pictures.decode(_group(spoilt, 0, 10)) is None
     assert pictures.decode(_group(made, 30, 35)) is None
@@ -135,23 +133,23 @@ def test_after_damage_nothing_is_decoded_on(made: list[EncodedFrame]) -> None:
     assert _number(pictures.decode(_group(made, 45, 50))) == 49
 
 
-def test_what_the_network_has_marked_is_no_picture(made: list[EncodedFrame]) -> None:
+def test_a_sample_marked_as_corrupt_is_none(made: list[EncodedFrame]) -> None:
     given = made[20].packet
     packet = cast("Packet[VideoStream]", Packet(bytes(given)))
     packet.pts, packet.dts, packet.time_base = given.pts, given.dts, given.time_base
     packet.is_keyframe = packet.is_corrupt = True
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     assert pictures.decode(_alone(made[20]._replace(packet=packet))) is None
 
 
 def test_over_a_bad_line_half_a_picture_is_better_than_none(tmp_path: Path) -> None:
     """Of JPEG pictures; damaged H.264 ones FFmpeg marks, and they are left out all the same."""
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     keys = numbered(tmp_path, 6, codec="mjpeg", suffix=".mkv")
     samples = [pictures.decode(_alone(_cut(key))) for key in keys]
     assert samples[:3] == [None] * 3
     assert all(sample is not None for sample in samples[3:])
-    # After thirty looks it is tried whether the line is good again.
+    # After thirty samples the decoder tries whether the line is good again.
     for _ in range(26):
         assert pictures.decode(_alone(keys[0])) is not None
     assert pictures.decode(_alone(_cut(keys[0]))) is not None
@@ -160,7 +158,7 @@ def test_over_a_bad_line_half_a_picture_is_better_than_none(tmp_path: Path) -> N
 
 def test_strictness_does_not_cut_a_group_in_two(made: list[EncodedFrame]) -> None:
     """It changes with a key frame: no other decoder knows what the rest refers to."""
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     for _ in range(3):
         pictures.decode(_alone(_damaged(made[0])))
     assert _number(pictures.decode(_group(made, 0, 3))) == 2
@@ -171,8 +169,8 @@ def test_strictness_does_not_cut_a_group_in_two(made: list[EncodedFrame]) -> Non
     assert _number(pictures.decode(_group(made, 26, 30))) == 29
 
 
-def test_single_damaged_looks_do_not_make_it_lenient(made: list[EncodedFrame]) -> None:
-    pictures = Pictures(Scaler())
+def test_single_damaged_samples_do_not_make_it_lenient(made: list[EncodedFrame]) -> None:
+    pictures = SampleDecoder(Scaler())
     for _ in range(5):
         assert pictures.decode(_alone(_damaged(made[0]))) is None
         assert pictures.decode(_alone(_damaged(made[20]))) is None
@@ -182,7 +180,7 @@ def test_single_damaged_looks_do_not_make_it_lenient(made: list[EncodedFrame]) -
 def test_a_new_connection_may_have_another_codec_and_size(
     made: list[EncodedFrame], tmp_path: Path, shared_data: Path
 ) -> None:
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     assert _number(pictures.decode(_group(made, 0, 5))) == 4
     jpeg = numbered(tmp_path, 5, codec="mjpeg", suffix=".mkv")
     assert _number(pictures.decode(_alone(jpeg[3]))) == 3
@@ -213,7 +211,7 @@ def test_a_camera_may_change_its_size_in_the_same_connection(tmp_path: Path) -> 
             for packet in stream.encode(None):
                 out.mux(packet)
         made.append(arrivals(path)[0]._replace(format=small[0].format))
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     for encoded, size in zip([*made, made[0]], [(192, 96), (384, 192), (192, 96)], strict=True):
         sample = pictures.decode(_alone(encoded))
         assert sample is not None
@@ -221,7 +219,7 @@ def test_a_camera_may_change_its_size_in_the_same_connection(tmp_path: Path) -> 
         assert sample.image().shape == (size[1], size[0], 3)
 
 
-def test_a_stream_without_a_header_brings_it_along(made: list[EncodedFrame]) -> None:
+def test_a_stream_without_a_header_has_it_in_its_frames(made: list[EncodedFrame]) -> None:
     bare = replace(made[0].format, header=b"")
-    pictures = Pictures(Scaler())
+    pictures = SampleDecoder(Scaler())
     assert _number(pictures.decode(_alone(made[20]._replace(format=bare)))) == 20

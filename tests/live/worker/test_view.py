@@ -1,4 +1,4 @@
-"""One live camera from looks to cases: through gaps, restarts, and a queue that is away."""
+"""One live camera from samples to cases: through gaps, restarts, and a queue that is away."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.tracking.scenes import Scene, Thing, ground
 
 _CAR = (120, 80, 190, 125)
 _PARKED = "motor_vehicle_parked"
-# A stay begins with the first look at what stands, which is found to stand with the next ones.
+# A stay begins with the first sample of a thing, which the next samples show to stand.
 _NEAR_S = 2 * SAMPLE_S + 1
 
 Make = Callable[..., Watched]
@@ -76,7 +76,7 @@ def test_a_car_that_stays_is_a_case_with_evidence(make: Make) -> None:
     assert list((camera.folder / "kept").iterdir()) == [], "nothing is held any more"
 
 
-def test_who_gets_no_word_of_the_detector_asks_again(make: Make) -> None:
+def test_where_the_detector_was_not_asked_the_next_sample_asks(make: Make) -> None:
     """It has no time when the car comes, nor for half a minute after."""
     camera = make(_car(20.0))
     camera.detector_busy_s = range(21, 55)
@@ -88,7 +88,7 @@ def test_who_gets_no_word_of_the_detector_asks_again(make: Make) -> None:
 
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("set_s", [0.0, -300.0])
-def test_a_stay_goes_on_over_a_restart(make: Make, killed: bool, set_s: float) -> None:
+def test_a_stay_continues_over_a_restart(make: Make, killed: bool, set_s: float) -> None:
     camera = make(_car(20.0)).until(55.0)
     assert not camera.cases()
     camera.restart(30.0, killed=killed)
@@ -116,10 +116,10 @@ def test_a_clock_that_was_set_ahead_costs_no_checkpoint(make: Make) -> None:
     camera.until(150.0).restart(10.0, killed=True).until(200.0)
     (case,) = camera.cases()
     assert camera.second(case.began) - 3 * 3600.0 == pytest.approx(100.0, abs=_NEAR_S)
-    assert camera.view._kept_s <= camera.clock.now()
+    assert camera.view._saved_s <= camera.clock.now()
 
 
-def test_a_filed_case_goes_on_after_a_restart_without_a_checkpoint(make: Make) -> None:
+def test_a_filed_case_continues_after_a_restart_without_a_checkpoint(make: Make) -> None:
     camera = make(_car(20.0, 200.0)).until(100.0)
     (first,) = camera.cases()
     for kept in (camera.folder / "checkpoints").iterdir():
@@ -137,7 +137,7 @@ def test_a_case_filed_after_the_last_checkpoint_is_not_filed_again(
 ) -> None:
     """The program is killed before it could keep that the case was filed, or even the stay."""
     camera = make(_car(20.0, 320.0)).until(kept_s)
-    camera.view.keep(camera.clock.now())
+    camera.view.save(camera.clock.now())
     folder = camera.folder / "checkpoints"
     old = {kept: kept.read_bytes() for kept in folder.iterdir()}
     camera.until(100.0)
@@ -152,10 +152,10 @@ def test_a_case_filed_after_the_last_checkpoint_is_not_filed_again(
     assert camera.second(case.left_at) == pytest.approx(320.0, abs=_NEAR_S)
 
 
-def test_a_case_is_not_filed_again_after_runs_that_saw_nothing_for_sure(make: Make) -> None:
-    """Each looks once, keeps that, and is killed; what it saw once may have been passing."""
+def test_a_case_is_not_filed_again_after_runs_too_short_to_see_a_stay(make: Make) -> None:
+    """Each takes one sample, saves, and is killed; a thing seen once may have been passing."""
     camera = make(_car(20.0)).until(15.0)
-    camera.view.keep(camera.clock.now())
+    camera.view.save(camera.clock.now())
     old = {kept: kept.read_bytes() for kept in (camera.folder / "checkpoints").iterdir()}
     camera.until(100.0)
     (first,) = camera.cases()
@@ -164,7 +164,7 @@ def test_a_case_is_not_filed_again_after_runs_that_saw_nothing_for_sure(make: Ma
     for _ in range(3):
         camera.restart(60.0, killed=True)
         camera.until(camera.now_s + 2.0)
-        camera.view.keep(camera.clock.now())
+        camera.view.save(camera.clock.now())
     camera.restart(60.0, killed=True).until(camera.now_s + 120.0)
     (case,) = camera.cases()
     assert case.id == first.id
@@ -185,14 +185,14 @@ def test_what_left_in_a_gap_was_last_seen_before_it(make: Make) -> None:
     assert camera.second(case.left_at) == pytest.approx(99.0, abs=_NEAR_S)
 
 
-def test_after_too_long_a_gap_all_begins_anew(make: Make) -> None:
+def test_after_too_long_a_gap_a_new_view_starts(make: Make) -> None:
     camera = make(_car(20.0), gap_s=100.0).until(60.0).away(180.0).until(330.0)
     (case,) = camera.cases(_PARKED)
     assert camera.second(case.began) == pytest.approx(240.0, abs=_NEAR_S)
     assert case.attributes["since_before_recording"] is True
 
 
-def test_what_stands_on_is_noted(make: Make) -> None:
+def test_a_thing_that_still_stands_is_noted(make: Make) -> None:
     camera = make(_car(20.0)).until(450.0)
     (case,) = camera.cases()
     # Each five minutes, beginning anywhere: not all cameras at once.
@@ -240,21 +240,21 @@ def test_a_leave_that_failed_is_noted_later(make: Make, away: list[bool]) -> Non
     assert camera.second(case.left_at) == pytest.approx(110.0, abs=_NEAR_S)
 
 
-def test_where_what_was_kept_is_damaged_the_case_is_filed_all_the_same(make: Make) -> None:
+def test_where_the_kept_video_is_damaged_the_case_is_still_filed(make: Make) -> None:
     camera = make(_car(20.0)).until(70.0)
-    camera.runs_errands = False
+    camera.runs_tasks = False
     camera.until(100.0)
     assert camera.status.waiting == 1
     for kept in (camera.folder / "kept").iterdir():
         kept.write_bytes(b"")  # as a power failure leaves it
-    camera.runs_errands = True
+    camera.runs_tasks = True
     camera.until(130.0)
     (case,) = camera.cases()
     assert case.evidence is None
     assert camera.status.waiting == 0
 
 
-def test_a_view_of_another_size_begins_anew(make: Make) -> None:
+def test_a_view_of_another_size_is_a_new_one(make: Make) -> None:
     camera = make(_car(20.0)).until(50.0)
     camera.size = (480, 288)
     camera.until(130.0)
@@ -352,7 +352,7 @@ def test_a_camera_without_zones_that_was_turned_watches_its_new_view(make: Make)
     assert not camera.cases()
 
 
-def test_a_view_that_shows_no_zone_is_told_and_does_not_end_the_watching(
+def test_a_view_that_shows_no_zone_is_reported_and_does_not_end_the_watching(
     make: Make, tmp_path: Path
 ) -> None:
     zones = tmp_path / "zones.geojson"
@@ -379,7 +379,7 @@ def test_pictures_that_come_too_late_are_left_out(make: Make) -> None:
     camera = make().until(20.0)
     samples = camera.status.samples
     made = camera.ring._ring[-2].encoded
-    sample = camera.pictures.decode(DueSample(camera.view._last_s - 1.0, (made,), True))
+    sample = camera.decoder.decode(DueSample(camera.view._last_s - 1.0, (made,), True))
     assert sample is not None
-    assert not camera.view.sample(sample)
+    assert not camera.view.begin(sample)
     assert camera.status.samples == samples

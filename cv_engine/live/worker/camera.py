@@ -1,0 +1,108 @@
+"""One watched camera: its stream, its decoder, and its view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from cv_engine.config import CameraConfig
+from cv_engine.live.buffer.capture_clock import CaptureClock
+from cv_engine.live.buffer.ring_buffer import RingBuffer
+from cv_engine.live.buffer.sampler import DueSample, LiveSampler
+from cv_engine.live.status import CameraStatus
+from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.feed import Feed
+from cv_engine.live.worker.decoding import SampleDecoder
+from cv_engine.live.worker.services import LiveServices
+from cv_engine.live.worker.view import LiveView
+from cv_engine.pipeline.camera_setup import CameraSetup
+from cv_engine.video.frame import Sample, Scaler
+
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCamera:
+    """A camera and what watches it.
+
+    Attributes:
+        status: What is known of the camera, for others.
+        feed: Reads the stream in a thread of its own.
+        decoder: Decodes the samples that are due.
+        view: Observes the samples, and files what they show.
+        sampler: Picks the samples.
+        clock: The camera's clock.
+        sample_s: Shortest interval between samples, seconds.
+        calm_s: Interval while nothing is about to become a case, seconds.
+    """
+
+    status: CameraStatus
+    feed: Feed
+    decoder: SampleDecoder
+    view: LiveView
+    sampler: LiveSampler
+    clock: CaptureClock
+    sample_s: float
+    calm_s: float
+
+    @classmethod
+    def open(
+        cls,
+        services: LiveServices,
+        setup: CameraSetup,
+        status: CameraStatus,
+        offer: Callable[[DueSample], None],
+        scaler: Scaler,
+    ) -> LiveCamera:
+        """A camera whose stream is not started yet, in the state of its checkpoint.
+
+        Args:
+            services: What all cameras of the worker share.
+            setup: The camera.
+            status: Where to note what happens.
+            offer: Called by the stream's thread with each sample that is due.
+            scaler: Scaling contexts, shared by the cameras of one thread.
+
+        Raises:
+            ZoneError: No zone lies in the picture of the checkpoint.
+        """
+        config = services.shared.config
+        live, sample_s = config.live, config.video.sample_s
+        clock, sampler = CaptureClock(), LiveSampler(sample_s)
+        folder = config.data / "live" / "kept" / setup.folder
+        ring = RingBuffer(folder, live.ring_s, round(live.ring_mb * _MEBIBYTE))
+        view = LiveView(services, setup, clock, ring, status)
+        feed = Feed(
+            setup.name,
+            partial(_address, setup.settings),
+            live.stall_s,
+            live.retry_s,
+            clock=clock,
+            ring=ring,
+            sampler=sampler,
+            offer=offer,
+            status=status,
+        )
+        calm_s = max(sample_s, live.calm_sample_s)
+        return cls(status, feed, SampleDecoder(scaler), view, sampler, clock, sample_s, calm_s)
+
+    def sampled(self, sample: Sample) -> None:
+        """After a whole sample: notes its latency, and sets when the next one is due."""
+        status = self.status
+        status.latency.add(self.clock.now() - sample.media_s + self.clock.delay_s)
+        status.clock = self.clock.basis
+        status.interval_s = self.sample_s if self.view.busy else self.calm_s
+        self.sampler.interval_s = status.interval_s
+
+
+def _address(settings: CameraConfig) -> Address:
+    assert settings.url is not None
+    password = settings.password
+    return Address.of(
+        settings.url.get_secret_value(),
+        settings.user,
+        None if password is None else password.get_secret_value(),
+        settings.password_env,
+        settings.transport,
+    )

@@ -1,0 +1,167 @@
+"""The composition root: opens what a command needs from its configuration, each part once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from cv_engine.cases import Queue, open_queue
+
+if TYPE_CHECKING:
+    from cv_engine.config import Config
+    from cv_engine.evidence.filing import CaseFiler
+    from cv_engine.evidence.signing import SigningKey
+    from cv_engine.evidence.storage.outbox import Outbox
+    from cv_engine.evidence.storage.store import Store
+    from cv_engine.evidence.storage.uploader import Uploader
+    from models.detector import Detector
+
+# How long a command that ends waits for the package that is being sent, seconds.
+_UPLOAD_END_S = 1.0
+
+
+class Services:
+    """What the commands of one configuration share.
+
+    A part is opened when it is first used and stays open until the end of the ``with`` block, so a
+    command that only lists cases loads no detector.
+
+    Args:
+        config: Settings.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open(self, *, detector: bool) -> None:
+        """Opens every part now, so that what is wrong is reported before any work is done.
+
+        Args:
+            detector: Whether the detector is needed.
+
+        Raises:
+            EvidenceError, ModelError, QueueError: Settings are wrong, or the data folder cannot be
+                written.
+        """
+        _ = self.store, self.key
+        if detector:
+            _ = self.detector
+        _ = self.cases, self.uploader
+
+    def close(self, timeout_s: float = _UPLOAD_END_S) -> None:
+        """Stops the uploader and closes the queue, where they were opened.
+
+        Args:
+            timeout_s: How long to wait for the package that is being sent, seconds; what is not
+                sent by then is sent by the next run.
+        """
+        opened = vars(self)
+        if "uploader" in opened:
+            self.uploader.stop(timeout_s)
+        if "queue" in opened:
+            self.queue.close()
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The cases.
+
+        Raises:
+            QueueError: The queue cannot be opened.
+        """
+        return open_queue(self.config.queue)
+
+    @cached_property
+    def key(self) -> SigningKey:
+        """Signs evidence packages.
+
+        Raises:
+            EvidenceError: The key cannot be read or made.
+        """
+        from cv_engine.evidence.signing import SigningKey
+
+        return SigningKey.load_or_create(self.config.data / "signing-key.pem")
+
+    @cached_property
+    def cases(self) -> CaseFiler:
+        """Files findings as cases, with their evidence.
+
+        Raises:
+            EvidenceError: The key cannot be read or made.
+            QueueError: The queue cannot be opened.
+        """
+        from cv_engine.evidence.filing import CaseFiler
+        from cv_engine.evidence.staging import sweep
+
+        sweep(self.config.evidence_root)
+        return CaseFiler(self.queue, self.key, self.config.evidence_root)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where evidence packages are kept; nothing is asked of the store yet.
+
+        Raises:
+            EvidenceError: The store's address, extra or credentials are wrong.
+        """
+        from cv_engine.evidence.storage.opening import open_store
+
+        return open_store(self.config.evidence.store or self.config.evidence_root)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """The evidence packages that wait to be sent to the store.
+
+        Raises:
+            EvidenceError: The store's address, extra or credentials are wrong.
+            QueueError: The queue cannot be opened.
+        """
+        from cv_engine.evidence.storage.outbox import Outbox
+
+        return Outbox(self.config.evidence_root, self.store, self.queue)
+
+    @cached_property
+    def uploader(self) -> Uploader:
+        """Sends evidence packages in a thread of its own, once it is started.
+
+        Raises:
+            EvidenceError: The store's address, extra or credentials are wrong.
+            QueueError: The queue cannot be opened.
+        """
+        from cv_engine.evidence.storage.uploader import Uploader
+
+        return Uploader(self.outbox)
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The detector of persons and vehicles.
+
+        Raises:
+            ModelError: The detector cannot be opened.
+        """
+        from cv_engine.pipeline.camera_setup import detector_of
+
+        return detector_of(self.config)
+
+    def send_evidence(self) -> dict[str, str]:
+        """Sends the evidence packages that wait, after those that the uploader is sending.
+
+        Returns:
+            The packages that could not be sent, each with the reason.
+
+        Raises:
+            EvidenceError: The folder of the packages cannot be read.
+            QueueError: The queue cannot be read.
+        """
+        self.uploader.stop()
+        return self.outbox.send_waiting().unsent
