@@ -1,4 +1,4 @@
-"""``python -m benchmarks NAME ...``: runs one benchmark, which prints its figures as the last line."""
+"""``python -m benchmarks NAME ...``: runs one benchmark; the last line has its figures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def names() -> list[str]:
-    """The benchmarks there are, as they are written on the command line."""
-    # Read, not imported: a benchmark's libraries take seconds to load.
+    """The names of the benchmarks on the command line."""
+    # The files are read, not imported: a benchmark's libraries take seconds to load.
     return sorted(
         module.stem.replace("_", "-")
         for module in Path(__file__).parent.glob("[!_]*.py")
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark that the first argument names with the rest of them.
 
     Returns:
-        Its exit code; 2 where the name is not known.
+        The benchmark's exit code; 2 where the name is not known.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     known = ", ".join(names())

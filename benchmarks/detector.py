@@ -1,7 +1,7 @@
-"""Average precision of the detectors on COCO128, per precision, checked against a published evaluator.
+"""Average precision of the detectors on COCO128, per precision, beside a published evaluator.
 
-Figures are on the 128 images of COCO train2017 that COCO128 is, so they lie above those on val2017 that
-authors publish: use them to compare, not to quote.
+COCO128 is 128 images of COCO train2017, so figures lie above those on val2017 that authors publish:
+use them to compare, not to quote.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
 def _detectors(
     name: str, options: argparse.Namespace, folder: Path
 ) -> Iterator[tuple[str, Detector]]:
-    """The model at each precision that this machine has; quantised anew, into a folder of its own."""
+    """The model at each precision of this machine; int8 is quantised now, into ``folder``."""
     local = options.weights_dir / f"{name}.onnx"
     model = local if local.is_file() else name
     for precision in options.precisions.split(","):
@@ -137,7 +137,7 @@ def _detect(detector: Detector, images: Sequence[Path]) -> tuple[list[Boxes], fl
     for path in images:
         image = cv2.imread(str(path))
         assert image is not None  # load_truth has read it
-        begin = time.process_time()  # of the CPU: other work on the machine does not count
+        begin = time.process_time()  # CPU time, so that other work on the machine does not count
         (detections,) = detector([np.asarray(image, np.uint8)])
         times.append(time.process_time() - begin)
         found.append(from_detections(detections))

@@ -1,14 +1,14 @@
 """Stop events from real detections: does the tracker know what stands still?
 
-Data: RoadTrack (Apache-2.0), detections per frame of three motorway cameras with the tracks of
-the vehicles that stopped (P) and recordings without a stop (N); no pictures, so only the boxes
-speak. A stop found is right where it overlaps a stop of the truth in time and place; each stop of
-the truth answers for one found stop, any further one counts as false.
+Data: RoadTrack (Apache-2.0), detections per frame of three motorway cameras with the tracks of the
+vehicles that stopped (P) and recordings without a stop (N); there are boxes but no pictures. A stop
+found is right where it overlaps a stop of the truth in time and place; each stop of the truth
+matches one found stop, any further one counts as false.
 
-Many tracks of the truth start at frame 41: whoever stood already at the first frame is listed only
-after a confirmation of 40 frames. Such a stop is found from the first frames on: 1.3 s before the truth's
-start, which costs nothing here, since a stop is matched by the frames that both have; the errors of
-the start are printed for both kinds.
+Many tracks of the truth start at frame 41: a vehicle that stood already at the first frame is
+listed only after a confirmation of 40 frames. Such a stop is found from the first frames on, 1.3 s
+before the truth's start. That costs nothing here, since a stop is matched by the frames that both
+have; the errors of the start are printed for both kinds.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Stop:
     """One stop.
 
     Attributes:
-        boxes: Its box ``(x1, y1, x2, y2)`` by frame.
-        first: Frame in which it began.
+        boxes: The box ``(x1, y1, x2, y2)`` by frame.
+        first: Frame in which the stop began.
     """
 
     boxes: dict[int, NDArray[np.float32]]
@@ -95,7 +95,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/roadtrack"))
     parser.add_argument("--fps", type=float, default=30.0, help="frames per second (default 30)")
     parser.add_argument("--dwell-s", type=float, default=3.0, help="shortest stop (default 3 s)")
-    parser.add_argument("--every", type=int, default=1, help="look at every n-th frame only")
+    parser.add_argument("--every", type=int, default=1, help="sample every n-th frame only")
     parser.add_argument("--confidence", type=float, default=0.3, help="detector's threshold")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:

@@ -3,11 +3,11 @@
 Every clip is analysed as a user would, whole frame, with a short dwell since the clips are short.
 An event is found (*loose*) by a case of the right kind that overlaps it in time and place, and
 found *strictly* if the boxes also agree (IoU of at least 0.5) and the start lies within the event's
-tolerance and two seconds. Each case answers for one event.
+tolerance and two seconds. Each case matches one event.
 
 A case without an event is false only where ``clips.csv`` says that the truth lists every new event
-of its kind, and only if it began after the first look: what stands there from the beginning and
-matches no row is not judged.
+of its kind, and only if it began after the first sample: a thing that stands there from the
+beginning and matches no row is not judged.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _START = datetime(2026, 5, 1, tzinfo=UTC)
 _LOOSE_IOU = 0.1
 _STRICT_IOU = 0.5
 _STRICT_EXTRA_S = 2.0
-# Looks in the shortest dwell: enough to tell a stay from a slow pass.
-_LOOKS_PER_DWELL = 6
+# Samples in the shortest dwell: enough to tell a stay from a slow pass.
+_SAMPLES_PER_DWELL = 6
 _RULE_OF = {"abandoned": "clutter", "vehicle": "parked"}
 
 
@@ -58,7 +58,7 @@ class Found:
     start_s: float
     end_s: float
     box: NDArray[np.float32]
-    from_first_look: bool
+    from_first_sample: bool
 
 
 @dataclass(slots=True)
@@ -79,7 +79,9 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks events", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/video"))
     parser.add_argument("--dwell-s", type=float, default=3.0, help="shortest stay (default 3 s)")
-    parser.add_argument("--sample-s", type=float, help="interval of looks (default dwell / 6)")
+    parser.add_argument(
+        "--sample-s", type=float, help="interval between samples (default dwell / 6)"
+    )
     parser.add_argument("--only", help="analyse only clips whose name contains this")
     options = parser.parse_args(argv)
     for name in ("clips.csv", "events.csv"):
@@ -138,7 +140,7 @@ def _judge(
         )
     for j, case_found in enumerate(cases):
         counted = any(_is_kind(kind, case_found.kind) for kind in exhaustive)
-        if j in pairs.values() or case_found.from_first_look or not counted:
+        if j in pairs.values() or case_found.from_first_sample or not counted:
             continue
         score.false += 1
         box = case_found.box.round().astype(int).tolist()
@@ -146,7 +148,7 @@ def _judge(
 
 
 def _pairs(events: Sequence[Event], cases: Sequence[Found]) -> dict[int, int]:
-    """Which case answers for which event, best overlap first."""
+    """The case that matches each event, best overlap first."""
     candidates = []
     for i, event in enumerate(events):
         for j, case in enumerate(cases):
@@ -196,7 +198,7 @@ def _config(data: Path, dwell_s: float, sample_s: float | None) -> Config:
     config = load_config(None)
     parking = {"dwell_s": dwell_s, "non_motor_dwell_s": dwell_s}
     rules = config.rules.updated({"parking": parking, "clutter": {"dwell_s": dwell_s}})
-    sampled = {"sample_s": sample_s or dwell_s / _LOOKS_PER_DWELL}
+    sampled = {"sample_s": sample_s or dwell_s / _SAMPLES_PER_DWELL}
     return config.model_copy(
         update={
             "data": data,

@@ -1,9 +1,10 @@
-"""Kills the program again and again while things are put down before its cameras, and counts the cases.
+"""Kills the program repeatedly while crates appear before its cameras, and counts the cases.
 
-The real program (`cv-engine watch`) watches cameras of a real RTSP server, each of which shows an empty street until,
-at some moment, a crate is put down there and stays. Meanwhile all its processes are killed at random moments
-(SIGKILL), or one worker only, or it is asked to stop; and it is started again. In the end each crate must be one
-case with whole evidence, begun when it was put down, or when it was first seen if nobody could know before.
+The real program (`cv-engine watch`) watches cameras of a real RTSP server. Each shows an empty
+street until, at some moment, a crate appears and stays. Meanwhile all processes of the program are
+killed at random moments (SIGKILL), or one worker only, or the program is asked to stop; and it is
+restarted. In the end each crate must be one case with whole evidence, whose start is the crate's
+appearance, or the first sample after it where the program was down.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ _SAMPLE_S, _CALM_S = 1.0, 2.0
 _WORKERS = 2
 _FILM_S = 22.0
 _RATE = 5
-# How long the program lives at most after all cameras have been looked at again, and how soon in that time crates
-# are put down: some are found and kept by then, some are found, some are not.
+# The longest life of the program after all cameras have been sampled again, and how soon in that
+# time crates appear: some are found and in a checkpoint by the end, some are found, some are not.
 _LONGEST_LIFE_S = 30.0
 _PUT_AFTER_S = (0.0, 3.0)
 _CRATES_PER_LIFE = 2
-# In so much time a crate is seen to have come to rest: two looks, the first after the longest interval, and what a
-# busy machine takes until they are through.
+# The time in which a crate is found to be settled: two samples, the first after the longest
+# interval, and the time that a busy machine needs to process them.
 _SEEN_S = _CALM_S + 2 * _SAMPLE_S + 4.0
-# UTC of a picture may be out by half a second; the first look at a crate comes after the longest interval, and one
-# look may be dropped.
+# UTC of a picture may be wrong by half a second; the first sample of a crate comes after the
+# longest interval, and one sample may be dropped.
 _EARLY_S, _LATE_S = 0.6, 2 * _CALM_S + 0.6
 
 
@@ -52,28 +53,28 @@ class Life:
     """A time in which the program ran undisturbed.
 
     Attributes:
-        looked: When each camera was looked at for the first time, as far as known, epoch seconds.
-        kept: When it last was kept where each camera stands.
+        sampled: When each camera was sampled for the first time, as far as known, epoch seconds.
+        kept: The time of each camera's last checkpoint, epoch seconds.
     """
 
-    looked: dict[str, float]
+    sampled: dict[str, float]
     kept: dict[str, float]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the crates.
+    """The cases of the crates.
 
     Attributes:
-        cuts: How often the program, or a part of it, was ended.
-        crates: How many crates were put down.
+        cuts: Number of times that the program, or a part of it, was ended.
+        crates: Number of crates.
         filed: Crates by the number of their cases.
-        late_s: From the moment in which a crate was put down to the beginning of its case.
-        wrong: What is not as it should be, in words.
-        late: Cases that begin later than they could, or earlier than their crates, in words: looks that
-            a busy machine takes late are one reason.
-        carried: Crates of which it was known and kept before a cut that they were there.
-        restart_s: From each cut until all cameras had been looked at again.
+        late_s: From the appearance of each crate to the start of its case.
+        wrong: Descriptions of wrong results.
+        late: Descriptions of cases that start later than they could, or earlier than their crates;
+            late samples on a busy machine are one reason.
+        carried: Crates that were known and in a checkpoint before a cut.
+        restart_s: From each cut until all cameras had been sampled again.
     """
 
     cuts: int
@@ -132,18 +133,18 @@ def run(
     seed: int,
     live: Mapping[str, object] | None = None,
 ) -> Outcome:
-    """Lets the program watch, cuts it off again and again, and judges what it has filed.
+    """Lets the program watch, ends it repeatedly, and judges the filed cases.
 
     Args:
         folder: For footage and data.
         fleet: The server of the cameras, which are added to it: two for each cut but the last.
-        cuts: How to end it, one after the other.
-        longest_life_s: How long it lives at most between them.
-        seed: Of the moments.
-        live: Settings of the section ``live`` that are not as shipped.
+        cuts: How to end the program each time.
+        longest_life_s: The longest time between two cuts.
+        seed: Of the random moments.
+        live: Settings of the section ``live`` that differ from the shipped ones.
 
     Raises:
-        RuntimeError: The program does not come up, or ends by itself.
+        RuntimeError: The program does not start, or ends by itself.
     """
     empty, full = _street(folder, crate=False), _street(folder, crate=True)
     names = [f"street-{number}" for number in range(_CRATES_PER_LIFE * (len(cuts) - 1))]
@@ -153,8 +154,8 @@ def run(
     with Program(_config(folder, fleet, names, live or {}), folder / "data") as program:
         street = _Street(fleet, full, names)
         lives, restart_s = _lives(program, street, cuts, longest_life_s, chance)
-        # What is not by then is missing, and told below.
-        program.comes_about(lambda: _are_all_filed(program.data, names), street.tend)
+        # A crate without a case by then is missing, and reported below.
+        program.wait_for(lambda: _are_all_filed(program.data, names), street.tend)
         program.until_sampled_at(names, time.time() + 2 * _SAMPLE_S, street.tend)
     outcome = _judged(fleet, names, lives, program.data)
     outcome.cuts, outcome.restart_s = len(cuts), restart_s
@@ -168,11 +169,12 @@ def _lives(
     longest_s: float,
     chance: random.Random,
 ) -> tuple[list[Life], list[float]]:
-    """Starts and ends it; it runs on after the last cut."""
+    """Starts and ends the program; it keeps running after the last cut."""
     program.start()
-    looked = program.until_sampled_at(street.names, 0.0, street.tend)
-    # The empty street is to be known, and kept: what stands there from the beginning is no event.
-    known = max(looked.values()) + _SEEN_S
+    sampled = program.until_sampled_at(street.names, 0.0, street.tend)
+    # The empty street must be in a checkpoint first: a thing that stands there from the start is no
+    # event.
+    known = max(sampled.values()) + _SEEN_S
     program.until(lambda: min(program.kept(street.names).values()) > known, street.tend)
     lives, restart_s = [], []
     for cut in cuts:
@@ -180,20 +182,20 @@ def _lives(
         program.wait(chance.uniform(0.0, longest_s), street.tend)
         ended = time.time()
         program.cut(cut, chance)
-        lives.append(Life(looked, program.kept(street.names)))
+        lives.append(Life(sampled, program.kept(street.names)))
         program.start_again()
-        looked = program.until_sampled_at(street.names, time.time(), street.tend)
-        restart_s.append(max(looked.values()) - ended)
-    return [*lives, Life(looked, dict.fromkeys(street.names, float("inf")))], restart_s
+        sampled = program.until_sampled_at(street.names, time.time(), street.tend)
+        restart_s.append(max(sampled.values()) - ended)
+    return [*lives, Life(sampled, dict.fromkeys(street.names, float("inf")))], restart_s
 
 
 class _Street:
-    """Puts crates down before cameras at moments of their own.
+    """Shows crates to cameras at planned moments.
 
     Args:
         fleet: The cameras.
-        full: What one shows as soon as there is a crate.
-        names: The cameras.
+        full: The footage of a camera with a crate.
+        names: The names of the cameras.
     """
 
     def __init__(self, fleet: Fleet, full: Footage, names: Sequence[str]) -> None:
@@ -210,7 +212,7 @@ class _Street:
         del self._left[:_CRATES_PER_LIFE]
 
     def tend(self) -> None:
-        """Puts down what is due."""
+        """Shows the crates that are due."""
         now = time.time()
         for moment, name in self._planned:
             if moment <= now:
@@ -219,7 +221,7 @@ class _Street:
 
 
 def _street(folder: Path, *, crate: bool) -> Footage:
-    """A street with or without a crate, to be played in a loop."""
+    """A street with or without a crate, for a loop."""
     path = folder / f"{'full' if crate else 'empty'}.mp4"
     film(path, seed=_SEED, length_s=_FILM_S, put_s=0.0 if crate else _FILM_S, taken_s=_FILM_S)
     return encoded(path, folder, size=(WIDTH, HEIGHT), rate=_RATE, key_interval_s=_SAMPLE_S)
@@ -261,8 +263,8 @@ def _judged(fleet: Fleet, names: Sequence[str], lives: Sequence[Life], data: Pat
         mine = [case for case in cases if case.source == name]
         outcome.filed[len(mine)] = outcome.filed.get(len(mine), 0) + 1
         if len(mine) != 1:
-            told = [(case.id, case.kind, round(case.began.timestamp() - put, 1)) for case in mine]
-            outcome.wrong.append(f"{name}: the crate of {put:.1f} is {len(mine)} cases: {told}")
+            found = [(case.id, case.kind, round(case.began.timestamp() - put, 1)) for case in mine]
+            outcome.wrong.append(f"{name}: the crate of {put:.1f} is {len(mine)} cases: {found}")
         for case in mine:
             late_s = case.began.timestamp() - put
             outcome.late_s.append(late_s)
@@ -271,23 +273,24 @@ def _judged(fleet: Fleet, names: Sequence[str], lives: Sequence[Life], data: Pat
             outcome.carried += carried
             if not -_EARLY_S <= late_s <= latest_s:
                 outcome.late.append(
-                    f"{name}: begins {late_s:.1f} s after its crate was put down, not within {latest_s:.1f}"
+                    f"{name}: starts {late_s:.1f} s after its crate appeared, "
+                    f"not within {latest_s:.1f}"
                 )
     outcome.wrong += _broken(data)
     return outcome
 
 
 def _first_known(name: str, put: float, lives: Sequence[Life]) -> tuple[float, bool]:
-    """From when on a crate must have been known for good, and whether that was before the last life."""
+    """When a crate was in a checkpoint for the first time, and whether before the last life."""
     for life in lives:
-        seen = max(put, life.looked[name])
+        seen = max(put, life.sampled[name])
         if life.kept[name] - seen >= _SEEN_S:
             return seen, life is not lives[-1]
     raise AssertionError("the last life has no end")
 
 
 def _broken(data: Path) -> list[str]:
-    """Cases without evidence, packages that are not whole, and what was left half done."""
+    """Cases without evidence, packages that are not whole, and unfinished packages."""
     wrong = []
     with open_queue(data / "queue.db") as queue:
         for case in queue.cases():

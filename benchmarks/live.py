@@ -1,12 +1,13 @@
-"""How many live streams one core watches, against the plain way: `throughput --live`.
+"""How many live streams one core watches, against the plain method: `throughput --live`.
 
-Cameras are simulated by a real RTSP server on the other cores: each shows one of the clips of ``--data``,
-1080p, 25 pictures a second, a key frame every 2 seconds, forward and backward by turns, so that nothing
-ever jumps as it would in a loop, and each at another phase. All ways run alone in a process that is
-bound to one core:
+A real RTSP server on the other cores simulates the cameras: each shows one of the clips of
+``--data``, 1080p, 25 pictures a second, a key frame every 2 seconds, alternately forward and
+backward, so that nothing jumps as it would in a loop, and each at another phase. Each method runs
+alone in a process that is bound to one core:
 
 * cv-engine: a worker with the shipped settings watches all streams, over TCP, into a real queue;
-* the plain way: OpenCV receives and decodes every picture of one stream, the same detector looks at each;
+* the plain method: OpenCV receives and decodes every picture of one stream, the same detector runs
+  on each;
 * supervision's loop: its frame generator on the same stream, the same detector, its polygon zone.
 """
 
@@ -32,7 +33,7 @@ from benchmarks.cameras.fleet import Fleet, available
 from benchmarks.cameras.footage import Footage, encoded
 from benchmarks.harness.alone import alone
 from benchmarks.harness.recording import HEIGHT, KEY_INTERVAL_S, RATE, WIDTH, clips_in
-from cv_engine.config.settings import CameraConfig, Config, load_config
+from cv_engine.config import CameraConfig, Config, load_config
 from cv_engine.live.status import Latency, WorkerStatus
 from cv_engine.live.worker.worker import Worker
 from cv_engine.pipeline.camera_setup import detector_of
@@ -47,17 +48,17 @@ _SEED = 3
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What watching took, on one core.
+    """The cost of watching, on one core.
 
     Attributes:
         streams: Number of streams.
         live: How many of them were live at the end.
         seconds: Time measured.
         cpu_s: CPU seconds meanwhile.
-        looks: Looks meanwhile.
-        asked: Looks for which the detector was asked.
-        dropped: Looks dropped.
-        latency: From capture to the end of each look.
+        samples: Samples meanwhile.
+        asked: Samples for which the detector ran.
+        dropped: Samples dropped.
+        latency: From capture to the end of each sample's processing.
         camera_mb: Memory of each added camera, MiB.
         memory_mb: Of the process, MiB.
         checkpoint_mb: A camera's checkpoint, MB on disk.
@@ -84,26 +85,26 @@ class Watched:
 
     @property
     def keeps_up(self) -> bool:
-        """Whether every look that was due was taken: only then does the share tell how many would do."""
+        """Whether every due sample was processed: only then is :attr:`share` the cost of all."""
         return self.live == self.streams and self.dropped == 0
 
 
 def footage(clips: Sequence[Path], cache: Path) -> list[Footage]:
-    """What the cameras show: each clip forward and backward; kept for the next time."""
+    """The cameras' footage: each clip forward and backward; cached."""
     cache.mkdir(parents=True, exist_ok=True)
     shown = []
     for clip in clips:
-        there_and_back = cache / f"{clip.stem}-{clip.stat().st_size}-{_CLIP_S:.0f}.mkv"
-        if not there_and_back.exists():
-            _turn_back(clip, there_and_back)
+        palindrome = cache / f"{clip.stem}-{clip.stat().st_size}-{_CLIP_S:.0f}.mkv"
+        if not palindrome.exists():
+            _write_palindrome(clip, palindrome)
         size = (WIDTH, HEIGHT)
         shown.append(
-            encoded(there_and_back, cache, size=size, rate=RATE, key_interval_s=KEY_INTERVAL_S)
+            encoded(palindrome, cache, size=size, rate=RATE, key_interval_s=KEY_INTERVAL_S)
         )
     return shown
 
 
-def _turn_back(clip: Path, path: Path) -> None:
+def _write_palindrome(clip: Path, path: Path) -> None:
     """Writes a clip forward and backward, losslessly, at its own size and rate."""
     with av.open(str(clip)) as container:
         stream = container.streams.video[0]
@@ -234,7 +235,7 @@ def _streams_per_core(samples: Iterator[int], *, seconds: float) -> float:
 
 
 def run(options: argparse.Namespace) -> dict[str, float]:
-    """Takes all measurements; the keys of the last line.
+    """Takes all measurements; returns the keys of the last line.
 
     Raises:
         RuntimeError: No RTSP server can be run here.
@@ -276,7 +277,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
 
 @contextmanager
 def elsewhere(folder: Path) -> Iterator[Fleet]:
-    """The server, on any core but the one that is measured; ended afterwards."""
+    """The server, on any core except the measured one; stopped afterwards."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if len(cores) > 1:
         os.sched_setaffinity(0, cores - {max(cores)})
@@ -289,15 +290,16 @@ def elsewhere(folder: Path) -> Iterator[Fleet]:
 def _tell(watched: Watched, per_core: float, peer: float) -> None:
     samples = max(1, watched.samples)
     if not watched.keeps_up:
-        print("it does not keep up with so many: take fewer --streams to learn how many it can")
+        print("the worker does not keep up: fewer --streams show how many it can watch")
     print(
         f"{watched.live} of {watched.streams} streams live ({watched.received_mbit_s:.0f} Mbit/s), "
         f"{watched.share:.2f} of a core: {watched.streams / watched.share:.0f} streams per core\n"
-        f"{watched.samples / watched.seconds:.1f} looks a second, {1 - watched.asked / samples:.0%} "
-        f"without the detector, {watched.dropped} dropped\n"
+        f"{watched.samples / watched.seconds:.1f} samples a second, "
+        f"{1 - watched.asked / samples:.0%} without the detector, {watched.dropped} dropped\n"
         f"capture to finding: 95 % within {watched.latency.quantile(0.95)} s, "
         f"mean {watched.latency.sum_s / samples:.2f} s\n"
-        f"memory: {watched.camera_mb:.1f} MB for each added camera, {watched.memory_mb:.0f} MB in all; "
+        f"memory: {watched.camera_mb:.1f} MB for each added camera, "
+        f"{watched.memory_mb:.0f} MB in all; "
         f"{watched.checkpoint_mb:.2f} MB for each checkpoint\n"
         f"plain OpenCV: {per_core:.2f} streams per core, supervision: {peer:.2f}"
     )

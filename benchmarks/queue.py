@@ -1,8 +1,8 @@
-"""How many cases a second the queue takes, and how long officers wait for their lists.
+"""How many cases a second the queue files, and how long officers wait for their lists.
 
-A city's cases are made up (cameras spread over a city, a month of cases, a tenth of them handled) and filed
-through the only door, one transaction each, as live workers do it. Then the lists that officers ask for are
-asked for again and again while filing goes on.
+A city's cases are generated (cameras spread over a city, a month of cases, a tenth of them
+confirmed) and filed through `Queue.file`, one transaction each, like a live worker's. Then
+officers' lists are queried repeatedly while filing continues.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(queue: Queue, cases: int) -> dict[str, float]:
-    """Fills the queue and asks it; the keys of the last line."""
+    """Fills and queries the queue; returns the keys of the last line."""
     chance = random.Random(_SEED)
     began = time.monotonic()
     for number in range(cases):
@@ -98,7 +98,7 @@ def _file(queue: Queue, chance: random.Random, number: int) -> None:
 
 
 def _questions(chance: random.Random, cases: int) -> dict[str, Callable[[Queue], object]]:
-    """The lists that officers ask for."""
+    """The queries of officers."""
 
     def day(queue: Queue) -> object:
         since = _FIRST + timedelta(days=chance.randrange(_DAYS))

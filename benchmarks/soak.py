@@ -1,10 +1,10 @@
-"""Watches many cameras for an hour while all sorts of things go wrong, and counts what is found.
+"""Watches many cameras for an hour with faults of many kinds, and counts the cases.
 
-Cameras of a real RTSP server show a street on which a crate is put down for a while, again and again
-at known times. The real program watches them (`cv-engine watch`, a process of its own), while cameras
-freeze, spoil pictures, jump in time, close connections, and the server is killed and comes back. In the
-end each crate must be one case, there must be no other, and memory, threads and descriptors must not
-have grown.
+Cameras of a real RTSP server show a street on which a crate stands for a while, repeatedly at known
+times. The real program watches them (`cv-engine watch`, a process of its own), while cameras
+freeze, send damaged pictures, jump in time, close connections, and the server is killed and
+restarted. In the end each crate must be one case, there must be no other, and memory, threads and
+descriptors must not have grown.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ _LENGTH_S = 120.0
 _PUT_S, _TAKEN_S = 20.0, 95.0
 _FILMS = 4
 _SEED = 11
-# How often something goes wrong, and for how long, seconds.
+# Interval and duration of faults, seconds.
 _FAULT_EVERY_S = 8.0
 _FAULT_S = (4.0, 12.0)
 _SERVER_DIES_EVERY_S = 240.0
 _SERVER_AWAY_S = (2.0, 8.0)
 _SAMPLE_EVERY_S = 15.0
-# A case may begin later than its crate was put down, by a look and by what was out of order then.
+# A case may start later than its crate appeared, by a sampling interval and by a fault at the time.
 _LATE_S = 40.0
 _EARLY_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What all processes of the program hold at one moment."""
+    """The resources of all processes of the program at one moment."""
 
     memory_mb: float
     threads: int
@@ -61,9 +61,8 @@ class Soak:
     """One run.
 
     Attributes:
-        uses: What was held, one after the other.
-        faults: How many of each kind there were.
-        outages: When the whole server was away, wall seconds.
+        uses: Resources, in order of time.
+        faults: Number of faults by kind.
     """
 
     uses: list[Use] = field(default_factory=list)
@@ -84,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
         config = _config(Path(folder), fleet, names)
         with _Watching(config, data) as program:
             began = time.time()
-            soak = _go_wrong(fleet, names, data, program, began + 60 * options.minutes)
+            soak = _run_faults(fleet, names, data, program, began + 60 * options.minutes)
             ended = time.time()
         result = _result(soak, _planted(fleet, names, began, ended), _cases(data), names)
     print(json.dumps(result))
@@ -121,7 +120,7 @@ def _films(cache: Path) -> list[Footage]:
 
 
 def _cameras(fleet: Fleet, films: Sequence[Footage], count: int) -> list[str]:
-    """Cameras at phases of their own, so that crates come and go all the time."""
+    """Cameras at different phases, so that crates come and go all the time."""
     names = [f"street-{number}" for number in range(count)]
     for number, name in enumerate(names):
         phase_s = number * _LENGTH_S / count
@@ -159,50 +158,50 @@ class _Watching:
         self._log.close()
 
 
-def _go_wrong(
+def _run_faults(
     fleet: Fleet,
     names: Sequence[str],
     data: Path,
     program: subprocess.Popen[bytes],
     until: float,
 ) -> Soak:
-    """Makes things go wrong until the end, and notes what the program holds."""
+    """Causes faults until the end, and records the resources of the program."""
     chance = random.Random(_SEED)
     soak = Soak()
-    ill: dict[str, tuple[float, str]] = {}
+    faulty: dict[str, tuple[float, str]] = {}
     next_fault, next_death = time.time() + 30, time.time() + _SERVER_DIES_EVERY_S
     next_sample = time.time() + 60
     while (now := time.time()) < until:
         if program.poll() is not None:
             raise RuntimeError(f"the program has ended with {program.returncode}")
-        for name in [name for name, (end, _) in ill.items() if now >= end]:
-            _mend(fleet, name, ill.pop(name)[1])
+        for name in [name for name, (end, _) in faulty.items() if now >= end]:
+            _end_fault(fleet, name, faulty.pop(name)[1])
         if now >= next_death:
             next_death = now + _SERVER_DIES_EVERY_S * chance.uniform(0.5, 1.5)
-            for name in list(ill):
-                _mend(fleet, name, ill.pop(name)[1])
+            for name in list(faulty):
+                _end_fault(fleet, name, faulty.pop(name)[1])
             fleet.kill()
             time.sleep(chance.uniform(*_SERVER_AWAY_S))
             fleet.start()
             soak.faults["server"] = soak.faults.get("server", 0) + 1
         elif now >= next_fault:
             next_fault = now + _FAULT_EVERY_S * chance.uniform(0.5, 1.5)
-            name = chance.choice([name for name in names if name not in ill])
+            name = chance.choice([name for name in names if name not in faulty])
             kind = chance.choice(["freeze", "corrupt", "kick", "jump"])
-            _harm(fleet, name, kind, chance)
-            ill[name] = (now + chance.uniform(*_FAULT_S), kind)
+            _begin_fault(fleet, name, kind, chance)
+            faulty[name] = (now + chance.uniform(*_FAULT_S), kind)
             soak.faults[kind] = soak.faults.get(kind, 0) + 1
         if now >= next_sample:
             next_sample = now + _SAMPLE_EVERY_S
             soak.uses.append(_use(program.pid))
             _tell(soak, data, until - now)
         time.sleep(0.2)
-    for name, (_, kind) in ill.items():
-        _mend(fleet, name, kind)
+    for name, (_, kind) in faulty.items():
+        _end_fault(fleet, name, kind)
     return soak
 
 
-def _harm(fleet: Fleet, name: str, kind: str, chance: random.Random) -> None:
+def _begin_fault(fleet: Fleet, name: str, kind: str, chance: random.Random) -> None:
     match kind:
         case "freeze":
             fleet.freeze(name)
@@ -214,7 +213,7 @@ def _harm(fleet: Fleet, name: str, kind: str, chance: random.Random) -> None:
             fleet.jump(name, chance.uniform(-3600, 3600))
 
 
-def _mend(fleet: Fleet, name: str, kind: str) -> None:
+def _end_fault(fleet: Fleet, name: str, kind: str) -> None:
     if kind == "freeze":
         fleet.thaw(name)
     elif kind == "corrupt":
@@ -222,7 +221,7 @@ def _mend(fleet: Fleet, name: str, kind: str) -> None:
 
 
 def _use(pid: int) -> Use:
-    """What a process and its descendants hold."""
+    """The resources of a process and its descendants."""
     memory_kb, threads, descriptors = 0, 0, 0
     for each in (pid, *_descendants(pid)):
         try:
@@ -247,10 +246,10 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def _tell(soak: Soak, data: Path, left_s: float) -> None:
-    board = read_snapshot(data)
+    snapshot = read_snapshot(data)
     use = soak.uses[-1]
-    live = sum(line.status.state == "live" for line in board.cameras) if board else 0
-    dropped = sum(line.status.dropped for line in board.cameras) if board else 0
+    live = sum(line.status.state == "live" for line in snapshot.cameras) if snapshot else 0
+    dropped = sum(line.status.dropped for line in snapshot.cameras) if snapshot else 0
     print(
         f"{left_s / 60:5.1f} min left: {live} live, {len(_cases(data))} cases, {dropped} dropped, "
         f"{use.memory_mb:.0f} MB, {use.threads} threads, {use.descriptors} descriptors, "
@@ -267,7 +266,7 @@ def _cases(data: Path) -> list[Case]:
 def _planted(
     fleet: Fleet, names: Sequence[str], began: float, ended: float
 ) -> list[tuple[str, float, float]]:
-    """The crates that stood long enough to be found: camera, put down, taken away."""
+    """The crates that stood long enough to be found: camera, appearance, removal."""
     crates = []
     for name in names:
         first = fleet.began(name)
@@ -275,7 +274,7 @@ def _planted(
         while (put := first + number * _LENGTH_S + _PUT_S) < ended:
             number += 1
             taken = put + _TAKEN_S - _PUT_S
-            # What came before the program or as it ended cannot be judged.
+            # A crate from before the program started, or from its end, cannot be judged.
             if put > began + 30 and put + 2 * _DWELL_S < ended:
                 crates.append((name, put, taken))
     return crates
@@ -287,7 +286,7 @@ def _result(
     cases: Sequence[Case],
     names: Sequence[str],
 ) -> dict[str, object]:
-    """How many crates were found once, twice, never; what else was; and what has grown."""
+    """Crates found once, twice and never; other cases; and the growth of resources."""
     counts = {0: 0, 1: 0}
     matched: set[int] = set()
     first = {name: min(p for n, p, _ in planted if n == name) for name in names}

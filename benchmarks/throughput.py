@@ -1,17 +1,17 @@
-"""How many seconds of video one CPU second goes through, against the plain way, on one core.
+"""How many seconds of video one CPU second processes, against the plain method, on one core.
 
 The recording is made from the clips of ``--data``: 1080p, 25 pictures a second, H.264, a key frame
-every 2 seconds. Each way runs in a process of its own that is bound to one core, and its CPU time
-is taken, start-up included for cv-engine and left out for the others:
+every 2 seconds. Each method runs in a process of its own that is bound to one core, and its CPU
+time is measured, start-up included for cv-engine and left out for the others:
 
 * cv-engine: ``analyze`` with the shipped settings, from file to cases;
-* the plain way: OpenCV decodes every picture, the same detector looks at each;
+* the plain method: OpenCV decodes every picture, the same detector runs on each;
 * supervision's loop: its frame generator, the same detector, its polygon zone on each picture.
 
-The recording lasts an hour; the other two are taken on a stretch from its middle. Then cv-engine's
-peak memory on the hour is held against that on a shorter recording, since it must not grow with the
-footage, and the cases found with key frames are compared with those found with every picture decoded
-(short dwell, since the clips are short).
+The recording lasts an hour; the other two process a stretch from its middle. Then cv-engine's peak
+memory on the hour is compared with that on a shorter recording, since it must not grow with the
+footage, and the cases found with key frames are compared with those found with every picture
+decoded (short dwell, since the clips are short).
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _SAME_IOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one way took.
+    """The cost of one method.
 
     Attributes:
-        media_s: Seconds of video gone through.
-        cpu_s: CPU seconds it took.
+        media_s: Seconds of video processed.
+        cpu_s: CPU seconds used.
         peak_mb: Most memory in use, MiB.
-        note: What it did, for the table.
+        note: Remark for the table.
     """
 
     media_s: float
@@ -110,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _live(options: argparse.Namespace) -> int:
-    """The same for live streams."""
+    """Runs the benchmark of live streams."""
     from benchmarks.live import run
 
     try:
@@ -126,13 +126,16 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/video"))
     parser.add_argument("--live", action="store_true", help="live streams instead of a recording")
     parser.add_argument(
-        "--streams", type=int, default=100, help="with --live: so many at once, on one core"
+        "--streams",
+        type=int,
+        default=100,
+        help="with --live: number of streams at once, on one core",
     )
     parser.add_argument(
         "--seconds", type=float, help="length of the recording (3600), or of watching live (240)"
     )
     parser.add_argument(
-        "--plain-seconds", type=float, default=8.0, help="stretch that the plain ways go through"
+        "--plain-seconds", type=float, default=8.0, help="stretch for the plain methods"
     )
     parser.add_argument(
         "--short-seconds",
@@ -156,7 +159,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _config(data: Path, dwell_s: float | None = None, decode: str = "auto") -> Config:
-    """The shipped settings, at the benchmark's interval of looks, with another dwell if given."""
+    """The shipped settings, at the benchmark's sampling interval, with another dwell if given."""
     config = load_config(None)
     rules = config.rules
     if dwell_s is not None:
@@ -175,7 +178,7 @@ def _engine(
     video = summary.videos[0]
     if video.status != "done":
         raise RuntimeError(f"{recording}: {video.status}: {video.message}")
-    note = f"{video.samples} looks, {video.detections} detections, {len(summary.cases)} cases"
+    note = f"{video.samples} samples, {video.detections} detections, {len(summary.cases)} cases"
     return Measured(summary.media_s, cpu_s, peak_mb(), note)
 
 

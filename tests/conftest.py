@@ -29,14 +29,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: tests in real time mostly wait."""
+    """One more than the number of cores: tests in real time mostly wait."""
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Files of tests in real time run in two processes: more of them at once would wait for each other.
+    """Files of tests in real time run in two processes: more at once would delay each other.
 
-    The largest groups begin first, and these are. (Groups by mark, `--dist loadgroup`, do nothing with pytest 9.2.)
+    The largest groups start first: these two. (Groups by mark, `--dist loadgroup`, have no effect
+    with pytest 9.2.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -52,7 +53,7 @@ def _in_real_time(path: str) -> bool:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
-    """Tests are given out one by one, but for those in real time."""
+    """Tests are assigned one by one, except for those in real time."""
     return Scheduling(config, log)
 
 
@@ -60,7 +61,7 @@ _LATER = 10  # nice
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A process whose tests in real time are done, or that has none, gives way to those of the others."""
+    """Lowers the priority of processes that run no tests in real time."""
     priority = os.getpriority(os.PRIO_PROCESS, 0)
     if (
         "PYTEST_XDIST_WORKER" in os.environ
@@ -72,14 +73,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of test clips, images and weights; the test is skipped where it is missing."""
+    """The folder of test clips, images and weights; without it the test is skipped."""
     if not _SHARED.is_dir():
-        pytest.skip(f"test data is not there: {_SHARED}")
+        pytest.skip(f"there is no test data: {_SHARED}")
     return _SHARED
 
 
 @pytest.fixture(autouse=True)
 def default_log() -> Iterator[None]:
-    """Each test begins with a log that drops nothing: commands choose levels, for the whole process."""
+    """Restores the log after each test: commands set its level for the whole process."""
     yield
     structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""What holds for the repository as a whole: its lock files, its imports, its words."""
+"""Rules for the repository as a whole: its lock files, its imports, its words."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_nothing_imports_the_command_line() -> None:
 
 
 def _importers(names: set[str], *, outside: tuple[str, ...]) -> list[str]:
-    """Sources that import one of the packages, but for those below some folders."""
+    """Sources that import one of the packages, except those below some folders."""
     paths = {path.relative_to(ROOT): path for path in _sources()}
     return [
         str(name)
@@ -65,17 +65,17 @@ def test_torch_is_for_training_only() -> None:
     assert users == ["benchmarks/change_training.py"]
 
 
-def test_what_reads_imagery_is_for_what_looks_from_above() -> None:
+def test_imagery_libraries_are_for_satellite_only() -> None:
     imagery = {"affine", "contourpy", "pyogrio", "pystac", "rasterio"}
     assert _importers(imagery, outside=("satellite", "benchmarks")) == []
 
 
-def test_every_package_that_is_imported_is_asked_for() -> None:
+def test_every_imported_package_is_a_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = {name: of for name, of in project["optional-dependencies"].items() if name != "dev"}
     lines = [*project["dependencies"], *(line for extra in extras.values() for line in extra)]
     wanted = {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in lines}
-    wanted |= {"affine", "aiohttp", "zeep"}  # rasterio's types, and what the ONVIF library raises
+    wanted |= {"affine", "aiohttp", "zeep"}  # rasterio's types, and the ONVIF library's errors
     packages = {
         "cv2": "opencv-python-headless",
         "onvif": "onvif-zeep-async",
@@ -127,7 +127,7 @@ def test_every_module_is_short_enough_to_read() -> None:
     assert long == {}
 
 
-def test_links_in_the_documents_lead_somewhere() -> None:
+def test_links_in_the_documents_resolve() -> None:
     broken = [
         f"{page.name}: {target}"
         for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -152,6 +152,18 @@ def test_every_command_in_the_documents_exists() -> None:
             if name not in groups or (groups[name] and second not in groups[name]):
                 wrong.append(f"{page.name}: cv-engine {name} {second}")
     assert wrong == []
+
+
+def test_codespell_finds_every_phrase_of_its_dictionary(tmp_path: Path) -> None:
+    phrases = (ROOT / "docs" / "phrases.txt").read_text(encoding="utf-8").splitlines()
+    found = [phrase.partition("->")[0] for phrase in phrases]
+    text = tmp_path / "text.md"
+    lines = (f"name: {phrase.capitalize()}" for phrase in found)
+    text.write_text("\n".join([*lines, "a plain sentence goes only as far as the mirror"]))
+    command = [sys.executable, "-m", "codespell_lib", "--config", ".codespellrc", str(text)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    reported = re.findall(r"(?m): (\S.*) ==> ", done.stdout)
+    assert [phrase.lower() for phrase in reported] == found
 
 
 def test_no_unfinished_code() -> None:

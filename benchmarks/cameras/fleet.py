@@ -33,16 +33,16 @@ from benchmarks.cameras.server import Gst
 Gst.init(None)
 assert all(map(Gst.ElementFactory.find, ("appsrc", "identity", "rtph264pay", "rtpbin")))
 """
-_ANSWER_S = 30.0  # no command takes so long, on however busy a machine
+_ANSWER_S = 30.0  # longer than any command takes on a busy machine
 
 
 class FleetError(RuntimeError):
-    """The server of the cameras does not do what it was told; the message says why."""
+    """The server of the cameras failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Camera:
-    """A camera as the server is told of it."""
+    """The settings of a camera, as they are sent to the server."""
 
     name: str
     footage: str
@@ -109,7 +109,7 @@ class Fleet:
         """Starts the server, on the ports that it had before, with all cameras that it had.
 
         Raises:
-            FleetError: It does not start.
+            FleetError: The server does not start.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         certificate = self._folder / "camera.pem"
@@ -133,10 +133,10 @@ class Fleet:
         self._reader.start()
         self._ports = self._ports | self._answer()
         for camera in self._cameras.values():
-            self._tell("add", **asdict(replace(camera, began=self._began.get(camera.name))))
+            self._command("add", **asdict(replace(camera, began=self._began.get(camera.name))))
 
     def kill(self) -> None:
-        """Ends the server without a word to anybody (SIGKILL)."""
+        """Kills the server without warning (SIGKILL)."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -149,10 +149,10 @@ class Fleet:
                 pipe.close()
 
     def hang(self) -> None:
-        """The whole server hangs: connections stay, nothing is answered any more (SIGSTOP)."""
+        """Makes the whole server hang: connections stay, and no answer comes (SIGSTOP)."""
         self._running().send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Ends :meth:`hang`."""
         self._running().send_signal(signal.SIGCONT)
 
@@ -168,26 +168,26 @@ class Fleet:
         reports: Reports = "right",
         loss: float = 0.0,
     ) -> None:
-        """A camera from now on.
+        """Adds a camera.
 
         Args:
             name: The last part of its address.
-            footage: What it shows.
+            footage: The footage to show.
             phase_s: Where in the footage a camera that plays in a loop is now, seconds.
-            mode: ``loop`` plays on and on, whether or not somebody watches; the others begin
-                when somebody first watches: ``once`` closes the connections after the footage, and
-                the camera is gone; ``hold`` repeats the last group of pictures for ever.
-            user: Who may watch; ``None``: anybody.
-            password: The user's.
+            mode: ``loop`` plays for ever, with or without clients; the others start with the first
+                client: ``once`` closes the connections after the footage, and the camera is
+                gone; ``hold`` repeats the last group of pictures for ever.
+            user: The only user who may watch; ``None``: everyone.
+            password: The user's password.
             reports: The sender reports: with the right time, with a clock that was never set,
                 or none.
-            loss: Share of packets that get lost.
+            loss: Share of packets to drop.
         """
         began = time.time() - phase_s if mode == "loop" else None
         if began is not None:
             self._began[name] = began
         camera = _Camera(name, str(footage.path), mode, began, user, password, reports, loss)
-        self._tell("add", **asdict(camera))
+        self._command("add", **asdict(camera))
         self._cameras[name] = camera
 
     def url(self, name: str, *, tls: bool = False) -> str:
@@ -204,40 +204,40 @@ class Fleet:
 
         Args:
             name: The camera.
-            timeout_s: How long to wait for somebody to watch.
+            timeout_s: How long to wait for the first client.
 
         Raises:
-            FleetError: Nobody has watched it yet.
+            FleetError: The camera has had no client yet.
         """
         with self._beginning:
             if not self._beginning.wait_for(lambda: name in self._began, timeout_s):
-                raise FleetError(f"nobody has watched {name} yet: its footage has not begun")
+                raise FleetError(f"{name} has had no client yet: its footage has not started")
             return self._began[name]
 
     def freeze(self, name: str) -> None:
-        """A camera sends nothing any more; its connections stay."""
-        self._tell("freeze", name=name, on=True)
+        """Stops a camera's pictures; its connections stay."""
+        self._command("freeze", name=name, on=True)
 
     def thaw(self, name: str) -> None:
-        """Ends :meth:`freeze`; the camera goes on with what it would show now."""
-        self._tell("freeze", name=name, on=False)
+        """Ends :meth:`freeze`; the camera continues with the picture that is due now."""
+        self._command("freeze", name=name, on=False)
 
     def corrupt(self, name: str, share: float) -> None:
-        """Spoils some bytes in a share of the pictures from now on."""
-        self._tell("corrupt", name=name, share=share)
+        """Damages some bytes in a share of the pictures from now on."""
+        self._command("corrupt", name=name, share=share)
 
     def switch(self, name: str, footage: Footage) -> None:
-        """Goes on with other footage from its beginning, in the same connections."""
-        self._tell("switch", name=name, footage=str(footage.path))
+        """Continues with other footage from its beginning, in the same connections."""
+        self._command("switch", name=name, footage=str(footage.path))
         self._cameras[name] = replace(self._cameras[name], footage=str(footage.path))
 
     def jump(self, name: str, seconds: float) -> None:
-        """The camera's timestamps jump, ahead or back (by a day at most)."""
-        self._tell("jump", name=name, seconds=seconds)
+        """Makes the camera's timestamps jump, ahead or back (by a day at most)."""
+        self._command("jump", name=name, seconds=seconds)
 
     def kick(self, name: str) -> None:
         """Closes the connections of a camera's clients."""
-        self._tell("kick", name=name)
+        self._command("kick", name=name)
 
     def cpu_s(self) -> float:
         """The processor time that the server has taken, seconds."""
@@ -250,7 +250,7 @@ class Fleet:
             raise FleetError("the server of the cameras does not run")
         return self._process
 
-    def _tell(self, do: str, **what: Any) -> None:
+    def _command(self, do: str, **what: Any) -> None:
         pipe = self._running().stdin
         assert pipe is not None
         with self._asking:
@@ -264,7 +264,9 @@ class Fleet:
         try:
             answer = self._answers.get(timeout=_ANSWER_S)
         except queue.Empty:
-            raise FleetError(f"the server of the cameras says nothing for {_ANSWER_S} s") from None
+            raise FleetError(
+                f"the server of the cameras has not answered for {_ANSWER_S} s"
+            ) from None
         if answer is None:
             log = (self._folder / "server.log").read_text("utf-8", "replace")[-2000:]
             raise FleetError(f"the server of the cameras has ended: {log}")

@@ -1,4 +1,4 @@
-"""Footage as a camera sends it: H.264 access units in one file, and an index of them."""
+"""Footage in the form that a camera sends: H.264 access units in one file, and an index."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _USUAL_STEP_US = 40_000  # of a last picture that has no length: 25 a second
 # ITU-T H.264, 7.4.1: types of network abstraction layer units
 _SPS, _PPS = 7, 8
 _START = re.compile(rb"\x00\x00\x00?\x01")
-# As a camera encodes: nothing is reordered, and a scene cut makes no key frame out of turn.
+# Like a camera's encoding: no reordering, and no additional key frame at a scene cut.
 _ENCODING = {"preset": "veryfast", "sc_threshold": "0", "bf": "0"}
-_VERSION = 1  # a new number makes cached footage anew
+_VERSION = 1  # a new number replaces cached footage
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class Unit:
     """One access unit: the bytes of one picture.
 
     Attributes:
-        offset: Where it begins in the file, bytes.
-        size: Its length, bytes.
-        is_key: Whether decoding can begin with it.
-        dts_us: When it is sent, microseconds from the footage's beginning.
-        pts_us: When it is shown, likewise.
+        offset: Start in the file, bytes.
+        size: Length, bytes.
+        is_key: Whether decoding can begin with the unit.
+        dts_us: When the unit is sent, microseconds from the footage's beginning.
+        pts_us: When the picture is shown, microseconds from the footage's beginning.
     """
 
     offset: int
@@ -58,9 +58,9 @@ class Footage:
     Attributes:
         path: The file of access units; its index lies beside it (``.json``).
         width: Of the picture, pixels.
-        height: Likewise.
+        height: Of the picture, pixels.
         parameters: The first sequence and picture parameter sets, Annex B.
-        duration_us: Its whole length, microseconds.
+        duration_us: Length of the footage, microseconds.
         units: The access units in the order in which they are sent.
     """
 
@@ -73,16 +73,16 @@ class Footage:
 
     @property
     def duration_s(self) -> float:
-        """Its whole length, seconds."""
+        """Length of the footage, seconds."""
         return self.duration_us / _US
 
 
 def remuxed(clip: Path, folder: Path) -> Footage:
-    """The pictures of an H.264 recording as they are: nothing is encoded.
+    """The pictures of an H.264 recording, unchanged: nothing is encoded.
 
     Args:
         clip: The recording.
-        folder: Where the footage is kept for the next time.
+        folder: Cache of the footage.
 
     Raises:
         ValueError: The clip is not H.264, or has no key frame.
@@ -110,12 +110,13 @@ def encoded(
     """The pictures of any clip, scaled and encoded as a camera does.
 
     Args:
-        clip: Anything that FFmpeg reads; it keeps its own speed, pictures are repeated or left out.
-        folder: Where the footage is kept for the next time.
+        clip: Any file that FFmpeg reads; the clip keeps its own speed, and pictures are repeated
+            or left out.
+        folder: Cache of the footage.
         size: Width and height, pixels; even numbers.
         rate: Pictures per second.
-        key_interval_s: Between key frames, seconds.
-        bit_rate: Bits per second; ``None`` is as many as an even quality takes.
+        key_interval_s: Interval between key frames, seconds.
+        bit_rate: Bits per second; ``None``: constant quality.
     """
     path = _place(clip, folder, f"{size} {rate} {key_interval_s} {bit_rate} {_ENCODING}")
     if not path.with_suffix(".json").exists():
@@ -148,8 +149,8 @@ def load(path: Path) -> Footage:
 
 def _place(clip: Path, folder: Path, how: str) -> Path:
     state = clip.stat()
-    told = f"{clip.resolve()} {state.st_size} {state.st_mtime_ns} {how} {_VERSION}"
-    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+    description = f"{clip.resolve()} {state.st_size} {state.st_mtime_ns} {how} {_VERSION}"
+    digest = hashlib.sha256(description.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{clip.stem}-{digest}.h264"
 
@@ -226,7 +227,7 @@ def _index(size: tuple[int, int], parameters: bytes, units: Sequence[Unit]) -> d
 
 
 def parameter_sets(unit: bytes) -> bytes:
-    """The sequence and picture parameter sets in an access unit in Annex B form, likewise."""
+    """The sequence and picture parameter sets of an access unit, both in Annex B form."""
     starts = [match.span() for match in _START.finditer(unit)]
     ends = [begin for begin, _ in starts[1:]] + [len(unit)]
     nals = [(unit[body], unit[begin:end]) for (begin, body), end in zip(starts, ends, strict=True)]

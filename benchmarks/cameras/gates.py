@@ -21,7 +21,7 @@ _ANYBODY = "anybody"
 
 
 class Gate:
-    """What one server asks of its clients before it shows a camera.
+    """The access control of one server.
 
     Args:
         scheme: ``basic`` or ``digest``.
@@ -39,7 +39,7 @@ class Gate:
             self.auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate))
 
     def admit(self, user: str, password: str) -> None:
-        """Knows a user from now on."""
+        """Adds a user."""
         if self._digest:
             self.auth.add_digest(user, password, _token(user))
         else:
@@ -52,7 +52,7 @@ def permissions(user: str | None) -> Any:
     granted = GstRtspServer.RTSPPermissions.new()
     access = GstRtspServer.RTSP_PERM_MEDIA_FACTORY_ACCESS
     construct = GstRtspServer.RTSP_PERM_MEDIA_FACTORY_CONSTRUCT
-    # Who may not even access a camera is told that there is none.
+    # A client without the access permission would get the answer that there is no such camera.
     for role, may_watch in ((_ANYBODY, user is None), *(((user, True),) if user else ())):
         granted.add_permission_for_role(role, access, True)
         granted.add_permission_for_role(role, construct, may_watch)

@@ -24,7 +24,7 @@ from benchmarks.cameras.footage import Footage, Unit
 _US = 1_000_000
 _SEGMENT_US = 2 * _US  # at least; a segment begins with a key frame
 _LISTED = 5  # segments in the playlist
-# A camera has run for some rounds of its footage before anybody asks for it.
+# A camera has run for some rounds of its footage before the first request.
 _ROUNDS_BEFORE = 10
 
 
@@ -33,10 +33,10 @@ class _Segment:
     """A part of a camera's footage.
 
     Attributes:
-        begin_us: When it begins, microseconds from the camera's beginning.
-        length_us: How long it lasts.
-        round_us: When the round of the footage that it is in began.
-        units: Its access units.
+        begin_us: Start of the segment, microseconds from the camera's start.
+        length_us: Length of the segment.
+        round_us: Start of the segment's round of the footage.
+        units: The segment's access units.
     """
 
     begin_us: int
@@ -103,7 +103,7 @@ class _HlsCamera:
         """A segment as an MPEG transport stream; timestamps run on from segment to segment."""
         segment = self.segment(number)
         written = io.BytesIO()
-        # Each segment is muxed by itself: its counters begin anew, and it says so.
+        # Each segment is muxed by itself: its counters restart, and a flag announces that.
         options = {"mpegts_flags": "initial_discontinuity"}
         with av.open(written, "w", format="mpegts", options=options) as out:
             stream = out.add_mux_stream(
@@ -187,7 +187,7 @@ class HlsServer(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Takes no notice of clients that go away; anything else is told."""
+        """Ignores clients that disconnect; prints any other error."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -200,14 +200,14 @@ class HlsServer(ThreadingHTTPServer):
         user: str | None = None,
         password: str = "",
     ) -> None:
-        """A camera from now on, which plays its footage in a loop.
+        """Adds a camera, which plays its footage in a loop.
 
         Args:
             name: The first part of its path.
-            footage: What it shows.
-            phase_s: Where in the footage it is now, seconds.
-            user: Who may watch; ``None``: anybody.
-            password: The user's.
+            footage: The footage to show.
+            phase_s: Position in the footage now, seconds.
+            user: The only user who may watch; ``None``: everyone.
+            password: The user's password.
         """
         began_s = time.time() - phase_s - _ROUNDS_BEFORE * footage.duration_s
         login = None

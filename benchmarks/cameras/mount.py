@@ -1,4 +1,4 @@
-"""One camera of the server: plays its footage in real time to whoever watches.
+"""One camera of the server: plays its footage in real time to all who watch.
 
 Runs under the system's Python, which has GStreamer: nothing but the standard library and ``gi``.
 """
@@ -18,23 +18,23 @@ from typing import Any
 from gi.repository import GLib, Gst  # type: ignore[import-not-found]
 
 _S = 1_000_000_000  # nanoseconds
-# All cameras' pictures that are due are sent together, so often: a hundred wake-ups a second in
-# all, not 25 per camera, for a jitter that is less than a network's.
+# All cameras' pictures that are due are sent together, at this interval: a hundred wake-ups a
+# second in all, not 25 per camera, for a jitter that is less than a network's.
 _TICK_NS = 10_000_000
-# A server that was stopped for longer than this goes on with what is due now: no camera sends a
-# long backlog.
+# A server that was stopped for longer than this continues with the pictures that are due now: no
+# camera sends a long backlog.
 _BACKLOG_NS = 1 * _S
-# A pipeline's time when its first picture is due: by so much may pictures be out of order.
+# A pipeline's time when its first picture is due: the largest reordering of pictures.
 _FIRST_NS = 1 * _S
 # RTP counts its time in 32 bits, at 90 kHz for video: a jump back is a jump ahead by the rest.
 _STAMPS_NS = (_S << 32) // 90_000
 _SLICE = re.compile(rb"\x00\x00\x01[\x01\x21\x41\x61\x05\x25\x45\x65]")  # H.264, table 7-1: 1 and 5
-_SLICE_HEAD = 12  # bytes: what is changed after them spoils the picture, not its bookkeeping
+_SLICE_HEAD = 12  # bytes: changes after them damage the picture, not its bookkeeping
 _FLIPS = 8  # bytes that are changed in a picture that is corrupted
 
 
-class Reel:
-    """Footage in memory, which all cameras that show it share.
+class SharedFootage:
+    """Footage in memory, shared by all cameras that show it.
 
     Args:
         path: File of access units; its index lies beside it.
@@ -66,7 +66,7 @@ class Reel:
         picture, is_key = self.picture(number), self._units[number][2]
         return picture if is_key else Gst.Buffer.new_wrapped(self._parameters).append(picture)
 
-    def spoiled(self, number: int) -> Any:
+    def corrupted(self, number: int) -> Any:
         """An access unit with some bytes of its slices changed."""
         picture = self.picture(number)
         data = bytearray(picture.extract_dup(0, picture.get_size()))
@@ -82,11 +82,11 @@ class Mount:
 
     Args:
         name: The last part of its address.
-        reel: What it plays.
+        footage: The footage to play.
         mode: ``loop``, ``once`` (ends after the footage) or ``hold`` (repeats the last group of
             pictures after the footage).
         began_s: When the footage's beginning was or is played, epoch seconds; ``None`` is when
-            somebody first watches.
+            the first client watches.
         tell: Called with the time when the footage's beginning was played, epoch seconds.
         over: Called, perhaps more than once, when footage that plays once is over.
     """
@@ -94,14 +94,14 @@ class Mount:
     def __init__(
         self,
         name: str,
-        reel: Reel,
+        footage: SharedFootage,
         mode: str,
         began_s: float | None,
         tell: Callable[[float], None],
         over: Callable[[], None],
     ) -> None:
         self.name = name
-        self.reel = reel
+        self.footage = footage
         self.over = over
         self.frozen = False
         self.corrupt_share = 0.0
@@ -116,36 +116,36 @@ class Mount:
 
     @property
     def again(self) -> int | None:
-        """The picture that follows the last one, ``None`` where nothing does."""
-        return {"loop": 0, "hold": self.reel.last_key, "once": None}[self._mode]
+        """The number of the picture after the last one; ``None`` at the end of the footage."""
+        return {"loop": 0, "hold": self.footage.last_key, "once": None}[self._mode]
 
     def open(self, pipeline: Any) -> Outlet:
-        """A pipeline for somebody who asks what there is to see."""
+        """A pipeline for a client that asks what the camera offers."""
         with self.lock:
             outlet = Outlet(self, pipeline)
             self._outlets.append(outlet)
         return outlet
 
     def close(self, outlet: Outlet) -> None:
-        """Nobody watches this pipeline any more."""
+        """Removes a pipeline without clients."""
         with self.lock:
             self._outlets.remove(outlet)
 
     def begin(self, now_ns: int) -> None:
-        """The footage's beginning is played now."""
+        """Starts the footage now."""
         self._began_ns = now_ns
         self._tell((time.time_ns() - time.monotonic_ns() + now_ns) / _S)
 
     @property
     def has_begun(self) -> bool:
-        """Whether the footage's beginning was played."""
+        """Whether the footage has started."""
         return self._began_ns is not None
 
-    def switch(self, reel: Reel) -> None:
-        """Goes on with other footage, from its beginning."""
+    def switch(self, footage: SharedFootage) -> None:
+        """Continues with other footage, from its beginning."""
         with self.lock:
             now_ns = time.monotonic_ns()
-            self.reel = reel
+            self.footage = footage
             self.begin(now_ns)
             for outlet in self._outlets:
                 outlet.seek(now_ns)
@@ -158,32 +158,32 @@ class Mount:
                 outlet.shift()
 
     def tick(self, now_ns: int) -> None:
-        """Sends what is due."""
+        """Sends the pictures that are due."""
         with self.lock:
             for outlet in self._outlets:
                 outlet.tick(now_ns)
 
     def place(self, now_ns: int) -> tuple[int, int] | None:
         """The number of the picture that shows now, and when it was due; ``None`` after the end."""
-        reel, again = self.reel, self.again
+        footage, again = self.footage, self.again
         began_ns = now_ns if self._began_ns is None else self._began_ns
         skipped_ns, played_ns = 0, now_ns - began_ns
-        if played_ns >= reel.duration_ns:
+        if played_ns >= footage.duration_ns:
             if again is None:
                 return None
-            round_ns = reel.duration_ns - reel.sent_ns[again]
-            skipped_ns = (played_ns - reel.sent_ns[again]) // round_ns * round_ns
-        number = max(0, bisect_right(reel.sent_ns, played_ns - skipped_ns) - 1)
-        return number, began_ns + skipped_ns + reel.sent_ns[number]
+            round_ns = footage.duration_ns - footage.sent_ns[again]
+            skipped_ns = (played_ns - footage.sent_ns[again]) // round_ns * round_ns
+        number = max(0, bisect_right(footage.sent_ns, played_ns - skipped_ns) - 1)
+        return number, began_ns + skipped_ns + footage.sent_ns[number]
 
 
 class Outlet:
-    """One pipeline of a camera: what the clients of one server share.
+    """One pipeline of a camera, shared by the clients of one server.
 
     Args:
         mount: The camera.
-        pipeline: It has an ``appsrc`` named source and a payloader named payloader or pay0. It
-            gets one picture at once.
+        pipeline: A pipeline with an ``appsrc`` named source and a payloader named payloader or
+            pay0; its first picture is pushed at once.
     """
 
     def __init__(self, mount: Mount, pipeline: Any) -> None:
@@ -195,27 +195,27 @@ class Outlet:
         self._plays = False
         self._ended = False
         self.seek(time.monotonic_ns())
-        # The pipeline's time is that of the pictures, so that its reports tell when they were due.
+        # The pipeline's time is that of the pictures, so that its reports carry their due times.
         self._base_ns = self._due_ns - _FIRST_NS
         pipeline.use_clock(Gst.SystemClock.obtain())
         pipeline.set_start_time(Gst.CLOCK_TIME_NONE)
         pipeline.set_base_time(self._base_ns)
         self.shift()
         if not self._ended:
-            # Even of a camera that is frozen: without it the server could not say what it has.
-            self._push(mount.reel.first_picture(self._number))
+            # A frozen camera sends its first picture too: the server describes the stream from it.
+            self._push(mount.footage.first_picture(self._number))
 
     def play(self) -> None:
-        """Somebody begins to watch: what was due since the first picture follows at once."""
+        """Starts playing to the first client; pictures that are due already follow at once."""
         with self._mount.lock:
             if not self._plays and not self._mount.has_begun:
                 now_ns = time.monotonic_ns()
                 self._mount.begin(now_ns)
-                self._due_ns = now_ns + self._mount.reel.length_ns[0]
+                self._due_ns = now_ns + self._mount.footage.length_ns[0]
             self._plays = True
 
     def shift(self) -> None:
-        """Stamps the packets with the camera's time, and lets the rest of the pipeline not see."""
+        """Shifts the packets' timestamps to the camera's time, for clients only."""
         self._source.get_static_pad("src").set_offset(self._mount.jumped_ns)
         self._payloader.get_static_pad("src").set_offset(-self._mount.jumped_ns)
 
@@ -228,27 +228,29 @@ class Outlet:
             self._number, self._due_ns = place
 
     def tick(self, now_ns: int) -> None:
-        """Sends what is due."""
+        """Sends the pictures that are due."""
         if self._plays and now_ns - self._due_ns > _BACKLOG_NS:
             self.seek(now_ns)
         while self._plays and not self._ended and self._due_ns <= now_ns:
-            spoil = random.random() < self._mount.corrupt_share
-            reel = self._mount.reel
+            corrupt = random.random() < self._mount.corrupt_share
+            footage = self._mount.footage
             if self._mount.frozen:
                 self._step()
             else:
-                self._push(reel.spoiled(self._number) if spoil else reel.picture(self._number))
+                self._push(
+                    footage.corrupted(self._number) if corrupt else footage.picture(self._number)
+                )
 
     def _push(self, picture: Any) -> None:
-        picture.pts = self._due_ns - self._base_ns + self._mount.reel.delay_ns[self._number]
+        picture.pts = self._due_ns - self._base_ns + self._mount.footage.delay_ns[self._number]
         self._source.push_buffer(picture)
         self._step()
 
     def _step(self) -> None:
         mount, number = self._mount, self._number
-        self._due_ns += mount.reel.length_ns[number]
+        self._due_ns += mount.footage.length_ns[number]
         self._number += 1
-        if self._number == mount.reel.count:
+        if self._number == mount.footage.count:
             if mount.again is None:
                 self._end()
             else:
@@ -262,7 +264,7 @@ class Outlet:
 
 
 class Pacer(threading.Thread):
-    """The one clock that all cameras are played by."""
+    """The clock of all cameras."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

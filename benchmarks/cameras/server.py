@@ -3,10 +3,10 @@
 Runs under the system's Python, which has GStreamer: nothing but the standard library and ``gi``.
 Settings are a JSON object: ``port`` and ``tls_port`` (0: any), ``certificate`` (a PEM file of key
 and certificate, or null: no TLS) and ``scheme`` (``basic`` or ``digest``). The first line on the
-standard output tells the ports. Commands come as JSON lines on the standard input,
+standard output names the ports. Commands come as JSON lines on the standard input,
 ``{"do": "freeze", "name": "east", ...}``; each is answered by one line, ``{"done": true}`` or
 ``{"error": "..."}``. Between them come ``{"began": [NAME, TIME]}`` when a camera's footage begins,
-epoch seconds. The server ends when its standard input does.
+epoch seconds. The server ends with its standard input.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from gi.repository import (  # type: ignore[import-not-found]  # noqa: E402
 )
 
 from benchmarks.cameras.gates import Gate, permissions  # noqa: E402
-from benchmarks.cameras.mount import Mount, Pacer, Reel  # noqa: E402
+from benchmarks.cameras.mount import Mount, Pacer, SharedFootage  # noqa: E402
 from benchmarks.cameras.wiring import factory  # noqa: E402
 
 assert GstApp  # gives appsrc its methods
 _WAITING_CLIENTS = 512  # a program that starts connects to all cameras at once
-_CLEAN_EVERY_S = 2  # clients that went away without a word are forgotten
+_CLEAN_EVERY_S = 2  # sessions of clients that disconnected silently are removed
 _FAREWELL_MS = 500  # between the end of a camera's footage and the end of its connections
 
 
@@ -44,12 +44,12 @@ class Server:
     """The server and its cameras.
 
     Args:
-        settings: As the module's description has them.
+        settings: The object that the module's docstring describes.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._mounts = GstRtspServer.RTSPMountPoints()
-        self._reels: dict[str, Reel] = {}
+        self._footage: dict[str, SharedFootage] = {}
         self._watching: dict[Any, set[str]] = {}
         self._saying = threading.Lock()
         self._gates: list[Gate] = []
@@ -62,15 +62,15 @@ class Server:
         self.say(ports)
 
     def say(self, what: dict[str, Any]) -> None:
-        """Writes one line for whoever started the server."""
+        """Writes one line to the process that started the server."""
         with self._saying:
             print(json.dumps(what), flush=True)
 
     def obey(self, command: dict[str, Any]) -> None:
-        """Does one command.
+        """Runs one command.
 
         Raises:
-            KeyError, ValueError: It makes no sense.
+            KeyError, ValueError: The command is not valid.
         """
         do, name = command.pop("do"), command.pop("name")
         if do == "add":
@@ -84,7 +84,7 @@ class Server:
         elif do == "jump":
             mount.jump(round(command["seconds"] * 1e9))
         elif do == "switch":
-            mount.switch(self._reel(command["footage"]))
+            mount.switch(self._load(command["footage"]))
         elif do == "kick":
             self._kick(name)
         else:
@@ -109,10 +109,10 @@ class Server:
         sessions.cleanup()
         return True  # again
 
-    def _reel(self, path: str) -> Reel:
-        if path not in self._reels:
-            self._reels[path] = Reel(Path(path))
-        return self._reels[path]
+    def _load(self, path: str) -> SharedFootage:
+        if path not in self._footage:
+            self._footage[path] = SharedFootage(Path(path))
+        return self._footage[path]
 
     def _add(
         self,
@@ -127,7 +127,7 @@ class Server:
     ) -> None:
         mount = Mount(
             name,
-            self._reel(footage),
+            self._load(footage),
             mode,
             began,
             lambda time_s: self.say({"began": [name, time_s]}),

@@ -25,13 +25,13 @@ _SOURCE = (
 
 
 def factory(mount: Mount, reports: str, loss: float) -> Any:
-    """Makes the pipelines of one camera, of which all clients of an address share one.
+    """Makes the pipelines of one camera; all clients of an address share one.
 
     Args:
         mount: The camera.
-        reports: Its sender reports: ``right``, ``unset`` (as of a camera that was never told the
-            time) or ``none``.
-        loss: Share of packets that get lost.
+        reports: The sender reports: ``right``, ``unset`` (like a camera whose clock was never set)
+            or ``none``.
+        loss: Share of packets to drop.
     """
     made = GstRtspServer.RTSPMediaFactory()
     # The server takes the packets from pay0.

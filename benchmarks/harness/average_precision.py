@@ -1,8 +1,8 @@
 """COCO average precision: ground truth in YOLO form, an evaluator, and a published one beside it.
 
 The evaluator follows the COCO detection challenge (Lin et al., Microsoft COCO, arXiv 1405.0312) for
-boxes of all sizes: IoU 0.50 to 0.95 by 0.05, 101 recall points, the 100 most confident detections per
-image and class.
+boxes of all sizes: IoU 0.50 to 0.95 by 0.05, 101 recall points, the 100 most confident detections
+per image and class.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def load_truth(folder: Path) -> dict[Path, Boxes]:
     """Read a data set in YOLO form.
 
     Args:
-        folder: Holds ``images/*`` and ``labels/*.txt`` with lines ``class x y width height``, centre and
-            size as shares of the image. An image without a label file has no objects.
+        folder: Holds ``images/*`` and ``labels/*.txt`` with lines ``class x y width height``,
+            centre and size as shares of the image. An image without a label file has no objects.
 
     Returns:
         Boxes by image, in the order of file names.

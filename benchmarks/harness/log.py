@@ -1,4 +1,4 @@
-"""Where log lines go while a benchmark runs."""
+"""The destination of log lines while a benchmark runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 
 def warnings_to_stderr() -> None:
-    """Leaves stdout to the figures; to be called in each process."""
+    """Keeps stdout for the figures; called in each process."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

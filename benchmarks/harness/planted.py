@@ -1,4 +1,4 @@
-"""Footage with an event planted at a known time: something is put down, stays, and is taken away."""
+"""Footage with a planted event: a crate appears at a known time, stays, and is removed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ WIDTH, HEIGHT, RATE = 640, 360, 25
 Picture = NDArray[np.float64]
 
 _NOISE_LEVELS = 2.0  # of the sensor, grey levels
-# Different ones, in turn; no divisor of what lies between two looks, or the picture seems frozen.
+# Different ones, in turn; no divisor of a sampling interval, or the picture seems frozen.
 _NOISES = 23
-# What walks by, so that the view is not dead: pixels per second, and its size.
+# A passer-by, so that the view is not frozen: pixels per second, and size.
 _PASSING_PX_S = 90.0
 _PASSER = (24, 60)
 
@@ -26,14 +26,14 @@ _PASSER = (24, 60)
 def film(
     path: Path, *, seed: int, length_s: float, put_s: float, taken_s: float
 ) -> tuple[int, int, int, int]:
-    """Writes a street on which a crate is put down at ``put_s`` and taken away at ``taken_s``.
+    """Writes a street on which a crate appears at ``put_s`` and is removed at ``taken_s``.
 
     Args:
         path: The recording to write, losslessly enough (H.264, CRF 10).
         seed: Of paving and crate.
         length_s: Length; the end joins the beginning.
-        put_s: When the crate is there for the first time, seconds.
-        taken_s: When it is not any more.
+        put_s: When the crate appears, seconds.
+        taken_s: When the crate is removed, seconds.
 
     Returns:
         The crate's box, xyxy in pixels.

@@ -1,4 +1,4 @@
-"""The program that watches, as a process that can be ended in whatever way, and what it tells."""
+"""The program `watch` as a process that can be stopped or killed, and the status it reports."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Program:
     """Watches the cameras of its settings, in a process group of its own.
 
     Args:
-        config: Its settings.
-        data: Its data folder.
+        config: The settings file.
+        data: The data folder.
     """
 
     def __init__(self, config: Path, data: Path) -> None:
@@ -56,43 +56,43 @@ class Program:
         self._log.close()
 
     def start(self) -> None:
-        """Starts it."""
+        """Starts the program."""
         self._process = subprocess.Popen(
             self._command, cwd=_ROOT, stderr=self._log, stdout=self._log, start_new_session=True
         )
 
     def start_again(self) -> None:
-        """Starts it where it does not run."""
+        """Starts the program unless it runs."""
         if self._running().poll() is not None:
             self.start()
 
     def cut(self, how: Cut, chance: random.Random) -> None:
-        """Ends it, or one of its workers."""
+        """Stops the program, kills it, or kills one of its workers."""
         if how == "stop":
             self._stop()
         elif how == "program":
             self._kill()
-        elif (board := self._board()) is not None:
-            pids = [line.pid for line in board.workers if line.pid is not None]
+        elif (snapshot := self._snapshot()) is not None:
+            pids = [line.pid for line in snapshot.workers if line.pid is not None]
             os.kill(chance.choice(pids), signal.SIGKILL)
 
     def kept(self, names: Sequence[str]) -> dict[str, float]:
-        """When it last was kept where each camera stands, epoch seconds; 0 where it never was."""
+        """The time of each camera's last checkpoint, epoch seconds; 0 where there is none."""
         checkpoints = Checkpoints(self.data / "live" / "checkpoints")
         return {name: _ended(checkpoints.path(name)) for name in names}
 
     def until(self, met: Callable[[], object], meanwhile: Callable[[], None]) -> None:
-        """Waits for something.
+        """Waits until a condition is met.
 
         Raises:
-            RuntimeError: It does not come about.
+            RuntimeError: The condition is not met in time.
         """
-        if not self.comes_about(met, meanwhile):
+        if not self.wait_for(met, meanwhile):
             log = (self.data / "log").read_text(errors="replace")[-4000:]
-            raise RuntimeError(f"it takes too long: {log}")
+            raise RuntimeError(f"the condition is not met in {_PATIENCE_S:.0f} s: {log}")
 
-    def comes_about(self, met: Callable[[], object], meanwhile: Callable[[], None]) -> bool:
-        """Waits for something, not for ever; tells whether it came about.
+    def wait_for(self, met: Callable[[], object], meanwhile: Callable[[], None]) -> bool:
+        """Waits for a condition, up to a limit; returns whether it was met.
 
         Raises:
             RuntimeError: The program has ended.
@@ -101,7 +101,7 @@ class Program:
         while not met():
             if self._running().poll() is not None:
                 log = (self.data / "log").read_text(errors="replace")[-4000:]
-                raise RuntimeError(f"it has ended: {log}")
+                raise RuntimeError(f"the program has ended: {log}")
             if time.monotonic() > deadline:
                 return False
             meanwhile()
@@ -109,31 +109,31 @@ class Program:
         return True
 
     def wait(self, seconds: float, meanwhile: Callable[[], None]) -> None:
-        """Lets it run for some time."""
+        """Lets the program run for some time."""
         end = time.time() + seconds
         self.until(lambda: time.time() >= end, meanwhile)
 
     def until_sampled_at(
         self, names: Sequence[str], since: float, meanwhile: Callable[[], None]
     ) -> dict[str, float]:
-        """Waits until each camera was looked at after a moment; tells when, as far as it knows."""
-        looked: dict[str, float] = {}
+        """Waits until each camera was sampled after a moment; returns the known sampling times."""
+        sampled: dict[str, float] = {}
 
         def all_are() -> bool:
-            board = self._board()
-            for line in board.cameras if board is not None else ():
+            snapshot = self._snapshot()
+            for line in snapshot.cameras if snapshot is not None else ():
                 at = line.status.sampled_at
                 if at is not None and at > since:
-                    looked.setdefault(line.status.camera, at)
-            return not set(names) - looked.keys()
+                    sampled.setdefault(line.status.camera, at)
+            return not set(names) - sampled.keys()
 
         self.until(all_are, meanwhile)
-        return looked
+        return sampled
 
-    def _board(self) -> StatusSnapshot | None:
-        """What the present process has told."""
-        board = read_snapshot(self.data)
-        return board if board is not None and board.pid == self._running().pid else None
+    def _snapshot(self) -> StatusSnapshot | None:
+        """The status snapshot of the present process."""
+        snapshot = read_snapshot(self.data)
+        return snapshot if snapshot is not None and snapshot.pid == self._running().pid else None
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None
@@ -149,6 +149,6 @@ class Program:
 
 
 def _ended(path: Path) -> float:
-    """When a checkpoint was made, epoch seconds; 0 where there is none."""
+    """The time of a checkpoint, epoch seconds; 0 where there is none."""
     at = ended(path.read_bytes()) if path.exists() else None
     return 0.0 if at is None else at.timestamp()

@@ -1,4 +1,4 @@
-"""Makes a long recording, as a street camera writes it, from short clips."""
+"""Makes a long recording, in the form of a street camera's, from short clips."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 1920, 1080
 RATE = 25
 KEY_INTERVAL_S = 2
 _EXTENSIONS = (".avi", ".mkv", ".mov", ".mp4")
-# What decides the result besides the clips; a new number makes cached recordings anew.
+# These decide the result besides the clips; a new number replaces cached recordings.
 _ENCODING = {"preset": "veryfast", "crf": "23", "sc_threshold": "0"}
 _VERSION = 2
 
@@ -33,10 +33,10 @@ def make(clips: Sequence[Path], cache: Path) -> Path:
 
     Args:
         clips: The clips.
-        cache: Folder in which it is kept for the next time.
+        cache: Folder in which the recording is cached.
 
     Returns:
-        Its path.
+        The path of the recording.
     """
     names = [f"{clip.name} {clip.stat().st_size}" for clip in clips]
     digest = hashlib.sha256(f"{names} {_ENCODING} {_VERSION}".encode()).hexdigest()[:16]

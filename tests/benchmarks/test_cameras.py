@@ -59,7 +59,7 @@ def _numbered(folder: Path, seconds: int, size: tuple[int, int] = (WIDTH, HEIGHT
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture, when it came, and what its camera says about its time (seconds)."""
+    """A picture, when it arrived, and the camera's own time for it (seconds)."""
 
     number: int
     at: float
@@ -79,7 +79,7 @@ def _open(url: str, transport: str = "tcp", wait_s: float = 10.0) -> InputContai
 def _watch(
     url: str, enough: Callable[[list[Seen]], bool], *, transport: str = "tcp", wait_s: float = 10.0
 ) -> list[Seen]:
-    """Watches until enough is seen or the stream ends; FFmpeg ends it where nothing comes."""
+    """Watches until enough is seen or the stream ends; FFmpeg ends a silent stream."""
     seen: list[Seen] = []
     with suppress(av.ExitError), _open(url, transport, wait_s) as container:
         stream = container.streams.video[0]
@@ -87,8 +87,8 @@ def _watch(
         for packet in container.demux(stream):
             reported = None
             if packet.has_sidedata("prft"):
-                told = bytes(packet.get_sidedata("prft"))
-                reported = struct.unpack_from("q", told)[0] / 1e6
+                report = bytes(packet.get_sidedata("prft"))
+                reported = struct.unpack_from("q", report)[0] / 1e6
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
@@ -133,7 +133,7 @@ class TestLive:
             assert len(errors) > RATE, "a report comes soon"
             assert max(map(abs, errors)) < 0.1
 
-    def test_timestamps_run_on_when_the_footage_begins_anew(
+    def test_timestamps_continue_when_the_footage_restarts(
         self, fleet: Fleet, tmp_path: Path
     ) -> None:
         fleet.add("east", _numbered(tmp_path, 2))
@@ -151,18 +151,16 @@ class TestLive:
         shown = (seen[-1].at - fleet.began("east")) % LENGTH_S - seen[-1].number / RATE
         assert 0 <= shown % LENGTH_S < LATE_S
 
-    def test_footage_begins_when_somebody_first_watches(
-        self, fleet: Fleet, footage: Footage
-    ) -> None:
+    def test_footage_starts_with_the_first_client(self, fleet: Fleet, footage: Footage) -> None:
         fleet.add("east", footage, mode="hold")
-        with pytest.raises(FleetError, match="nobody has watched east"):
+        with pytest.raises(FleetError, match="east has had no client yet"):
             fleet.began("east")
         before = time.time()
         seen = _watch(fleet.url("east"), _lasts(1.0))
         assert [one.number for one in seen[:5]] == [0, 1, 2, 3, 4]
         assert before < fleet.began("east") < before + LATE_S
         again = _watch(fleet.url("east"), _lasts(1.0))
-        assert again[0].number > seen[-1].number, "the camera has gone on"
+        assert again[0].number > seen[-1].number, "the camera has continued"
 
     def test_footage_that_plays_once_ends_and_the_camera_is_gone(
         self, fleet: Fleet, tmp_path: Path
@@ -234,19 +232,19 @@ class TestFaults:
 
         return _watch(fleet.url("east"), enough, wait_s=more_s + 1.0)
 
-    def test_frozen_it_sends_nothing_and_then_goes_on_with_what_it_shows_now(
+    def test_a_frozen_camera_sends_nothing_and_then_continues_with_the_due_picture(
         self, fleet: Fleet, footage: Footage
     ) -> None:
         fleet.add("east", footage)
         seen = self._watch_through(fleet, partial(fleet.freeze, "east"), 1.0)
-        # FFmpeg hands out the last picture, which it held back, where it gives up waiting.
+        # At its timeout FFmpeg returns the last picture, which it had kept.
         assert time.time() - seen[-2].at > 1.0, "nothing came"
         fleet.thaw("east")
         seen = _watch(fleet.url("east"), _lasts(1.0))
         shown = (seen[-1].at - fleet.began("east")) % LENGTH_S - seen[-1].number / RATE
         assert 0 <= shown % LENGTH_S < LATE_S
 
-    def test_switched_it_sends_other_pictures_in_the_same_connection(
+    def test_a_switched_camera_sends_other_pictures_in_the_same_connection(
         self, fleet: Fleet, footage: Footage, tmp_path: Path
     ) -> None:
         fleet.add("east", footage, phase_s=2.0)
@@ -262,14 +260,14 @@ class TestFaults:
         fleet.add("east", footage)
         whole = _watch(fleet.url("east"), _lasts(2.0))
         fleet.corrupt("east", 0.5)
-        spoiled = _watch(fleet.url("east"), lambda seen: len(seen) > 2 * RATE)
-        numbers = [later.number - earlier.number for earlier, later in pairwise(spoiled)]
+        damaged = _watch(fleet.url("east"), lambda seen: len(seen) > 2 * RATE)
+        numbers = [later.number - earlier.number for earlier, later in pairwise(damaged)]
         assert len(whole) > 2 * RATE
         assert all(one.is_whole for one in whole[RATE:])
-        assert any(not one.is_whole for one in spoiled) or set(numbers) != {1}
+        assert any(not one.is_whole for one in damaged) or set(numbers) != {1}
 
     @pytest.mark.parametrize("seconds", [100.0, -20.0])
-    def test_its_clock_jumps(self, fleet: Fleet, footage: Footage, seconds: float) -> None:
+    def test_a_cameras_clock_jumps(self, fleet: Fleet, footage: Footage, seconds: float) -> None:
         fleet.add("east", footage)
         seen = self._watch_through(fleet, partial(fleet.jump, "east", seconds), 2.5)
         steps = [later.stamp - earlier.stamp for earlier, later in pairwise(seen)]
@@ -278,7 +276,7 @@ class TestFaults:
         assert [b.number - a.number for a, b in pairwise(seen[:-1])].count(1) > RATE
         assert seen[-1].reported == pytest.approx(seen[-1].at, abs=LATE_S), "reports follow"
 
-    def test_its_clients_are_thrown_out(self, fleet: Fleet, footage: Footage) -> None:
+    def test_a_cameras_clients_are_disconnected(self, fleet: Fleet, footage: Footage) -> None:
         fleet.add("east", footage)
         fleet.add("west", footage)
         with _open(fleet.url("west")) as other:
@@ -293,7 +291,7 @@ class TestFaults:
         seen = _watch(fleet.url("east"), _lasts(3.0), transport="udp")
         assert 1 < len(seen) < 3 * RATE * 0.9
 
-    def test_killed_and_started_it_is_where_it_would_be(
+    def test_a_killed_server_resumes_at_the_due_picture(
         self, fleet: Fleet, footage: Footage
     ) -> None:
         fleet.add("east", footage, mode="hold")
@@ -311,10 +309,10 @@ class TestFaults:
         fleet.add("east", footage)
         fleet.hang()
         began = time.time()
-        with suppress(av.InvalidDataError):  # so FFmpeg says where it gives up waiting
+        with suppress(av.InvalidDataError):  # FFmpeg's error at its timeout
             assert not _watch(fleet.url("east"), _lasts(0.5), wait_s=0.5)
         assert time.time() - began >= 0.5
-        fleet.go_on()
+        fleet.resume()
         assert _watch(fleet.url("east"), _lasts(0.5))
 
 
@@ -323,7 +321,7 @@ class TestOddServers:
         with SilentServer() as server:
             for _ in range(2):
                 began = time.time()
-                with suppress(av.InvalidDataError):  # so FFmpeg says where it gives up waiting
+                with suppress(av.InvalidDataError):  # FFmpeg's error at its timeout
                     assert not _watch(server.url, _lasts(0.5), wait_s=0.3)
                 assert time.time() - began >= 0.3
             assert server.connections == 2

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 
 from benchmarks.imagery.figures import (
-    cut_through,
-    of_plain_way,
-    of_screen,
+    across_borders,
+    plain_figures,
+    screen_figures,
     on_mosaics,
     on_tiles,
-    race,
-    torn_down,
+    on_city,
+    on_swapped_dates,
 )
 from benchmarks.imagery.scenes import (
     clouds,
@@ -196,7 +196,7 @@ def test_a_perfect_detector_scores_1_on_tiles_and_across_their_borders() -> None
     figures = on_tiles(Truthful(), samples)
     assert figures.pixels == Pixels(600, 0, 0)
     assert (figures.objects.found, figures.ece) == (6, 0)
-    assert cut_through(Truthful(), samples).f1 == 1
+    assert across_borders(Truthful(), samples).f1 == 1
 
 
 def test_mosaics_are_laid_of_all_samples_that_fill_a_square() -> None:
@@ -212,8 +212,8 @@ def test_where_dates_are_swapped_only_what_is_said_to_be_gone_counts() -> None:
         said = Truthful()(back)
         return Change(said.gone, said.appeared)
 
-    assert torn_down(Named(gone), [made]).f1 == 1.0
-    assert torn_down(Truthful(), [made]).recall == 0.0
+    assert on_swapped_dates(Named(gone), [made]).f1 == 1.0
+    assert on_swapped_dates(Truthful(), [made]).recall == 0.0
 
 
 def test_a_city_is_mostly_unchanged() -> None:
@@ -291,18 +291,18 @@ def test_steps_left_out_show(shared_data: Path, tmp_path: Path) -> None:
 
 def test_the_screen_and_the_plain_way_on_real_tiles(shared_data: Path) -> None:
     tiles = load(shared_data / "satellite" / "levir")[2:5]
-    screened = of_screen(tiles, houses=40)
+    screened = screen_figures(tiles, houses=40)
     assert screened.kept >= 0.99
     assert screened.single >= 0.95
     assert screened.discarded >= 0.9
-    assert 0.05 < of_plain_way(tiles).pixels.f1 < 0.5
+    assert 0.05 < plain_figures(tiles).pixels.f1 < 0.5
 
 
 def test_a_race_is_won_by_the_screen() -> None:
     samples = [sample(mask(HOUSE, side=256)), sample(mask(side=256))]
-    result = race(Truthful(), samples)
+    result = on_city(Truthful(), samples)
     assert result.share < 0.2
-    assert result.behind.f1 >= result.alone.f1
+    assert result.cascade.f1 >= result.alone.f1
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.change_classical import left_out, main
-from benchmarks.imagery.fit import Lesson, fitted_odds, lessons
+from benchmarks.change_classical import cross_validated, main
+from benchmarks.imagery.fit import TrainingPair, fitted_odds, training_pairs
 from benchmarks.imagery.tiles import Sample, load
 from satellite.detection.classical import APPEARED
 from satellite.detection.roofs import BUILDING
@@ -19,21 +19,21 @@ def tiles(shared_data: Path) -> list[Sample]:
 
 
 @pytest.fixture(scope="module")
-def taught(tiles: list[Sample]) -> list[list[Lesson]]:
-    return [lessons(tile) for tile in tiles]
+def pairs(tiles: list[Sample]) -> list[list[TrainingPair]]:
+    return [training_pairs(tile) for tile in tiles]
 
 
-def test_the_program_has_the_numbers_that_are_fitted(taught: list[list[Lesson]]) -> None:
-    fitted = fitted_odds([lesson for of_one in taught for lesson in of_one])
+def test_the_program_has_the_numbers_that_are_fitted(pairs: list[list[TrainingPair]]) -> None:
+    fitted = fitted_odds([pair for of_tile in pairs for pair in of_tile])
     for found, has in zip(fitted, (BUILDING, APPEARED), strict=True):
         assert found.constant == pytest.approx(has.constant, abs=0.02)
         assert dict(found.weights) == pytest.approx(dict(has.weights), abs=0.02, rel=0.005)
 
 
 def test_tiles_left_out_are_judged_by_what_the_others_teach(
-    tiles: list[Sample], taught: list[list[Lesson]]
+    tiles: list[Sample], pairs: list[list[TrainingPair]]
 ) -> None:
-    fine, coarse, swapped = left_out(tiles[3:6], taught[3:6])
+    fine, coarse, swapped = cross_validated(tiles[3:6], pairs[3:6])
     assert fine.hit + fine.missed == sum(int(tile.truth.sum()) for tile in tiles[3:6])
     assert fine.f1 > coarse.f1 > swapped.f1 > 0.25
 

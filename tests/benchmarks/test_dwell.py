@@ -36,7 +36,7 @@ def test_overlap_counts_in_common_frames_only() -> None:
         pytest.param([_stop(1, 9), _stop(20, 30)], [_stop(1, 30)], 1, id="two-stops-found-as-one"),
     ],
 )
-def test_every_stop_answers_once(truth: list[Stop], found: list[Stop], pairs: int) -> None:
+def test_every_stop_matches_once(truth: list[Stop], found: list[Stop], pairs: int) -> None:
     assert len(match(truth, found)) == pairs
 
 
@@ -76,8 +76,8 @@ def test_real_stops_are_found(part: Path, capsys: pytest.CaptureFixture[str]) ->
     assert any("at frame 41" in line for line in lines)
 
 
-def test_two_looks_a_second_miss_no_stop(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without pixels, cars in dense traffic pass for one another then: precision is no matter here."""
+def test_two_samples_a_second_miss_no_stop(part: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without pixels, cars in dense traffic are confused then: only recall is tested."""
     assert main(["--data", str(part), "--every", "15"]) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert figures["recall"] >= 0.85

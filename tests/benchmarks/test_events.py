@@ -50,7 +50,7 @@ def test_found_loosely_and_strictly(event: Event, case: Found, loose: int, stric
 @pytest.mark.parametrize(
     ("cases", "exhaustive", "false"),
     [
-        pytest.param([CASE], "abandoned;vehicle", 0, id="answers-for-the-event"),
+        pytest.param([CASE], "abandoned;vehicle", 0, id="matches-the-event"),
         pytest.param([CASE, _moved(200)], "abandoned;vehicle", 1, id="made-up"),
         pytest.param([CASE, _moved(200)], "vehicle", 0, id="truth-does-not-list-its-kind"),
         pytest.param([CASE, PARKED], "abandoned", 0, id="truth-does-not-list-vehicles"),
@@ -58,7 +58,7 @@ def test_found_loosely_and_strictly(event: Event, case: Found, loose: int, stric
         pytest.param([CASE, _moved(200)], "", 0, id="truth-lists-nothing"),
         pytest.param([CASE, _moved(1)], "abandoned", 1, id="one-event-found-twice"),
         pytest.param(
-            [CASE, replace(_moved(200), from_first_look=True)], "abandoned", 0, id="always-there"
+            [CASE, replace(_moved(200), from_first_sample=True)], "abandoned", 0, id="always-there"
         ),
     ],
 )
@@ -67,7 +67,7 @@ def test_false_cases(cases: list[Found], exhaustive: str, false: int) -> None:
 
 
 def test_the_strict_match_is_preferred() -> None:
-    """The box that overlaps more began too late: the other one answers for the event."""
+    """The box that overlaps more began too late: the other case matches the event."""
     score = _judged([EVENT], [replace(CASE, start_s=20.0), _moved(3)])
     assert (score.found, score.found_strictly, score.false) == (1, 1, 1)
 

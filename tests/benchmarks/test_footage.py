@@ -47,7 +47,7 @@ def test_it_is_made_once(tmp_path: Path) -> None:
     assert other.path != first.path
 
 
-def test_a_recording_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_recording_is_remuxed_unchanged(tmp_path: Path) -> None:
     clip = record(tmp_path / "clip.mp4", times(30), gop=10, b_frames=2)
     taken = remuxed(clip, tmp_path)
     assert len(taken.units) == 30
@@ -62,7 +62,7 @@ def test_a_recording_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_every_key_picture_gets_its_parameter_sets(tmp_path: Path) -> None:
-    """In open groups of pictures only the first is one at which decoding can begin anew."""
+    """In open groups of pictures decoding can start at the first only."""
     clip = tmp_path / "open.mp4"
     with av.open(str(clip), "w") as out:
         stream = out.add_stream("libx264", rate=10)

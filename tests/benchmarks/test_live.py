@@ -14,7 +14,7 @@ from tests.video.recordings import number_of, record, times
 
 
 def test_a_clip_is_shown_forward_and_backward(tmp_path: Path) -> None:
-    """The first time, too, when the folder in which footage is kept is not there."""
+    """The cache folder is made where it does not exist."""
     clip = record(tmp_path / "clip.mp4", times(50, 25))
     (shown,) = footage([clip], tmp_path / "new" / "cache")
     with av.open(str(shown.path), format="h264") as container:
@@ -29,6 +29,6 @@ def test_the_server_runs_on_the_other_cores_and_ends(tmp_path: Path) -> None:
         pytest.skip(missing)
     cores, threads = os.sched_getaffinity(0), threading.active_count()
     with elsewhere(tmp_path):
-        assert threading.active_count() > threads, "what the server says is read"
+        assert threading.active_count() > threads, "a thread reads the server's output"
         assert os.sched_getaffinity(0) == cores
     assert threading.active_count() == threads

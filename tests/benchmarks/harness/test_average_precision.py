@@ -12,7 +12,7 @@ NAMES = ("car", "stall", "bag")
 
 
 def scene(seed: int, images: int = 6) -> tuple[list[Boxes], list[Boxes]]:
-    """Objects, and detections that are near them, beside them, doubled, of other classes and missing."""
+    """Objects, and detections that are near, displaced, doubled, of other classes and missing."""
     random = np.random.default_rng(seed)
     truth, found = [], []
     for _ in range(images):

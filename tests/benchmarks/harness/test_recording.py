@@ -13,7 +13,7 @@ from tests.video.recordings import record, times
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter-size street: what is tested does not hang on the number of pixels."""
+    """A quarter-size street: the tests do not depend on the number of pixels."""
     monkeypatch.setattr(recording, "WIDTH", 320)
     monkeypatch.setattr(recording, "HEIGHT", 180)
 
@@ -37,7 +37,7 @@ def test_clips_are_taken_in_order_of_name(tmp_path: Path) -> None:
     assert [path.name for path in clips_in(tmp_path)] == ["a.AVI", "b.mp4", "c.mkv"]
 
 
-def test_it_is_as_a_street_camera_writes_it(tmp_path: Path) -> None:
+def test_a_recording_has_the_form_of_a_street_cameras(tmp_path: Path) -> None:
     """Two clips of 4 and 2 seconds, at another rate than the recording's."""
     clips = [record(tmp_path / "a.mp4", times(40)), record(tmp_path / "b.mp4", times(20))]
     path = make(clips, tmp_path / "cache")
