@@ -13,7 +13,7 @@ from cv_engine.errors import EngineError, Failure, failure_of, failure_of_os_err
 from cv_engine.evidence.errors import ClipError, StoreError, from_os_error
 from models.errors import ModelError, ModelUnavailable
 from satellite.errors import SatelliteError
-from zones.errors import OutOfSight, Problem, ZoneError
+from zones.errors import OutOfView, Problem, ZoneError
 
 _PROBLEM = Problem("a.json", "is empty", "draw one")
 
@@ -30,7 +30,7 @@ _PROBLEM = Problem("a.json", "is empty", "draw one")
         (ModelError("no model"), Failure.WRONG_INPUT),
         (ModelUnavailable("no source"), Failure.UNAVAILABLE),
         (ZoneError(_PROBLEM), Failure.WRONG_INPUT),
-        (OutOfSight(_PROBLEM), Failure.WRONG_INPUT),
+        (OutOfView(_PROBLEM), Failure.WRONG_INPUT),
         (FileNotFoundError(errno.ENOENT, "No such file", "a.mp4"), Failure.WRONG_INPUT),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), Failure.NO_SPACE),
         (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), Failure.UNAVAILABLE),

@@ -1,4 +1,4 @@
-"""A fixed camera: from pixels to places and back."""
+"""A fixed camera: pixels to places on the ground and back."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ Basis = Literal["homography", "camera", "unknown"]
 PIXEL_ERROR = 3.0
 # Standard error, in metres, of a place read off an aerial image or a phone's map.
 POINT_ERROR_M = 0.5
-# Times the worst standard error: 95 % of a circular normal distribution lie within.
+# 95 % of a circular normal distribution lie within this many standard errors.
 _RADIUS_95 = 2.448
-# Edges drawn between two corners are straight in degrees; the plane follows them at this step.
+# Edges are straight in degrees; they are projected at points this far apart.
 _EDGE_STEP_DEG = 0.0005
 _MAX_EDGE_STEPS = 2000  # for zones as large as a country
-# The part of the points' mean depth before the camera that is still drawn. Ground nearer to the
-# plane of the lens lies far outside any picture.
+# Ground nearer to the plane of the lens than this part of the points' mean depth is cut: it lies
+# far outside any picture.
 _NEAREST_DEPTH = 1e-3
-_MAX_POSITION_DISTANCE_M = (
-    5000.0  # metres between a camera and what it sees; farther is a wrong digit
-)
+# Metres between a camera and the ground it shows; a larger distance is a wrong digit.
+_MAX_POSITION_DISTANCE_M = 5000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class GroundPoint:
     Attributes:
         lon: Degrees WGS 84 (CGCS2000 is the same to centimetres); ``None`` if unknown.
         lat: Degrees WGS 84; ``None`` if unknown.
-        accuracy_m: Radius in metres within which the true place lies (95 %); ``None`` if unknown.
+        accuracy_m: Radius in metres that holds the true place with 95 %; ``None`` if unknown.
         basis: ``"homography"`` (ground control points), ``"camera"`` (the camera's own position) or
             ``"unknown"``.
     """
@@ -65,18 +64,18 @@ class Camera:
         'camera'
 
     Attributes:
-        name: As in the configuration.
+        name: Its name in the configuration.
         position: ``(latitude, longitude)`` in degrees WGS 84, if known.
-        ground_control_points: None, or at least four in general position.
-        position_radius_m: A thing that only the camera's position is known of lies within this many
-            metres of it. 100 m is as far as a street camera shows a car usefully.
-        max_fit_error_m: Points that fit worse are refused: at 2 m a car may be on either side of
-            the kerb.
-        pixel_error: Standard error of a pixel's place in the picture, in pixels.
+        ground_control_points: No point, or at least four in general position.
+        position_radius_m: Accuracy in metres of a place that is given as the camera's position. A
+            street camera shows a car usefully up to 100 m away.
+        max_fit_error_m: Points with a larger fit error are an error: with 2 m a car may be on
+            either side of the kerb.
+        pixel_error: Standard error of a pixel's position in the picture, in pixels.
         point_error_m: Standard error of a ground control point's place, in metres.
 
     Raises:
-        ZoneError: The position or the points cannot be used; the text names the point at fault.
+        ZoneError: The position or the points cannot be used; the message names the wrong point.
     """
 
     name: str
@@ -96,16 +95,16 @@ class Camera:
     def fit_error_m(self) -> float | None:
         """Root mean square error of the points on the ground in metres.
 
-        0 with four points, which fit always; ``None`` without points.
+        Four points always fit with error 0; without points the error is ``None``.
         """
         return self._fitted[1].rms_m if self._fitted else None
 
     @property
     def left_out_error_m(self) -> float | None:
-        """Root mean square miss of each point by the fit of the others, in metres; from five points.
+        """Root mean square leave-one-out error in metres; ``None`` with fewer than five points.
 
-        The honest figure for places between the points: ``fit_error_m`` is measured on points that
-        the fit has seen.
+        Each point is compared with the fit of the others, which gives the error of places between
+        the points: ``fit_error_m`` is measured on the points that were fitted.
         """
         left_out = self._fitted[1].left_out_m if self._fitted else None
         return None if left_out is None else float(np.sqrt(np.mean(left_out**2)))
@@ -113,8 +112,8 @@ class Camera:
     def locate(self, x: float, y: float) -> GroundPoint:
         """The place on the ground that a pixel shows.
 
-        Where the pixel lies above the horizon, or so close below it that the camera's own position
-        is the better answer, the place is that position.
+        A pixel above the horizon, or so close below it that the camera's own position is more
+        accurate, gives that position.
 
         Args:
             x: Pixel in the full frame, right.
@@ -135,7 +134,7 @@ class Camera:
             lat, lon = self.position
             return GroundPoint(lon, lat, self.position_radius_m, "camera")
         if self._fitted is not None:
-            # No position is given, but the camera watches the ground around its points.
+            # Without a position, the camera is taken to be within reach of its points.
             plane = self._fitted[0]
             return GroundPoint(
                 plane.longitude, plane.latitude, self.position_radius_m + self._reach_m, "camera"
@@ -143,7 +142,7 @@ class Camera:
         return GroundPoint(None, None, None, "unknown")
 
     def to_image(self, polygon: BaseGeometry, width: int, height: int) -> Polygon | MultiPolygon:
-        """A WGS 84 polygon as the picture shows it, cut at the camera's plane and at the frame.
+        """Project a WGS 84 polygon into the picture, cut at the lens plane and at the frame.
 
         Args:
             polygon: Polygon or multipolygon, longitude first, in degrees.
@@ -151,7 +150,7 @@ class Camera:
             height: Of the frame, in pixels.
 
         Returns:
-            Polygon or multipolygon in pixels; empty where the camera does not see it.
+            Polygon or multipolygon in pixels; empty where the camera does not show it.
 
         Raises:
             ZoneError: The camera has no ground control points.
@@ -160,7 +159,7 @@ class Camera:
             raise ZoneError(
                 Problem(
                     f"camera {self.name}",
-                    "without ground control points no zone on the map can be drawn into its picture",
+                    "map zones need ground control points to be drawn into the picture",
                     "add ground_control_points to the camera, "
                     'or draw the zone in pixels with "frame": "image"',
                 )
@@ -169,11 +168,11 @@ class Camera:
         west, south, east, north = polygon.bounds
         step = max(_EDGE_STEP_DEG, (east - west + north - south) / _MAX_EDGE_STEPS)
         ground = shapely.transform(shapely.segmentize(polygon, step), plane.to_metres)
-        before = shapely.make_valid(ground).intersection(self._ground_before(ground))
-        if before.is_empty:
+        in_front = shapely.make_valid(ground).intersection(self._half_plane_in_front(ground))
+        if in_front.is_empty:
             return Polygon()
-        seen = shapely.make_valid(shapely.transform(before, homography.to_image))
-        return only_areas(seen.intersection(shapely.box(0, 0, width, height)))
+        visible = shapely.make_valid(shapely.transform(in_front, homography.to_image))
+        return only_areas(visible.intersection(shapely.box(0, 0, width, height)))
 
     @cached_property
     def _fitted(self) -> tuple[LocalPlane, Homography] | None:
@@ -189,7 +188,7 @@ class Camera:
 
     @cached_property
     def _reach_m(self) -> float:
-        """Metres from the middle of the points to the farthest of them."""
+        """Metres from the centre of the points to the farthest of them."""
         if self._fitted is None:
             return 0.0
         lonlat = np.array([[p.lon, p.lat] for p in self.ground_control_points])
@@ -209,8 +208,8 @@ class Camera:
         lon, lat = plane.to_degrees(homography.to_ground(pixel))[0]
         return GroundPoint(float(lon), float(lat), accuracy, "homography")
 
-    def _ground_before(self, ground: BaseGeometry) -> Polygon:
-        """The half plane before the camera as a polygon in metres, reaching beyond ``ground``."""
+    def _half_plane_in_front(self, ground: BaseGeometry) -> Polygon:
+        """The half plane in front of the camera, in metres, as a polygon beyond ``ground``."""
         assert self._fitted is not None
         homography = self._fitted[1]
         a, b, c = homography.to_image_matrix[2]
@@ -219,7 +218,7 @@ class Camera:
         west, south, east, north = ground.bounds
         reach = float(np.max(np.abs([west, south, east, north]))) + 1.0
         slope = math.hypot(a, b)
-        if slope < 1e-12 * abs(c) / reach:  # looking straight down: everything is before it
+        if slope < 1e-12 * abs(c) / reach:  # looking straight down: all ground is in front
             return shapely.box(-2 * reach, -2 * reach, 2 * reach, 2 * reach)
         normal = np.array([a, b]) / slope
         edge = normal * (nearest - c) / slope
@@ -254,7 +253,7 @@ class Camera:
 
 
 def only_areas(geometry: BaseGeometry) -> Polygon | MultiPolygon:
-    """The polygons of a geometry, without the points and lines that cutting leaves behind."""
+    """The polygons of a geometry, without the points and lines that an intersection can have."""
     # Twice, because a collection may hold a multipolygon.
     simple = shapely.get_parts(shapely.get_parts([geometry]))
     parts = [part for part in simple if isinstance(part, Polygon) and part.area > 0]

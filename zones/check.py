@@ -1,4 +1,4 @@
-"""Everything that is wrong, or doubtful, with a zones file for one camera."""
+"""All errors and warnings about a zones file for one camera."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from zones.errors import Problem, ZoneError
 from zones.settings import NumberSetting
 from zones.zone import Zone, load_zones, on_image
 
-_MOSTLY_OUTSIDE = 0.5  # part of a zone outside the frame from which it was drawn for another frame
-_LEAST_SIDE_PX = 8.0  # pixels; no detector finds anything in a strip narrower than this
-_SHARED_PART = 0.5  # part of the smaller zone that two zones share when they are the same ground
-_POOR_PLACE_M = 10.0  # metres; beyond this a place no longer tells one shop front from the next
+# Part of a zone outside the frame above which the zone was drawn for another frame.
+_MOSTLY_OUTSIDE = 0.5
+_LEAST_SIDE_PX = 8.0  # pixels; detectors find nothing in a narrower strip
+_SHARED_PART = 0.5  # two zones that share more than this part of the smaller one are reported
+_POOR_PLACE_M = 10.0  # metres; a less accurate place does not identify a shop front
 
 
 def check(
@@ -30,19 +31,19 @@ def check(
     numbers: Mapping[str, NumberSetting] | None = None,
     timezone: str = "UTC",
 ) -> list[Problem]:
-    """What is wrong with a zones file, and where.
+    """The problems of a zones file, with their places.
 
     Args:
         path: GeoJSON file.
-        width: Of the camera's frame in pixels; without it the zones are not compared with a frame.
-        height: Of the camera's frame in pixels.
+        width: Width of the camera's frame in pixels; ``None`` skips the comparison with a frame.
+        height: Height of the camera's frame in pixels.
         camera: The camera that the zones are for.
         kinds: The violations that exist.
         numbers: The properties of zones that rules add, by name.
         timezone: IANA name that schedules are read in.
 
     Returns:
-        Errors, which stop the use of the file, and warnings; empty when all is well.
+        Errors, with which the file cannot be used, and warnings; empty without problems.
     """
     try:
         zones = load_zones(path, kinds=kinds, numbers=numbers, timezone=timezone)
@@ -56,15 +57,15 @@ def check(
         return [Problem(str(path), what, advice, "warning")]
     problems: list[Problem] = []
     if width is not None and height is not None:
-        seen = []
+        drawn_zones = []
         for zone in mine:
             try:
-                seen.append((zone, on_image(zone, camera, width, height)))
+                drawn_zones.append((zone, on_image(zone, camera, width, height)))
             except ZoneError as error:
                 problems += [_in_file(path, problem) for problem in error.problems]
-        for written, drawn in seen:
-            problems += _doubts(path, written, drawn, camera)
-        problems += _shared(path, [drawn for _, drawn in seen])
+        for written, drawn in drawn_zones:
+            problems += _warnings(path, written, drawn, camera)
+        problems += _overlaps(path, [drawn for _, drawn in drawn_zones])
     return problems
 
 
@@ -76,23 +77,23 @@ def _in_file(path: Path, problem: Problem) -> Problem:
     return Problem(f"{path}: {problem.where}", problem.what, problem.advice, problem.severity)
 
 
-def _doubts(path: Path, written: Zone, drawn: Zone, camera: Camera | None) -> Iterator[Problem]:
+def _warnings(path: Path, written: Zone, drawn: Zone, camera: Camera | None) -> Iterator[Problem]:
     where = f"{path}: zone {written.name}"
     if written.frame == "image":
         outside = 1 - drawn.polygon.area / written.polygon.area
         if outside > _MOSTLY_OUTSIDE:
-            what = f"{outside:.0%} of it lies outside the frame"
+            what = f"{outside:.0%} of the zone lies outside the frame"
             advice = "check that it was drawn on a frame of this size"
             yield Problem(where, what, advice, "warning")
     narrow = 2 * float(shapely.maximum_inscribed_circle(drawn.polygon).length)
     if narrow < _LEAST_SIDE_PX:
-        what = f"it is only {narrow:.1f} pixels wide in the picture"
-        yield Problem(where, what, "draw it wider, or use a camera that is nearer", "warning")
+        what = f"the zone is only {narrow:.1f} pixels wide in the picture"
+        yield Problem(where, what, "draw it wider, or use a nearer camera", "warning")
     if camera is not None and camera.fit_error_m is not None:
-        yield from _far_end(where, drawn, camera)
+        yield from _accuracy_warnings(where, drawn, camera)
 
 
-def _far_end(where: str, drawn: Zone, camera: Camera) -> Iterator[Problem]:
+def _accuracy_warnings(where: str, drawn: Zone, camera: Camera) -> Iterator[Problem]:
     worst = 0.0
     corner = (0.0, 0.0)
     for x, y in np.asarray(shapely.get_coordinates(drawn.polygon)):
@@ -102,14 +103,14 @@ def _far_end(where: str, drawn: Zone, camera: Camera) -> Iterator[Problem]:
             worst, corner = accuracy, (float(x), float(y))
     if worst > _POOR_PLACE_M:
         place = f"at x {corner[0]:.0f}, y {corner[1]:.0f}"
-        what = f"{place} a thing can be placed to {worst:.0f} m only"
+        what = f"{place} places are only accurate to {worst:.0f} m"
         if math.isinf(worst):
-            what = f"{place} it reaches the horizon, where nothing can be placed"
-        advice = "add a ground control point near there, or end the zone nearer to the camera"
+            what = f"{place} the zone reaches the horizon, where places are unknown"
+        advice = "add a ground control point nearby, or end the zone nearer to the camera"
         yield Problem(where, what, advice, "warning")
 
 
-def _shared(path: Path, drawn: list[Zone]) -> Iterator[Problem]:
+def _overlaps(path: Path, drawn: list[Zone]) -> Iterator[Problem]:
     for number, zone in enumerate(drawn):
         for other in drawn[:number]:
             if other.name == zone.name or not other.kinds & zone.kinds:
@@ -118,5 +119,5 @@ def _shared(path: Path, drawn: list[Zone]) -> Iterator[Problem]:
             if common > _SHARED_PART * min(zone.polygon.area, other.polygon.area):
                 kinds = ", ".join(sorted(other.kinds & zone.kinds))
                 what = f"zones {other.name} and {zone.name} cover the same ground for {kinds}"
-                advice = "one thing gives two cases there; join them or draw them apart"
+                advice = "one stay there gives two cases; join the zones or draw them apart"
                 yield Problem(str(path), what, advice, "warning")

@@ -1,4 +1,4 @@
-"""Ground control points: do they give a homography, and if not, which one is at fault."""
+"""Ground control points: the fit of a homography, and which point is wrong where it fails."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from zones.homography import Homography, fit, outliers, pixel_jacobian
 from zones.plane import Array, LocalPlane
 
 MIN_POINTS = 4  # a plane homography has 8 unknowns, a point gives 2
-# Points closer to one line than this part of their extent leave the rest to the clicking error.
+# With points closer to one line than this part of their extent, the clicking error dominates.
 _LINE_THICKNESS = 0.01
-# With fewer points, leaving one out leaves a fit that cannot judge it.
+# With fewer points, a fit without one of them cannot judge it.
 _MIN_JUDGED_POINTS = 6
-# Standard errors between a point and the fit of the others. Sound points stay below 4 (tried on 400
-# random sets); a far point drags the fit along, so its own residual says little.
-_MAX_SURPRISE = 4.0
-_SAME_PIXEL = 1.0  # pixels; nearer than a click can tell apart
-_SAME_PLACE_M = 0.05  # metres; nearer than any survey of a street can tell apart
+# Standard errors between a point and the fit of the others. Correct points stay below 4 (measured
+# on 400 random sets). A far point pulls the fit towards itself, so its own residual says little.
+_MAX_LEAVE_ONE_OUT = 4.0
+_SAME_PIXEL = 1.0  # pixels; a click is no more precise
+_SAME_PLACE_M = 0.05  # metres; no survey of a street is more precise
 _MAX_EXTENT_M = 5000.0  # metres; no street camera sees farther, so a digit is wrong
 
 
 @dataclass(frozen=True, slots=True)
 class GroundControlPoint:
-    """A spot on the ground that is known both in the picture and on the map.
+    """A spot on the ground whose pixel and place on the map are known.
 
     Attributes:
         x: Pixel in the full frame, right.
@@ -49,17 +49,17 @@ def fit_points(
     pixel_error: float,
     point_error_m: float,
 ) -> tuple[LocalPlane, Homography]:
-    """Fit a camera's homography, or say what is wrong with its points.
+    """Fit a camera's homography to its points.
 
     Args:
-        camera: Its name, for messages.
-        points: At least four.
-        max_fit_error_m: A root mean square error above this is refused.
+        camera: The camera's name, for messages.
+        points: At least four points.
+        max_fit_error_m: The largest root mean square error that is accepted.
         pixel_error: Standard error of the given pixels.
         point_error_m: Standard error of the given places, in metres.
 
     Raises:
-        ZoneError: Too few, not finite, doubled, collinear, contradictory or badly fitting points.
+        ZoneError: Points are too few, not finite, duplicate, collinear, contradictory or fit badly.
     """
     where = f"camera {camera}: ground_control_points"
     problems = _check_values(where, points)
@@ -87,7 +87,7 @@ def _check_values(where: str, points: Sequence[GroundControlPoint]) -> list[Prob
             Problem(
                 where,
                 f"{len(points)} given, at least {MIN_POINTS} are needed",
-                "add spots on the ground that are seen both in the picture and on a map, "
+                "add spots on the ground that are visible both in the picture and on a map, "
                 "or remove them all",
             )
         )
@@ -120,7 +120,7 @@ def _check_arrangement(where: str, pixels: Array, metres: Array) -> list[Problem
         (pixels, _SAME_PIXEL, "in the picture"),
         (metres, _SAME_PLACE_M, "on the ground"),
     ):
-        pair = _doubled(coordinates, least)
+        pair = _duplicates(coordinates, least)
         if pair:
             what = f"points {pair[0]} and {pair[1]} are the same {plural}"
             return [Problem(where, what, "correct or remove one of them")]
@@ -133,7 +133,7 @@ def _check_arrangement(where: str, pixels: Array, metres: Array) -> list[Problem
     return []
 
 
-def _doubled(coordinates: Array, least: float) -> tuple[int, int] | None:
+def _duplicates(coordinates: Array, least: float) -> tuple[int, int] | None:
     for i in range(len(coordinates)):
         for j in range(i):
             if np.hypot(*(coordinates[i] - coordinates[j])) < least:
@@ -144,8 +144,8 @@ def _doubled(coordinates: Array, least: float) -> tuple[int, int] | None:
 def _collinear(coordinates: Array) -> list[int]:
     """Numbers of the points that lie on one line, where at most one point lies off it.
 
-    Four points in general position are what a homography needs; of distinct points there are none
-    exactly where all, or all but one, are collinear.
+    A homography needs four points in general position. Distinct points contain no such four
+    exactly where all of them, or all but one, are collinear.
     """
     count = len(coordinates)
     everything = list(range(count))
@@ -163,7 +163,7 @@ def _check_fit(
 ) -> Problem | None:
     worst = _worst(homography, pixels, metres, max_fit_error_m)
     if (homography.depth(pixels) <= 0).any():
-        what = "no camera sees these points so: the horizon would run between them"
+        what = "no camera can show these points: the horizon would run between them"
         advice = f"check {worst} first; often two points are exchanged or a sign is wrong"
         return Problem(where, what, advice)
     if homography.rms_m > max_fit_error_m:
@@ -172,18 +172,18 @@ def _check_fit(
             f"{max_fit_error_m:g} m allowed"
         )
         return Problem(where, what, f"check {worst} first: pixel, latitude and longitude")
-    surprise = _surprise(homography)
-    strayed = int(np.argmax(surprise))
+    errors = _leave_one_out(homography)
+    farthest = int(np.argmax(errors))
     if (
         len(pixels) >= _MIN_JUDGED_POINTS
         and homography.left_out_m is not None
-        and surprise[strayed] > _MAX_SURPRISE
-        and homography.left_out_m[strayed] > max_fit_error_m
+        and errors[farthest] > _MAX_LEAVE_ONE_OUT
+        and homography.left_out_m[farthest] > max_fit_error_m
     ):
-        metres_off = homography.left_out_m[strayed]
-        what = f"point {strayed + 1} lies {metres_off:.1f} m from where the others put it"
+        metres_off = homography.left_out_m[farthest]
+        what = f"point {farthest + 1} lies {metres_off:.1f} m from its place by the other points"
         return Problem(where, what, f"check {worst} first: pixel, latitude and longitude")
-    # With y down, a picture of the ground turns the other way round than east and north.
+    # With y pointing down, the picture has the opposite orientation of east and north.
     if all(np.linalg.det(pixel_jacobian(homography.to_ground_matrix, x, y)) > 0 for x, y in pixels):
         return Problem(
             where,
@@ -194,7 +194,7 @@ def _check_fit(
 
 
 def _worst(homography: Homography, pixels: Array, metres: Array, max_fit_error_m: float) -> str:
-    """The point or points to check first, in words."""
+    """The point or points to check first, as text."""
     wrong = outliers(pixels, metres, max_fit_error_m)
     if 1 < len(wrong) <= len(pixels) - _MIN_JUDGED_POINTS + 1:
         return f"points {_listed([i + 1 for i in wrong])}"
@@ -202,11 +202,11 @@ def _worst(homography: Homography, pixels: Array, metres: Array, max_fit_error_m
         return "every point"
     if len(pixels) < _MIN_JUDGED_POINTS:
         return f"point {int(np.argmax(homography.residuals_m)) + 1}"
-    return f"point {int(np.argmax(_surprise(homography))) + 1}"
+    return f"point {int(np.argmax(_leave_one_out(homography))) + 1}"
 
 
-def _surprise(homography: Homography) -> Array:
-    """(n,) how many standard errors the fit of the others misses each point by; zeros with four."""
+def _leave_one_out(homography: Homography) -> Array:
+    """(n,) error of each point by the fit of the others, in standard errors; zeros with four."""
     missed, expected = homography.left_out_m, homography.left_out_sigma_m
     if missed is None or expected is None:
         return np.zeros(len(homography.residuals_m))

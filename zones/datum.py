@@ -1,7 +1,7 @@
-"""WGS 84 and GCJ-02, the shifted datum that maps of China are drawn in.
+"""WGS 84 and GCJ-02, the shifted datum of maps of China.
 
-Everything inside the program is WGS 84. CGCS2000 differs from it by centimetres and is treated as the
-same. GCJ-02 is for handing places to such maps, and for reading places off them.
+All places inside the program are WGS 84. CGCS2000 differs from WGS 84 by centimetres and is treated
+as equal. GCJ-02 serves to send places to such maps and to read places from them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import math
 # Krasovsky 1940, the ellipsoid of the published offset formula.
 _SEMI_MAJOR_M = 6378245.0
 _ECCENTRICITY_2 = 0.00669342162296594323
-_CENTRE = (105.0, 35.0)  # longitude and latitude that the formula's polynomials start at
-# Longitudes and latitudes that the formula is applied within; maps show WGS 84 outside.
+_CENTRE = (105.0, 35.0)  # longitude and latitude of the origin of the formula's polynomials
+# The formula applies within these longitudes and latitudes; outside, maps show WGS 84.
 _WEST, _EAST, _SOUTH, _NORTH = 72.004, 137.8347, 0.8293, 55.8271
-_SETTLED_DEG = 1e-11  # a micrometre
+_CONVERGED_DEG = 1e-11  # a micrometre
 _MAX_STEPS = 30  # the offset changes by less than 1 % of a step, so 6 are enough
 
 
 def wgs84_to_gcj02(lon: float, lat: float) -> tuple[float, float]:
-    """The place on a GCJ-02 map of a WGS 84 place; unchanged outside the rectangle around China.
+    """Convert WGS 84 to GCJ-02; places outside the rectangle around China are unchanged.
 
-    Source: the offset formula as it is published in open-source map libraries ("eviltransform").
+    Source: the offset formula published in open-source map libraries ("eviltransform").
 
     Args:
         lon: Degrees WGS 84.
@@ -37,11 +37,11 @@ def wgs84_to_gcj02(lon: float, lat: float) -> tuple[float, float]:
 
 
 def gcj02_to_wgs84(lon: float, lat: float) -> tuple[float, float]:
-    """The WGS 84 place of a place on a GCJ-02 map, to better than 1e-7 degrees.
+    """Convert GCJ-02 to WGS 84, to better than 1e-7 degrees.
 
-    There is no closed inverse; the offset is subtracted again and again until it settles. Within
-    some 700 m outside the rectangle around China two WGS 84 places share one on the map, and the one
-    inside is given.
+    The inverse has no closed form; the offset is subtracted iteratively until it converges. Within
+    some 700 m outside the rectangle around China, two WGS 84 places share one GCJ-02 place; the one
+    inside is returned.
 
     Args:
         lon: Degrees GCJ-02.
@@ -54,7 +54,7 @@ def gcj02_to_wgs84(lon: float, lat: float) -> tuple[float, float]:
     for _ in range(_MAX_STEPS):
         east, north = _offset(*guess)
         previous, guess = guess, (lon - east, lat - north)
-        if math.dist(previous, guess) < _SETTLED_DEG:
+        if math.dist(previous, guess) < _CONVERGED_DEG:
             break
     return guess if _is_shifted(*guess) else (lon, lat)
 

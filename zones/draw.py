@@ -1,4 +1,4 @@
-"""Draws zones on a frame, for people to check."""
+"""Draw zones on a frame, for checks by people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zones.zone import Zone
 
 Image = npt.NDArray[np.uint8]
 
-# Blue, green, red. Told apart by the colour-blind (Okabe and Ito 2008), without the black.
+# Blue, green, red. Distinguishable with colour blindness (Okabe and Ito 2008), without black.
 _COLOURS = (
     (0, 159, 230),
     (233, 180, 86),
@@ -24,7 +24,7 @@ _COLOURS = (
     (0, 94, 213),
     (167, 121, 204),
 )
-_FILL = 0.3  # opacity; what stands in the zone stays visible
+_FILL = 0.3  # opacity; things in the zone stay visible
 _LINE_PART = 1 / 500  # line width as part of the frame's longer side
 _TEXT_PART = 1 / 32  # text height as part of the frame's shorter side
 _LEAST_TEXT_PX = 12  # below this, letters cannot be read
@@ -37,10 +37,10 @@ def draw_zones(image: Image, zones: Iterable[Zone]) -> Image:
 
     Args:
         image: (H, W, 3) uint8, blue-green-red.
-        zones: In pixels of this frame (see :func:`zones.zone.in_sight`).
+        zones: Zones in pixels of this frame (see :func:`zones.zone.visible_zones`).
 
     Returns:
-        (H, W, 3) uint8; the given image is left as it is.
+        (H, W, 3) uint8; the given image is not changed.
 
     Raises:
         ZoneError: A zone is in WGS 84.
@@ -48,8 +48,8 @@ def draw_zones(image: Image, zones: Iterable[Zone]) -> Image:
     zones = list(zones)
     for zone in zones:
         if zone.frame != "image":
-            what = "a zone in WGS 84 cannot be drawn as it is"
-            raise ZoneError(Problem(f"zone {zone.name}", what, "take it through on_image first"))
+            what = "a zone in WGS 84 cannot be drawn on a frame"
+            raise ZoneError(Problem(f"zone {zone.name}", what, "convert it with on_image first"))
     filled = image.copy()
     for number, zone in enumerate(zones):
         cv2.fillPoly(filled, _rings(zone.polygon), _colour(number), cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -69,13 +69,13 @@ def _rings(polygon: Polygon | MultiPolygon) -> list[npt.NDArray[np.int32]]:
     parts = polygon.geoms if isinstance(polygon, MultiPolygon) else [polygon]
     rings = [ring for part in parts for ring in (part.exterior, *part.interiors)]
     scale = 2**_SUBPIXEL_BITS
-    # OpenCV's pixel centres lie at whole numbers, a zone's pixel edges do.
+    # In OpenCV pixel centres have whole coordinates; in zones pixel edges have.
     return [np.round((np.asarray(r.coords)[:, :2] - 0.5) * scale).astype(np.int32) for r in rings]
 
 
 def _write_names(image: Image, zones: Sequence[Zone]) -> Image:
     size = max(_LEAST_TEXT_PX, round(min(image.shape[:2]) * _TEXT_PART))
-    # Built into OpenCV 5, and the one of its fonts that has Chinese: zone names may be in any script.
+    # The only built-in font of OpenCV 5 with Chinese: zone names may be in any script.
     font = cv2.FontFace("uni")
     margin = size // 3
     taken: list[tuple[int, int, int, int]] = []
@@ -104,7 +104,7 @@ def _free_place(
     frame: tuple[int, ...],
     taken: Iterable[tuple[int, int, int, int]],
 ) -> tuple[int, int, int, int]:
-    """The label's box ``(left, top, width, height)``: inside the frame, below labels in its way."""
+    """A label's box ``(left, top, width, height)``: inside the frame, below overlapping labels."""
     width, height = size
     left = max(0, min(corner[0], frame[0] - width))
     top = max(0, min(corner[1], frame[1] - height))

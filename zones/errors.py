@@ -1,4 +1,4 @@
-"""What is wrong with a zones file or a camera's points, and the error that carries it."""
+"""Problems of a zones file or of a camera's points, and the errors that hold them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
         where: File and line, feature and key, or the camera's name.
-        what: What is wrong, with the offending value.
-        advice: What to do about it.
-        severity: ``"error"`` stops the use of the file, ``"warning"`` does not.
+        what: What is wrong, with the wrong value.
+        advice: How to correct it.
+        severity: With an ``"error"`` the file cannot be used, with a ``"warning"`` it can.
     """
 
     where: str
@@ -31,7 +31,7 @@ class ZoneError(ValueError):
     """Zones or a camera's points cannot be used.
 
     Attributes:
-        problems: Everything that was found, in file order; the text has one line for each.
+        problems: All problems in the order of the file; the message has one line for each.
     """
 
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
@@ -39,5 +39,5 @@ class ZoneError(ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-class OutOfSight(ZoneError):
-    """The zone is sound, but no part of it lies in the camera's picture."""
+class OutOfView(ZoneError):
+    """The zone is valid, but no part of it lies in the camera's picture."""

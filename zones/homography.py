@@ -1,4 +1,4 @@
-"""The plane homography between a camera's picture and the ground, with its errors.
+"""The plane homography between a camera's picture and the ground, with its accuracy.
 
 Method: normalised direct linear transformation, refined by Gauss-Newton on the error on the ground;
 covariance of the estimate by first-order propagation. R. Hartley and A. Zisserman, *Multiple View
@@ -15,10 +15,10 @@ import numpy as np
 
 from zones.plane import Array
 
-_REFINE_STEPS = 10  # Gauss-Newton settles within 3 or 4 from the linear start
-_SETTLED = 1e-12  # relative change of the error below which refining stops
-_LEAVE_OUT_MIN_POINTS = 5  # without one of four, the rest determines nothing
-_RANSAC_MIN_POINTS = 7  # below this, four points plus their support are too few to vote
+_REFINE_STEPS = 10  # Gauss-Newton converges in 3 or 4 steps from the linear solution
+_CONVERGED = 1e-12  # relative change of the error below which refinement stops
+_LEAVE_OUT_MIN_POINTS = 5  # three points determine no homography
+_RANSAC_MIN_POINTS = 7  # with fewer points, too few support a sample of four
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +27,13 @@ class Homography:
 
     Attributes:
         to_ground_matrix: (3, 3), pixels to metres, scaled so that the third homogeneous coordinate
-            is positive for what lies below the horizon.
+            is positive below the horizon.
         to_image_matrix: (3, 3), its inverse.
         rms_m: Root mean square distance on the ground between given and fitted points; 0 with four.
-        residuals_m: (n,) those distances.
-        left_out_m: (n,) how far each point is missed by a fit of all others; ``None`` with four.
-        left_out_sigma_m: (n,) the standard error that such a miss is expected to have, given the
-            errors of the pixels and places; ``None`` with four points.
+        residuals_m: (n,) distance of each point.
+        left_out_m: (n,) distance of each point by a fit of all others; ``None`` with four points.
+        left_out_sigma_m: (n,) expected standard error of ``left_out_m``, given the errors of the
+            pixels and places; ``None`` with four points.
     """
 
     to_ground_matrix: Array
@@ -48,7 +48,7 @@ class Homography:
     _covariance: Array
 
     def depth(self, pixels: Array) -> Array:
-        """(n,) third homogeneous coordinate of pixels (n, 2): above 0 below the horizon."""
+        """(n,) third homogeneous coordinate of pixels (n, 2): positive below the horizon."""
         depth: Array = _homogeneous(pixels) @ self.to_ground_matrix[2]
         return depth
 
@@ -79,7 +79,7 @@ def fit(pixels: Array, metres: Array, pixel_error: float, point_error_m: float) 
     """Fit a homography to ground control points.
 
     Args:
-        pixels: (n, 2) with n at least 4, no degenerate arrangement.
+        pixels: (n, 2) with n at least 4, in general position.
         metres: (n, 2) the same points on the ground.
         pixel_error: Standard error of the given pixels.
         point_error_m: Standard error of the given places, in metres.
@@ -108,13 +108,13 @@ def pixel_jacobian(matrix: Array, x: float, y: float) -> Array:
 
 
 def outliers(pixels: Array, metres: Array, tolerance_m: float) -> list[int]:
-    """Indices of the points outside the largest agreeing group (RANSAC; 7 points or more)."""
+    """Indices of the points outside the largest consensus set (RANSAC; from 7 points)."""
     if len(pixels) < _RANSAC_MIN_POINTS:
         return []
     import cv2
 
     _, agrees = cv2.findHomography(pixels, metres, cv2.RANSAC, tolerance_m)
-    # OpenCV gives None where it finds no group at all, whatever its type hints say.
+    # OpenCV returns None where it finds no consensus set, although its type hints do not say so.
     return [int(i) for i in np.flatnonzero(np.ravel(agrees) == 0)]
 
 
@@ -170,7 +170,7 @@ def _refine(matrix: Array, source: Array, target: Array) -> Array:
         trial = matrix + step.reshape(3, 3)
         trial /= np.linalg.norm(trial)
         new_error = float(np.sum((_project(trial, source) - target) ** 2))
-        if not new_error < error * (1 - _SETTLED):
+        if not new_error < error * (1 - _CONVERGED):
             break
         matrix, error = trial, new_error
     return matrix
@@ -192,14 +192,14 @@ def _covariance(
         noise[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = block
     inverse = np.linalg.pinv(by_matrix, rcond=1e-10)
     spare = 2 * count - 8
-    if spare > 0:  # points that fit worse than assumed are known worse than assumed
+    if spare > 0:  # points that fit worse than assumed are less accurate than assumed
         noise *= max(1.0, float(np.sum(residuals**2)) / spare / (np.trace(noise) / (2 * count)))
     covariance: Array = inverse @ noise @ inverse.T
     return covariance
 
 
 def _by_matrix(matrix: Array, points: Array) -> Array:
-    """(2n, 9) derivative of the projected points by the matrix' entries."""
+    """(2n, 9) derivative of the projected points by the entries of the matrix."""
     homogeneous = _homogeneous(points)
     u, v, w = (homogeneous @ matrix.T).T
     zero = np.zeros_like(homogeneous)

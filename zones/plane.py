@@ -1,4 +1,4 @@
-"""A flat piece of ground in metres around one place."""
+"""A local plane in metres around one place."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-_DEGREE_M = 110_500.0  # metres; the shortest degree of latitude: no margin is ever too small
-_LEAST_COSINE = 0.01  # of the latitude: a degree of longitude, up to half a degree from a pole
+_DEGREE_M = 110_500.0  # metres; the shortest degree of latitude, so that no margin is too small
+_LEAST_COSINE = 0.01  # cosine of the latitude half a degree from a pole
 
 
 def widened(
     bounds: tuple[float, float, float, float], margin_m: float
 ) -> tuple[float, float, float, float]:
-    """West, south, east, north in degrees of all that lies within a margin of a box, or a little more.
+    """A box extended by a margin, or slightly more: west, south, east, north in degrees.
 
     Args:
-        bounds: West, south, east, north of the box, degrees.
-        margin_m: In metres.
+        bounds: West, south, east, north of the box, in degrees.
+        margin_m: The margin in metres.
     """
     west, south, east, north = bounds
     up = margin_m / _DEGREE_M
@@ -39,12 +39,12 @@ def widened(
 class LocalPlane:
     """Azimuthal equidistant projection: metres east and north of a place.
 
-    Within 5 km of the centre its distances are true to a millimetre, far below what a ground control
-    point is known to.
+    Within 5 km of the centre its distances are exact to a millimetre, which is far below the error
+    of a ground control point.
 
     Attributes:
-        latitude: Of the centre, degrees WGS 84.
-        longitude: Of the centre, degrees WGS 84.
+        latitude: Latitude of the centre, degrees WGS 84.
+        longitude: Longitude of the centre, degrees WGS 84.
     """
 
     latitude: float

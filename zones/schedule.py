@@ -1,4 +1,4 @@
-"""When a zone is watched: a subset of OpenStreetMap's opening hours."""
+"""The hours in which a zone is watched: a subset of OpenStreetMap's opening hours."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ _RULE = re.compile(
     r"(?P<days>[A-Za-z][A-Za-z,\s-]*?)?\s*(?P<times>\d.*|off|closed)?", re.IGNORECASE
 )
 
-Range = tuple[
-    int, int
-]  # minutes from the day's start, the first in, the last out; over 1440: the next day
+# Minutes from the start of the day, the last excluded; above 1440 they lie in the next day.
+Range = tuple[int, int]
 
 
 class ScheduleError(ValueError):
-    """The text is no schedule; the message says which part and how to write it."""
+    """The text is no schedule; the message names the wrong part and its right form."""
 
 
 @dataclass(frozen=True)
 class Schedule:
     """The hours of the week in which a zone is watched, on the wall clock of a time zone.
 
-    Rules are divided by ``;``. A later rule replaces an earlier one on the days it names, as in
-    OpenStreetMap. A range may run past midnight and then belongs to the day it starts on. When
-    clocks change, wall-clock time counts: an hour that comes twice is in or out both times.
+    Rules are separated by ``;``. A later rule replaces an earlier one on the days it names, as in
+    OpenStreetMap. A range past midnight belongs to the day on which it starts. When clocks change,
+    wall-clock time counts: an hour that occurs twice is in or out both times.
 
     Example:
         >>> from datetime import datetime, timezone
@@ -40,9 +39,9 @@ class Schedule:
         True
 
     Attributes:
-        text: As it was written; ``"24/7"`` for always.
+        text: The schedule as written; ``"24/7"`` for always.
         timezone: IANA name.
-        week: For each day from Monday the ranges that start on it, in minutes.
+        week: The ranges that start on each day from Monday, in minutes.
     """
 
     text: str
@@ -51,10 +50,10 @@ class Schedule:
 
     @classmethod
     def parse(cls, text: str | None, timezone: str = "UTC") -> Schedule:
-        """Read a schedule; ``None`` means always.
+        """Parse a schedule; ``None`` means always.
 
         Raises:
-            ScheduleError: The text or the time zone is not understood.
+            ScheduleError: The text or the time zone is malformed.
         """
         _zone(timezone)
         whole_day: tuple[Range, ...] = ((0, _DAY_MIN),)
@@ -68,14 +67,14 @@ class Schedule:
             for day in days:
                 week[day] = ranges
         if not any(week):
-            raise ScheduleError(f"{text!r} never begins; give hours, such as {_EXAMPLE}")
+            raise ScheduleError(f"{text!r} has no hours; add some, such as {_EXAMPLE}")
         return cls(text.strip(), timezone, tuple(week))
 
     def active(self, at: datetime) -> bool:
         """Whether the zone is watched at a moment.
 
         Args:
-            at: Timezone-aware.
+            at: The moment, timezone-aware.
 
         Raises:
             ScheduleError: ``at`` has no time zone.
@@ -95,18 +94,18 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         raise ScheduleError(
-            f"{name!r} is no time zone; take a name of the IANA list, such as Asia/Shanghai"
+            f"{name!r} is no time zone; use a name of the IANA list, such as Asia/Shanghai"
         ) from None
 
 
 def _parse_rule(rule: str) -> tuple[list[int], tuple[Range, ...]]:
     if not rule:
-        raise ScheduleError(f"nothing stands between two semicolons; write {_EXAMPLE}")
+        raise ScheduleError(f"there is no rule between two semicolons; write {_EXAMPLE}")
     if rule == "24/7":
-        raise ScheduleError('"24/7" stands alone; remove the other rules or write "Mo-Su"')
+        raise ScheduleError('"24/7" must be the only rule; remove the others or write "Mo-Su"')
     match = _RULE.fullmatch(rule)
     if match is None:
-        raise ScheduleError(f"{rule!r} is not understood; write {_EXAMPLE}")
+        raise ScheduleError(f"{rule!r} is no rule; write {_EXAMPLE}")
     text, times = match["days"], match["times"]
     if text and not times and text.strip().lower() in ("off", "closed"):
         text, times = None, "off"
@@ -133,7 +132,7 @@ def _parse_day(name: str) -> int:
     if name.capitalize() in DAYS:
         return DAYS.index(name.capitalize())
     if name.upper() in ("PH", "SH"):
-        raise ScheduleError(f"holidays ({name}) are not known here; name weekdays")
+        raise ScheduleError(f"holidays ({name}) are not supported; name weekdays")
     near = [day for day in DAYS if name.capitalize().startswith(day)]
     near = near or difflib.get_close_matches(name.capitalize(), DAYS, n=1)
     hint = f"did you mean {near[0]}?" if near else f"write one of {' '.join(DAYS)}"

@@ -1,4 +1,4 @@
-"""The properties of a zone's feature: which there are, and what each may hold."""
+"""The properties of a zone's feature: their names and their valid values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NumberSetting:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a feature's properties say; parts of one zone must agree in all of it."""
+    """The properties of a feature; all features of one zone must have equal ones."""
 
     zone: str
     kinds: frozenset[str]
@@ -42,7 +42,12 @@ class Settings:
 
 
 class WrongValue(ValueError):
-    """``what`` is wrong with a property's value, and ``advice``."""
+    """A property's value is wrong.
+
+    Attributes:
+        what: What is wrong.
+        advice: How to correct it.
+    """
 
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(f"{what}; {advice}")
@@ -58,16 +63,16 @@ def read_settings(
 ) -> tuple[Settings | None, dict[str, WrongValue]]:
     """Read a feature's properties.
 
-    A property that is null counts as absent: drawing programs write every column of their table.
+    A property with the value null counts as absent: drawing programs write every column.
 
     Args:
-        properties: As in the file.
+        properties: The properties as in the file.
         kinds: The violations that exist.
         timezone: IANA name that schedules are read in.
         numbers: The properties that rules add, by name.
 
     Returns:
-        The settings, ``None`` if something is wrong, and what is wrong by property.
+        The settings, ``None`` if a property is wrong, and the errors by property.
     """
     readers: dict[str, Callable[[Any], Any]] = {
         "zone": _name,
@@ -107,7 +112,7 @@ def read_settings(
 
 def _suggest(key: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"remove it; known are {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"remove it; known: {', '.join(known)}"
 
 
 def _name(value: Any) -> str:
@@ -126,17 +131,17 @@ def _kinds(value: Any, known: Collection[str]) -> frozenset[str]:
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-            advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
             raise WrongValue(f"{name!r:.60} is no violation", advice)
     return frozenset(names)
 
 
 def _positive(value: Any, unit: str, example: str) -> float:
-    wanted = f"a number of {unit} is wanted, such as {example}"
+    advice = f"give a number of {unit}, such as {example}"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WrongValue(f"{value!r:.60} is no number", wanted)
+        raise WrongValue(f"{value!r:.60} is no number", advice)
     if not (math.isfinite(value) and value > 0):
-        raise WrongValue(f"{value} is not above 0 and finite", wanted)
+        raise WrongValue(f"{value} is not above 0 and finite", advice)
     return float(value)
 
 

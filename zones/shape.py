@@ -1,4 +1,4 @@
-"""GeoJSON geometry to polygons, and what can be wrong with it."""
+"""GeoJSON geometries to polygons, with the problems that geometries can have."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from zones.document import Document, Location
 from zones.errors import Problem, ZoneError
 
 _RING_POSITIONS = 4  # a triangle, closed
-_LEAST_AREA_PX = 1.0  # square pixels; less is a slip of the pen
-_LEAST_AREA_DEG = 1e-13  # square degrees, about 0.001 m2; less is a slip of the pen
+_LEAST_AREA_PX = 1.0  # square pixels; less is a drawing error
+_LEAST_AREA_DEG = 1e-13  # square degrees, about 0.001 m2; less is a drawing error
 _AT = re.compile(r"\[(\S+) (\S+)\]")
 _REASONS = {
     "Self-intersection": ("the outline crosses itself", "reorder or move the corners there"),
@@ -37,16 +37,16 @@ def read_shape(
 ) -> Polygon | MultiPolygon:
     """The polygon of the geometry at ``location``.
 
-    Rings may run either way round. Overlapping parts of a MultiPolygon are joined.
+    Rings may have either orientation. Overlapping parts of a MultiPolygon are joined.
 
     Args:
         document: The file.
-        location: Of the feature in it.
-        name: Of the feature, for messages.
+        location: Location of the feature in the file.
+        name: Name of the feature, for messages.
         frame: ``"image"`` (pixels) or ``"wgs84"`` (degrees, longitude first).
 
     Raises:
-        ZoneError: The geometry is not a polygon of some area.
+        ZoneError: The geometry is not a polygon with an area.
     """
     geometry = _value(document, location).get("geometry")
     at = [*location, "geometry"]
@@ -131,7 +131,7 @@ def _check_ring(
         return
     for number, position in enumerate(ring):
         wrong = _wrong_position(position, frame)
-        if wrong:  # what is wrong with one corner is mostly wrong with all: one report will do
+        if wrong:  # corners mostly have the same problem, so the first one is reported
             yield problem(*wrong, at=number)
             return
     if ring[0][:2] != ring[-1][:2]:

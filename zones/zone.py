@@ -1,4 +1,4 @@
-"""Zones: the ground that is watched, for what, and when."""
+"""Zones: the ground that is watched, for which violations, and when."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from shapely.geometry import MultiPolygon, Polygon, box
 
 from zones.camera import Camera, only_areas
 from zones.document import Document, read_document
-from zones.errors import OutOfSight, Problem, ZoneError
+from zones.errors import OutOfView, Problem, ZoneError
 from zones.schedule import Schedule, ScheduleError
 from zones.settings import Frame, NumberSetting, Settings, read_settings
 from zones.shape import read_shape
 
-__all__ = ["Zone", "ZoneError", "in_sight", "load_zones", "on_image", "whole_frame"]
+__all__ = ["Zone", "ZoneError", "load_zones", "on_image", "visible_zones", "whole_frame"]
 
 _DEGREES_ONLY = ("crs84", "4326", "4490")  # names of WGS 84 and CGCS2000 in a file's crs
 
@@ -28,15 +28,15 @@ class Zone:
     """Ground that is watched.
 
     Attributes:
-        name: As it appears in cases.
+        name: The name that appears in cases.
         kinds: The violations watched for.
-        polygon: In pixels (x right, y down) or in degrees WGS 84 (longitude first), see ``frame``.
+        polygon: Pixels (x right, y down) or degrees WGS 84 (longitude first), see ``frame``.
         frame: ``"image"`` or ``"wgs84"``.
-        dwell_s: Seconds a thing must stay; ``None`` leaves it to the rule.
-        schedule: When it is watched.
-        min_size_px: Shorter side in pixels of the smallest box that counts; ``None`` leaves it
-            to the rule.
-        camera: The only camera it is for; ``None`` for every camera that sees it.
+        dwell_s: Seconds that a thing must stay; ``None`` for the rule's own.
+        schedule: The hours in which the zone is watched.
+        min_size_px: Shorter side in pixels of the smallest box that counts; ``None`` for the
+            rule's own.
+        camera: The only camera that watches the zone; ``None`` for every camera that shows it.
         numbers: Properties that rules add, as name and value.
     """
 
@@ -56,11 +56,11 @@ class Zone:
 
 
 def whole_frame(width: int, height: int, kinds: Iterable[str]) -> Zone:
-    """The zone that stands in where no zones file is given.
+    """The zone that is watched where no zones file is given.
 
     Args:
-        width: Of the frame, in pixels.
-        height: Of the frame, in pixels.
+        width: Width of the frame, in pixels.
+        height: Height of the frame, in pixels.
         kinds: The violations watched for.
     """
     return Zone("whole frame", frozenset(kinds), box(0, 0, width, height))
@@ -75,7 +75,7 @@ def load_zones(
 ) -> list[Zone]:
     """Read the zones of a GeoJSON file.
 
-    Features of one name (and camera) are parts of one zone.
+    Features with one name (and camera) are parts of one zone.
 
     Args:
         path: The file.
@@ -87,7 +87,7 @@ def load_zones(
         The zones in the order of the file, each with ``frame`` as written.
 
     Raises:
-        ZoneError: Anything is wrong; it carries every problem, with line, feature and key.
+        ZoneError: The file has problems; the error holds all, with line, feature and key.
     """
     try:
         Schedule.parse(None, timezone)
@@ -110,28 +110,30 @@ def load_zones(
 
 
 def on_image(zone: Zone, camera: Camera | None, width: int, height: int) -> Zone:
-    """The zone as it lies in a camera's picture, clipped to the frame.
+    """Convert a zone to pixels of a camera's picture, clipped to the frame.
 
     Args:
-        zone: In pixels or WGS 84.
-        camera: Needed for zones in WGS 84.
-        width: Of the frame, in pixels.
-        height: Of the frame, in pixels.
+        zone: A zone in pixels or WGS 84.
+        camera: The camera, which zones in WGS 84 need.
+        width: Width of the frame, in pixels.
+        height: Height of the frame, in pixels.
 
     Returns:
         The zone with ``frame == "image"``.
 
     Raises:
-        OutOfSight: No part of it lies in the frame.
+        OutOfView: No part of the zone lies in the frame.
         ZoneError: The zone is in WGS 84 and the camera has no ground control points.
     """
     where = f"zone {zone.name}"
     if zone.frame == "image":
         polygon = only_areas(zone.polygon.intersection(box(0, 0, width, height)))
-        what = f"it lies outside the frame of {width} x {height} pixels: {_bounds(zone.polygon)}"
+        what = (
+            f"the zone lies outside the frame of {width} x {height} pixels: {_bounds(zone.polygon)}"
+        )
         advice = "draw it again on a frame of this size, or correct its coordinates"
     elif camera is None:
-        what = "it is in WGS 84, and the video belongs to no camera of the configuration"
+        what = "the zone is in WGS 84, and the video belongs to no camera of the configuration"
         raise ZoneError(
             Problem(
                 where,
@@ -142,37 +144,39 @@ def on_image(zone: Zone, camera: Camera | None, width: int, height: int) -> Zone
         )
     else:
         polygon = camera.to_image(zone.polygon, width, height)
-        what = f"camera {camera.name} does not see it"
+        what = f"camera {camera.name} does not show the zone"
         advice = "check the zone's place and the camera's ground control points"
     if polygon.is_empty:
-        raise OutOfSight(Problem(where, what, advice))
+        raise OutOfView(Problem(where, what, advice))
     return dataclasses.replace(zone, polygon=polygon, frame="image")
 
 
-def in_sight(zones: Iterable[Zone], camera: Camera | None, width: int, height: int) -> list[Zone]:
+def visible_zones(
+    zones: Iterable[Zone], camera: Camera | None, width: int, height: int
+) -> list[Zone]:
     """The zones that a camera watches, in pixels of its frame.
 
-    A zone on the map that the camera does not see is left out, unless it is for this camera alone.
+    A map zone that the camera does not show is left out, unless the zone is for this camera only.
     A zone of another camera is left out. A zone in pixels outside the frame is an error.
 
     Raises:
-        ZoneError: See :func:`on_image`; it carries the problems of all zones.
+        ZoneError: See :func:`on_image`; the error holds the problems of all zones.
     """
-    seen: list[Zone] = []
+    visible: list[Zone] = []
     problems: list[Problem] = []
     for zone in zones:
         if zone.camera is not None and (camera is None or zone.camera != camera.name):
             continue
         try:
-            seen.append(on_image(zone, camera, width, height))
-        except OutOfSight as error:
+            visible.append(on_image(zone, camera, width, height))
+        except OutOfView as error:
             if zone.frame == "image" or zone.camera is not None:
                 problems += error.problems
         except ZoneError as error:
             problems += error.problems
     if problems:
         raise ZoneError(problems)
-    return seen
+    return visible
 
 
 def _features(document: Document) -> list[list[str | int]]:
@@ -183,7 +187,7 @@ def _features(document: Document) -> list[list[str | int]]:
     if kind == "Feature":
         return [[]]
     if kind != "FeatureCollection":
-        what = f"this is no GeoJSON FeatureCollection (its type is {kind!r})"
+        what = f"the file is no GeoJSON FeatureCollection (its type is {kind!r})"
         raise ZoneError(Problem(document.where([]), what, advice))
     features = value.get("features")
     if not isinstance(features, list) or not features:
@@ -215,7 +219,7 @@ def _read_feature(
     name = f"feature {index}"
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
         advice = 'write {"type": "Feature", "properties": {...}, "geometry": {...}}'
-        return [Problem(document.where(location, name), "this is no GeoJSON feature", advice)]
+        return [Problem(document.where(location, name), "the entry is no GeoJSON feature", advice)]
     properties = feature.get("properties")
     if not isinstance(properties, dict):
         properties = {}
@@ -240,7 +244,7 @@ def _read_feature(
 
 
 def _disagreements(parts: list[tuple[str, Settings]]) -> list[Problem]:
-    """Features of one name that do not agree with the first one of that name and camera."""
+    """Problems of features that differ from the first one with their name and camera."""
     problems = []
     for number, (where, settings) in enumerate(parts):
         for _, first in parts[:number]:
@@ -253,10 +257,8 @@ def _disagreements(parts: list[tuple[str, Settings]]) -> list[Problem]:
             ]
             two_cameras = first.camera and settings.camera and first.camera != settings.camera
             if different and not two_cameras:
-                what = f"another feature of this name has another {different[0]}"
-                problems.append(
-                    Problem(where, what, "give it a name of its own, or make both equal")
-                )
+                what = f"another feature with this name has another {different[0]}"
+                problems.append(Problem(where, what, "rename one, or make both equal"))
                 break
     return problems
 

@@ -166,19 +166,19 @@ def _draw(path: Path, on: Path, out: Path, camera: CameraConfig | None) -> None:
 
     from cv_engine.pipeline.camera_setup import read_zones
     from zones.draw import draw_zones
-    from zones.zone import in_sight
+    from zones.zone import visible_zones
 
     image = _frame_of(on)
     height, width = image.shape[:2]
     zones = read_zones(path, "UTC" if camera is None else camera.timezone)
-    seen = in_sight(zones, None if camera is None else camera.camera(), width, height)
-    if not seen:
+    visible = visible_zones(zones, None if camera is None else camera.camera(), width, height)
+    if not visible:
         raise InputError(
             f"{path}: no zone lies in this picture; name the camera with --camera, "
             "or run cv-engine zones check"
         )
     suffix = out.suffix if out.suffix.lower() in _PICTURES else ".png"
-    drawn, data = cv2.imencode(suffix, draw_zones(image, seen))
+    drawn, data = cv2.imencode(suffix, draw_zones(image, visible))
     if not drawn:
         raise InputError(f"--out {out}: this kind of picture cannot be written; use .png or .jpg")
     out.write_bytes(data.tobytes())

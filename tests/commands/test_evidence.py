@@ -1,4 +1,4 @@
-"""`cv-engine evidence verify`, on folders and on object storage; and what a run says of evidence."""
+"""`cv-engine evidence verify` on folders and object storage, and unsent evidence of a run."""
 
 from __future__ import annotations
 

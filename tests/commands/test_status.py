@@ -33,7 +33,7 @@ def _write(
 ) -> StatusSnapshot:
     at = time.time() - age_s
     worker = WorkerEntry("worker-1", "here", 42, "running", "", 2, 3.5, 210.0, 9, len(cameras))
-    snapshot = StatusSnapshot(at, at - 600, 7, stopped, [worker], cameras)
+    snapshot = StatusSnapshot(at, at - 600, 7, stopped, (worker,), cameras)
     write_snapshot(data, snapshot)
     return snapshot
 

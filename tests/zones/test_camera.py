@@ -27,7 +27,7 @@ from zones.plane import Array
 
 
 @given(pose=poses, x=st.floats(100, 1180), y=st.floats(340, 700))
-def test_pixels_land_where_the_true_camera_says(pose: Array, x: float, y: float) -> None:
+def test_pixels_are_located_as_the_true_camera_does(pose: Array, x: float, y: float) -> None:
     camera = Camera("c", None, control_points(pose, EIGHT_PIXELS), position_radius_m=1e6)
     found = camera.locate(x, y)
     assert found.basis == "homography"
@@ -40,7 +40,7 @@ def test_pixels_land_where_the_true_camera_says(pose: Array, x: float, y: float)
 
 
 @given(pose=poses, x=st.floats(200, 1080), y=st.floats(360, 680))
-def test_a_zone_around_a_place_comes_back_around_its_pixel(pose: Array, x: float, y: float) -> None:
+def test_a_map_zone_is_projected_around_its_pixel(pose: Array, x: float, y: float) -> None:
     camera = Camera("c", None, control_points(pose, FOUR_PIXELS), position_radius_m=1e6)
     corners = np.array([[x - 20, y + 20], [x + 20, y + 20], [x + 20, y - 20], [x - 20, y - 20]])
     zone = shapely.Polygon(PLANE.to_degrees(project(inverse(pose), corners)))
@@ -48,16 +48,18 @@ def test_a_zone_around_a_place_comes_back_around_its_pixel(pose: Array, x: float
     assert seen.symmetric_difference(shapely.Polygon(corners)).area < 0.5
 
 
-def test_above_the_horizon_the_camera_stands_in() -> None:
+def test_pixels_above_the_horizon_give_the_camera_position() -> None:
     camera = street_camera()
     sky = camera.locate(640, 0)
     assert (sky.basis, sky.lat, sky.lon, sky.accuracy_m) == ("camera", 29.8683, 121.5440, 100)
     horizon_y = 360 - 900 * math.tan(math.radians(25))
-    assert camera.locate(640, horizon_y + 1).basis == "camera"  # kilometres away, to kilometres
+    assert (
+        camera.locate(640, horizon_y + 1).basis == "camera"
+    )  # kilometres away, with an accuracy of kilometres
     assert camera.locate(640, horizon_y - 1).basis == "camera"
 
 
-def test_without_position_the_points_stand_in() -> None:
+def test_without_a_position_the_centre_of_the_points_is_used() -> None:
     camera = Camera("c", None, control_points(STREET, FOUR_PIXELS))
     sky = camera.locate(640, -2000)
     assert sky.basis == "camera"
@@ -65,7 +67,7 @@ def test_without_position_the_points_stand_in() -> None:
     assert sky.accuracy_m > 100
 
 
-def test_without_points_the_case_carries_the_camera_and_says_so() -> None:
+def test_without_points_the_place_is_the_camera_position() -> None:
     found = Camera("c", (29.8683, 121.5440), position_radius_m=60).locate(3, 4)
     assert (found.lon, found.lat, found.accuracy_m, found.basis) == (
         121.5440,
@@ -75,7 +77,7 @@ def test_without_points_the_case_carries_the_camera_and_says_so() -> None:
     )
 
 
-def test_without_anything_the_place_is_unknown() -> None:
+def test_without_position_and_points_the_place_is_unknown() -> None:
     found = Camera("c").locate(3, 4)
     assert (found.lon, found.lat, found.accuracy_m, found.basis) == (None, None, None, "unknown")
     assert Camera("c").fit_error_m is None
@@ -89,7 +91,7 @@ def test_accuracy_grows_with_distance() -> None:
     assert radii[-1] > 5
 
 
-def test_accuracy_covers_what_noisy_points_do() -> None:
+def test_accuracy_covers_the_error_of_noisy_points() -> None:
     rng = np.random.default_rng(1)
     pixels = np.array([[400.0, 400.0], [700.0, 650.0], [900.0, 300.0]])
     truth = project(inverse(STREET), pixels)
@@ -105,7 +107,7 @@ def test_accuracy_covers_what_noisy_points_do() -> None:
     assert np.mean(covered) >= 0.95
 
 
-def test_left_out_error_is_not_flattered() -> None:
+def test_leave_one_out_error_is_above_the_fit_error() -> None:
     noise = np.random.default_rng(2).normal(0, 0.4, (8, 2))
     camera = Camera("c", None, control_points(STREET, EIGHT_PIXELS, noise))
     assert camera.fit_error_m is not None
@@ -126,7 +128,7 @@ def test_a_zone_that_reaches_behind_the_camera_is_cut() -> None:
     assert seen.area > 0.95 * WIDTH * HEIGHT
 
 
-def test_a_zone_behind_the_camera_or_far_off_is_empty() -> None:
+def test_a_zone_behind_the_camera_or_far_away_is_empty() -> None:
     forward = np.array([math.sin(math.radians(40)), math.cos(math.radians(40))])
     square = np.array([[-3.0, -3.0], [3, -3], [3, 3], [-3, 3]])
     behind = shapely.Polygon(PLANE.to_degrees(square - 30 * forward))
@@ -136,7 +138,7 @@ def test_a_zone_behind_the_camera_or_far_off_is_empty() -> None:
 
 
 def test_a_map_zone_needs_points() -> None:
-    with pytest.raises(ZoneError, match="without ground control points"):
+    with pytest.raises(ZoneError, match="need ground control points"):
         Camera("c", (29.8, 121.5)).to_image(shapely.box(121, 29, 122, 30), WIDTH, HEIGHT)
 
 

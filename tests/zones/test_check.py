@@ -37,7 +37,7 @@ def _on_map(pixels: Any) -> Any:
     return PLANE.to_degrees(metres).tolist()
 
 
-def test_sound_files_give_nothing(tmp_path: Path) -> None:
+def test_valid_files_have_no_problems(tmp_path: Path) -> None:
     examples = Path(zones.__file__).parent / "examples"
     assert check(examples / "pixels.geojson", 1280, 720, kinds=KINDS) == []
     assert check(examples / "map.geojson", kinds=KINDS) == []
@@ -45,7 +45,7 @@ def test_sound_files_give_nothing(tmp_path: Path) -> None:
     assert check(path, WIDTH, HEIGHT, street_camera(), kinds=KINDS) == []
 
 
-def test_errors_of_the_file_come_through(tmp_path: Path) -> None:
+def test_errors_of_the_file_are_reported(tmp_path: Path) -> None:
     problems = check(tmp_path / "none.geojson", kinds=KINDS)
     assert [problem.severity for problem in problems] == ["error"]
 
@@ -53,10 +53,16 @@ def test_errors_of_the_file_come_through(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("properties", "corners", "camera", "severity", "message"),
     [
-        ({}, _box(2000, 0, 2100, 50), None, "error", "zone a: it lies outside the frame of 1280 x"),
-        ({}, _box(1200, 0, 2100, 50), None, "warning", "91% of it lies outside the frame"),
-        ({}, _box(0, 100, 900, 104), None, "warning", "it is only 4.0 pixels wide"),
-        ({}, _box(300, 100, 900, 700), street_camera(), "warning", "a thing can be placed to"),
+        (
+            {},
+            _box(2000, 0, 2100, 50),
+            None,
+            "error",
+            "zone a: the zone lies outside the frame of 1280 x",
+        ),
+        ({}, _box(1200, 0, 2100, 50), None, "warning", "91% of the zone lies outside the frame"),
+        ({}, _box(0, 100, 900, 104), None, "warning", "the zone is only 4.0 pixels wide"),
+        ({}, _box(300, 100, 900, 700), street_camera(), "warning", "places are only accurate to"),
         ({}, _box(300, 0, 900, 700), Camera("c"), None, ""),
         ({"camera": "gate"}, _box(0, 0, 90, 90), street_camera(), "warning", "the file names gate"),
         ({"frame": None}, _on_map(_box(300, 400, 900, 700)), None, "error", "belongs to no camera"),
@@ -66,11 +72,11 @@ def test_errors_of_the_file_come_through(tmp_path: Path) -> None:
             [[120, 30], [120.1, 30], [120.1, 30.1]],
             street_camera(),
             "error",
-            "camera street does not see it",
+            "camera street does not show the zone",
         ),
     ],
 )
-def test_doubts_about_a_zone(
+def test_problems_of_a_zone(
     tmp_path: Path,
     properties: dict[str, Any],
     corners: Any,
@@ -86,7 +92,7 @@ def test_doubts_about_a_zone(
         assert message in str(problems[0])
 
 
-def test_up_to_the_horizon_nothing_can_be_placed(tmp_path: Path) -> None:
+def test_a_zone_up_to_the_horizon(tmp_path: Path) -> None:
     sky = _write(tmp_path, ({}, _box(300, 0, 900, 700)))
     camera = street_camera()
     steep = Camera("c", camera.position, camera.ground_control_points, position_radius_m=20)

@@ -45,11 +45,14 @@ LINE_AND_ONE = control_points(
         (_move(FOUR, 3, lat=-29.8683), "point 4 lies .* km from the others"),
         (_swap_places(FOUR, 0, 1), "the horizon would run between them"),
         (tuple(_move((p,), 0, y=720 - p.y)[0] for p in FOUR), "the ground is mirrored"),
-        (_move(EIGHT, 2, lon=EIGHT[2].lon + 1.5e-4), "point 3 lies .* m from where the others"),
+        (
+            _move(EIGHT, 2, lon=EIGHT[2].lon + 1.5e-4),
+            "point 3 lies .* m from its place by the other points",
+        ),
         (_move(EIGHT, 5, lat=EIGHT[5].lat + 1e-4), "m root mean square error.*check point 6 first"),
     ],
 )
-def test_bad_points_are_refused_with_the_point_at_fault(points: Points, message: str) -> None:
+def test_wrong_points_are_named_in_the_error(points: Points, message: str) -> None:
     with pytest.raises(ZoneError, match=message) as caught:
         Camera("street", None, points)
     assert str(caught.value).startswith("camera street: ground_control_points")
@@ -74,7 +77,7 @@ def test_order_does_not_matter(change: Callable[[Points], Points]) -> None:
     assert found.accuracy_m == pytest.approx(same.accuracy_m, rel=1e-6)
 
 
-def test_a_wider_limit_takes_worse_points() -> None:
+def test_a_higher_limit_accepts_worse_points() -> None:
     points = _move(EIGHT, 5, lat=EIGHT[5].lat + 1e-4)
     camera = Camera("street", None, points, max_fit_error_m=20)
     assert camera.fit_error_m is not None

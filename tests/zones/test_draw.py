@@ -58,7 +58,7 @@ def test_names_stay_inside_the_frame(name: str) -> None:
     assert columns[-1] - columns[0] > 20
 
 
-def test_names_at_one_place_do_not_hide_each_other() -> None:
+def test_names_at_one_place_do_not_overlap() -> None:
     one = draw_zones(GREY, [_zone("same", (500, 200, 800, 500))])
     two = draw_zones(
         GREY, [_zone("same", (500, 200, 800, 500)), _zone("same", (501, 201, 801, 501))]
@@ -73,9 +73,9 @@ def test_nothing_to_draw_and_small_frames() -> None:
     assert draw_zones(small, [_zone("a", (0, 0, 32, 24))]).shape == (24, 32, 3)
 
 
-def test_map_zones_are_refused() -> None:
+def test_map_zones_are_errors() -> None:
     zone = Zone("a", frozenset(KINDS), shapely.box(121, 29, 122, 30), "wgs84")
-    with pytest.raises(ZoneError, match="take it through on_image first"):
+    with pytest.raises(ZoneError, match="convert it with on_image first"):
         draw_zones(GREY, [zone])
 
 

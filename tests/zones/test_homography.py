@@ -32,7 +32,7 @@ def test_jacobian_is_the_derivative(pose: Array, pixel: Array) -> None:
     assert np.allclose(pixel_jacobian(matrix, x, y), numeric, rtol=1e-4, atol=1e-5)
 
 
-def test_refining_lowers_the_error_of_noisy_points() -> None:
+def test_refinement_minimises_the_error_of_noisy_points() -> None:
     rng = np.random.default_rng(3)
     true = project(inverse(np.array([[900.0, 0, 640], [0, -700, 400], [0, 0.05, 1]])), EIGHT_PIXELS)
     noisy = true + rng.normal(0, 0.01 * np.ptp(true), true.shape)
@@ -43,7 +43,7 @@ def test_refining_lowers_the_error_of_noisy_points() -> None:
         assert float(np.sum((project(nearby, EIGHT_PIXELS) - noisy) ** 2)) >= best * (1 - 1e-9)
 
 
-def test_outliers_are_voted_out() -> None:
+def test_outliers_are_found() -> None:
     matrix = np.array([[0.02, 0.001, -3], [0.0, -0.03, 20], [0, 0.0004, 1]])
     metres = project(matrix, EIGHT_PIXELS)
     metres[[1, 6]] += 9

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import zones
 from tests.zones.scene import HEIGHT, KINDS, PLANE, STREET, WIDTH, inverse, project, street_camera
 from zones.camera import Camera
-from zones.errors import OutOfSight, ZoneError
-from zones.zone import Zone, in_sight, load_zones, on_image, whole_frame
+from zones.errors import OutOfView, ZoneError
+from zones.zone import Zone, load_zones, on_image, visible_zones, whole_frame
 
 EXAMPLES = Path(zones.__file__).parent / "examples"
 SQUARE = [[0, 0], [100, 0], [100, 100], [0, 100], [0, 0]]
@@ -61,14 +61,20 @@ def test_examples_load() -> None:
     [
         ("", "z.geojson: the file is empty; write a GeoJSON FeatureCollection"),
         (" \n", "z.geojson: the file is empty"),
-        ("zones:\n", "z.geojson:1, column 1: this is not JSON"),
-        ('{"type": "FeatureCollection",\n "features": [,]}', "z.geojson:2, column 15: this is not"),
-        (b"\xff\xfe\x00{", "z.geojson: this is not text"),
-        ("[1, 2]", "z.geojson:1: this is no GeoJSON FeatureCollection"),
+        ("zones:\n", "z.geojson:1, column 1: the file is not JSON"),
+        (
+            '{"type": "FeatureCollection",\n "features": [,]}',
+            "z.geojson:2, column 15: the file is not",
+        ),
+        (b"\xff\xfe\x00{", "z.geojson: the file is not UTF-8 text"),
+        ("[1, 2]", "z.geojson:1: the file is no GeoJSON FeatureCollection"),
         ('{"type": "Polygon", "coordinates": []}', "its type is 'Polygon'"),
         ('{"type": "FeatureCollection"}', "z.geojson:1: there are no features"),
         ('{"type": "FeatureCollection",\n"features": []}', "z.geojson:2: there are no features"),
-        ('{"type": "FeatureCollection",\n"features": [3]}', "z.geojson:2: feature 1: this is no"),
+        (
+            '{"type": "FeatureCollection",\n"features": [3]}',
+            "z.geojson:2: feature 1: the entry is no",
+        ),
         ('{"type": "FeatureCollection",\n"type": "a"}', "z.geojson:2: 'type' is written twice"),
         ("[" * 100000, "nested too deeply"),
         (
@@ -78,7 +84,7 @@ def test_examples_load() -> None:
         ),
     ],
 )
-def test_files_that_hold_no_zones(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_files_without_zones(tmp_path: Path, text: str | bytes, message: str) -> None:
     assert message in _message(tmp_path, text)
 
 
@@ -93,10 +99,10 @@ def test_missing_file(tmp_path: Path) -> None:
     ("properties", "message"),
     [
         ({"dwell": 3}, "dwell: unknown property; did you mean dwell_s?"),
-        ({"zzz": 3}, "zzz: unknown property; remove it; known are zone, kinds"),
+        ({"zzz": 3}, "zzz: unknown property; remove it; known: zone, kinds"),
         (
             {"dwell_s": "5m"},
-            "dwell_s: '5m' is no number; a number of seconds is wanted, such as 300",
+            "dwell_s: '5m' is no number; give a number of seconds, such as 300",
         ),
         ({"dwell_s": -5}, "dwell_s: -5 is not above 0"),
         ({"dwell_s": True}, "dwell_s: True is no number"),
@@ -104,7 +110,7 @@ def test_missing_file(tmp_path: Path) -> None:
         ({"min_size_px": 0}, "min_size_px: 0 is not above 0"),
         ({"min_size_px": math.inf}, "min_size_px: inf is not above 0"),
         ({"kinds": ["motor_vehicle"]}, "is no violation; did you mean motor_vehicle_parked?"),
-        ({"kinds": ["xyz"]}, "'xyz' is no violation; known are clutter, motor_vehicle_parked"),
+        ({"kinds": ["xyz"]}, "'xyz' is no violation; known: clutter, motor_vehicle_parked"),
         ({"kinds": []}, "kinds: the list is empty"),
         ({"kinds": 3}, "kinds: 3 is no list of violations"),
         ({"schedule": "Mon"}, "schedule: 'Mon' is no day; did you mean Mo?"),
@@ -162,7 +168,7 @@ def test_wrong_shapes(tmp_path: Path, coordinates: Any, frame: str | None, messa
 
 
 @pytest.mark.parametrize("kind", ["Point", "LineString", "GeometryCollection"])
-def test_what_is_no_area(tmp_path: Path, kind: str) -> None:
+def test_geometries_without_area(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ZoneError, match=f"a {kind} is no area; draw a Polygon"):
         _load(tmp_path, _feature([], kind))
     with pytest.raises(ZoneError, match="there is no geometry"):
@@ -184,7 +190,7 @@ def test_errors_name_the_line(tmp_path: Path) -> None:
     assert corner.startswith("z.geojson:7: feature 1 (a): coordinates: nan")
 
 
-def test_either_ring_order_and_null_properties_are_taken(tmp_path: Path) -> None:
+def test_either_ring_order_and_null_properties_are_accepted(tmp_path: Path) -> None:
     first, second = _load(
         tmp_path,
         _feature([SQUARE, [[10, 10], [20, 10], [20, 20], [10, 10]]], dwell_s=None, kinds=None),
@@ -196,13 +202,13 @@ def test_either_ring_order_and_null_properties_are_taken(tmp_path: Path) -> None
     assert first.kinds == set(KINDS)
 
 
-def test_a_single_feature_is_a_file(tmp_path: Path) -> None:
+def test_a_file_may_hold_a_single_feature(tmp_path: Path) -> None:
     path = tmp_path / "z.geojson"
     path.write_text(json.dumps(_feature([SQUARE])))
     assert [zone.name for zone in load_zones(path, kinds=KINDS)] == ["a"]
 
 
-def test_features_of_one_name_are_parts_of_one_zone(tmp_path: Path) -> None:
+def test_features_with_one_name_are_parts_of_one_zone(tmp_path: Path) -> None:
     far = [[[x + 200, y] for x, y in SQUARE]]
     (zone,) = _load(tmp_path, _feature([SQUARE], dwell_s=3), _feature(far, dwell_s=3))
     assert zone.polygon.area == 20000
@@ -213,7 +219,7 @@ def test_features_of_one_name_are_parts_of_one_zone(tmp_path: Path) -> None:
 
 def test_parts_must_agree(tmp_path: Path) -> None:
     with pytest.raises(
-        ZoneError, match=r"feature 2 \(a\): another feature .* another dwell_s; give"
+        ZoneError, match=r"feature 2 \(a\): another feature .* another dwell_s; rename"
     ):
         _load(tmp_path, _feature([SQUARE], dwell_s=3), _feature([SQUARE], dwell_s=4))
     with pytest.raises(ZoneError, match="another camera"):
@@ -253,16 +259,16 @@ def test_on_image_stays_inside_zone_and_frame(
     frame = shapely.box(0, 0, width, height)
     try:
         seen = on_image(Zone("a", frozenset(KINDS), polygon), None, width, height).polygon
-    except OutOfSight:
+    except OutOfView:
         assert polygon.intersection(frame).area == 0
     else:
         assert seen.is_valid
         assert seen.area == pytest.approx(polygon.intersection(frame).area)
 
 
-def test_a_zone_outside_the_frame_is_said_with_its_extent() -> None:
+def test_a_zone_outside_the_frame_is_reported_with_its_extent() -> None:
     zone = Zone("a", frozenset(KINDS), shapely.box(2000, 10, 2100, 20))
-    with pytest.raises(OutOfSight, match="outside the frame of 1280 x 720 pixels: x 2000 to 2100"):
+    with pytest.raises(OutOfView, match="outside the frame of 1280 x 720 pixels: x 2000 to 2100"):
         on_image(zone, None, WIDTH, HEIGHT)
 
 
@@ -276,23 +282,23 @@ def test_map_zones_need_a_camera_with_points() -> None:
     zone = _map_zone([[600, 600], [700, 600], [700, 500], [600, 500]])
     with pytest.raises(ZoneError, match="belongs to no camera"):
         on_image(zone, None, WIDTH, HEIGHT)
-    with pytest.raises(ZoneError, match="without ground control points"):
+    with pytest.raises(ZoneError, match="need ground control points"):
         on_image(zone, Camera("c", (29.8683, 121.5440)), WIDTH, HEIGHT)
     seen = on_image(zone, street_camera(), WIDTH, HEIGHT)
     assert seen.frame == "image"
     assert seen.polygon.bounds == pytest.approx((600, 500, 700, 600), abs=0.01)
 
 
-def test_in_sight_takes_what_the_camera_watches() -> None:
+def test_visible_zones_are_those_that_the_camera_watches() -> None:
     here = _map_zone([[600, 600], [700, 600], [700, 500], [600, 500]])
     elsewhere = Zone("far", frozenset(KINDS), shapely.box(120, 30, 120.1, 30.1), "wgs84")
     others = Zone("theirs", frozenset(KINDS), shapely.box(0, 0, 9, 9), camera="gate")
     drawn = Zone("mine", frozenset(KINDS), shapely.box(0, 0, 9, 9), camera="street")
-    seen = in_sight([here, elsewhere, others, drawn], street_camera(), WIDTH, HEIGHT)
-    assert [zone.name for zone in seen] == ["map", "mine"]
+    visible = visible_zones([here, elsewhere, others, drawn], street_camera(), WIDTH, HEIGHT)
+    assert [zone.name for zone in visible] == ["map", "mine"]
     mine_only = Zone("far", frozenset(KINDS), elsewhere.polygon, "wgs84", camera="street")
-    with pytest.raises(ZoneError, match="camera street does not see it"):
-        in_sight([mine_only], street_camera(), WIDTH, HEIGHT)
+    with pytest.raises(ZoneError, match="camera street does not show the zone"):
+        visible_zones([mine_only], street_camera(), WIDTH, HEIGHT)
 
 
 def test_whole_frame() -> None:

@@ -146,7 +146,7 @@ def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "the file is empty"),
-        ("{", "this is not JSON"),
+        ("{", "the file is not JSON"),
         ("[]", "this is not a GeoJSON FeatureCollection"),
         ('{"type": "FeatureCollection"}', "there are no features"),
         (
