@@ -1,4 +1,4 @@
-"""Connecting to a cluster, and what must be so before it can watch."""
+"""Connecting to a Ray cluster, and the conditions for watching with one."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from cv_engine.cluster.errors import ClusterError
 from cv_engine.config import Config
 from cv_engine.errors import Failure
 
-_KNOCK_S = 5.0  # how long the head of a cluster may take to answer
+_PROBE_S = 5.0  # how long the head of a cluster may take to answer
 
 
 def check(config: Config, evidence: str | Path, *, shared: bool) -> None:
-    """Makes sure that what workers on different machines file comes together.
+    """Checks that workers on different machines share one queue and one evidence store.
 
     Args:
         config: Settings.
         evidence: Where evidence is kept.
-        shared: Whether the data folder is the same on all machines, as the user says.
+        shared: Whether the user declares the data folder to be the same on all machines.
 
     Raises:
-        ClusterError: It would not.
+        ClusterError: The queue or the evidence store is not shared.
     """
     if not str(config.queue).startswith("postgresql"):
         raise ClusterError(
@@ -36,14 +36,14 @@ def check(config: Config, evidence: str | Path, *, shared: bool) -> None:
     if not shared and not str(evidence).startswith("s3://"):
         raise ClusterError(
             f"evidence is kept in {evidence}, which other machines do not see; keep it in object "
-            "storage (s3://bucket/prefix), or say --shared where the folder is the same on all"
+            "storage (s3://bucket/prefix), or pass --shared where the folder is the same on all"
         )
 
 
 def with_passwords(config: Config) -> Config:
-    """The settings with what this machine's environment has of the cameras' passwords.
+    """The settings with the cameras' passwords from this machine's environment.
 
-    Where a variable is not set the name stays, and is looked up where the camera is watched.
+    Where a variable is not set, its name stays, and is looked up where the camera is watched.
     """
     cameras = []
     for camera in config.cameras:
@@ -57,16 +57,16 @@ def with_passwords(config: Config) -> Config:
 
 @contextmanager
 def connected(address: str, *, verbose: bool) -> Iterator[None]:
-    """Joins a Ray cluster for as long as the block runs.
+    """Joins a Ray cluster until the block ends.
 
     Args:
-        address: Of its head, or ``auto`` for the one that this machine belongs to.
-        verbose: Whether the workers' log lines are shown here, too.
+        address: Address of the head, or ``auto`` for the cluster that this machine belongs to.
+        verbose: Whether the workers' log lines are also shown here.
 
     Raises:
         ClusterError: Ray is not installed, or there is no such cluster.
     """
-    # Or of alike lines of different cameras it would show one.
+    # Otherwise Ray shows only one of similar lines of different cameras.
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     try:
         import ray
@@ -76,7 +76,7 @@ def connected(address: str, *, verbose: bool) -> Iterator[None]:
             "(pip install 'cv-engine[cluster]') on every machine"
         ) from error
     try:
-        _knock(address)
+        _probe(address)
         ray.init(address=address, log_to_driver=verbose, configure_logging=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
@@ -91,12 +91,12 @@ def connected(address: str, *, verbose: bool) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Tries an address: Ray itself would take minutes to find that nobody is there.
+def _probe(address: str) -> None:
+    """Connects to an address: Ray itself would take minutes to find that none is listening.
 
     Raises:
-        OSError: Nobody is.
+        OSError: The address does not accept connections.
     """
     host, colon, port = address.rpartition(":")
     if colon and port.isdigit() and "/" not in host:
-        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), _PROBE_S).close()

@@ -1,4 +1,4 @@
-"""Where a worker sits on a machine of the cluster: an actor, which lives on a lease."""
+"""A worker in an actor on a machine of the cluster, which runs only while its lease is renewed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cv_engine.live.control.host import Watching, WorkerClass
 from cv_engine.live.control.process_worker import Logs
 from cv_engine.live.status import WorkerStatus
 
-# How long a worker goes on that has not heard of the dispatcher, seconds. It bounds how long the
-# cameras of a machine that is cut off stay unwatched, and how long the dispatcher may be held up.
+# How long a worker runs without hearing from the dispatcher, seconds. This bounds how long the
+# cameras of a machine that is cut off stay unwatched, and how long the dispatcher may be delayed.
 LEASE_S = 10.0
-# How long a worker that is asked to stop may take to keep where everything stands: within the lease.
+# How long a worker that is asked to stop may take to write its checkpoints: within the lease.
 STOP_S = 7.0
 _EXPIRED = 3  # exit code
 
@@ -23,14 +23,14 @@ _EXPIRED = 3  # exit code
 class LeasedWorker:
     """Runs a worker as long as the dispatcher renews the lease; then ends the process at once.
 
-    A machine that the network has cut off still runs, and nobody can tell it to stop; but once its
-    lease is over its cameras can be given to others. The end of the lease is told in this
-    machine's own time, as of a call that the dispatcher has had an answer to: so a call that is
-    long on its way renews nothing, and the dispatcher can tell when the lease is surely over.
+    A machine that is cut off from the network still runs and cannot be stopped from outside; but
+    once its lease is over, its cameras can be assigned to others. The end of the lease is measured
+    on this machine's own clock, from a call whose answer the dispatcher has received: so a delayed
+    call renews nothing, and the dispatcher knows when the lease is surely over.
 
     Args:
-        worker: What runs here.
-        name: Its name.
+        worker: Class of the worker that runs here.
+        name: Name of the worker.
         node: Name of the machine.
         lease_s: Length of the lease, seconds.
     """
@@ -40,35 +40,38 @@ class LeasedWorker:
         self._name = name
         self._node = node
         self._lease_s = lease_s
-        self._until: float | None = None  # on this machine's clock; none is needed yet
+        self._until: float | None = None  # end of the lease, on this machine's clock
         self._followed = 0
-        self._worker: Watching
+        self._worker: Watching | None = None  # until opened
 
     def open(self, config: Any) -> None:
-        """Opens the worker, which watches nothing yet.
+        """Starts the worker, which watches nothing yet.
 
         Args:
-            config: Settings. They hold passwords, and come by a call of their own because what an
-                actor is made with is kept in the cluster's store.
+            config: Settings. They hold passwords, so they come by a call of their own: an actor's
+                constructor arguments are kept in the cluster's store.
         """
         Logs(verbose=True).configure(worker=self._name)
-        self._worker = self._class(config, self._name, node=self._node)
-        self._worker.start()
+        worker = self._class(config, self._name, node=self._node)
+        worker.start()
+        self._worker = worker
 
-    def beat(
+    def heartbeat(
         self, number: int, cameras: Sequence[str], heard_at: float | None
     ) -> tuple[int, WorkerStatus, float]:
-        """Renews the lease, and follows what is asked.
+        """Renews the lease, and follows the request.
 
         Args:
-            number: Of the question.
-            cameras: Those to watch; none as long as ``heard_at`` is not known.
-            heard_at: When the last call came that the dispatcher has the answer to.
+            number: Number of the request.
+            cameras: Names of the cameras to watch; none as long as ``heard_at`` is not known.
+            heard_at: When the last call arrived whose answer the dispatcher has received, seconds
+                on this machine's clock.
 
         Returns:
-            The number of the last question that was followed, the status, and when this call came.
+            The number of the last request followed, the status, and when this call arrived.
         """
         now = time.monotonic()
+        worker = self._opened()
         if heard_at is not None:
             begins = self._until is None
             self._until = heard_at + self._lease_s
@@ -76,21 +79,26 @@ class LeasedWorker:
                 os._exit(_EXPIRED)
             if begins:
                 threading.Thread(target=self._end_in_time, daemon=True).start()
-        if not self._worker.alive:
-            self._worker.stop()  # raises what ended it
+        if not worker.alive:
+            worker.stop()  # raises what ended the worker
             raise RuntimeError("the worker has ended")
         if number > self._followed:
-            self._worker.watch(cameras)
+            worker.watch(cameras)
             self._followed = number
-        return self._followed, self._worker.status(), now
+        return self._followed, worker.status(), now
 
     def stop(self) -> None:
-        """Keeps where everything stands, and ends."""
+        """Writes all checkpoints, and ends the actor."""
         from ray import actor
 
         leave: Callable[[], None] = actor.exit_actor
-        self._worker.stop(STOP_S)
+        self._opened().stop(STOP_S)
         leave()
+
+    def _opened(self) -> Watching:
+        if self._worker is None:
+            raise RuntimeError("the worker has not been opened")
+        return self._worker
 
     def _end_in_time(self) -> None:
         assert self._until is not None

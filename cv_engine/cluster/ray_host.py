@@ -17,18 +17,18 @@ from cv_engine.live.control.errors import HostError
 from cv_engine.live.control.host import AssignedCameras, WorkerClass
 from cv_engine.live.status import WorkerStatus
 
-# How often a worker is asked how it stands, seconds: many times within its lease.
-BEAT_S = 1.0
-# How often the cluster is asked for its machines, seconds.
+# How often a worker gets a heartbeat, seconds: many times within its lease.
+HEARTBEAT_S = 1.0
+# How often the list of machines is refreshed, seconds.
 _NODES_S = 1.0
-# For how long nothing is started on a machine whose worker has fallen silent, seconds. Ray needs
-# some fifteen to notice that a machine is gone; until then it would be waited for.
-_DOUBT_S = 30.0
-_NAME_DIGITS = 6  # of a machine's number in the cluster: several machines may have the same name
+# How long no worker is started on a machine whose worker has fallen silent, seconds. Ray needs some
+# fifteen to notice that a machine is gone, and would wait for the machine until then.
+_QUARANTINE_S = 30.0
+_NAME_DIGITS = 6  # of a machine's node number: several machines may have the same name
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Core:
     node_id: str
     node: str
 
@@ -38,12 +38,12 @@ class RayHosts:
 
     Args:
         config: Settings, given to each worker.
-        worker: What runs on each core.
+        worker: Class of the worker on each core.
         most: Workers on one machine at most; one for each core where ``None``.
         clock: Seconds on a clock that never jumps.
 
-    Cameras are given out only after the time of a lease: workers of a program that ran before this
-    one, and was killed, have ended themselves by then.
+    Cameras are assigned only after the length of a lease: workers of an earlier program that was
+    killed have ended themselves by then.
     """
 
     def __init__(
@@ -58,21 +58,21 @@ class RayHosts:
         self._most = most
         self._clock = clock
         self._open_at = clock() + LEASE_S
-        self._places: dict[str, _Place] = {}
-        self._asked_at: float | None = None
-        self._there: frozenset[str] = frozenset()
-        self._doubted: dict[str, float] = {}
+        self._cores: dict[str, _Core] = {}
+        self._refreshed_at: float | None = None
+        self._node_ids: frozenset[str] = frozenset()
+        self._quarantined_until: dict[str, float] = {}
 
     def slots(self) -> Mapping[str, float]:
-        """One for each core of the machines that are there."""
+        """One slot for each core of the machines in the cluster."""
         now = self._clock()
-        if self._asked_at is None or now - self._asked_at >= _NODES_S:
-            self._asked_at = now
-            self._look_around()
+        if self._refreshed_at is None or now - self._refreshed_at >= _NODES_S:
+            self._refreshed_at = now
+            self._refresh_nodes()
         return {
             name: 1.0
-            for name, place in self._places.items()
-            if now >= self._doubted.get(place.node_id, 0.0)
+            for name, core in self._cores.items()
+            if now >= self._quarantined_until.get(core.node_id, 0.0)
         }
 
     def start(self, slot: str) -> RayHost:
@@ -81,39 +81,40 @@ class RayHosts:
         Raises:
             HostError: The machine is gone.
         """
-        place = self._places.get(slot)
-        if place is None:
+        core = self._cores.get(slot)
+        if core is None:
             raise HostError("its machine is gone")
-        scheduling = NodeAffinitySchedulingStrategy(place.node_id, soft=False)
-        # Not restarted by Ray, which the dispatcher does; and not detached, so that it ends when
-        # this process does.
+        scheduling = NodeAffinitySchedulingStrategy(core.node_id, soft=False)
+        # The dispatcher restarts workers, not Ray; and the actor is not detached, so that it ends
+        # with this process.
         made = ray.remote(LeasedWorker).options(
             num_cpus=1, max_restarts=0, scheduling_strategy=scheduling
         )
-        actor: Any = made.remote(self._worker, slot, place.node, LEASE_S)
-        return RayHost(self, actor, actor.open.remote(self._config), place.node_id, self._clock)
+        actor: Any = made.remote(self._worker, slot, core.node, LEASE_S)
+        return RayHost(self, actor, actor.open.remote(self._config), core.node_id, self._clock)
 
-    def is_there(self, node_id: str) -> bool:
-        """Whether a machine is there, as the cluster knows at this moment."""
-        self._look_around()
-        return node_id in self._there
+    def has_node(self, node_id: str) -> bool:
+        """Whether a machine is in the cluster at this moment."""
+        self._refresh_nodes()
+        return node_id in self._node_ids
 
-    def doubt(self, node_id: str) -> None:
-        """Leaves a machine out for a while."""
-        self._doubted[node_id] = self._clock() + _DOUBT_S
+    def quarantine(self, node_id: str) -> None:
+        """Starts no worker on a machine for a while."""
+        self._quarantined_until[node_id] = self._clock() + _QUARANTINE_S
 
     @property
     def is_open(self) -> bool:
-        """Whether cameras may be given out yet."""
+        """Whether cameras may be assigned yet."""
         return self._clock() >= self._open_at
 
-    def _look_around(self) -> None:
-        with suppress(RayError, ConnectionError, RuntimeError):  # its head is away: as it was
+    def _refresh_nodes(self) -> None:
+        # Where the head does not answer, the last list is kept.
+        with suppress(RayError, ConnectionError, RuntimeError):
             known: Callable[[], list[dict[str, Any]]] = ray.nodes
             nodes = [node for node in known() if node["Alive"]]
-            self._there = frozenset(node["NodeID"] for node in nodes)
-            self._places = {
-                f"{node['NodeManagerHostname']}-{node['NodeID'][:_NAME_DIGITS]}-{number}": _Place(
+            self._node_ids = frozenset(node["NodeID"] for node in nodes)
+            self._cores = {
+                f"{node['NodeManagerHostname']}-{node['NodeID'][:_NAME_DIGITS]}-{number}": _Core(
                     node["NodeID"], node["NodeManagerHostname"]
                 )
                 for node in nodes
@@ -129,10 +130,10 @@ class RayHost:
     """One worker in an actor.
 
     Args:
-        hosts: Where it comes from.
+        hosts: The hosts that started the actor.
         actor: The actor, which has been asked to open.
-        opening: That question.
-        node_id: Number of its machine in the cluster.
+        opening: Pending result of that call.
+        node_id: Number of the actor's machine in the cluster.
         clock: Seconds on a clock that never jumps.
     """
 
@@ -149,72 +150,72 @@ class RayHost:
         self._node_id = node_id
         self._clock = clock
         self._assigned = AssignedCameras()
-        self._asked: tuple[int, tuple[str, ...]] = (0, ())
-        self._call: Any = opening  # the one that is not answered yet
+        self._request: tuple[int, tuple[str, ...]] = (0, ())
+        self._call: Any = opening  # the call that is not answered yet
         self._called_at = clock()
         self._answered_at: float | None = None
-        self._heard_at: float | None = None  # when the last call came there, on the clock there
+        self._heard_at: float | None = None  # arrival of the last call, on the clock there
         self._status: WorkerStatus | None = None
         self._failure = ""
         self._killed = False
-        self._over = False  # it is certain that it watches nothing any more
+        self._over = False  # whether it is certain that the actor watches nothing any more
 
     @property
     def alive(self) -> bool:
-        """Whether it may still be watching: until its process or its lease has surely ended."""
+        """Whether the worker may still be watching: until its process or lease has surely ended."""
         self._follow()
         return not self._over
 
     @property
     def failure(self) -> str:
-        """Why it ended."""
+        """Why the worker ended."""
         return self._failure
 
     @property
     def holds(self) -> frozenset[str]:
-        """The cameras that it may be watching."""
+        """The cameras that the worker may be watching."""
         return self._assigned.cameras
 
     def assign(self, cameras: Sequence[str]) -> None:
-        """Asks it to watch these cameras and no others, with the next beat."""
-        self._asked = (self._assigned.request(cameras), tuple(cameras))
+        """Asks the worker to watch these cameras and no others, with the next heartbeat."""
+        self._request = (self._assigned.request(cameras), tuple(cameras))
 
     def status(self) -> WorkerStatus | None:
-        """What it told last."""
+        """What the worker reported last."""
         self._follow()
         return self._status
 
     def stop(self) -> None:
-        """Asks it to keep where everything stands, and to end."""
+        """Asks the worker to write all checkpoints and to end."""
         self._actor.stop.remote()
 
     def kill(self) -> None:
-        """Ends its process, where that can be reached."""
+        """Ends the worker's process, where it can be reached."""
         self._killed = True
         with suppress(RayError):
             ray.kill(self._actor, no_restart=True)
         self._follow()
 
     def _follow(self) -> None:
-        """Takes in the answer to the last call, and makes the next one; never waits."""
+        """Takes in the answer to the last call, and makes the next call; never waits."""
         if self._over:
             return
         now = self._clock()
         if self._call is not None and ray.wait([self._call], timeout=0)[0]:
             call, self._call = self._call, None
             self._take(call, now)
-        if self._call is None and now - self._called_at >= BEAT_S:
+        if self._call is None and now - self._called_at >= HEARTBEAT_S:
             self._called_at = now
-            # Nothing is given before the first answer: a lease runs from a call that was answered.
-            may = self._heard_at is not None and self._hosts.is_open
-            number, cameras = self._asked if may else (0, ())
-            self._call = self._actor.beat.remote(number, cameras, self._heard_at)
+            # No camera is assigned before the first answer: a lease runs from an answered call.
+            assignable = self._heard_at is not None and self._hosts.is_open
+            number, cameras = self._request if assignable else (0, ())
+            self._call = self._actor.heartbeat.remote(number, cameras, self._heard_at)
         if self._answered_at is None:
             if self._killed:
-                self._over = True  # it was given nothing to watch
+                self._over = True  # no camera was assigned to it
         elif now - self._answered_at >= LEASE_S:
-            self._end("it has not been heard of, and its lease is over")
-            self._hosts.doubt(self._node_id)
+            self._end("it has not answered, and its lease is over")
+            self._hosts.quarantine(self._node_id)
 
     def _take(self, call: Any, now: float) -> None:
         try:
@@ -223,10 +224,10 @@ class RayHost:
             self._failure = f"{type(error.cause).__name__}: {error.cause}"
             self.kill()
         except ActorUnavailableError:
-            return  # the network's fault; it is called again
+            return  # a network failure; the next call retries
         except RayError:
-            # Of a machine that is lost to the network nobody knows what it still does.
-            if self._answered_at is None or self._hosts.is_there(self._node_id):
+            # A machine that is cut off from the network may still be watching.
+            if self._answered_at is None or self._hosts.has_node(self._node_id):
                 self._end("its process has ended")
             else:
                 self._failure = self._failure or "its machine was lost"

@@ -1,4 +1,4 @@
-"""A compressed frame as it arrives from a camera, and the format of the stream that it is part of."""
+"""A compressed frame as it arrives from a camera, and the format of its stream."""
 
 from __future__ import annotations
 

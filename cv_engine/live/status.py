@@ -1,34 +1,39 @@
-"""What can be told of a watched camera, and of the worker that watches it: plain values."""
+"""What is reported of a watched camera, and of the worker that watches it: plain values."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 # Upper bounds of the latency histogram, seconds from capture to finding; the last one is open.
 LATENCY_BOUNDS_S = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 30.0)
+_BUCKETS = len(LATENCY_BOUNDS_S) + 1
 
 
-@dataclass(slots=True)
-class Latency:
-    """Histogram of the time from capture to the end of a look.
+class Latency(msgspec.Struct, forbid_unknown_fields=True):
+    """Histogram of the time from capture to the end of a sample.
 
     Attributes:
-        counts: Looks up to each of `LATENCY_BOUNDS_S`, and above the last; not cumulative.
-        sum_s: All of them added up, seconds.
+        counts: Samples up to each of `LATENCY_BOUNDS_S`, and above the last; not cumulative.
+        sum_s: Sum of all times, seconds.
     """
 
-    counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_S) + 1))
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * _BUCKETS)
     sum_s: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """Takes in one look."""
+        """Adds one sample."""
         self.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
         self.sum_s += seconds
 
+    def __add__(self, other: Latency) -> Latency:
+        """The histogram of both."""
+        pairs = zip(self.counts, other.counts, strict=True)
+        return Latency([a + b for a, b in pairs], self.sum_s + other.sum_s)
+
     def quantile(self, share: float) -> float | None:
-        """The bound under which this share of the looks lies, seconds; ``None`` without any."""
+        """The bound under which this share of the samples lies, seconds; ``None`` without any."""
         wanted = share * sum(self.counts)
         seen = 0
         for bound, count in zip((*LATENCY_BOUNDS_S, float("inf")), self.counts, strict=True):
@@ -38,30 +43,30 @@ class Latency:
         return None
 
 
-@dataclass(slots=True)
-class CameraStatus:
-    """One camera, as its worker knows it. Counts are since the worker took it over.
+class CameraStatus(msgspec.Struct, forbid_unknown_fields=True):
+    """One camera, as its worker reports it. Counts are since the worker started to watch it.
 
     Attributes:
-        camera: Its name.
-        state: Of its stream: connecting, live, stalled, reconnecting or stopped.
+        camera: Name of the camera.
+        state: State of the stream: connecting, live, stalled, reconnecting or stopped.
         since: When that state began, seconds since 1970.
-        message: Why it is not live, without credentials; empty where it is.
-        view: What it shows: good, moved, covered, dark, frozen; empty before the first look.
+        message: Why the stream is not live, without credentials; empty where it is.
+        view: What the camera shows: good, moved, covered, dark, frozen; empty before the first
+            sample.
         clock: What capture times are based on: "sender reports" or "arrival"; empty before.
-        interval_s: Seconds between looks at the moment.
-        packets: Compressed pictures received.
-        received_bytes: Their size.
-        damaged: Packets and pictures that could not be used.
-        looks: Looks taken.
-        asked: Looks at which the detector was asked.
-        dropped: Looks that were due and given up for a later one.
+        interval_s: Seconds between samples at the moment.
+        packets: Compressed frames received.
+        received_bytes: Size of the compressed frames received.
+        damaged: Packets and frames that could not be used.
+        samples: Samples processed.
+        asked: Samples at which the detector was asked.
+        dropped: Samples that were due and dropped for a later one.
         reconnects: Times that the stream was opened again.
         cases: Findings filed.
         waiting: Findings that could not be filed yet.
-        looked_at: Capture time of the last look, seconds since 1970.
-        work_s: CPU seconds that its looks took.
-        latency: From capture to the end of the look.
+        sampled_at: Capture time of the last sample, seconds since 1970.
+        work_s: CPU seconds that the samples took.
+        latency: From capture to the end of the sample.
     """
 
     camera: str
@@ -82,27 +87,26 @@ class CameraStatus:
     waiting: int = 0
     sampled_at: float | None = None
     work_s: float = 0.0
-    latency: Latency = field(default_factory=Latency)
+    latency: Latency = msgspec.field(default_factory=Latency)
 
     @property
     def gate_rate(self) -> float | None:
-        """Share of the looks that needed no detector; ``None`` before the first."""
+        """Share of the samples that needed no detector; ``None`` before the first."""
         return None if not self.samples else 1.0 - self.asked / self.samples
 
 
-@dataclass(slots=True)
-class WorkerStatus:
+class WorkerStatus(msgspec.Struct, frozen=True):
     """One worker process.
 
     Attributes:
-        worker: Its name.
-        node: Name of the machine that it runs on.
-        pid: Its process number there.
-        at: When this was told, seconds since 1970.
-        cpu_s: CPU seconds that it has taken so far.
+        worker: Name of the worker.
+        node: Name of the machine that the worker runs on.
+        pid: Process number of the worker on that machine.
+        at: When this was reported, seconds since 1970.
+        cpu_s: CPU seconds that the worker has taken so far.
         memory_mb: Resident memory, MiB.
         threads: Threads.
-        cameras: Its cameras.
+        cameras: The worker's cameras.
     """
 
     worker: str
@@ -112,4 +116,4 @@ class WorkerStatus:
     cpu_s: float = 0.0
     memory_mb: float = 0.0
     threads: int = 0
-    cameras: Sequence[CameraStatus] = ()
+    cameras: tuple[CameraStatus, ...] = ()

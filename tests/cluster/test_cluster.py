@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _CAMERAS = [f"c{n}" for n in range(6)]
 _STORE_BYTES = 80 * 2**20  # the least that Ray takes
 
 
-class Clerk:
+class FakeWorker:
     """Stands in for a worker. It writes down in a folder what it watches, and when it was told."""
 
     def __init__(self, config: Path, name: str, *, node: str = "") -> None:
@@ -49,7 +50,7 @@ class Clerk:
         self._mark()
 
     def status(self) -> WorkerStatus:
-        cameras = [CameraStatus(name, "live") for name in self._cameras]
+        cameras = tuple(CameraStatus(name, "live") for name in self._cameras)
         return WorkerStatus(self._name, self._node, os.getpid(), time.time(), cameras=cameras)
 
     def stop(self, timeout_s: float = 10.0) -> None:
@@ -97,9 +98,7 @@ def _until(dispatcher: Dispatcher, met: Callable[[], bool], patience_s: float) -
 
 @pytest.mark.slow
 @pytest.mark.real_time
-def test_the_cameras_of_a_machine_that_is_lost_go_to_the_others(
-    cluster: Any, tmp_path: Path
-) -> None:
+def test_the_cameras_of_a_lost_machine_move_to_the_others(cluster: Any, tmp_path: Path) -> None:
     from cv_engine.cluster.ray_host import RayHosts
 
     for _ in range(2):
@@ -113,7 +112,7 @@ def test_the_cameras_of_a_machine_that_is_lost_go_to_the_others(
         return watched.keys() == set(_CAMERAS)
 
     with connected(cluster.address, verbose=False):
-        dispatcher = Dispatcher(_CAMERAS, RayHosts(tmp_path, Clerk), lambda _: None)
+        dispatcher = Dispatcher(_CAMERAS, RayHosts(tmp_path, FakeWorker), lambda _: None)
         # A machine may come up after the others have begun, and gets its share then.
         _until(dispatcher, lambda: all_watched() and _spread(dispatcher) == [2, 2, 2], 120)
         lost = next(node for node in cluster.worker_nodes if node.node_id)
@@ -145,9 +144,9 @@ from pathlib import Path
 from cv_engine.cluster.connection import connected
 from cv_engine.cluster.ray_host import RayHosts
 from cv_engine.live.control.dispatcher import Dispatcher
-from tests.cluster.test_cluster import Clerk
+from tests.cluster.test_cluster import FakeWorker
 with connected(sys.argv[1], verbose=False):
-    dispatcher = Dispatcher(["a", "b"], RayHosts(Path(sys.argv[2]), Clerk), lambda _: None)
+    dispatcher = Dispatcher(["a", "b"], RayHosts(Path(sys.argv[2]), FakeWorker), lambda _: None)
     while True:
         dispatcher.tick(time.monotonic())
         if any(line.worker for line in dispatcher.snapshot().cameras):
@@ -159,7 +158,7 @@ with connected(sys.argv[1], verbose=False):
 @pytest.mark.slow
 @pytest.mark.real_time
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGSTOP])
-def test_workers_end_when_nobody_watches_over_them(
+def test_workers_end_when_the_dispatcher_is_gone(
     cluster: Any, tmp_path: Path, way: signal.Signals
 ) -> None:
     with subprocess.Popen(
@@ -191,7 +190,7 @@ def test_workers_end_when_nobody_watches_over_them(
         ("postgresql+psycopg://cv@db/cases", "s3://bucket/evidence", False, None),
     ],
 )
-def test_a_cluster_needs_one_queue_and_one_place_for_evidence(
+def test_a_cluster_needs_a_shared_queue_and_evidence_store(
     store: str | None, evidence: str, shared: bool, wrong: str | None
 ) -> None:
     config = Config(store=store)
@@ -202,7 +201,7 @@ def test_a_cluster_needs_one_queue_and_one_place_for_evidence(
             check(config, evidence, shared=shared)
 
 
-def test_passwords_of_the_environment_go_along(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passwords_of_the_environment_are_sent_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATE_PASSWORD", "secret")
     url = SecretStr("rtsp://10.0.0.5/1")
     cameras = (
@@ -216,7 +215,7 @@ def test_passwords_of_the_environment_go_along(monkeypatch: pytest.MonkeyPatch) 
     assert (yard, opened) == cameras[1:]
 
 
-def test_a_cluster_that_is_not_there_is_told() -> None:
+def test_a_missing_cluster_is_reported() -> None:
     pytest.importorskip("ray", reason="ray is not installed")
     with (
         pytest.raises(ClusterError, match=r"no Ray cluster at '127\.0\.0\.1:1'"),
@@ -225,7 +224,7 @@ def test_a_cluster_that_is_not_there_is_told() -> None:
         pass
 
 
-def test_without_ray_it_is_told_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ray_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
         pytest.raises(ClusterError, match=r"cv-engine\[cluster\]"),
@@ -234,20 +233,20 @@ def test_without_ray_it_is_told_how_to_install_it(monkeypatch: pytest.MonkeyPatc
         pass
 
 
-def test_only_one_program_has_the_turn(postgresql_url: str) -> None:
-    with LeaderLock(postgresql_url) as first:
+def test_only_one_program_holds_the_lock(postgresql_url: str) -> None:
+    with closing(LeaderLock(postgresql_url)) as first:
         with pytest.raises(ClusterError, match="another `cv-engine watch --cluster`"):
             LeaderLock(postgresql_url)
         assert not first.lost
-    with LeaderLock(postgresql_url):
+    with closing(LeaderLock(postgresql_url)):
         pass
 
 
-def test_the_turn_is_taken_again_when_the_connection_is_lost(
+def test_the_lock_is_taken_again_when_the_connection_is_lost(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cv_engine.cluster.leader_lock._CHECK_S", 0.05)
-    with LeaderLock(postgresql_url) as leader_lock:
+    with closing(LeaderLock(postgresql_url)) as leader_lock:
         _cut(postgresql_url)
         time.sleep(1.0)
         assert not leader_lock.lost
@@ -255,21 +254,21 @@ def test_the_turn_is_taken_again_when_the_connection_is_lost(
             LeaderLock(postgresql_url)
 
 
-def test_a_turn_that_another_program_has_taken_is_lost(
+def test_a_lock_taken_by_another_program_is_lost(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cv_engine.cluster.leader_lock._CHECK_S", 0.5)
-    with LeaderLock(postgresql_url) as leader_lock:
+    with closing(LeaderLock(postgresql_url)) as leader_lock:
         time.sleep(0.1)
         _cut(postgresql_url)
-        with LeaderLock(postgresql_url):
+        with closing(LeaderLock(postgresql_url)):
             deadline = time.monotonic() + 30
             while not leader_lock.lost:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 
 
-def test_a_database_that_does_not_answer_is_told() -> None:
+def test_a_database_that_does_not_answer_is_reported() -> None:
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     with pytest.raises(ClusterError, match="does not answer"):
         LeaderLock("postgresql://cv@127.0.0.1:1/cases")

@@ -83,7 +83,7 @@ def test_a_server_that_dies_fifty_times_leaves_nothing_behind(
     assert memory_mb[-1] - memory_mb[0] < _ALL_MB
 
 
-def test_a_frozen_stream_is_opened_anew_and_costs_the_others_nothing(
+def test_a_frozen_stream_is_opened_again_and_costs_the_others_nothing(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
     names = ["frozen", "north", "south"]
@@ -95,7 +95,7 @@ def test_a_frozen_stream_is_opened_anew_and_costs_the_others_nothing(
         before, began = watching.cameras, time.monotonic()
         fleet.freeze("frozen")
         watching.until_state("stalled", "frozen")
-        assert watching.cameras["frozen"].message == "no pictures come"
+        assert watching.cameras["frozen"].message == "no frames come"
         watching.until_state("reconnecting", "frozen")
         assert watching.cameras["frozen"].message
         fleet.thaw("frozen")
@@ -108,7 +108,7 @@ def test_a_frozen_stream_is_opened_anew_and_costs_the_others_nothing(
             assert after[name].reconnects == 0
 
 
-def test_a_queue_that_does_not_answer_holds_up_no_look(
+def test_a_queue_that_does_not_answer_delays_no_sample(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
     fleet.add("market", street(films))
@@ -131,7 +131,7 @@ def test_a_queue_that_does_not_answer_holds_up_no_look(
         watching.until_filed("market")
 
 
-def test_a_stream_that_changes_its_size_is_watched_on(
+def test_a_stream_that_changes_its_frame_size_is_still_watched(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
     fleet.add("market", empty_street(films))
@@ -149,7 +149,7 @@ def test_a_stream_that_changes_its_size_is_watched_on(
         assert x2 <= 320 and y2 <= 180
 
 
-def test_looks_go_on_between_pictures_that_are_spoiled(
+def test_sampling_continues_between_damaged_frames(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
     fleet.add("market", empty_street(films))
@@ -161,7 +161,7 @@ def test_looks_go_on_between_pictures_that_are_spoiled(
         assert watching.cases("market") == []
 
 
-def test_looks_go_on_where_one_packet_in_twenty_is_lost(
+def test_sampling_continues_where_one_packet_in_twenty_is_lost(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
     fleet.add("market", street(films), mode="hold", loss=0.05)

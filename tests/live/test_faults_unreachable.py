@@ -59,7 +59,7 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cv_engine.live.stream.connection.OPEN_S", 2.0)
 
 
-def test_a_wrong_password_is_told_and_not_repeated_anywhere(
+def test_a_wrong_password_is_reported_and_appears_nowhere(
     fleet: Fleet,
     films: Path,
     tmp_path: Path,
@@ -99,15 +99,15 @@ def test_a_wrong_password_is_told_and_not_repeated_anywhere(
         b"HTTP/1.1 200 OK\r\n\r\n",
     ],
 )
-def test_garbage_is_given_up(
+def test_garbage_is_reported_and_costs_no_sample(
     fleet: Fleet, films: Path, tmp_path: Path, short_wait: None, opening: bytes
 ) -> None:
     with GarbageServer(opening) as garbage:
         message = _beside_a_sound_one(fleet, films, tmp_path, garbage.url)
-    assert message == "what it sends is no stream"
+    assert message == "what it sends is not a stream"
 
 
-def test_a_server_that_says_nothing_is_given_up(
+def test_a_server_that_never_answers_is_reported(
     fleet: Fleet, films: Path, tmp_path: Path, short_wait: None
 ) -> None:
     with SilentServer() as silent:
@@ -115,7 +115,9 @@ def test_a_server_that_says_nothing_is_given_up(
     assert message == "no answer in time"
 
 
-def test_a_name_that_leads_nowhere_is_told(fleet: Fleet, films: Path, tmp_path: Path) -> None:
+def test_a_host_name_that_does_not_resolve_is_reported(
+    fleet: Fleet, films: Path, tmp_path: Path
+) -> None:
     message = _beside_a_sound_one(fleet, films, tmp_path, "rtsp://no-such-camera.invalid/1")
     assert message.startswith("there is no host named no-such-camera.invalid")
 

@@ -1,4 +1,4 @@
-"""Looks that are due and wait to be taken: at most one of each camera, so that none starves another."""
+"""Samples that are due and wait to be decoded: at most one per camera, so none starves another."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from cv_engine.live.buffer.sampler import DueSample
 
 Camera = TypeVar("Camera")
 
-# Compressed pictures that may wait for one camera, bytes. More only gathers where pictures between
-# key frames have to be decoded and the machine does not keep up.
+# Encoded frames that may wait for one camera, bytes. More gather only where frames between key
+# frames have to be decoded and the machine does not keep up.
 _MOST_BYTES = 16 << 20
 
 
 class LatestFrameQueue(Generic[Camera]):
-    """The waiting looks of one worker, oldest first.
+    """The waiting samples of one worker, oldest first.
 
-    A later look of a camera takes the place of one that still waits, and its place in the row: the
-    older one is dropped and counted, and no camera waits longer for another's sake.
+    A later sample of a camera replaces one that still waits, and keeps its position: the older one
+    is dropped and counted, and no camera waits longer because of another.
     """
 
     def __init__(self) -> None:
@@ -31,16 +31,16 @@ class LatestFrameQueue(Generic[Camera]):
         return len(self._waiting)
 
     def offer(self, camera: Camera, due: DueSample) -> tuple[int, bool]:
-        """Lays down a look.
+        """Adds a sample.
 
         Returns:
-            How many looks it makes void, and whether decoding of this camera has to begin anew
-            with the next key frame.
+            How many samples were dropped for it, and whether this camera's decoding has to restart
+            at the next key frame.
         """
         with self._changed:
             before = self._waiting.get(camera)
             if before is not None and not due.begins:
-                # It is decoded on from the one that waits.
+                # Its frames refer to those of the sample that waits.
                 due = DueSample(due.steady_s, before.encoded + due.encoded, before.begins)
                 if due.bytes > _MOST_BYTES:
                     del self._waiting[camera]
@@ -52,11 +52,11 @@ class LatestFrameQueue(Generic[Camera]):
     def take(
         self, timeout_s: float, but: Container[Camera] = ()
     ) -> tuple[Camera, DueSample] | None:
-        """The look that has waited longest.
+        """The sample that has waited longest, ``None`` where none comes in time.
 
         Args:
-            timeout_s: How long to wait for one, seconds.
-            but: Cameras that are not ready for another look.
+            timeout_s: How long to wait for a sample, seconds.
+            but: Cameras that are not ready for another sample.
         """
         with self._changed:
             taken = self._first(but)
@@ -66,7 +66,7 @@ class LatestFrameQueue(Generic[Camera]):
         return taken
 
     def clear(self, camera: Camera) -> None:
-        """Forgets a camera."""
+        """Discards the sample of a camera."""
         with self._changed:
             self._waiting.pop(camera, None)
 

@@ -151,7 +151,9 @@ def _digest(tag: str) -> str:
     return hashlib.sha256(tag.encode()).hexdigest()[:16]
 
 
-def _from(ring: Sequence[_TimedFrame], from_s: float, *, exactly: bool = False) -> list[_TimedFrame]:
+def _from(
+    ring: Sequence[_TimedFrame], from_s: float, *, exactly: bool = False
+) -> list[_TimedFrame]:
     """The frames from the last key frame at or before a time, all of one connection.
 
     Args:

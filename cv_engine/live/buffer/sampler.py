@@ -1,4 +1,4 @@
-"""Which of a live stream's pictures are decoded: as few as will do."""
+"""Which frames of a live stream are decoded: as few as suffice."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import NamedTuple
 from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.video.sampler import KEY_SPACING_TOLERANCE
 
-# Part of the interval after which a key frame may be looked at where others have to be decoded, too:
-# it costs less than they do, and may come as much too early as others too late.
+# Part of the interval after which a key frame may be sampled where other frames have to be decoded,
+# too: a key frame costs less, and may come as much too early as others too late.
 _EARLY = 2.0 - KEY_SPACING_TOLERANCE
 # Two times closer than this are the same moment: timestamps are rounded.
 _SAME_S = 0.05
-# Compressed pictures held for decoding in one go, bytes; a group beyond that is given up.
+# Encoded frames held for decoding together, bytes; a larger group is discarded.
 _MOST_BYTES = 16 << 20
 
 
 class DueSample(NamedTuple):
-    """A look that is due.
+    """A sample that is due.
 
     Attributes:
-        steady_s: When its picture was taken.
-        arrivals: What has to be decoded for it, in order; the last one is the picture.
-        begins: Whether that begins with a key frame, and needs nothing decoded before.
+        steady_s: When the sampled frame was taken, steady seconds of the camera's clock.
+        encoded: The frames to be decoded, in order; the last one is the sampled frame.
+        begins: Whether the first frame is a key frame, which needs nothing decoded before.
     """
 
     steady_s: float
@@ -32,21 +32,21 @@ class DueSample(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Size of what has to be decoded."""
+        """Size of the frames to be decoded."""
         return sum(frame.packet.size for frame in self.encoded)
 
 
 @dataclass(slots=True)
 class LiveSampler:
-    """Picks the looks of one stream as its pictures come in.
+    """Picks the samples of one stream as its frames arrive.
 
-    Where key frames come often enough, they alone are looked at: the latest one that is in time.
-    Elsewhere what lies between is decoded too, from one look to the next, and a key frame is looked
-    at only where a look is about to be due: what passes slowly seems to stand in two looks that
-    follow close on each other.
+    Where key frames come often enough, they alone are sampled: the latest one that is in time.
+    Elsewhere the frames between are decoded too, from one sample to the next, and a key frame is
+    sampled only where a sample is about to be due: in two samples close to each other, slow traffic
+    seems to stand.
 
     Attributes:
-        interval_s: Seconds of which each is looked at; may be changed at any time.
+        interval_s: Longest time from one sample to the next, seconds; may be changed at any time.
     """
 
     interval_s: float
@@ -59,23 +59,23 @@ class LiveSampler:
     _broken: bool = True
 
     def connected(self) -> None:
-        """A new connection begins: nothing of the old one can be decoded on from."""
+        """A new connection begins: its frames do not refer to those of the old one."""
         self.lost()
         self._key_s = self._spacing_s = None
 
     def lost(self) -> None:
-        """What was due was not decoded: nothing can be, before the next key frame."""
+        """A due sample was not decoded: no frame can be, before the next key frame."""
         self._group, self._group_bytes, self._broken = [], 0, True
 
     def take(self, steady_s: float, encoded: EncodedFrame) -> DueSample | None:
-        """Takes in the next picture; tells what to decode where a look is due."""
+        """Takes in the next frame; returns what to decode where a sample is due."""
         if encoded.key:
             self._begin(steady_s)
         elif self._broken:
             return None
         self._add(encoded)
         if encoded.key and self._by_key(steady_s):
-            # It stays in the group: where pictures after it are wanted, they are decoded from it.
+            # The key frame stays in the group: later frames are decoded from it.
             self._last_s = steady_s
             return DueSample(steady_s, (encoded,), True)
         if not encoded.key and self._group and self._between(steady_s):
@@ -99,7 +99,7 @@ class LiveSampler:
             self.lost()
 
     def _by_key(self, steady_s: float) -> bool:
-        """Whether a key frame is looked at: the next one would come too late."""
+        """Whether a key frame is sampled: the next one would come too late."""
         if self._last_s is None:
             return True
         if self._are_keys_rare(steady_s):
@@ -109,16 +109,16 @@ class LiveSampler:
         return steady_s >= due_s - _SAME_S or steady_s + spacing_s > due_s + _SAME_S
 
     def _between(self, steady_s: float) -> bool:
-        """Whether a look is due that no key frame has come for."""
+        """Whether a sample is due for which no key frame has come."""
         if self._last_s is None:
             return False
         if self._are_keys_rare(steady_s):
             return steady_s >= self._last_s + self.interval_s - _SAME_S
-        # A key frame should come any moment.
+        # The next key frame should come at any moment.
         return steady_s > self._last_s + self.interval_s * KEY_SPACING_TOLERANCE + _SAME_S
 
     def _are_keys_rare(self, steady_s: float) -> bool:
-        """Whether key frames lie too far apart for a look every interval."""
+        """Whether key frames lie too far apart for a sample every interval."""
         since_s = 0.0 if self._key_s is None else steady_s - self._key_s
         longest_s = max(self._spacing_s or 0.0, since_s)
         return longest_s > self.interval_s * KEY_SPACING_TOLERANCE + _SAME_S

@@ -1,4 +1,4 @@
-"""The dispatcher: sees to it that every camera is watched by one worker, and by one only."""
+"""The dispatcher: keeps every camera watched by one worker, and by one only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from cv_engine.live.control.host import Host, Hosts
 from cv_engine.live.control.placement import Loads, place
@@ -15,22 +16,22 @@ from cv_engine.live.control.status_snapshot import WRITTEN_EVERY_S, CameraEntry,
 from cv_engine.live.control.totals import Totals
 from cv_engine.live.status import CameraStatus
 
-# How often loads are looked at again, seconds: a move costs a reconnection, so it shall be rare.
+# How often loads are compared again, seconds: a move costs a reconnection, so moves are rare.
 PLACED_EVERY_S = 300.0
 
 
 class Dispatcher:
-    """Watches over the workers: starts them, replaces them, gives them their cameras.
+    """Manages the workers: starts them, replaces them, assigns their cameras.
 
-    A camera is taken from its worker before another gets it, and only given on when that worker
-    says that it has let go, or is certain to be gone. Nothing here waits: :meth:`tick` is to be
-    called every half second or so.
+    A camera is taken from its worker before another gets it, and is assigned again only when that
+    worker reports that it has released the camera, or is certain to be gone. Nothing here waits:
+    :meth:`tick` is to be called every half second or so.
 
     Args:
-        cameras: The names of all that are to be watched.
+        cameras: The names of all cameras that are to be watched.
         hosts: Where workers run.
-        publish: Called with the board every few seconds.
-        clock: Gives seconds since 1970, for the board.
+        publish: Called with the status snapshot every few seconds.
+        clock: Returns seconds since 1970, for the snapshot.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Dispatcher:
             self._follow_slots(now)
             self._start(now)
             self._place(now)
-            self._hand_out()
+            self._assign()
         if self._published_at is None or now - self._published_at >= WRITTEN_EVERY_S:
             self._published_at = now
             self._publish(self.snapshot())
@@ -81,7 +82,7 @@ class Dispatcher:
         return next((slot.failure for slot in self._slots.values()), "")
 
     def stop(self) -> None:
-        """Asks all workers to keep where everything stands, and to end."""
+        """Asks all workers to write their checkpoints, and to end."""
         self._stopping = True
         for host in self._running():
             host.stop()
@@ -92,7 +93,7 @@ class Dispatcher:
         return not any(host.alive for host in self._running())
 
     def close(self) -> None:
-        """Ends the workers that still run, and publishes the last board."""
+        """Ends the workers that still run, and publishes the last snapshot."""
         self._stopping = True
         for slot in self._slots.values():
             self._clear(slot, "")
@@ -100,10 +101,13 @@ class Dispatcher:
 
     def snapshot(self) -> StatusSnapshot:
         """What is watched at the moment."""
-        lines = [slot.line(self._totals.cpu_s(slot.name)) for slot in self._slots.values()]
-        cameras = list(self._camera_lines())
         return StatusSnapshot(
-            self._clock(), self._began, os.getpid(), self._stopping and self.ended, lines, cameras
+            self._clock(),
+            self._began,
+            os.getpid(),
+            self._stopping and self.ended,
+            tuple(slot.entry(self._totals.cpu_s(slot.name)) for slot in self._slots.values()),
+            tuple(self._camera_entries()),
         )
 
     def _running(self) -> Iterator[Host]:
@@ -113,20 +117,20 @@ class Dispatcher:
                 yield slot.host
 
     def _collect(self, now: float) -> None:
-        """Takes in what the workers tell, and clears away those that are gone or silent."""
+        """Takes in what the workers report, and clears away those that are gone or silent."""
         for slot in self._slots.values():
-            told = slot.listen(now)
-            if told is not None:
+            status = slot.poll(now)
+            if status is not None:
                 self._came_up = True
-                self._totals.take(told)
-                self._loads.take(told)
+                self._totals.take(status)
+                self._loads.take(status)
             why = slot.lost(now)
             if why:
                 self._clear(slot, "" if self._stopping else why, now)
         self._leaving = [host for host in self._leaving if host.alive]
 
     def _clear(self, slot: Slot, why: str, now: float = 0.0) -> None:
-        """Ends what runs in a slot; it counts as holding its cameras until that is certain."""
+        """Ends what runs in a slot; its cameras count as held until the end is certain."""
         host = slot.vacate(why, now)
         if host is None:
             return
@@ -136,7 +140,8 @@ class Dispatcher:
             self._leaving.append(host)
         if why:
             log = structlog.get_logger(__name__)
-            log.warning("worker lost", worker=slot.name, why=why, again_s=slot.retry_at - now)
+            retry_in_s = slot.retry_at - now
+            log.warning("worker lost", worker=slot.name, reason=why, retry_in_s=retry_in_s)
 
     def _follow_slots(self, now: float) -> None:
         """Follows machines that come and go."""
@@ -153,10 +158,10 @@ class Dispatcher:
             slot.start(self._hosts, now)
 
     def _place(self, now: float) -> None:
-        """Places the cameras anew where workers came or went, else rarely.
+        """Places the cameras again where workers came or went, else rarely.
 
-        A worker that crashed keeps its cameras for the one that follows: were they given to
-        others, a stream that brings workers down would bring down one after the other.
+        A worker that crashed keeps its cameras for its successor: a stream that crashes workers
+        would crash one after the other if its cameras were given to others.
         """
         usable = {slot.name: slot.capacity for slot in self._slots.values() if slot.is_usable}
         if usable.keys() == self._placed_on and now - self._placed_at < PLACED_EVERY_S:
@@ -169,8 +174,8 @@ class Dispatcher:
             log = structlog.get_logger(__name__)
             log.info("cameras moved", count=len(moved), cameras=moved[:10])
 
-    def _hand_out(self) -> None:
-        """Gives each worker those of its cameras that no other may still be watching."""
+    def _assign(self) -> None:
+        """Assigns to each worker those of its cameras that no other may still be watching."""
         held: dict[str, list[Host]] = {}
         for host in self._running():
             for name in host.holds:
@@ -181,9 +186,9 @@ class Dispatcher:
             if taker is not None and _is_free(held.get(name, ()), taker):
                 wanted[worker].append(name)
         for slot in self._slots.values():
-            slot.give(wanted[slot.name])
+            slot.assign(wanted[slot.name])
 
-    def _camera_lines(self) -> Iterator[CameraEntry]:
+    def _camera_entries(self) -> Iterator[CameraEntry]:
         watchers = {
             camera.camera: slot.name
             for slot in self._slots.values()
@@ -196,22 +201,22 @@ class Dispatcher:
                 self._unwatched_since.pop(name, None)
                 yield CameraEntry(watchers[name], status)
             else:
-                status.since = self._unwatched_since.setdefault(name, self._clock())
-                yield CameraEntry("", self._unwatched(status))
+                since = self._unwatched_since.setdefault(name, self._clock())
+                yield CameraEntry("", self._unwatched(status, since))
 
-    def _unwatched(self, status: CameraStatus) -> CameraStatus:
+    def _unwatched(self, status: CameraStatus, since: float) -> CameraStatus:
         """A camera that no worker has at the moment, with the reason."""
         slot = self._slots.get(self._plan.get(status.camera, ""))
         if self._stopping:
-            status.message = ""
+            message = ""
         elif slot is None:
-            status.message = "there is no worker for it"
+            message = "there is no worker for it"
         elif slot.failure and slot.status is None:
-            status.message = f"its worker was lost: {slot.failure}"
+            message = f"its worker was lost: {slot.failure}"
         else:
-            status.message = "its worker is starting" if slot.status is None else "changes hands"
-        status.state = "stopped" if self._stopping or slot is None else "connecting"
-        return status
+            message = "its worker is starting" if slot.status is None else "moves to another worker"
+        state = "stopped" if self._stopping or slot is None else "connecting"
+        return replace(status, since=since, message=message, state=state)
 
 
 def _is_free(holders: Iterable[Host], taker: Host) -> bool:

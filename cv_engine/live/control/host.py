@@ -1,4 +1,4 @@
-"""Where a worker runs, as the dispatcher sees it: told what to watch, asked how it is."""
+"""Where a worker runs, as the dispatcher sees it: asked what to watch, and for its status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cv_engine.live.status import WorkerStatus
 
 
 class Watching(Protocol):
-    """What a host runs: :class:`cv_engine.live.worker.worker.Worker`, or what stands in for it."""
+    """What a host runs: :class:`cv_engine.live.worker.worker.Worker`, or a stand-in for it."""
 
     def watch(self, cameras: Sequence[str]) -> None:
         """Watches these cameras from now on, and no others."""
@@ -18,14 +18,14 @@ class Watching(Protocol):
         """Opens what is shared by all cameras."""
 
     def status(self) -> WorkerStatus:
-        """How it stands; cheap, from any thread. Lists every camera until it is let go."""
+        """The present status; cheap, from any thread. Lists every camera until it is released."""
 
     def stop(self, timeout_s: float = ...) -> None:
-        """Keeps where everything stands, and closes the streams; raises what ended it early."""
+        """Writes all checkpoints and closes the streams; raises what ended the work early."""
 
     @property
     def alive(self) -> bool:
-        """Whether it still does its work, between start and stop."""
+        """Whether the worker still works, between start and stop."""
 
 
 class WorkerClass(Protocol):
@@ -36,49 +36,49 @@ class WorkerClass(Protocol):
 
 
 class Host(Protocol):
-    """One running worker. None of the calls waits for it, but for :meth:`kill`."""
+    """One running worker. None of the calls waits for the worker, except :meth:`kill`."""
 
     @property
     def alive(self) -> bool:
-        """False once it is certain that it watches nothing any more."""
+        """False once it is certain that the worker watches nothing any more."""
 
     @property
     def failure(self) -> str:
-        """Why it ended; empty while it runs."""
+        """Why the worker ended; empty while it runs."""
 
     @property
     def holds(self) -> frozenset[str]:
-        """The cameras that it may be watching, whatever was asked of it since."""
+        """The cameras that the worker may be watching, whatever was requested since."""
 
     def assign(self, cameras: Sequence[str]) -> None:
-        """Asks it to watch these cameras and no others."""
+        """Asks the worker to watch these cameras and no others."""
 
     def status(self) -> WorkerStatus | None:
-        """What it told last; ``None`` before its first word."""
+        """What the worker reported last; ``None`` before its first report."""
 
     def stop(self) -> None:
-        """Asks it to keep where everything stands, and to end."""
+        """Asks the worker to write all checkpoints and to end."""
 
     def kill(self) -> None:
-        """Ends it where it still runs, and frees what it had."""
+        """Ends the worker where it still runs, and frees its resources."""
 
 
 class Hosts(Protocol):
     """Where hosts come from."""
 
     def slots(self) -> Mapping[str, float]:
-        """The places for workers there are at the moment, and the CPU cores of each."""
+        """The slots for workers there are at the moment, and the CPU cores of each."""
 
     def start(self, slot: str) -> Host:
-        """Starts a worker in a place.
+        """Starts a worker in a slot.
 
         Raises:
-            HostError: It cannot be started.
+            HostError: The worker cannot be started.
         """
 
 
 class AssignedCameras:
-    """The cameras that a worker may be watching, by what was requested of it and what it reported.
+    """The cameras that a worker may be watching, by what was requested and what it reported.
 
     Requests are numbered, and each status comes with the number of the last request that the worker
     had followed; so a status from before a request cannot mislead.

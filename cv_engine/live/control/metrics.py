@@ -1,11 +1,10 @@
-"""StatusCollector for Prometheus, told from the latest board whenever they are asked for."""
+"""Metrics for Prometheus, computed from the latest status snapshot at each request."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from types import TracebackType
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
@@ -25,58 +24,60 @@ from cv_engine.scene.view_health import ViewState
 _MIB = 2**20
 _PREFIX = "cv_engine_"
 _COUNTERS: tuple[tuple[str, str, Callable[[CameraStatus], float]], ...] = (
-    ("samples", "Looks taken.", lambda c: c.samples),
-    ("samples_detector", "Looks at which the detector was asked.", lambda c: c.asked),
-    ("samples_dropped", "Looks that were due and given up for a later one.", lambda c: c.dropped),
-    ("sample_cpu_seconds", "CPU time that looks took.", lambda c: c.work_s),
+    ("samples", "Samples processed.", lambda c: c.samples),
+    ("samples_detector", "Samples at which the detector was asked.", lambda c: c.asked),
+    ("samples_dropped", "Samples that were due and dropped for a later one.", lambda c: c.dropped),
+    ("sample_cpu_seconds", "CPU time that samples took.", lambda c: c.work_s),
     ("reconnects", "Times that a stream was opened again.", lambda c: c.reconnects),
-    ("received_bytes", "Compressed pictures received, their size.", lambda c: c.received_bytes),
-    ("received_packets", "Compressed pictures received.", lambda c: c.packets),
-    ("damaged_packets", "Packets and pictures that could not be used.", lambda c: c.damaged),
+    ("received_bytes", "Size of the compressed frames received.", lambda c: c.received_bytes),
+    ("received_packets", "Compressed frames received.", lambda c: c.packets),
+    ("damaged_packets", "Packets and frames that could not be used.", lambda c: c.damaged),
     ("findings_filed", "Findings filed.", lambda c: c.cases),
 )
 _CAMERA_GAUGES: tuple[tuple[str, str, Callable[[CameraStatus], float | None]], ...] = (
     ("findings_waiting", "Findings that could not be filed yet.", lambda c: c.waiting),
-    ("sample_interval_seconds", "Time between looks at the moment.", lambda c: c.interval_s),
-    ("last_sample_timestamp_seconds", "Capture time of the last look.", lambda c: c.sampled_at),
+    ("sample_interval_seconds", "Time between samples at the moment.", lambda c: c.interval_s),
+    ("last_sample_timestamp_seconds", "Capture time of the last sample.", lambda c: c.sampled_at),
 )
 _WORKER_GAUGES: tuple[tuple[str, str, Callable[[WorkerEntry], float]], ...] = (
     ("worker_up", "Whether the worker runs.", lambda w: w.state == "running"),
     ("worker_memory_bytes", "Resident memory.", lambda w: w.memory_mb * _MIB),
     ("worker_threads", "Threads.", lambda w: w.threads),
-    ("worker_cameras", "Cameras that the worker has.", lambda w: w.cameras),
+    ("worker_cameras", "Cameras that the worker watches.", lambda w: w.cameras),
 )
 _WORKER_COUNTERS: tuple[tuple[str, str, Callable[[WorkerEntry], float]], ...] = (
-    ("worker_cpu_seconds", "CPU time of the worker and those before it.", lambda w: w.cpu_s),
+    ("worker_cpu_seconds", "CPU time of the worker and its predecessors.", lambda w: w.cpu_s),
     ("worker_starts", "Times that the worker was started.", lambda w: w.starts),
 )
 
 
 class StatusCollector(Collector):
-    """All figures of a board.
+    """All metrics of the latest status snapshot.
 
     Args:
-        latest: Gives the latest board, ``None`` before the first; called from other threads.
+        latest: Returns the latest snapshot, ``None`` before the first; called from other threads.
     """
 
     def __init__(self, latest: Callable[[], StatusSnapshot | None]) -> None:
         self._latest = latest
 
     def collect(self) -> Iterator[Metric]:
-        """Every figure, with ``cv_engine_`` before its name."""
-        board = self._latest()
-        if board is None:
+        """Every metric, with ``cv_engine_`` before its name."""
+        snapshot = self._latest()
+        if snapshot is None:
             return
-        yield _gauge("cameras", "Cameras that are to be watched.", [], [([], len(board.cameras))])
-        yield from _of_cameras(board.cameras)
-        yield from _of_workers(board.workers)
+        yield _gauge(
+            "cameras", "Cameras that are to be watched.", [], [([], len(snapshot.cameras))]
+        )
+        yield from _camera_metrics(snapshot.cameras)
+        yield from _worker_metrics(snapshot.workers)
 
 
 class MetricsServer:
-    """Serves figures under ``/metrics`` until it is closed.
+    """Serves the metrics under ``/metrics`` until closed.
 
     Args:
-        latest: Gives the latest board.
+        latest: Returns the latest snapshot.
         host: Address to listen at.
         port: Port to listen at; 0 takes a free one.
 
@@ -84,7 +85,7 @@ class MetricsServer:
         port: The port listened at.
 
     Raises:
-        MetricsError: It cannot listen there.
+        MetricsError: The address or port cannot be listened at.
     """
 
     def __init__(self, latest: Callable[[], StatusSnapshot | None], host: str, port: int) -> None:
@@ -95,7 +96,7 @@ class MetricsServer:
         except OSError as error:
             why = "is taken" if error.errno == errno.EADDRINUSE else f"gives {error.strerror}"
             raise MetricsError(
-                f"live.metrics_port: port {port} of {host} {why}; choose another for the figures, "
+                f"live.metrics_port: port {port} of {host} {why}; choose another for the metrics, "
                 "or null to serve none"
             ) from error
         self.port = int(self._server.server_port)
@@ -106,20 +107,9 @@ class MetricsServer:
         self._thread.join()
         self._server.server_close()
 
-    def __enter__(self) -> MetricsServer:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def _of_cameras(lines: Sequence[CameraEntry]) -> Iterator[Metric]:
-    cameras = [line.status for line in lines]
+def _camera_metrics(entries: Sequence[CameraEntry]) -> Iterator[Metric]:
+    cameras = [entry.status for entry in entries]
     yield _gauge(
         "camera_state",
         "Whether the camera's stream is in this state.",
@@ -140,17 +130,17 @@ def _of_cameras(lines: Sequence[CameraEntry]) -> Iterator[Metric]:
     yield _latency(cameras)
 
 
-def _of_workers(lines: Sequence[WorkerEntry]) -> Iterator[Metric]:
+def _worker_metrics(entries: Sequence[WorkerEntry]) -> Iterator[Metric]:
     labels = ["worker", "node"]
     for name, text, value in _WORKER_GAUGES:
-        yield _gauge(name, text, labels, [((w.worker, w.node), value(w)) for w in lines])
-    # Without the machine, which is not known while none runs: a counter must keep its labels.
+        yield _gauge(name, text, labels, [((w.worker, w.node), value(w)) for w in entries])
+    # Without the machine, which is unknown while no worker runs: a counter must keep its labels.
     for name, text, value in _WORKER_COUNTERS:
-        yield _counter(name, text, ["worker"], [((w.worker,), value(w)) for w in lines])
+        yield _counter(name, text, ["worker"], [((w.worker,), value(w)) for w in entries])
 
 
 def _latency(cameras: Sequence[CameraStatus]) -> Metric:
-    text = "Time from capture to the end of the look."
+    text = "Time from capture to the end of the sample."
     family = HistogramMetricFamily(f"{_PREFIX}latency_seconds", text, labels=["camera"])
     bounds = [*(str(bound) for bound in LATENCY_BOUNDS_S), "+Inf"]
     for camera in cameras:

@@ -11,12 +11,12 @@ from statistics import fmean, median
 from cv_engine.live.status import WorkerStatus
 
 # How far the fullest worker may be above the emptiest before a camera is moved, as a share of the
-# mean. A move costs a reconnection and some seconds unwatched, and loads change with the daylight.
+# mean. A move costs a reconnection and some seconds unwatched, and loads change with daylight.
 MARGIN = 0.25
-# What a camera costs at least, CPU share: 25 compressed pictures a second are received and kept
-# even where nothing is looked at. It also spreads cameras whose streams are down.
+# What a camera costs at least, CPU share: 25 compressed frames a second are received and buffered
+# even where none is sampled. This also spreads cameras whose streams are down.
 LEAST_LOAD = 0.005
-# Over how long a load is measured, seconds: some dozen looks, so that one of them does not count.
+# Over how long a load is measured, seconds: some dozen samples, so that a single one hardly counts.
 MEASURED_S = 30.0
 
 
@@ -27,18 +27,18 @@ def place(
 ) -> dict[str, str]:
     """Gives each camera to a worker.
 
-    A camera stays with its worker unless that is gone, or the workers' fill (load for each unit of
+    A camera stays with its worker unless the worker is gone, or the workers' fill (load per unit of
     capacity) differs by more than `MARGIN` of its mean and moving the camera evens it out.
 
     Args:
-        cameras: Each camera's load, CPU share; ``None`` where it is not known yet, which counts
-            as the median of the others.
+        cameras: Each camera's load, CPU share; ``None`` where the load is not known yet, which
+            counts as the median of the others.
         workers: Each worker's capacity, CPU cores, above 0.
-        now: Where cameras are; those and workers that are gone may still be named.
+        now: Each camera's present worker; cameras and workers that are gone may still be named.
 
     Returns:
-        Each camera's worker: all cameras, or none where there is no worker. The same for the same
-        arguments, in whatever order.
+        Each camera's worker: all cameras, or none where there is no worker. Depends on the
+        arguments only, not on their order.
     """
     if not workers:
         return {}
@@ -58,7 +58,7 @@ def _filled_in(cameras: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def _add(placed: dict[str, str], loads: Mapping[str, float], workers: Mapping[str, float]) -> None:
-    """Places the cameras that have no worker, the heaviest first, each where it is emptiest."""
+    """Places the cameras that have no worker, the heaviest first, each on the emptiest worker."""
     held = _held(placed, loads, workers)
     heap = [(fsum(held[name].values()) / workers[name], name) for name in workers]
     heapq.heapify(heap)
@@ -73,7 +73,7 @@ def _even_out(
 ) -> None:
     """Moves cameras from the fullest to the emptiest worker while they differ too much.
 
-    It comes to an end: each move makes the fuller of the two less full than it was.
+    This terminates: each move makes the fuller of the two less full than before.
     """
     held = _held(placed, loads, workers)
     fills = {name: fsum(held[name].values()) / workers[name] for name in sorted(workers)}
@@ -109,8 +109,8 @@ def _held(
 
 
 @dataclass(slots=True)
-class _Sample:
-    """Where a measurement began: CPU seconds that a camera had taken at a time of its worker."""
+class _Start:
+    """The start of a measurement: CPU seconds that a camera had taken at a time of its worker."""
 
     worker: str
     at: float
@@ -118,32 +118,32 @@ class _Sample:
 
 
 class Loads:
-    """The load of each camera, measured from what its looks took.
+    """The load of each camera, measured from the CPU time of its samples.
 
     Args:
-        cameras: Those that are watched; none has been measured yet.
+        cameras: Names of the cameras that are watched; none has been measured yet.
     """
 
     def __init__(self, cameras: Iterable[str]) -> None:
         self._loads: dict[str, float | None] = dict.fromkeys(cameras)
-        self._samples: dict[str, _Sample] = {}
+        self._starts: dict[str, _Start] = {}
 
     def take(self, status: WorkerStatus) -> None:
-        """Takes in what a worker told."""
+        """Takes in what a worker reported."""
         for camera in status.cameras:
             name = camera.camera
-            began = self._samples.get(name)
-            fresh = _Sample(status.worker, status.at, camera.work_s)
+            began = self._starts.get(name)
+            fresh = _Start(status.worker, status.at, camera.work_s)
             if began is None or began.worker != fresh.worker or began.work_s > fresh.work_s:
-                self._samples[name] = fresh
+                self._starts[name] = fresh
             elif fresh.at - began.at >= MEASURED_S:
                 share = (fresh.work_s - began.work_s) / (fresh.at - began.at)
                 known = self._loads.get(name)
-                # The mean with what was known: neither a quiet minute nor a busy one decides.
+                # The mean with the load before: neither a quiet minute nor a busy one decides.
                 self._loads[name] = share if known is None else fmean((known, share))
-                self._samples[name] = fresh
+                self._starts[name] = fresh
 
     @property
     def cameras(self) -> Mapping[str, float | None]:
-        """CPU share of each; ``None`` where it has not been measured yet."""
+        """CPU share of each camera; ``None`` where it has not been measured yet."""
         return self._loads

@@ -26,11 +26,11 @@ from cv_engine.live.control.errors import HostError
 from cv_engine.live.control.host import AssignedCameras, Watching, WorkerClass
 from cv_engine.live.status import WorkerStatus
 
-# How often a worker tells how it stands, seconds.
-TOLD_EVERY_S = 1.0
-# How long a worker that is asked to stop may take to keep where everything stands, seconds.
+# How often a worker reports its status, seconds.
+REPORTED_EVERY_S = 1.0
+# How long a worker that is asked to stop may take to write its checkpoints, seconds.
 STOP_S = 10.0
-# After how long one that has not stopped by then ends itself, seconds: nobody may be left to do it.
+# After how long a worker that has not stopped ends itself, seconds: the program may be gone.
 _END_S = STOP_S + 5.0
 _Message = tuple[int, Sequence[str]]  # the number of a message, and the cameras to watch
 _JOIN_S = 5.0  # a killed process is gone at once, unless the disk hangs
@@ -41,23 +41,23 @@ class Logs:
     """Where a process writes its log lines, and which.
 
     Attributes:
-        verbose: Whether what goes well is told, too.
-        file: Where to, ``None`` for stderr.
+        verbose: Whether lines of level info are written, too.
+        file: File for the log lines, ``None`` for stderr.
     """
 
     verbose: bool
     file: Path | None = None
 
     def configure(self, **names: str) -> None:
-        """Sets this process up: lines for people at a terminal, else one JSON object for each.
+        """Configures this process: lines for people at a terminal, else JSON objects, one a line.
 
-        Each is written at once, so that the lines of several processes do not run into another.
+        Each line is written at once, so that the lines of several processes do not mix.
 
         Args:
-            **names: Are in every line.
+            **names: Added to every line.
         """
         if self.file is not None:
-            # The descriptor, not sys.stderr alone: what libraries print is not to hit the table.
+            # The descriptor, not sys.stderr alone: libraries must not print into the table.
             with self.file.open("ab") as file:
                 os.dup2(file.fileno(), sys.stderr.fileno())
         people = self.file is None and sys.stderr.isatty()
@@ -81,7 +81,7 @@ class Logs:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """Puts names into every line; context variables would not reach other threads."""
+    """Adds names to every line; context variables would not reach other threads."""
 
     names: Mapping[str, str]
 
@@ -94,9 +94,10 @@ class ProcessHosts:
 
     Args:
         config: Settings, given to each worker.
-        count: How many.
-        logs: What they write into the log.
-        worker: What runs in each; taken from :mod:`cv_engine.live.worker.worker` where ``None``.
+        count: Number of workers.
+        logs: What the workers write into the log.
+        worker: What runs in each process; :class:`cv_engine.live.worker.worker.Worker` where
+            ``None``.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class ProcessHosts:
         """Starts a process.
 
         Raises:
-            HostError: There are too many already, or there is no memory for it.
+            HostError: There are too many processes, or there is not enough memory.
         """
         try:
             return ProcessHost(self._worker, self._config, slot, self._logs)
@@ -130,14 +131,15 @@ class ProcessHosts:
 class ProcessHost:
     """One worker process.
 
-    It gets its settings, which hold the cameras' passwords, through a pipe: neither its arguments
-    nor its environment show them. When this program is gone it notices by the pipe, and ends.
+    The settings, which hold the cameras' passwords, go through a pipe: neither the process's
+    arguments nor its environment show them. When this program is gone, the pipe closes and the
+    process ends.
 
     Args:
-        worker: What runs in it.
+        worker: What runs in the process.
         config: Settings.
-        name: The worker's name.
-        logs: What it writes into the log.
+        name: Name of the worker.
+        logs: What the process writes into the log.
     """
 
     def __init__(self, worker: WorkerClass, config: Any, name: str, logs: Logs) -> None:
@@ -146,9 +148,9 @@ class ProcessHost:
         self._process = context.Process(
             target=_run, args=(theirs, worker, config, name, logs), name=name, daemon=True
         )
-        # Ctrl-C comes to all processes of a terminal: blocked here, it is blocked there from the
-        # first moment, and comes to this one a little later. What multiprocessing starts with the
-        # first process would take the block away again, so it is started before.
+        # Ctrl-C reaches all processes of a terminal. Blocked here, the signal is blocked in the new
+        # process from the start, and reaches this one a little later. The resource tracker, which
+        # multiprocessing starts with the first process, would unblock it, so is started before.
         resource_tracker.ensure_running()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -160,10 +162,10 @@ class ProcessHost:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
         self._assigned = AssignedCameras()
-        self._told: tuple[int, WorkerStatus] | None = None
-        self._complaint = ""
-        # Reads in a thread of its own: a process that hangs in the middle of a message must not
-        # hang this one.
+        self._reported: tuple[int, WorkerStatus] | None = None
+        self._error = ""
+        # A thread of its own reads: a process that hangs in the middle of a message must not hang
+        # this one.
         self._reader = threading.Thread(target=self._listen, name=f"{name}-listener", daemon=True)
         self._reader.start()
 
@@ -174,12 +176,12 @@ class ProcessHost:
 
     @property
     def failure(self) -> str:
-        """Why it ended: what it said itself, or its exit code or signal."""
+        """Why the process ended: its own message, or its exit code or signal."""
         code = self._process.exitcode
         if code is not None:
-            self._reader.join(_JOIN_S)  # what it said last is in the pipe
-        if code is None or self._complaint:
-            return self._complaint
+            self._reader.join(_JOIN_S)  # its last message is in the pipe
+        if code is None or self._error:
+            return self._error
         if code < 0:
             return f"its process was ended by {signal.Signals(-code).name}"
         return f"its process ended with exit code {code}"
@@ -191,34 +193,35 @@ class ProcessHost:
 
     @property
     def holds(self) -> frozenset[str]:
-        """The cameras that it may be watching."""
+        """The cameras that the worker may be watching."""
         return self._assigned.cameras
 
     def assign(self, cameras: Sequence[str]) -> None:
-        """Asks it to watch these cameras and no others."""
+        """Asks the worker to watch these cameras and no others."""
         self._send((self._assigned.request(cameras), tuple(cameras)))
 
     def status(self) -> WorkerStatus | None:
-        """What it told last."""
-        if self._told is None:
+        """What the worker reported last."""
+        reported = self._reported  # read once: the reading thread replaces it
+        if reported is None:
             return None
-        self._assigned.acknowledge(*self._told)
-        return self._told[1]
+        self._assigned.acknowledge(*reported)
+        return reported[1]
 
     def stop(self) -> None:
-        """Asks it to keep where everything stands, and to end."""
+        """Asks the worker to write all checkpoints and to end."""
         self._send(None)
 
     def kill(self) -> None:
-        """Ends it at once where it runs, and frees the pipe."""
+        """Ends the process at once where it runs, and frees the pipe."""
         if self._process.is_alive():
             self._process.kill()
         self._process.join(_JOIN_S)
-        self._reader.join(_JOIN_S)  # the pipe's other end is closed: it is through, or soon
+        self._reader.join(_JOIN_S)  # the pipe's other end is closed, so reading ends
         self._pipe.close()
 
     def _send(self, message: _Message | None) -> None:
-        with suppress(OSError):  # gone, which the dispatcher sees by itself
+        with suppress(OSError):  # the process is gone, which the dispatcher sees by itself
             self._pipe.send(message)
 
     def _listen(self) -> None:
@@ -226,13 +229,13 @@ class ProcessHost:
             while True:
                 message = self._pipe.recv()
                 if isinstance(message, str):
-                    self._complaint = message
+                    self._error = message
                 else:
-                    self._told = message
+                    self._reported = message
 
 
 def _run(pipe: Connection, worker: WorkerClass, config: Any, name: str, logs: Logs) -> None:
-    """What runs in the process."""
+    """Runs in the new process."""
     logs.configure(worker=name)
     faulthandler.enable()
     try:
@@ -242,66 +245,67 @@ def _run(pipe: Connection, worker: WorkerClass, config: Any, name: str, logs: Lo
         with suppress(OSError):
             pipe.send(f"{type(error).__name__}: {error}")
         sys.stderr.flush()
-        os._exit(1)  # not waiting for the worker's threads, which may go on watching
+        os._exit(1)  # without waiting for the worker's threads, which may still be watching
 
 
 class _WorkerServer:
-    """Serves a worker in its process: follows what the pipe asks, and tells how it stands."""
+    """Serves a worker in its process: follows the requests of the pipe, and reports the status."""
 
     def __init__(self, pipe: Connection, worker: Watching) -> None:
         self._pipe = pipe
         self._worker = worker
-        self._asked: SimpleQueue[_Message | None] = SimpleQueue()
+        self._requests: SimpleQueue[_Message | None] = SimpleQueue()
         self._followed = 0
-        self._sending = threading.Lock()
+        self._send_lock = threading.Lock()
 
     def serve(self) -> None:
         """Returns when asked to stop, or when the program that started this process is gone."""
-        signal.signal(signal.SIGTERM, lambda *_: self._asked.put(None))
-        threading.Thread(target=self._hear, daemon=True).start()
+        signal.signal(signal.SIGTERM, lambda *_: self._requests.put(None))
+        threading.Thread(target=self._receive, daemon=True).start()
         self._worker.start()
-        threading.Thread(target=self._tell_on, daemon=True).start()
-        while (message := self._next()) is not None:
+        threading.Thread(target=self._report_periodically, daemon=True).start()
+        while (message := self._next_request()) is not None:
             number, cameras = message
             self._worker.watch(cameras)
             self._followed = number
-            self._tell()
+            self._report()
         threading.Thread(target=_end_in_time, daemon=True).start()
         self._worker.stop(STOP_S)
 
-    def _next(self) -> _Message | None:
-        """Waits for a message; of several only the last counts, and before all that to stop."""
-        message = self._asked.get()
+    def _next_request(self) -> _Message | None:
+        """Waits for a request; of several only the latest counts, and any request to stop."""
+        message = self._requests.get()
         while message is not None:
             try:
-                message = self._asked.get_nowait()
+                message = self._requests.get_nowait()
             except Empty:
                 break
         return message
 
-    def _hear(self) -> None:
-        """Takes messages off the pipe at once, whatever the worker is busy with."""
+    def _receive(self) -> None:
+        """Takes requests off the pipe at once, whatever the worker is busy with."""
         message: _Message | None = (0, ())
         while message is not None:
             try:
                 message = self._pipe.recv()
             except (EOFError, OSError):
                 message = None
-            self._asked.put(message)
+            self._requests.put(message)
 
-    def _tell_on(self) -> None:
+    def _report_periodically(self) -> None:
         while self._worker.alive:
-            self._tell()
-            time.sleep(TOLD_EVERY_S)
-        self._asked.put(None)  # what ended it, stopping it tells
+            self._report()
+            time.sleep(REPORTED_EVERY_S)
+        self._requests.put(None)  # stopping it raises what ended it
 
-    def _tell(self) -> None:
-        with self._sending, suppress(OSError):
-            number = self._followed  # before the status, which may be newer than this, never older
+    def _report(self) -> None:
+        with self._send_lock, suppress(OSError):
+            # Read before the status: the status may be newer than this request, but never older.
+            number = self._followed
             self._pipe.send((number, self._worker.status()))
 
 
 def _end_in_time() -> None:
-    """Ends a process whose worker hangs when it is to stop."""
+    """Ends the process where its worker hangs while stopping."""
     time.sleep(_END_S)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Where a stream is and who may ask for it, with the secret kept out of every text."""
+"""The address of a stream and the credentials for it, with the secret kept out of every text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cv_engine.live.stream.errors import AddressError
 Transport = Literal["tcp", "udp"]
 
 _HIDDEN = "***"
-# Secrets shorter than this are not searched for in messages: hiding every "a" helps nobody.
+# Secrets shorter than this are not searched for in messages: hiding every "a" would help no one.
 _SHORTEST_SECRET = 3
 
 
@@ -23,10 +23,10 @@ class Address:
     """A stream's address.
 
     Attributes:
-        url: Without user and password; safe to show.
-        user: Who asks for it; empty for nobody.
-        transport: How RTSP pictures travel.
-        password: Never shown.
+        url: Address without user and password; safe to show.
+        user: User name; empty where none is needed.
+        transport: How RTP packets are transported.
+        password: Password of the user; never shown.
     """
 
     url: str
@@ -44,16 +44,16 @@ class Address:
         transport: Transport = "tcp",
         environment: Mapping[str, str] = os.environ,
     ) -> Address:
-        """An address from settings; user and password may also stand within the URL.
+        """An address from settings; user and password may also be part of the URL.
 
         Raises:
-            AddressError: The URL is none, or the variable named by ``password_env`` is not set.
+            AddressError: The URL is invalid, or the variable named by ``password_env`` is not set.
         """
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise AddressError("the url is no address; check its port and brackets") from None
+            raise AddressError("the url is not an address; check its port and brackets") from None
         if not parts.hostname:
             raise AddressError("the url names no host")
         if password_env is not None:
@@ -64,9 +64,9 @@ class Address:
                     "it should hold the camera's password"
                 )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        place = parts._replace(netloc=host if port is None else f"{host}:{port}")
+        bare = parts._replace(netloc=host if port is None else f"{host}:{port}")
         return cls(
-            place.geturl(),
+            bare.geturl(),
             user or unquote(parts.username or ""),
             transport,
             password or unquote(parts.password or ""),
@@ -74,25 +74,25 @@ class Address:
 
     @property
     def scheme(self) -> str:
-        """The protocol, in small letters."""
+        """The protocol, in lower case."""
         return urlsplit(self.url).scheme.lower()
 
     @property
     def host(self) -> str:
-        """The machine's name or number."""
+        """The host name or IP address."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def with_credentials(self) -> str:
-        """The URL that opens the stream: only for the library that opens it."""
+        """The URL with user and password: only for the library that opens the stream."""
         if not self.user and not self.password:
             return self.url
         parts = urlsplit(self.url)
-        who = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        return parts._replace(netloc=f"{who}@{parts.netloc}").geturl()
+        credentials = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        return parts._replace(netloc=f"{credentials}@{parts.netloc}").geturl()
 
     def hide(self, text: str) -> str:
-        """A message of a library, with whatever it repeats of the credentials taken out."""
+        """A library's message, with the credentials that it repeats removed."""
         text = text.replace(self.with_credentials, self.url)
         for secret in {self.password, quote(self.password, safe="")}:
             if len(secret) >= _SHORTEST_SECRET:

@@ -1,4 +1,4 @@
-"""An open stream: its compressed pictures as they arrive."""
+"""An open stream: its encoded frames as they arrive."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Connection:
     """One connection to a stream.
 
     Args:
-        address: Where it is.
-        stall_s: Longest wait for the next picture, seconds.
+        address: Address of the stream.
+        stall_s: Longest wait for the next frame, seconds.
 
     Raises:
-        StreamError: It cannot be opened.
+        StreamError: The stream cannot be opened.
     """
 
     def __init__(self, address: Address, stall_s: float) -> None:
@@ -41,10 +41,10 @@ class Connection:
             raise StreamError(_reason(error, address)) from None
 
     def __iter__(self) -> Iterator[EncodedFrame]:
-        """Yields pictures as they arrive.
+        """Yields frames as they arrive.
 
         Raises:
-            StreamError: No more are coming.
+            StreamError: No more frames come.
         """
         try:
             yield from self._stream
@@ -52,7 +52,7 @@ class Connection:
             raise StreamError(_reason(error, self._address)) from None
 
     def close(self) -> None:
-        """Lets the connection go."""
+        """Closes the connection."""
         self._stream.close()
 
 
@@ -61,27 +61,27 @@ def _opened(address: Address, stall_s: float) -> DirectStream | DemuxedStream:
         try:
             return DirectStream(address, OPEN_S, stall_s)
         except UnknownFormatError:
-            pass  # FFmpeg knows more
+            pass  # FFmpeg knows more formats
     return DemuxedStream(address, OPEN_S, stall_s)
 
 
 def _reason(error: Exception, address: Address) -> str:
-    """What went wrong, in words for people."""
+    """What went wrong, as a message for people."""
     if isinstance(error, av.error.HTTPUnauthorizedError):
         return "the camera refuses user or password"
     if isinstance(error, (av.error.ExitError, TimeoutError)):
         return "no answer in time"
     if isinstance(error, av.error.InvalidDataError):
-        return "what it sends is no stream"
-    unreached = getattr(error, "errno", None) == errno.EIO and not _is_known(address.host)
-    if unreached or isinstance(error, socket.gaierror):
+        return "what it sends is not a stream"
+    unreachable = getattr(error, "errno", None) == errno.EIO and not _is_known(address.host)
+    if unreachable or isinstance(error, socket.gaierror):
         return f"there is no host named {address.host}, or the name service does not answer"
     text = getattr(error, "strerror", None) or str(error)
     return address.hide(text)
 
 
 def _is_known(host: str) -> bool:
-    """Whether a name leads to a machine; FFmpeg only says that something went wrong."""
+    """Whether a name resolves to an address; FFmpeg only reports an input/output error."""
     try:
         socket.getaddrinfo(host, None)
     except (OSError, UnicodeError):

@@ -23,28 +23,28 @@ from cv_engine.video.timeline import Timeline
 if TYPE_CHECKING:
     from av.packet import Packet
 
-# The stream's description tells all that is needed; FFmpeg would read on for five seconds to be sure
-# of the rate.
+# The stream's description holds all that is needed; FFmpeg would read on for five seconds to be
+# sure of the rate.
 _PROBE_US = 100_000
 _PROBE_BYTES = 1_000_000
 _WAITED_S = 0.005
-# How long packets that overtook others are waited for over UDP, microseconds.
+# Longest wait for packets that others have overtaken over UDP, microseconds.
 _REORDER_US = 300_000
 _TO_ANNEX_B = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _MP4_HEADER = 1  # first byte of a codec header in MP4's form, not Annex B's
 
 
 class DemuxedStream:
-    """One connection to a stream.
+    """A connection to a stream through FFmpeg: any protocol, container and codec that FFmpeg reads.
 
     Args:
-        address: Where it is.
-        open_s: Longest wait until it is open, seconds.
-        stall_s: Longest wait for the next picture, seconds.
+        address: Address of the stream.
+        open_s: Longest wait until the stream is open, seconds.
+        stall_s: Longest wait for the next frame, seconds.
 
     Raises:
-        StreamError: It cannot be opened.
-        av.FFmpegError, OSError, ValueError: Likewise.
+        StreamError: The stream has no video in a known format.
+        av.FFmpegError, OSError, ValueError: FFmpeg cannot open the stream.
     """
 
     def __init__(self, address: Address, open_s: float, stall_s: float) -> None:
@@ -63,37 +63,37 @@ class DemuxedStream:
             raise
 
     def __iter__(self) -> Iterator[EncodedFrame]:
-        """Yields pictures as they arrive.
+        """Yields frames as FFmpeg delivers them.
 
         Raises:
-            StreamError: No more are coming.
-            av.FFmpegError, OSError, ValueError: Likewise.
+            StreamError: The stream has ended, or no frame came for ``stall_s``.
+            av.FFmpegError, OSError, ValueError: FFmpeg reports an error.
         """
         timeline = Timeline.of(self._stream)
-        naps = self._address.transport == "tcp"
+        paced = self._address.transport == "tcp"
         asked_s = time.monotonic()
         for packet in self._container.demux(self._stream):
             arrived_s = time.monotonic()
-            for picture in self._filtered(packet) if packet.size else ():
-                key = picture.is_keyframe
-                # Asked of key frames only: they come often enough to tell the time by.
-                sent_at = _sent_at(picture) if key else None
-                media_s = timeline.place(picture)
-                yield EncodedFrame(picture, media_s, key, arrived_s, sent_at, self._format)
-            # It has taken all there is where it had to wait for the last picture.
-            if naps and arrived_s - asked_s > _WAITED_S:
+            for filtered in self._filtered(packet) if packet.size else ():
+                key = filtered.is_keyframe
+                # Key frames only: they come often enough to keep the clock right.
+                sent_at = _sent_at(filtered) if key else None
+                media_s = timeline.place(filtered)
+                yield EncodedFrame(filtered, media_s, key, arrived_s, sent_at, self._format)
+            # All there is has been read where the last packet had to be waited for.
+            if paced and arrived_s - asked_s > _WAITED_S:
                 sleep_until_next_batch()
             asked_s = time.monotonic()
-        # A camera that falls silent ends like one that says so.
+        # FFmpeg ends the loop the same way for a silent camera as for one that closes the stream.
         silent_s = time.monotonic() - asked_s
         late = silent_s >= self._stall_s
-        raise StreamError("no more pictures come" if late else "the stream has ended")
+        raise StreamError("no more frames come" if late else "the stream has ended")
 
     def _filtered(self, packet: Packet[VideoStream]) -> list[Packet[VideoStream]]:
         return [packet] if self._filter is None else self._filter.filter(packet)
 
     def close(self) -> None:
-        """Lets the connection go."""
+        """Closes the connection."""
         self._container.close()
 
 
@@ -116,8 +116,8 @@ def _options(address: Address, open_s: float) -> dict[str, str]:
 def _video_of(container: InputContainer) -> VideoStream:
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream) or stream.codec_context is None:
-        raise StreamError("the stream has no pictures in a known format")
-    # Sound is thrown away as early as possible.
+        raise StreamError("the stream has no video in a known format")
+    # Audio is discarded as early as possible.
     for other in container.streams:
         if other is not stream:
             other.discard = Discard.all

@@ -1,4 +1,4 @@
-"""An open RTSP stream over TCP, read as cheaply as may be: what nearly all cameras send."""
+"""An open RTSP stream over TCP, read at little cost: what nearly all cameras send."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from av.video.stream import VideoStream
 from cv_engine.live.encoded_frame import EncodedFrame, StreamFormat
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.pacing import sleep_until_next_batch
-from cv_engine.live.stream.rtp import Depacketizer, Picture, SenderReport
+from cv_engine.live.stream.rtp import AccessUnit, Depacketizer, SenderReport
 from cv_engine.live.stream.rtsp import Session
 from cv_engine.video.timeline import USUAL_RATE, Timeline
 
 
 class DirectStream:
-    """One connection to a camera that sends H.264 or H.265 by RTSP over TCP.
+    """A connection to a camera that sends H.264 or H.265 by RTSP over TCP, without FFmpeg.
 
     Args:
-        address: Where it is.
-        open_s: Longest wait until it is open, seconds.
-        stall_s: Longest wait for the next picture, seconds.
+        address: Address of the camera's stream.
+        open_s: Longest time until the session is set up, seconds.
+        stall_s: Longest time without a frame before the stream counts as lost, seconds.
 
     Raises:
-        StreamError: It cannot be opened.
-        UnknownFormatError: It sends something else.
-        OSError: The line.
+        StreamError: The camera refuses, or does not answer in RTSP.
+        UnknownFormatError: The stream is not H.264 or H.265, or the camera redirects.
+        OSError: The network connection fails.
     """
 
     def __init__(self, address: Address, open_s: float, stall_s: float) -> None:
@@ -43,11 +43,11 @@ class DirectStream:
         self._format: StreamFormat | None = None
 
     def __iter__(self) -> Iterator[EncodedFrame]:
-        """Yields pictures as they arrive.
+        """Starts the stream and yields each frame once it is complete.
 
         Raises:
-            StreamError: No more are coming.
-            OSError: The line.
+            StreamError: The camera refuses to play, or ends the stream.
+            OSError: The network connection fails, or no frame came for ``stall_s``.
         """
         self._session.play()
         base = Fraction(1, self._media.clock_rate)
@@ -55,58 +55,57 @@ class DirectStream:
         timeline = Timeline(base, max(1, round(1 / (rate * base))))
         heard_s = time.monotonic()
         while True:
-            all_of_it = self._session.fill(heard_s + self._stall_s - time.monotonic())
+            emptied = self._session.fill(heard_s + self._stall_s - time.monotonic())
             arrived_s = time.monotonic()
-            for picture in self._received():
+            for unit in self._received():
                 heard_s = arrived_s
-                form = self._format or self._form_of(picture)
-                if form is not None:
-                    self._format = form
-                    yield self._arrival(picture, timeline, arrived_s, form)
+                self._format = self._format or self._format_of(unit)
+                if self._format is not None:
+                    yield self._frame(unit, timeline, arrived_s, self._format)
             self._session.keep_alive(arrived_s)
-            if all_of_it:
+            if emptied:
                 sleep_until_next_batch()
 
     def close(self) -> None:
-        """Lets the connection go."""
+        """Ends the session and closes the connection."""
         self._session.close()
 
-    def _received(self) -> list[Picture]:
+    def _received(self) -> list[AccessUnit]:
         buffer = self._session.buffer
-        pictures, reports = self._session.packets()
+        media, reports = self._session.packets()
         for start, stop in reports:
             self._report = SenderReport.of(buffer, start, stop) or self._report
-        return self._depacketizer.feed(buffer, pictures)
+        return self._depacketizer.feed(buffer, media)
 
-    def _form_of(self, picture: Picture) -> StreamFormat | None:
-        """The stream's format, ``None`` where it does not show in this picture."""
+    def _format_of(self, unit: AccessUnit) -> StreamFormat | None:
+        """The stream's format, ``None`` where this access unit does not contain it."""
         media = self._media
-        size = _size_of(media.codec, media.header + picture.data)
+        size = _size_of(media.codec, media.header + unit.data)
         if size is None:
             return None
         return StreamFormat(media.codec, media.header, *size, Fraction(1, media.clock_rate))
 
-    def _arrival(
-        self, picture: Picture, timeline: Timeline, arrived_s: float, form: StreamFormat
+    def _frame(
+        self, unit: AccessUnit, timeline: Timeline, arrived_s: float, form: StreamFormat
     ) -> EncodedFrame:
-        packet = cast("Packet[VideoStream]", Packet(picture.data))
-        packet.pts, packet.time_base = picture.ticks, form.time_base
-        packet.is_keyframe, packet.is_corrupt = picture.key, not picture.whole
+        packet = cast("Packet[VideoStream]", Packet(unit.data))
+        packet.pts, packet.time_base = unit.ticks, form.time_base
+        packet.is_keyframe, packet.is_corrupt = unit.key, not unit.whole
         media_s = timeline.place(packet)
-        # Asked of key frames only: they come often enough to tell the time by.
-        sent_at = self._sent_at(picture) if picture.key else None
-        return EncodedFrame(packet, media_s, picture.key, arrived_s, sent_at, form)
+        # Key frames only: they come often enough to keep the clock right.
+        sent_at = self._sent_at(unit) if unit.key else None
+        return EncodedFrame(packet, media_s, unit.key, arrived_s, sent_at, form)
 
-    def _sent_at(self, picture: Picture) -> float | None:
+    def _sent_at(self, unit: AccessUnit) -> float | None:
         """The camera's time from its last report, seconds since 1970."""
         if self._report is None:
             return None
-        ahead = picture.ticks - self._depacketizer.ticks_at(self._report.stamp)
+        ahead = unit.ticks - self._depacketizer.ticks_at(self._report.stamp)
         return self._report.sent_at + ahead / self._media.clock_rate
 
 
 def _size_of(codec: str, data: bytes) -> tuple[int, int] | None:
-    """Width and height of a picture; ``None`` where the data do not tell."""
+    """Width and height in pixels; ``None`` where the data hold no parameter sets."""
     try:
         with av.open(io.BytesIO(data), format=codec) as container:
             context = container.streams.video[0].codec_context

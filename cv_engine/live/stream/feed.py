@@ -32,7 +32,8 @@ class Feed:
         clock: Tells when a picture was taken.
         ring: Keeps the last seconds.
         sampler: Picks what is looked at.
-        offer: Takes what is due.
+        offer: Takes a sample that is due; returns how many samples were dropped for it, and
+            whether decoding has to restart at the next key frame.
         status: Where to note how it goes.
     """
 
@@ -46,7 +47,7 @@ class Feed:
         clock: CaptureClock,
         ring: RingBuffer,
         sampler: LiveSampler,
-        offer: Callable[[DueSample], None],
+        offer: Callable[[DueSample], tuple[int, bool]],
         status: CameraStatus,
     ) -> None:
         self._name = name
@@ -89,7 +90,7 @@ class Feed:
         """Tells of silence; to be called every second or so."""
         silent_s = self._clock.now() - self._latest_s
         if silent_s > _STALLED * self._stall_s:
-            self._turn(StreamState.STALLED, "no pictures come", only_from=StreamState.LIVE)
+            self._turn(StreamState.STALLED, "no frames come", only_from=StreamState.LIVE)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -139,7 +140,10 @@ class Feed:
             self._sampler.lost()
         due = self._sampler.take(steady_s, encoded)
         if due is not None:
-            self._offer(due)
+            dropped, broken = self._offer(due)
+            status.dropped += dropped
+            if broken:
+                self.lost()
 
     def _failed(self, why: str) -> float:
         """Notes a failure; gives the pause before the next attempt, seconds."""
@@ -156,7 +160,7 @@ class Feed:
         with self._turning:
             if self._life.state is to or only_from not in (None, self._life.state):
                 return
-            self._life.turn(to, self._clock.now(), why)
+            self._life.transition(to, self._clock.now(), why)
             self._tell()
         if to is StreamState.LIVE:
             structlog.get_logger(__name__).info("stream live", camera=self._name)

@@ -1,4 +1,4 @@
-"""Proof of a password by HTTP's ways, which RTSP shares: Basic (RFC 7617) and Digest (RFC 7616)."""
+"""HTTP authentication, which RTSP shares: Basic (RFC 7617) and Digest (RFC 7616)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 @dataclass(slots=True)
 class HttpAuth:
-    """What a server wants to see before it answers.
+    """A server's challenge, and the client's responses to it.
 
     Attributes:
-        realm: For which a password is asked.
-        algorithm: Of the digest; empty for Basic, which sends the password itself.
-        nonce: What makes each digest another.
-        qop: Whether each request is numbered.
-        opaque: To be repeated; empty where nothing is.
+        realm: Protection space that the password is for.
+        algorithm: Hash of the digest; empty for Basic, which sends the password itself.
+        nonce: Value of the server that makes each digest different.
+        qop: Whether requests are numbered (quality of protection ``auth``).
+        opaque: Value that the client returns unchanged; empty where there is none.
     """
 
     realm: str
@@ -33,9 +33,9 @@ class HttpAuth:
 
     @classmethod
     def of(cls, headers: Sequence[str]) -> HttpAuth | None:
-        """The safest challenge among a server's ``WWW-Authenticate``; ``None`` where none is known."""
-        known = [challenge for challenge in map(cls._parsed, headers) if challenge is not None]
-        return max(known, key=lambda challenge: challenge._strength, default=None)
+        """The safest of a server's ``WWW-Authenticate`` headers; ``None`` where none is known."""
+        known = [auth for auth in map(cls._parsed, headers) if auth is not None]
+        return max(known, key=lambda auth: auth._strength, default=None)
 
     @classmethod
     def _parsed(cls, header: str) -> HttpAuth | None:
@@ -65,7 +65,7 @@ class HttpAuth:
     def _strength(self) -> int:
         return ["", *_HASHES].index(self.algorithm)
 
-    def answer(
+    def authorization(
         self,
         method: str,
         uri: str,
@@ -74,33 +74,35 @@ class HttpAuth:
         *,
         random: Callable[[int], str] = secrets.token_hex,
     ) -> str:
-        """The ``Authorization`` of a request.
+        """The ``Authorization`` header of a request.
 
         Args:
-            method: Of the request.
-            uri: Of the request.
-            user: Who asks.
-            password: Their password.
-            random: Makes so many random bytes, in hexadecimal digits.
+            method: Method of the request.
+            uri: Address of the request.
+            user: User name.
+            password: Password of the user.
+            random: Returns this many random bytes, in hexadecimal digits.
         """
         if not self.algorithm:
             return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-        who = self._hash(f"{user}:{self.realm}:{password}")
-        what = self._hash(f"{method}:{uri}")
+        secret = self._hash(f"{user}:{self.realm}:{password}")
+        request = self._hash(f"{method}:{uri}")
         fields = {"username": user, "realm": self.realm, "nonce": self.nonce, "uri": uri}
-        bare = {"algorithm": self.algorithm}
+        unquoted = {"algorithm": self.algorithm}
         if self.qop:
             self._count += 1
-            count, own = f"{self._count:08x}", random(8)
-            fields["response"] = self._hash(f"{who}:{self.nonce}:{count}:{own}:auth:{what}")
-            fields["cnonce"] = own
-            bare |= {"qop": "auth", "nc": count}
+            count, cnonce = f"{self._count:08x}", random(8)
+            fields["response"] = self._hash(
+                f"{secret}:{self.nonce}:{count}:{cnonce}:auth:{request}"
+            )
+            fields["cnonce"] = cnonce
+            unquoted |= {"qop": "auth", "nc": count}
         else:
-            fields["response"] = self._hash(f"{who}:{self.nonce}:{what}")
+            fields["response"] = self._hash(f"{secret}:{self.nonce}:{request}")
         if self.opaque:
             fields["opaque"] = self.opaque
         quoted = [f'{name}="{_escaped(value)}"' for name, value in fields.items()]
-        return "Digest " + ", ".join([*quoted, *(f"{n}={v}" for n, v in bare.items())])
+        return "Digest " + ", ".join([*quoted, *(f"{n}={v}" for n, v in unquoted.items())])
 
     def _hash(self, text: str) -> str:
         return _HASHES[self.algorithm](text.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Compressed pictures put together from RTP packets, and the camera's clock from RTCP reports.
+"""Access units assembled from RTP packets, and the camera's clock from RTCP sender reports.
 
-H.264 by RFC 6184 (single units, STAP-A and FU-A) and H.265 by RFC 7798 (single units, AP and FU): what is
-sent in the order in which it is decoded, as every camera does.
+H.264 by RFC 6184 (single NAL units, STAP-A and FU-A) and H.265 by RFC 7798 (single NAL units, AP
+and FU), both sent in decoding order, as every camera does.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cv_engine.live.stream.sdp import START
+from cv_engine.live.stream.sdp import START_CODE
 
 _HEAD_BYTES = 12
 _VERSION = 2
 _PADDED, _EXTENDED = 0x20, 0x10
-_LAST = 0x80  # of a picture
+_MARKER = 0x80  # last packet of an access unit
 _head = struct.Struct(">BBHI").unpack_from
 _report = struct.Struct(">BBHIIII").unpack_from
 _SENDER_REPORT = 200
 _SENDER_REPORT_BYTES = 28
 _NTP_TO_UNIX_S = 2_208_988_800  # from 1900 to 1970
 _WRAP = 1 << 32
-# Parts of one picture beyond which it is given up, bytes.
+# Size beyond which an access unit is discarded, bytes.
 _MOST_BYTES = 16 << 20
-_BEGINS, _ENDS = 0x80, 0x40  # of a unit that is sent in fragments
+_BEGINS, _ENDS = 0x80, 0x40  # flags of a fragment of a NAL unit
 _RECOVERY_POINT = 6
 
 
 class _Form(NamedTuple):
-    """How a codec's units begin: with ``header`` bytes, the first of which tells the unit's kind."""
+    """The header of a codec's NAL units: ``header`` bytes, the first of which holds the type."""
 
     shift: int
     mask: int
@@ -47,17 +47,17 @@ _FORMS = {
 
 
 Span = tuple[int, int]
-"""Where a packet begins and ends in a buffer."""
+"""Start and end of a packet in a buffer."""
 
 
-class Picture(NamedTuple):
-    """A compressed picture.
+class AccessUnit(NamedTuple):
+    """A compressed frame: the NAL units with one timestamp.
 
     Attributes:
-        data: Its units, each after a start code.
-        ticks: Its timestamp, which goes on where RTP's begins anew.
-        key: Whether it can be decoded alone.
-        whole: Whether no part of it is known to be missing.
+        data: The NAL units, each after a start code.
+        ticks: Timestamp, which continues where RTP's 32 bits wrap around.
+        key: Whether the frame can be decoded alone.
+        whole: Whether no part of the frame is known to be missing.
     """
 
     data: bytes
@@ -67,42 +67,42 @@ class Picture(NamedTuple):
 
 
 class Depacketizer:
-    """Puts pictures together.
+    """Assembles access units from RTP packets.
 
     Args:
         codec: ``h264`` or ``hevc``.
-        payload_type: What RTP calls it; other packets are passed over.
+        payload_type: RTP payload type of the video; other packets are ignored.
     """
 
     def __init__(self, codec: str, payload_type: int) -> None:
         self._payload_type = payload_type
         self._form = _FORMS[codec]
-        self._plain = _VERSION << 14 | payload_type  # how a header begins that has no additions
-        self._fragment = struct.Struct(f">HHI4x{self._form.header}xB")  # with such a header
-        self._ready: list[Picture] = []
+        self._plain = _VERSION << 14 | payload_type  # first 16 bits of a header without extras
+        self._fragment = struct.Struct(f">HHI4x{self._form.header}xB")  # after such a header
+        self._ready: list[AccessUnit] = []
         self._parts: list[bytes | bytearray] = []
         self._bytes = 0
         self._key = False
         self._whole = True
-        self._follows = True  # nothing is missing between it and the picture before
-        self._in_unit = False  # a unit that is sent in fragments has begun
+        self._follows = True  # no packet is missing before it
+        self._in_unit = False  # a fragmented NAL unit has begun
         self._next: int | None = None  # sequence number
         self._stamp: int | None = None
         self._ticks = 0
 
-    def feed(self, buffer: bytearray, packets: Iterable[Span]) -> list[Picture]:
+    def feed(self, buffer: bytearray, packets: Iterable[Span]) -> list[AccessUnit]:
         """Takes in RTP packets.
 
         Args:
-            buffer: Where they lie.
-            packets: Where each begins and ends, in the order in which they came.
+            buffer: Received data.
+            packets: Start and end of each packet in ``buffer``, in the order of arrival.
 
         Returns:
-            The pictures that are complete now, in decoding order.
+            The access units that are complete now, in decoding order.
         """
         fragment, least = self._fragment.unpack_from, self._fragment.size
         for start, stop in packets:
-            # Nine in ten go on with a unit that is sent in fragments, and there are hundreds a second.
+            # Nine in ten continue a fragmented NAL unit, and there are hundreds a second.
             if self._in_unit and stop - start > least:
                 kind, sequence, stamp, about = fragment(buffer, start)
                 if (
@@ -120,7 +120,7 @@ class Depacketizer:
         return ready
 
     def _take(self, buffer: bytearray, start: int, stop: int) -> None:
-        """Takes in any packet."""
+        """Takes in a packet of any kind."""
         if stop - start <= _HEAD_BYTES:
             return
         flags, kind, sequence, stamp = _head(buffer, start)
@@ -134,11 +134,11 @@ class Depacketizer:
         self._follow(sequence, stamp)
         if at < stop:
             self._add(buffer, at, stop)
-        if kind & _LAST:
+        if kind & _MARKER:
             self._end()
 
     def _follow(self, sequence: int, stamp: int) -> None:
-        """Takes note of what is missing before a packet, and of the picture that it begins."""
+        """Notes whether a packet is missing before this one, and starts a new access unit."""
         follows = self._next in (None, sequence)
         self._next = sequence + 1 & 0xFFFF
         if not follows:
@@ -149,19 +149,19 @@ class Depacketizer:
             self._follows = follows
 
     def ticks_at(self, stamp: int) -> int:
-        """What an RTP timestamp near the latest one is, gone on where RTP's begins anew."""
+        """An RTP timestamp near the latest one, continued where RTP's 32 bits wrap around."""
         if self._stamp is None:
             return stamp
         ahead = (stamp - self._stamp) % _WRAP
         return self._ticks + (ahead if ahead < _WRAP // 2 else ahead - _WRAP)
 
     def _end(self) -> None:
-        """The picture is complete, or no more of it comes."""
+        """Finishes the access unit: it is complete, or no more of it comes."""
         if self._parts:
             whole = self._whole and not self._in_unit
-            # A key frame needs nothing of what came before.
+            # A key frame does not depend on what came before.
             whole = whole and (self._follows or self._key)
-            self._ready.append(Picture(b"".join(self._parts), self._ticks, self._key, whole))
+            self._ready.append(AccessUnit(b"".join(self._parts), self._ticks, self._key, whole))
         self._parts, self._bytes, self._key = [], 0, False
         self._whole, self._in_unit, self._follows = True, False, True
 
@@ -178,7 +178,7 @@ class Depacketizer:
         elif kind == form.aggregate:
             self._put_several(buffer, at + form.header, stop)
         else:
-            self._whole = False  # not in decoding order: no camera's way
+            self._whole = False  # interleaved, not in decoding order: cameras do not send this
 
     def _put_fragment(self, buffer: bytearray, at: int, stop: int) -> None:
         form = self._form
@@ -192,11 +192,11 @@ class Depacketizer:
             first = buffer[at] & ~(form.mask << form.shift) | kind << form.shift
             self._key |= kind in form.keys
             self._in_unit = True
-            self._put(START + bytes((first,)) + buffer[at + 1 : at + form.header])
+            self._put(START_CODE + bytes((first,)) + buffer[at + 1 : at + form.header])
         if self._in_unit:
             self._put(buffer[begin:stop])
         else:
-            self._whole = False  # its beginning was lost
+            self._whole = False  # the start of the NAL unit was lost
         if about & _ENDS:
             self._in_unit = False
 
@@ -216,7 +216,7 @@ class Depacketizer:
         self._key |= kind in form.keys
         if kind == form.information:
             self._key |= _is_recovery_point(unit)
-        self._put(START + unit)
+        self._put(START_CODE + unit)
 
     def _put(self, part: bytes | bytearray) -> None:
         self._parts.append(part)
@@ -224,7 +224,7 @@ class Depacketizer:
 
 
 def _is_recovery_point(unit: bytearray) -> bool:
-    """Whether supplemental information says that decoding may begin here (H.264, D.1.8)."""
+    """Whether supplemental information marks a recovery point (H.264, D.1.8)."""
     at = 1
     while at + 2 < len(unit):
         kind, at = _sum_of_bytes(unit, at)
@@ -236,7 +236,7 @@ def _is_recovery_point(unit: bytearray) -> bool:
 
 
 def _sum_of_bytes(unit: bytearray, at: int) -> tuple[int, int]:
-    """A number that is the sum of bytes up to the first that is not 255, and what comes after."""
+    """A number coded as bytes of 255 and one smaller byte, and the position after it."""
     total = 0
     while at < len(unit):
         total += unit[at]
@@ -247,11 +247,11 @@ def _sum_of_bytes(unit: bytearray, at: int) -> tuple[int, int]:
 
 
 class SenderReport(NamedTuple):
-    """What a camera says of its clock (RFC 3550, 6.4.1).
+    """A camera's clock at one RTP timestamp (RFC 3550, 6.4.1).
 
     Attributes:
-        sent_at: Its time, seconds since 1970.
-        stamp: RTP's timestamp at that time.
+        sent_at: Time of the camera's clock, seconds since 1970.
+        stamp: RTP timestamp at that time.
     """
 
     sent_at: float
@@ -259,7 +259,7 @@ class SenderReport(NamedTuple):
 
     @classmethod
     def of(cls, buffer: bytearray, start: int, stop: int) -> SenderReport | None:
-        """The report at the beginning of an RTCP packet; ``None`` where there is none."""
+        """The sender report at the start of an RTCP packet; ``None`` where there is none."""
         if stop - start < _SENDER_REPORT_BYTES:
             return None
         _, kind, _, _, seconds, part, stamp = _report(buffer, start)

@@ -1,4 +1,4 @@
-"""The description of a stream (SDP, RFC 8866): where its pictures are and how they are coded."""
+"""The description of a stream (SDP, RFC 8866): where its video is and how it is coded."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from fractions import Fraction
 from cv_engine.live.stream.errors import UnknownFormatError
 
 _CODECS = {"H264": "h264", "H265": "hevc"}
-# Where each codec's parameter sets stand (RFC 6184, 8.1; RFC 7798, 7.1), in the order decoders take.
+# The attributes with each codec's parameter sets, in decoding order (RFC 6184, 8.1; RFC 7798, 7.1).
 _HEADERS = {
     "h264": ("sprop-parameter-sets",),
     "hevc": ("sprop-vps", "sprop-sps", "sprop-pps"),
 }
-#: Stands before each unit of H.264 and H.265 where units follow one another (Annex B).
-START = b"\0\0\0\1"
+#: Start code: precedes each NAL unit in a byte stream of H.264 or H.265 (Annex B).
+START_CODE = b"\0\0\0\1"
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A stream's pictures.
+    """The video of a stream, as its description has it.
 
     Attributes:
-        codec: FFmpeg's name of it.
-        header: Parameter sets, each after a start code; empty where none are told.
-        payload_type: What RTP calls it.
-        clock_rate: Ticks of RTP's timestamps in a second.
-        rate: Pictures per second; ``None`` where not told.
-        control: Where they are asked for, relative to the stream's address.
-        session_control: Where all of the stream is asked for, likewise; empty where not told.
+        codec: FFmpeg's name of the codec.
+        header: Parameter sets, each after a start code; empty where the description has none.
+        payload_type: RTP payload type.
+        clock_rate: Ticks of RTP timestamps in a second.
+        rate: Frames per second; ``None`` where the description does not say.
+        control: Control URL of the video, relative to the stream's address.
+        session_control: Control URL of the whole stream, relative to its address; may be empty.
     """
 
     codec: str
@@ -49,7 +49,7 @@ class _Section:
     attributes: list[tuple[str, str]] = field(default_factory=list)
 
     def get(self, name: str, of: str = "") -> str | None:
-        """An attribute's value, that of one format where ``of`` names it."""
+        """An attribute's value; where ``of`` names a format, the value for that format."""
         for known, value in self.attributes:
             if known == name and of:
                 form, _, rest = value.partition(" ")
@@ -61,31 +61,31 @@ class _Section:
 
 
 def video_of(text: str) -> Media:
-    """The first pictures that a description tells of.
+    """The first video of a description that is H.264 or H.265.
 
     Raises:
-        UnknownFormatError: There are none, or none in H.264 or H.265.
+        UnknownFormatError: There is no video in H.264 or H.265.
     """
-    session, *parts = _sections(text)
-    for part in parts:
-        for form in part.formats:
-            name, _, clock_rate = (part.get("rtpmap", form) or "").partition("/")
+    session, *videos = _sections(text)
+    for video in videos:
+        for form in video.formats:
+            name, _, clock_rate = (video.get("rtpmap", form) or "").partition("/")
             codec = _CODECS.get(name.strip().upper())
             if codec is not None and clock_rate.isdecimal() and int(clock_rate):
                 return Media(
                     codec,
-                    _header(codec, part.get("fmtp", form) or ""),
+                    _header(codec, video.get("fmtp", form) or ""),
                     int(form),
                     int(clock_rate),
-                    _rate(part.get("framerate")),
-                    part.get("control") or "",
+                    _rate(video.get("framerate")),
+                    video.get("control") or "",
                     session.get("control") or "",
                 )
     raise UnknownFormatError
 
 
 def _sections(text: str) -> list[_Section]:
-    """The session's own lines, then those of each part with pictures."""
+    """The session's own lines, then those of each video section."""
     sections = [_Section()]
     section = sections[0]
     for line in text.splitlines():
@@ -107,7 +107,7 @@ def _header(codec: str, settings: str) -> bytes:
         name, _, value = setting.strip().partition("=")
         given[name.lower()] = value
     return b"".join(
-        START + unit for name in _HEADERS[codec] for unit in _units(given.get(name, ""))
+        START_CODE + unit for name in _HEADERS[codec] for unit in _units(given.get(name, ""))
     )
 
 
@@ -116,7 +116,7 @@ def _units(text: str) -> Iterator[bytes]:
         try:
             unit = base64.b64decode(part, validate=True)
         except (binascii.Error, ValueError):
-            continue  # the pictures may bring their own
+            continue  # the stream may carry its own parameter sets
         if unit:
             yield unit
 

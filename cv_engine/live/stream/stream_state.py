@@ -1,4 +1,4 @@
-"""The life of a stream: its states, which may follow which, and how long to wait between attempts."""
+"""The states of a stream, the transitions between them, and the pauses between attempts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from enum import StrEnum
 # Pauses between attempts: the first, and the factor from each to the next.
 _FIRST_PAUSE_S = 1.0
 _FACTOR = 2.0
-# Part of a pause that is left to chance, so that a thousand cameras behind one switch that comes
-# back do not all knock at once.
+# Part of a pause that is random, so that a thousand cameras behind one switch that comes back are
+# not all connected to at once.
 _JITTER = 0.5
 # A stream that has been live for so long has recovered: the next pause is a first one again.
 _RECOVERED_S = 30.0
 
 
 class StreamState(StrEnum):
-    """Where a stream is in its life."""
+    """State of a stream."""
 
     CONNECTING = "connecting"
     LIVE = "live"
@@ -47,16 +47,16 @@ class StreamStateMachine:
     """One stream's state, and since when.
 
     Example:
-        >>> life = StreamStateMachine(StreamState.CONNECTING, since=0.0)
-        >>> life.turn(StreamState.LIVE, 1.5)
-        >>> life.state, life.since
+        >>> machine = StreamStateMachine(StreamState.CONNECTING, since=0.0)
+        >>> machine.transition(StreamState.LIVE, 1.5)
+        >>> machine.state, machine.since
         (<StreamState.LIVE: 'live'>, 1.5)
 
     Attributes:
-        state: Where it is.
-        since: When it came there, seconds on a clock that never jumps.
-        why: What led there, for people; empty where all is well.
-        reconnects: Times that it had to be opened again.
+        state: The present state.
+        since: When the state began, seconds on a clock that never jumps.
+        why: Reason for the state, for people; empty where all is well.
+        reconnects: Times that the stream had to be opened again.
     """
 
     state: StreamState
@@ -64,17 +64,17 @@ class StreamStateMachine:
     why: str = ""
     reconnects: int = 0
 
-    def turn(self, to: StreamState, now: float, why: str = "") -> None:
-        """Goes on to another state.
+    def transition(self, to: StreamState, now: float, why: str = "") -> None:
+        """Enters another state.
 
         Raises:
-            ValueError: That state cannot follow.
+            ValueError: The state cannot follow the present one.
         """
         if to not in _NEXT[self.state]:
             raise ValueError(f"a stream that is {self.state} cannot become {to}")
         if to is StreamState.RECONNECTING:
             self.reconnects += 1
-        # While it is tried again and again, the reason stays that of the last failure.
+        # Between attempts, the reason stays that of the last failure.
         self.why = self.why if to is StreamState.CONNECTING else why
         self.state, self.since = to, now
 
@@ -85,7 +85,7 @@ class Backoff:
 
     Attributes:
         longest_s: The limit, seconds.
-        chance: Gives a number from 0 to 1.
+        chance: Returns a random number from 0 to 1.
     """
 
     longest_s: float
@@ -96,7 +96,7 @@ class Backoff:
         """The pause after a failure, seconds.
 
         Args:
-            live_s: How long the stream had been live before it.
+            live_s: How long the stream had been live before the failure.
         """
         if live_s >= _RECOVERED_S:
             self._failures = 0

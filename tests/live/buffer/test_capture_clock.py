@@ -1,4 +1,4 @@
-"""When a picture was taken: steady for measuring, and UTC for telling, whatever clocks do."""
+"""When a frame was taken: steady for measuring, UTC for reporting, whatever clocks do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cv_engine.live.buffer.capture_clock import ARRIVAL, SENDER_REPORTS, WRONG_C
 from tests.live.encoded_frames import BEGAN_S, HandClock
 
 _HOUR_S = 3600.0
-_STEP_S = 0.04  # 25 pictures per second
+_STEP_S = 0.04  # 25 frames per second
 
 
 def _watch(
@@ -24,10 +24,10 @@ def _watch(
     rate: float = 1.0,
     sent: float | None = None,
 ) -> list[float]:
-    """Pictures that arrive as they are taken; ``rate`` is the speed of the camera's clock.
+    """Frames that arrive as they are taken; ``rate`` is the speed of the camera's clock.
 
     Args:
-        sent: What the camera's clock says, less the machine's.
+        sent: The camera's clock less the machine's, seconds.
     """
     placed = []
     for number in range(round(seconds / _STEP_S)):
@@ -48,7 +48,7 @@ _EVENTS = st.lists(
             st.just("picture"),
             st.floats(-10, 10),  # media time goes on by
             st.floats(0, 5),  # arrives so long after the one before
-            st.one_of(st.none(), st.floats(-100, 100)),  # its sender report says, less the truth
+            st.one_of(st.none(), st.floats(-100, 100)),  # error of its sender report
         ),
         st.tuples(st.just("connected"), st.floats(-1e5, 1e5), st.floats(0, 100), st.none()),
         st.tuples(st.just("set"), st.floats(-1e5, 1e5), st.floats(0, 1), st.none()),
@@ -58,7 +58,7 @@ _EVENTS = st.lists(
 
 
 @given(_EVENTS)
-def test_steady_time_rises_whatever_comes(
+def test_steady_time_always_increases(
     events: list[tuple[str, float, float, float | None]],
 ) -> None:
     machine = HandClock()
@@ -76,14 +76,14 @@ def test_steady_time_rises_whatever_comes(
             sent_at = None if sent is None else machine.wall + sent
             steady_s = clock.place(media_s, machine.monotonic, sent_at)
             assert steady_s > last_s
-            # Nothing is taken after it has arrived, but for the thousandths that make it rise.
+            # No frame is taken after its arrival, except for the milliseconds that keep times increasing.
             assert steady_s <= max(clock.now(), last_s) + 2e-3
             last_s = steady_s
 
 
 @pytest.mark.parametrize("jump_s", [3 * _HOUR_S, -3 * _HOUR_S, 86400 * 400.0, -86400 * 400.0])
 @pytest.mark.parametrize("reports", [False, True])
-def test_a_clock_that_is_set_changes_no_stay_and_all_times_told(
+def test_setting_the_clock_changes_no_stay_length_but_all_reported_times(
     jump_s: float, reports: bool
 ) -> None:
     machine = HandClock()
@@ -91,28 +91,28 @@ def test_a_clock_that_is_set_changes_no_stay_and_all_times_told(
     before = _watch(clock, machine, 20, sent=0.0 if reports else None)
     assert clock.utc(before[-1]) == pytest.approx(_utc(machine.wall), abs=timedelta(seconds=0.6))
     machine.wall += jump_s
-    # The camera's clock is right both times: it is set along with ours.
+    # The camera's clock is right both times: it is set together with ours.
     after = _watch(clock, machine, 20, media_s=20, sent=0.0 if reports else None)
     stay_s = after[-1] - before[0]
     assert stay_s == pytest.approx(40 - _STEP_S, abs=0.01)
     assert clock.utc(after[-1]) == pytest.approx(_utc(machine.wall), abs=timedelta(seconds=0.6))
-    # Of the stay as a whole is told when it was by the clock as it is now.
+    # The whole stay is reported by the clock as it is now.
     told = clock.utc(after[-1]) - clock.utc(before[0])
     assert told.total_seconds() == pytest.approx(stay_s, abs=1e-5)
 
 
-def test_sender_reports_tell_how_long_pictures_are_under_way() -> None:
+def test_sender_reports_give_the_transit_time() -> None:
     machine = HandClock()
     clock = machine.capture()
     (steady_s,) = _watch(clock, machine, _STEP_S, sent=-3.0)
     assert clock.basis == SENDER_REPORTS
     assert clock.delay_s == pytest.approx(3.0, abs=0.05)
     assert clock.utc(steady_s) == pytest.approx(_utc(BEGAN_S - 3.0), abs=timedelta(milliseconds=50))
-    # Between key frames nothing is said: what was said last holds.
+    # There is no report between key frames: the last one holds.
     _watch(clock, machine, 2, media_s=_STEP_S)
     assert clock.basis == SENDER_REPORTS
     assert clock.delay_s == pytest.approx(3.0, abs=0.05)
-    # A new connection may be to a camera that tells nothing.
+    # A new connection may be to a camera without sender reports.
     clock.connected()
     _watch(clock, machine, 2)
     assert clock.basis == ARRIVAL
@@ -120,22 +120,22 @@ def test_sender_reports_tell_how_long_pictures_are_under_way() -> None:
 
 
 @pytest.mark.parametrize("camera_s", [0.0, 2_208_988_800.0, BEGAN_S - _HOUR_S, BEGAN_S + 61])
-def test_a_camera_whose_clock_is_wrong_is_not_believed(camera_s: float) -> None:
+def test_a_camera_clock_that_is_far_off_is_not_used(camera_s: float) -> None:
     machine = HandClock()
     clock = machine.capture()
     for number in range(50):
         sent_at = camera_s + number * _STEP_S if number % 10 == 0 else None
         steady_s = clock.place(number * _STEP_S, machine.monotonic, sent_at)
-        assert clock.basis == WRONG_CLOCK, "also between the key frames, which alone tell"
+        assert clock.basis == WRONG_CLOCK, "also between key frames, which alone have reports"
         assert clock.utc(steady_s) == pytest.approx(_utc(machine.wall), abs=timedelta(seconds=0.6))
         machine.pass_by(_STEP_S)
-    # Once it has been set, it is.
+    # Once the clock has been set, it is used.
     clock.place(50 * _STEP_S, machine.monotonic, machine.wall - 0.2)
     assert clock.basis == SENDER_REPORTS
 
 
 @pytest.mark.parametrize("rate", [0.999, 1.0, 1.001])
-def test_a_camera_whose_clock_runs_fast_or_slow_stays_in_step(rate: float) -> None:
+def test_a_camera_clock_that_runs_fast_or_slow_stays_aligned(rate: float) -> None:
     machine = HandClock()
     clock = machine.capture()
     placed: list[float] = []
@@ -147,23 +147,23 @@ def test_a_camera_whose_clock_runs_fast_or_slow_stays_in_step(rate: float) -> No
 
 
 @given(st.lists(st.floats(0, 1.5), min_size=50, max_size=50))
-def test_the_networks_jitter_is_no_time(late: list[float]) -> None:
-    """Spaced as the camera says, once one picture has come without delay."""
+def test_network_jitter_does_not_change_the_spacing(late: list[float]) -> None:
+    """Spaced as the camera says, once one frame has come without delay."""
     clock = HandClock().capture()
     placed = [
         clock.place(number * 1.0, 1000.0 + number + late_s, None)
         for number, late_s in enumerate([0.0, *late])
     ]
     for number, steady_s in enumerate(placed):
-        # Up to the drift that is allowed for, a thousandth of what has passed.
+        # Up to the allowed drift, a thousandth of the elapsed time.
         assert steady_s - placed[0] == pytest.approx(number, abs=0.06)
 
 
-def test_a_stream_that_paused_is_tied_to_arrival_anew() -> None:
+def test_a_stream_that_paused_is_aligned_to_arrival_again() -> None:
     machine = HandClock()
     clock = machine.capture()
     _watch(clock, machine, 4)
-    machine.pass_by(100)  # the camera's own clock stands still meanwhile
+    machine.pass_by(100)  # the camera's clock stands still meanwhile
     (steady_s,) = _watch(clock, machine, _STEP_S, media_s=4)
     assert steady_s == pytest.approx(clock.now() - _STEP_S, abs=1e-3)
 
@@ -171,17 +171,17 @@ def test_a_stream_that_paused_is_tied_to_arrival_anew() -> None:
 @pytest.mark.parametrize(
     ("off_s", "wall_jump_s"), [(60.0, 0.0), (60.0, 7200.0), (60.0, -7200.0), (0.0, -30.0)]
 )
-def test_time_goes_on_after_a_restart(off_s: float, wall_jump_s: float) -> None:
+def test_steady_time_continues_after_a_restart(off_s: float, wall_jump_s: float) -> None:
     machine = HandClock()
     first = machine.capture()
     last_s = _watch(first, machine, 20)[-1]
     machine.pass_by(off_s)
     machine.wall += wall_jump_s
-    machine.monotonic = 5.0  # the machine was started again as well
+    machine.monotonic = 5.0  # the machine was restarted as well
     second = machine.capture()
-    second.go_on(first.shift_s, last_s)
+    second.resume(first.shift_s, last_s)
     assert second.now() >= last_s
-    if wall_jump_s >= 0:  # what was set ahead cannot be told from time that has passed
+    if wall_jump_s >= 0:  # setting the clock ahead looks like elapsed time
         assert second.now() - last_s == pytest.approx(off_s + wall_jump_s, abs=0.1)
     placed = _watch(second, machine, 20)
     assert placed[0] > last_s
@@ -190,13 +190,11 @@ def test_time_goes_on_after_a_restart(off_s: float, wall_jump_s: float) -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
-def test_what_was_told_before_a_restart_is_told_the_same_after_it(
-    shift_s: float, off_s: float
-) -> None:
-    """Else the same stay would be another finding."""
+def test_utc_of_a_past_time_is_the_same_after_a_restart(shift_s: float, off_s: float) -> None:
+    """Otherwise the same stay would be another finding."""
     machine = HandClock()
 
-    def wall() -> float:  # a clock goes on while it is read
+    def wall() -> float:  # a clock advances while it is read
         machine.wall += 1e-5
         return machine.wall
 
@@ -204,5 +202,5 @@ def test_what_was_told_before_a_restart_is_told_the_same_after_it(
     last_s = machine.wall - shift_s
     began = _utc(last_s - 100 + shift_s)
     machine.pass_by(off_s + 1.0)
-    clock.go_on(shift_s, last_s)
+    clock.resume(shift_s, last_s)
     assert clock.utc(last_s - 100) == began

@@ -1,4 +1,4 @@
-"""The last seconds of a stream: bounded, and kept as files that play and tell the right times."""
+"""The last seconds of a stream: bounded, and kept as clips that play and have the right times."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[EncodedFrame]:
 
 @pytest.fixture
 def clock() -> CaptureClock:
-    """One whose steady time is UTC."""
+    """A clock whose steady time is UTC."""
     return HandClock().capture()
 
 
@@ -52,7 +52,7 @@ def _kept(folder: Path) -> list[Path]:
 
 
 def _shown(path: Path, at_s: list[float]) -> list[int]:
-    """The numbers of the pictures at media times."""
+    """The numbers shown in the frames at these media times."""
     return [number_of(sample.image()) for sample in open_video(path).read(at_s)]
 
 
@@ -60,7 +60,7 @@ def _shown(path: Path, at_s: list[float]) -> list[int]:
     longest_s=st.floats(0.5, 4.0),
     share=st.floats(0.05, 1.5),
 )
-def test_it_is_bounded_in_time_and_in_bytes(
+def test_the_ring_is_bounded_in_time_and_bytes(
     longest_s: float,
     share: float,
     made: list[EncodedFrame],
@@ -89,7 +89,7 @@ def test_it_is_bounded_in_time_and_in_bytes(
         ("mpeg4", ".mkv", 0),
     ],
 )
-def test_what_is_kept_plays_and_is_the_cameras_bit_for_bit(
+def test_a_clip_plays_and_is_bit_exact(
     codec: str, suffix: str, b_frames: int, tmp_path: Path, clock: CaptureClock
 ) -> None:
     made = numbered(tmp_path, 60, gop=10, codec=codec, suffix=suffix, b_frames=b_frames)
@@ -99,7 +99,7 @@ def test_what_is_kept_plays_and_is_the_cameras_bit_for_bit(
     (path,) = _kept(tmp_path / "kept")
     (recording,) = ring.footage("car", clock).recordings
     first_s = recording.began.timestamp() - BEGAN_S
-    last_key_s = 2.5 if codec == "mjpeg" else 2.0  # each of its pictures is a key frame
+    last_key_s = 2.5 if codec == "mjpeg" else 2.0  # every frame is a key frame
     assert first_s == pytest.approx(last_key_s, abs=0.01)
     held = [bytes(each.packet) for each in made]
     start = next(n for n, each in enumerate(made) if each.media_s >= last_key_s - 0.01 and each.key)
@@ -109,17 +109,17 @@ def test_what_is_kept_plays_and_is_the_cameras_bit_for_bit(
         (_units(kept), _units(given)) for kept, given in zip(written, held[start:], strict=True)
     ]
     assert all(kept == given for kept, given in units[1:])
-    # In front of the first one the parameter sets may stand.
+    # The parameter sets may precede the first frame.
     assert units[0][0][-len(units[0][1]) :] == units[0][1]
-    # Each picture is shown at the time at which it was taken.
+    # Each frame is shown at the time at which it was taken.
     wanted = [round(last_key_s * _RATE), 30, 41, 55]
     assert _shown(path, [number / _RATE - first_s for number in wanted]) == wanted
 
 
-def test_what_two_stays_show_is_written_once(
+def test_equal_clips_of_two_stays_are_written_once(
     made: list[EncodedFrame], tmp_path: Path, clock: CaptureClock
 ) -> None:
-    """Where all begins at once, a busy street has twenty of them."""
+    """When the program starts, a busy street has twenty new stays at once."""
     ring = RingBuffer(tmp_path / "kept", 20.0, _MUCH)
     _fill(ring, made[:-1])
     for tag in ("car", "van"):
@@ -129,7 +129,7 @@ def test_what_two_stays_show_is_written_once(
     ring.release("car")
     (recording,) = ring.footage("van", clock).recordings
     assert len(_packets(recording.path)) == len(made[:-1]) - 20
-    # What is kept a look later shows more, and is another file.
+    # A clip kept a sample later is longer, and is another file.
     ring.add(BEGAN_S + made[-1].media_s, made[-1])
     assert ring.keep("car", BEGAN_S + 2.5)
     car, van = _kept(tmp_path / "kept")
@@ -137,7 +137,7 @@ def test_what_two_stays_show_is_written_once(
 
 
 def _units(data: bytes) -> list[bytes]:
-    """What a picture consists of: Matroska has lengths where H.264 and H.265 have start codes."""
+    """The NAL units of a frame: Matroska has lengths in place of start codes."""
     if data.startswith((b"\0\0\0\1", b"\0\0\1")):
         return list(units_of(data))
     if data[0] != 0:
@@ -171,7 +171,7 @@ def test_real_footage_is_kept_as_it_is(
         assert np.array_equal(copy.image(), original.image())
 
 
-def test_the_rings_own_pictures_are_not_touched(made: list[EncodedFrame], tmp_path: Path) -> None:
+def test_keeping_a_clip_does_not_change_the_ring(made: list[EncodedFrame], tmp_path: Path) -> None:
     before = [(each.packet.pts, each.packet.dts, bytes(each.packet)) for each in made]
     ring = RingBuffer(tmp_path, 20.0, _MUCH)
     _fill(ring, made)
@@ -182,7 +182,7 @@ def test_the_rings_own_pictures_are_not_touched(made: list[EncodedFrame], tmp_pa
     assert len(sizes) == 1
 
 
-def test_it_reaches_back_to_the_key_frame_that_is_left(
+def test_a_clip_starts_at_the_first_key_frame_left(
     made: list[EncodedFrame], tmp_path: Path
 ) -> None:
     ring = RingBuffer(tmp_path, 3.0, _MUCH)
@@ -191,12 +191,12 @@ def test_it_reaches_back_to_the_key_frame_that_is_left(
     _fill(ring, made)  # six seconds, of which the last three are left
     assert not ring.reaches(BEGAN_S + 2.9)
     assert ring.reaches(BEGAN_S + 3.1)
-    assert ring.keep("car", BEGAN_S + 1.0), "what is left of it"
+    assert ring.keep("car", BEGAN_S + 1.0), "the rest of the clip"
     (path,) = _kept(tmp_path)
     assert _shown(path, [0.0]) == [30]
 
 
-def test_pictures_of_two_connections_are_not_joined(
+def test_frames_of_two_connections_are_not_joined(
     made: list[EncodedFrame], tmp_path: Path, clock: CaptureClock
 ) -> None:
     other = numbered(tmp_path, 30, gop=10, codec="mjpeg", suffix=".mkv")
@@ -209,8 +209,8 @@ def test_pictures_of_two_connections_are_not_joined(
     assert _shown(recording.path, [0.0, 2.0]) == [0, 20]
 
 
-def test_footage_tells_times_by_the_clock(made: list[EncodedFrame], tmp_path: Path) -> None:
-    """As it is now: it may have been set since."""
+def test_clip_times_follow_the_capture_clock(made: list[EncodedFrame], tmp_path: Path) -> None:
+    """By the clock as it is now: it may have been set since."""
     machine = HandClock()
     clock = machine.capture()
     clock.place(0.0, machine.monotonic, machine.wall - 1.0)
@@ -233,7 +233,7 @@ def test_footage_tells_times_by_the_clock(made: list[EncodedFrame], tmp_path: Pa
     clock.shift_s += 3600.0
     moved = ring.footage("car", clock)
     assert moved.recordings[0].began - footage.recordings[0].began == timedelta(hours=1)
-    # The pictures are those that were taken at the times that are told.
+    # The stills show the frames that were taken at the reported times.
     shots = list(moved.stills([clock.utc(BEGAN_S + 0.5), clock.utc(BEGAN_S + 4.5)]))
     assert [number_of(shot.sample.image()) for shot in shots] == [5, 45]
 
@@ -258,7 +258,7 @@ def test_a_later_run_finds_what_was_kept(
     assert len(_kept(tmp_path)) == 1
 
 
-def test_what_a_killed_run_left_half_written_is_no_footage(
+def test_half_written_clips_of_a_killed_run_are_ignored(
     made: list[EncodedFrame], tmp_path: Path, clock: CaptureClock
 ) -> None:
     ring = RingBuffer(tmp_path, 60.0, _MUCH)
@@ -285,10 +285,10 @@ def test_a_disk_that_cannot_be_written_leaves_nothing_behind(
     assert not ring.keeps("car")
 
 
-def test_pictures_that_no_file_takes_are_told_as_such(
+def test_frames_that_cannot_be_stored_raise_os_error(
     made: list[EncodedFrame], tmp_path: Path
 ) -> None:
-    """A camera may send what is no H.264 at all, and that must not end the watching."""
+    """A camera may send data that are not H.264, which must not end the watching."""
     packet = cast("Packet[VideoStream]", Packet(b"\0\0\0\1 nothing that can be understood"))
     packet.pts = packet.dts = 0
     spoilt = made[0]._replace(packet=packet, format=replace(made[0].format, header=b""))

@@ -1,4 +1,4 @@
-"""Which pictures of a stream are decoded: enough of them, and no more than needed."""
+"""Which frames of a stream are decoded: enough of them, and no more than needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LENGTH_S = 40.0
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[EncodedFrame, EncodedFrame]:
-    """A key picture and one that is none, real ones."""
+    """A key frame and another frame, both real."""
     made = numbered(tmp_path_factory.mktemp("pool"), 4, gop=100)
     return made[0], made[1]
 
@@ -28,7 +28,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[EncodedFrame, Encode
 def _stream(
     pool: tuple[EncodedFrame, EncodedFrame], spacing_s: float, length_s: float = _LENGTH_S
 ) -> list[tuple[float, EncodedFrame]]:
-    """Steady times and pictures of a stream with key frames so far apart."""
+    """Steady times and frames of a stream with key frames this far apart."""
     group = round(spacing_s * _RATE)
     return [
         (BEGAN_S + number / _RATE, pool[bool(number % group)])
@@ -41,7 +41,7 @@ def _dues(sampler: LiveSampler, stream: list[tuple[float, EncodedFrame]]) -> lis
 
 
 def _follow(dues: list[DueSample], stream: list[tuple[float, EncodedFrame]]) -> None:
-    """Each look can be decoded: from a key frame, or from where the one before has come to."""
+    """Asserts that each sample can be decoded, from a key frame or on from the one before."""
     assert dues[0].begins
     index = {time: number for number, (time, _) in enumerate(stream)}
     decoded = -1
@@ -61,7 +61,7 @@ def _follow(dues: list[DueSample], stream: list[tuple[float, EncodedFrame]]) -> 
 
 @pytest.mark.parametrize("interval_s", [1.0, 2.0, 4.0])
 @pytest.mark.parametrize("spacing_s", [0.4, 1.0, 2.0, 2.4, 4.0, 10.0, 30.0])
-def test_every_interval_gets_a_look(
+def test_every_interval_gets_a_sample(
     spacing_s: float, interval_s: float, pool: tuple[EncodedFrame, EncodedFrame]
 ) -> None:
     stream = _stream(pool, spacing_s)
@@ -69,7 +69,7 @@ def test_every_interval_gets_a_look(
     _follow(dues, stream)
     gaps = [after.steady_s - before.steady_s for before, after in pairwise(dues)]
     gaps.append(stream[-1][0] - dues[-1].steady_s)
-    # One picture later at most, and somewhat longer where key frames then suffice.
+    # One frame later at most, and somewhat longer where key frames then suffice.
     assert max(gaps) <= interval_s * KEY_SPACING_TOLERANCE + 1 / _RATE + 0.06
     if spacing_s <= interval_s:
         assert all(len(due.encoded) == 1 for due in dues), "key frames suffice"
@@ -77,7 +77,7 @@ def test_every_interval_gets_a_look(
         assert max(gaps[:-1], default=0) <= interval_s + 0.06
         assert len(dues) <= 2 + _LENGTH_S / max(spacing_s, interval_s - spacing_s)
     elif spacing_s > interval_s * KEY_SPACING_TOLERANCE + 0.06:
-        # Once it is known how far key frames lie apart.
+        # Once the spacing of key frames is known.
         known_s = BEGAN_S + spacing_s + interval_s
         later = [b.steady_s - a.steady_s for a, b in pairwise(dues) if a.steady_s > known_s]
         assert max(later, default=0) <= interval_s + 1 / _RATE + 0.06
@@ -88,7 +88,7 @@ def test_every_interval_gets_a_look(
     groups=st.lists(st.integers(1, 60), min_size=1, max_size=20),
     intervals=st.lists(st.sampled_from([1.0, 2.0, 4.0]), min_size=1, max_size=20),
 )
-def test_uneven_groups_and_changing_intervals_leave_no_hole(
+def test_uneven_groups_and_changing_intervals_leave_no_gap(
     groups: list[int], intervals: list[float], pool: tuple[EncodedFrame, EncodedFrame]
 ) -> None:
     sampler = LiveSampler(intervals[0])
@@ -107,7 +107,7 @@ def test_uneven_groups_and_changing_intervals_leave_no_hole(
     _follow(dues, stream)
 
 
-def test_a_calm_camera_is_looked_at_less(pool: tuple[EncodedFrame, EncodedFrame]) -> None:
+def test_a_longer_interval_gives_fewer_samples(pool: tuple[EncodedFrame, EncodedFrame]) -> None:
     stream = _stream(pool, 1.0)
     sampler = LiveSampler(2.0)
     assert len(_dues(sampler, stream[:100])) == 10
@@ -115,7 +115,7 @@ def test_a_calm_camera_is_looked_at_less(pool: tuple[EncodedFrame, EncodedFrame]
     assert len(_dues(sampler, stream[100:])) == 5
 
 
-def test_what_cannot_be_decoded_waits_for_the_next_key_frame(
+def test_after_a_decoding_failure_the_next_key_frame_is_sampled(
     pool: tuple[EncodedFrame, EncodedFrame],
 ) -> None:
     stream = _stream(pool, 10.0)
@@ -138,7 +138,7 @@ def test_a_new_connection_begins_with_a_key_frame(pool: tuple[EncodedFrame, Enco
     assert dues[0].steady_s == BEGAN_S + 9.0
 
 
-def test_what_is_held_for_decoding_is_bounded(
+def test_the_group_held_for_decoding_is_bounded(
     pool: tuple[EncodedFrame, EncodedFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = pool[0].packet.size + 20 * pool[1].packet.size
@@ -150,13 +150,13 @@ def test_what_is_held_for_decoding_is_bounded(
         sampler.take(time, encoded)
         held.append(sum(each.packet.size for each in sampler._group))
     assert max(held) <= most
-    assert held[-1] == 0, "given up until the next key frame"
-    # Key frames are still looked at.
+    assert held[-1] == 0, "discarded until the next key frame"
+    # Key frames are still sampled.
     assert _dues(sampler, [(BEGAN_S + _LENGTH_S, pool[0])])[0].begins
 
 
-def test_pictures_out_of_order_are_looked_at_too(tmp_path: Path) -> None:
-    """Of real B-frames: steady times rise in decoding order, whatever is shown when."""
+def test_reordered_frames_are_sampled_too(tmp_path: Path) -> None:
+    """Real B-frames: steady times increase in decoding order, not in presentation order."""
     made = numbered(tmp_path, 150, gop=50, b_frames=3)
     assert any(after.media_s < before.media_s for before, after in pairwise(made)), (
         "there must be some"

@@ -75,9 +75,9 @@ class _Host:
         self._messages = [(left - 1, n, cameras) for left, n, cameras in self._messages]
         while self._messages and self._messages[0][0] <= 0:
             _, self._followed, self.watching = self._messages.pop(0)
-        cameras = [
+        cameras = tuple(
             CameraStatus(c, "live", work_s=self.work_s.get(c, 0.0)) for c in sorted(self.watching)
-        ]
+        )
         cpu_s = sum(self.work_s.values())
         self._told = WorkerStatus(self.name, "here", 1, self._at, cpu_s, cameras=cameras)
 
@@ -134,7 +134,7 @@ def test_every_camera_is_watched_soon_and_evenly() -> None:
     assert sorted(Counter(street.watched.values()).values()) == [3, 3, 4]
 
 
-def test_a_crashed_worker_is_replaced_at_once_and_has_its_cameras_again() -> None:
+def test_a_crashed_worker_is_replaced_at_once_and_gets_its_cameras_back() -> None:
     street = _Street(cameras=6, workers=2)
     street.run(5)
     before = street.watched
@@ -148,7 +148,7 @@ def test_a_crashed_worker_is_replaced_at_once_and_has_its_cameras_again() -> Non
     ]
 
 
-def test_a_worker_that_crashes_again_and_again_is_started_ever_more_rarely_and_alone() -> None:
+def test_repeated_crashes_lengthen_the_pauses_and_spare_the_others() -> None:
     street = _Street(cameras=6, workers=2)
     street.run(5)
     others = {camera for camera, slot in street.watched.items() if slot == "w1"}
@@ -163,7 +163,7 @@ def test_a_worker_that_crashes_again_and_again_is_started_ever_more_rarely_and_a
     assert {camera for camera, slot in street.watched.items() if slot == "w1"} == others
 
 
-def test_a_worker_that_does_not_come_up_again_loses_its_cameras_to_the_others() -> None:
+def test_cameras_of_a_worker_that_stays_down_move_to_the_others() -> None:
     street = _Street(cameras=6, workers=2)
     street.run(5)
     street.stillborn = frozenset({"w0"})
@@ -176,7 +176,7 @@ def test_a_worker_that_does_not_come_up_again_loses_its_cameras_to_the_others() 
     assert Counter(street.watched.values()) == {"w0": 3, "w1": 3}
 
 
-def test_a_silent_worker_is_killed_before_its_cameras_are_given_on() -> None:
+def test_a_silent_worker_is_killed_before_its_cameras_are_reassigned() -> None:
     street = _Street(cameras=4, workers=2)
     street.run(5)
     silent = street.host("w0")
@@ -188,7 +188,7 @@ def test_a_silent_worker_is_killed_before_its_cameras_are_given_on() -> None:
     assert len(street.watched) == 4
 
 
-def test_what_cannot_be_killed_for_certain_keeps_its_cameras_from_the_others() -> None:
+def test_cameras_of_a_worker_that_may_still_run_are_not_reassigned() -> None:
     street = _Street(cameras=4, workers=2)
     street.run(5)
     cut_off = street.host("w0")
@@ -214,7 +214,7 @@ def test_a_new_machine_gets_its_share() -> None:
     assert Counter(street.watched.values()) == {"w0": 3, "w9": 3}
 
 
-def test_a_machine_that_is_gone_leaves_its_cameras_to_the_others() -> None:
+def test_the_cameras_of_a_machine_that_is_gone_move_to_the_others() -> None:
     street = _Street(cameras=6, workers=3)
     street.run(5)
     before = street.watched
@@ -224,7 +224,7 @@ def test_a_machine_that_is_gone_leaves_its_cameras_to_the_others() -> None:
     assert all(street.watched[c] == slot for c, slot in before.items() if slot != "w2")
 
 
-def test_load_is_evened_out_rarely() -> None:
+def test_load_is_balanced_rarely() -> None:
     street = _Street(cameras=4, workers=2)
     street.run(5)
     heavy = sorted(street.host("w0").watching)
@@ -236,13 +236,13 @@ def test_load_is_evened_out_rarely() -> None:
     assert {street.watched[camera] for camera in heavy} == {"w0", "w1"}
 
 
-def test_a_worker_is_told_only_what_is_new_to_it() -> None:
+def test_unchanged_assignments_are_not_sent_again() -> None:
     street = _Street(cameras=2, workers=1)
     street.run(50)
     assert street.host("w0").assigned == [("c0", "c1")]
 
 
-def test_nothing_comes_up_is_told() -> None:
+def test_it_is_reported_that_no_worker_comes_up() -> None:
     street = _Street(cameras=2, workers=2)
     street.stillborn = frozenset({"w0", "w1"})
     assert street.dispatcher.failure == ""
@@ -250,7 +250,7 @@ def test_nothing_comes_up_is_told() -> None:
     assert street.dispatcher.failure == "no model"
 
 
-def test_a_process_that_cannot_be_started_is_tried_again() -> None:
+def test_a_worker_that_cannot_be_started_is_retried() -> None:
     street = _Street(cameras=2, workers=1)
     street.broken = "no memory"
     street.run(3)
@@ -261,7 +261,7 @@ def test_a_process_that_cannot_be_started_is_tried_again() -> None:
     assert street.dispatcher.failure == ""
 
 
-def test_a_worker_may_take_its_time_to_come_up() -> None:
+def test_a_worker_has_longer_to_come_up_than_to_report() -> None:
     street = _Street(cameras=2, workers=1)
     street.tick()
     street.host("w0").silent = True
@@ -271,7 +271,7 @@ def test_a_worker_may_take_its_time_to_come_up() -> None:
     assert len(street.hosts) == 2
 
 
-def test_counts_of_the_board_go_on_over_a_crash() -> None:
+def test_counts_of_the_snapshot_continue_over_a_crash() -> None:
     street = _Street(cameras=1, workers=1)
     street.run(10)
     before = street.dispatcher.snapshot()
@@ -289,7 +289,7 @@ def test_counts_of_the_board_go_on_over_a_crash() -> None:
     assert after.workers[0].cpu_s > before.workers[0].cpu_s
 
 
-def test_stopping_ends_every_worker_and_says_so_on_the_board() -> None:
+def test_stopping_ends_every_worker_and_marks_the_snapshot() -> None:
     street = _Street(cameras=4, workers=2)
     street.run(5)
     street.dispatcher.stop()
@@ -362,7 +362,7 @@ TestMishaps.settings = settings(max_examples=40)
 
 
 @pytest.mark.parametrize("ticks", [1, 2, 3])
-def test_what_a_worker_was_asked_for_and_has_not_let_go_is_held(ticks: int) -> None:
+def test_requested_cameras_are_held_until_reported_released(ticks: int) -> None:
     host = _Host("w0", delay=3)
     host.assign(["a"])
     host.assign(["b"])

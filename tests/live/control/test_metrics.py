@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import urllib.request
+from contextlib import closing
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,7 +23,7 @@ def _board() -> StatusSnapshot:
         received_bytes=5000, waiting=6, latency=latency,
     )  # fmt: skip
     worker = WorkerEntry("worker-1", "node", 42, "running", "", 2, 3.5, 2.0, 9, 1)
-    return StatusSnapshot(1.0, 0.0, 7, False, [worker], [CameraEntry("worker-1", camera)])
+    return StatusSnapshot(1.0, 0.0, 7, False, (worker,), (CameraEntry("worker-1", camera),))
 
 
 _Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -34,7 +35,7 @@ def told() -> _Samples:
 
 
 def _scrape(board: StatusSnapshot | None) -> _Samples:
-    with MetricsServer(lambda: board, "127.0.0.1", 0) as server:
+    with closing(MetricsServer(lambda: board, "127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.port}/metrics"
         with urllib.request.urlopen(address, timeout=10) as answer:
             text = answer.read().decode()
@@ -66,7 +67,7 @@ def _scrape(board: StatusSnapshot | None) -> _Samples:
         ("cv_engine_latency_seconds_sum", {}, 60.7),
     ],
 )
-def test_every_figure_of_a_camera_is_told(
+def test_every_metric_of_a_camera_is_served(
     told: _Samples, name: str, labels: dict[str, str], value: float
 ) -> None:
     if name != "cv_engine_cameras":
@@ -74,25 +75,25 @@ def test_every_figure_of_a_camera_is_told(
     assert told[name, tuple(sorted(labels.items()))] == pytest.approx(value)
 
 
-def test_every_figure_of_a_worker_is_told(told: _Samples) -> None:
+def test_every_metric_of_a_worker_is_served(told: _Samples) -> None:
     where = (("node", "node"), ("worker", "worker-1"))
     assert told["cv_engine_worker_up", where] == 1
     assert told["cv_engine_worker_memory_bytes", where] == 2 * 2**20
     assert told["cv_engine_worker_cpu_seconds_total", where[1:]] == 3.5
 
 
-def test_before_the_first_board_nothing_is_told() -> None:
+def test_before_the_first_snapshot_there_are_no_metrics() -> None:
     assert _scrape(None) == {}
 
 
 def test_the_port_is_free_again_when_the_server_is_closed() -> None:
-    with MetricsServer(lambda: None, "127.0.0.1", 0) as server:
+    with closing(MetricsServer(lambda: None, "127.0.0.1", 0)) as server:
         port = server.port
-    with MetricsServer(lambda: None, "127.0.0.1", port) as server:
+    with closing(MetricsServer(lambda: None, "127.0.0.1", port)) as server:
         assert server.port == port
 
 
-def test_a_port_that_is_taken_is_told_with_the_key_to_change() -> None:
+def test_a_taken_port_is_reported_with_the_key_to_change() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(MetricsError, match=rf"live\.metrics_port: port {port} .* is taken"):
@@ -103,11 +104,11 @@ def _told(samples: int, worker: str = "w1", *, cameras: tuple[str, ...] = ("a",)
     latency = Latency()
     for _ in range(samples):
         latency.add(0.3)
-    states = [CameraStatus(name, samples=samples, latency=latency) for name in cameras]
+    states = tuple(CameraStatus(name, samples=samples, latency=latency) for name in cameras)
     return WorkerStatus(worker, "n", 1, 0.0, cpu_s=float(samples), cameras=states)
 
 
-def test_counts_go_on_over_the_lives_of_a_worker() -> None:
+def test_counts_continue_over_restarts_of_a_worker() -> None:
     totals = Totals(["a"])
     seen = [0]
     for status in (
@@ -130,7 +131,7 @@ def test_counts_go_on_over_the_lives_of_a_worker() -> None:
     assert totals.cpu_s("w1") == 9 + 1
 
 
-def test_counts_go_on_when_another_worker_takes_over() -> None:
+def test_counts_continue_when_another_worker_takes_over() -> None:
     totals = Totals(["a"])
     for status in (_told(5), _told(0, cameras=()), _told(3, "w2")):
         totals.take(status)

@@ -35,7 +35,7 @@ def _fills(
 
 
 @given(_cameras, _workers, _anywhere())
-def test_every_camera_has_one_worker_that_is_there(
+def test_every_camera_has_one_existing_worker(
     cameras: dict[str, float | None], workers: dict[str, float], now: dict[str, str]
 ) -> None:
     placed = place(cameras, workers, now)
@@ -73,9 +73,7 @@ def test_fills_differ_by_the_margin_or_less_than_one_camera(
 
 
 @given(st.integers(1, 60), st.integers(2, 8), st.data())
-def test_when_a_worker_goes_only_its_cameras_move(
-    count: int, many: int, data: st.DataObject
-) -> None:
+def test_only_the_cameras_of_a_lost_worker_move(count: int, many: int, data: st.DataObject) -> None:
     cameras: dict[str, float | None] = {f"c{n:02d}": 0.02 for n in range(count)}
     workers = {f"w{n}": 1.0 for n in range(many)}
     before = place(cameras, workers, {})
@@ -87,9 +85,7 @@ def test_when_a_worker_goes_only_its_cameras_move(
 
 
 @given(st.integers(1, 60), st.integers(1, 8))
-def test_when_a_worker_comes_it_gets_its_share_and_nothing_else_moves(
-    count: int, many: int
-) -> None:
+def test_a_new_worker_gets_its_share_and_nothing_else_moves(count: int, many: int) -> None:
     cameras: dict[str, float | None] = {f"c{n:02d}": 0.02 for n in range(count)}
     workers = {f"w{n}": 1.0 for n in range(many)}
     before = place(cameras, workers, {})
@@ -108,7 +104,7 @@ def test_small_differences_move_nothing() -> None:
     assert place(dict(cameras), {"w1": 1.0, "w2": 1.0}, now) == now
 
 
-def test_what_is_not_measured_yet_counts_as_the_median() -> None:
+def test_an_unmeasured_camera_counts_as_the_median() -> None:
     cameras = {"heavy": 0.4, "usual": 0.1, "also": 0.1, "new": None}
     placed = place(cameras, {"w1": 1.0, "w2": 1.0}, {})
     assert {name for name in cameras if placed[name] == placed["heavy"]} == {"heavy"}
@@ -120,12 +116,12 @@ def test_a_bigger_worker_gets_more() -> None:
     assert counts == {"big": 6, "small": 3}
 
 
-def test_without_a_worker_nothing_is_placed() -> None:
+def test_without_workers_nothing_is_placed() -> None:
     assert place({"a": 0.1}, {}, {"a": "w1"}) == {}
 
 
 def _told(at: float, work_s: float, worker: str = "w1") -> WorkerStatus:
-    return WorkerStatus(worker, "n", 1, at, cameras=[CameraStatus("a", work_s=work_s)])
+    return WorkerStatus(worker, "n", 1, at, cameras=(CameraStatus("a", work_s=work_s),))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 _PATIENCE_S = 60.0  # a process starts in half a second, on a machine that has nothing else to do
 
 
-class Clerk:
+class FakeWorker:
     """Stands in for a worker. Its configuration is a folder in which it leaves its marks."""
 
     def __init__(self, config: Path, name: str, *, node: str = "") -> None:
@@ -51,7 +51,7 @@ class Clerk:
             raise ValueError("the model cannot be had")
 
     def status(self) -> WorkerStatus:
-        cameras = [CameraStatus(name, "live") for name in self._cameras]
+        cameras = tuple(CameraStatus(name, "live") for name in self._cameras)
         return WorkerStatus(self._name, self._node, os.getpid(), time.time(), cameras=cameras)
 
     def stop(self, timeout_s: float = 10.0) -> None:
@@ -69,7 +69,7 @@ def _until(met: Callable[[], object]) -> None:
 
 @contextmanager
 def _host(folder: Path, log: Path | None = None) -> Iterator[ProcessHost]:
-    hosts = ProcessHosts(folder, 1, Logs(verbose=False, file=log), worker=Clerk)
+    hosts = ProcessHosts(folder, 1, Logs(verbose=False, file=log), worker=FakeWorker)
     (slot,) = hosts.slots()
     host = hosts.start(slot)
     try:
@@ -84,7 +84,7 @@ def _listed(host: ProcessHost) -> list[str] | None:
     return None if told is None else [camera.camera for camera in told.cameras]
 
 
-def test_a_worker_does_what_it_is_asked_and_tells_how_it_stands(tmp_path: Path) -> None:
+def test_a_worker_follows_requests_and_reports_its_status(tmp_path: Path) -> None:
     with _host(tmp_path) as host:
         host.assign(["a", "b"])
         assert host.holds == {"a", "b"}
@@ -100,7 +100,7 @@ def test_a_worker_does_what_it_is_asked_and_tells_how_it_stands(tmp_path: Path) 
         _until(lambda: host.status() is not told and host.status().at > told.at + 1)  # type: ignore[union-attr]
 
 
-def test_a_worker_that_is_asked_to_stop_keeps_where_it_stands(tmp_path: Path) -> None:
+def test_a_worker_stops_on_request(tmp_path: Path) -> None:
     with _host(tmp_path) as host:
         host.assign(["a"])
         _until(lambda: _listed(host) == ["a"])
@@ -110,7 +110,7 @@ def test_a_worker_that_is_asked_to_stop_keeps_where_it_stands(tmp_path: Path) ->
         assert host.failure == "its process ended with exit code 0"
 
 
-def test_a_termination_signal_stops_a_worker_as_well(tmp_path: Path) -> None:
+def test_sigterm_stops_a_worker(tmp_path: Path) -> None:
     with _host(tmp_path) as host:
         _until(lambda: host.status() is not None)
         assert host.pid is not None
@@ -128,21 +128,21 @@ def test_a_termination_signal_stops_a_worker_as_well(tmp_path: Path) -> None:
         ("die", "KeyError: 'what ended it'"),
     ],
 )
-def test_why_a_worker_ended_is_told(tmp_path: Path, camera: str, failure: str) -> None:
+def test_why_a_worker_ended_is_reported(tmp_path: Path, camera: str, failure: str) -> None:
     with _host(tmp_path) as host:
         host.assign([camera])
         _until(lambda: not host.alive)
         assert host.failure == failure
 
 
-def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_why_a_worker_cannot_start_is_reported(tmp_path: Path) -> None:
     with _host(tmp_path / "nothing") as host:
         _until(lambda: not host.alive)
         assert host.failure == "ValueError: the model cannot be had"
         assert host.status() is None
 
 
-def test_a_worker_that_hangs_can_be_killed_and_asked_without_waiting(tmp_path: Path) -> None:
+def test_a_hanging_worker_blocks_neither_requests_nor_kill(tmp_path: Path) -> None:
     with _host(tmp_path) as host:
         host.assign(["hang"])
         _until(lambda: host.status() is not None)
@@ -175,9 +175,9 @@ _PROGRAM = """
 import sys, time
 from pathlib import Path
 from cv_engine.live.control.process_worker import Logs, ProcessHosts
-from tests.live.control.test_process_worker import Clerk
+from tests.live.control.test_process_worker import FakeWorker
 if __name__ == "__main__":
-    host = ProcessHosts(Path(sys.argv[1]), 1, Logs(verbose=False), worker=Clerk).start("worker-1")
+    host = ProcessHosts(Path(sys.argv[1]), 1, Logs(verbose=False), worker=FakeWorker).start("worker-1")
     host.assign(["a"])
     while host.status() is None or not host.status().cameras:
         time.sleep(0.02)

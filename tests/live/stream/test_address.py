@@ -1,4 +1,4 @@
-"""A stream's address: what opens it, and what may be shown of it."""
+"""A stream's address: what opens the stream, and what may be shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), 
         ("RTSPS://Cam/x", "", "", "rtsps://cam/x", "rtsps://cam/x"),
     ],
 )
-def test_who_asks_is_kept_apart_from_where(
+def test_credentials_are_kept_apart_from_the_url(
     url: str, user: str | None, password: str | None, shown: str, opened: str | None
 ) -> None:
     address = Address.of(url, user, password)
@@ -55,7 +55,7 @@ def test_who_asks_is_kept_apart_from_where(
         ("s3cret", "names no host"),
     ],
 )
-def test_what_is_no_address_is_told_without_secrets(url: str, why: str) -> None:
+def test_an_invalid_address_is_reported_without_secrets(url: str, why: str) -> None:
     with pytest.raises(AddressError, match=why) as caught:
         Address.of(url)
     assert "s3cret" not in str(caught.value)
@@ -69,7 +69,7 @@ def test_a_password_may_come_from_the_environment() -> None:
 
 
 @given(user=_WORDS, password=_WORDS)
-def test_whatever_the_password_is_it_opens_and_is_never_shown(user: str, password: str) -> None:
+def test_any_password_round_trips_and_is_never_shown(user: str, password: str) -> None:
     address = Address.of("rtsp://cam:554/x", user, password)
     again = Address.of(address.with_credentials)
     assert (again.user, again.password) == (user, password)
@@ -93,7 +93,7 @@ def test_messages_repeat_no_credentials_of_another_address() -> None:
     assert Address.of("rtsp://cam/x", "u", "a").hide("a bad answer") == "a bad answer"
 
 
-def test_an_address_can_be_copied_to_another_process() -> None:
+def test_an_address_can_be_copied_and_pickled() -> None:
     address = Address.of("rtsp://cam/x", "u", "s3cret", transport="udp")
     assert deepcopy(address) == address
     assert pickle.loads(pickle.dumps(address)) == address

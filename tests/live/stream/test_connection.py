@@ -1,4 +1,4 @@
-"""An open stream: its pictures with their times, and why it cannot be opened or breaks off."""
+"""An open stream: its frames with their times, and why it cannot be opened or breaks off."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from tests.video.recordings import record, times
 
 pytestmark = pytest.mark.real_time
 
+# Nothing takes so long, on however busy a machine.
+_PATIENCE_S = 60.0
 _PASSWORD = "p@ss/w:rd?#"
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
 @pytest.mark.parametrize("b_frames", [0, 2])
-def test_pictures_come_with_their_times_and_can_be_stored(
-    suffix: str, b_frames: int, tmp_path: Path
-) -> None:
+def test_frames_have_times_and_can_be_stored(suffix: str, b_frames: int, tmp_path: Path) -> None:
     path = record(tmp_path / f"a{suffix}", times(40), gop=10, b_frames=b_frames)
     before_s = time.monotonic()
     found = arrivals(path)
     assert sorted(round(each.media_s * 10) for each in found) == list(range(40))
     assert [round(each.media_s, 2) for each in found if each.key] == [0.0, 1.0, 2.0, 3.0]
     stamps = [each.packet.dts for each in found if each.packet.dts is not None]
-    if suffix != ".mkv":  # it stores none, and of the first ones FFmpeg guesses none
+    if suffix != ".mkv":  # Matroska stores no dts, and FFmpeg guesses none for the first frames
         assert stamps == sorted(set(stamps)), "they do not run backwards"
     assert len(stamps) == 40
     assert all(before_s <= each.arrived_s <= time.monotonic() for each in found)
-    assert {each.sent_at for each in found} == {None}, "a file tells nothing of it"
+    assert {each.sent_at for each in found} == {None}, "a file does not say"
     form = found[0].format
     assert all(each.format is form for each in found), "one for each connection"
     assert (form.codec, form.width, form.height) == ("h264", 192, 96)
@@ -49,7 +49,7 @@ def test_pictures_come_with_their_times_and_can_be_stored(
     assert b"\0\0\1\x67" in form.header + first
 
 
-def test_sound_is_left_out(shared_data: Path, tmp_path: Path) -> None:
+def test_audio_is_left_out(shared_data: Path, tmp_path: Path) -> None:
     source = record(tmp_path / "silent.mkv", times(20), gop=10)
     path = tmp_path / "loud.mkv"
     with av.open(str(source)) as given, av.open(str(path), "w") as out:
@@ -71,14 +71,14 @@ def test_sound_is_left_out(shared_data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all\n" * 100])
-def test_what_is_no_video_is_told(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_video_is_reported(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "camera.mp4"
     path.write_bytes(content)
-    with pytest.raises(StreamError, match="no stream"):
+    with pytest.raises(StreamError, match="not a stream"):
         Connection(Address(str(path)), stall_s=1.0)
 
 
-def test_a_stream_without_pictures_is_told(tmp_path: Path) -> None:
+def test_a_stream_without_video_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "sound.mka"
     with av.open(str(path), "w", format="matroska") as out:
         sound = out.add_stream("aac", rate=16000)
@@ -89,11 +89,11 @@ def test_a_stream_without_pictures_is_told(tmp_path: Path) -> None:
             plane.update(bytes(plane.buffer_size))
         out.mux(sound.encode(frame))
         out.mux(sound.encode(None))
-    with pytest.raises(StreamError, match="no pictures in a known format"):
+    with pytest.raises(StreamError, match="no video in a known format"):
         Connection(Address(str(path)), stall_s=1.0)
 
 
-def test_where_nobody_answers_no_secret_is_told() -> None:
+def test_a_refused_connection_reveals_no_secret() -> None:
     address = Address.of("rtsp://127.0.0.1:9/x", "viewer", "hunter2")
     with pytest.raises(StreamError, match="refused") as caught:
         Connection(address, stall_s=1.0)
@@ -129,25 +129,26 @@ def _first(connection: Connection, count: int) -> list[EncodedFrame]:
     ("reports", "transport"),
     [("right", "tcp"), ("right", "udp"), ("unset", "tcp"), ("none", "tcp")],
 )
-def test_a_camera_tells_when_pictures_were_taken(
+def test_sender_reports_give_the_capture_time_of_key_frames(
     reports: str, transport: str, fleet: Fleet, footage: Footage
 ) -> None:
     name = f"{reports}-{transport}"
     fleet.add(name, footage, reports=reports)  # type: ignore[arg-type]
     address = Address.of(fleet.url(name), transport=transport)  # type: ignore[arg-type]
+    opened_at = time.time()
     found = _first(Connection(address, stall_s=10.0), 40)
     assert [each.media_s for each in found] == sorted(each.media_s for each in found)
     assert found[-1].media_s - found[0].media_s == pytest.approx(3.9, abs=0.2)
-    told = [each.sent_at for each in found if each.sent_at is not None]
+    sent = [each.sent_at for each in found if each.sent_at is not None]
     assert all(each.key for each in found if each.sent_at is not None)
     if reports == "right":
-        assert told
-        assert told[-1] == pytest.approx(time.time(), abs=5.0)
-    elif told:
-        assert all(abs(sent_at - time.time()) > 3600.0 for sent_at in told)
+        assert sent
+        assert opened_at - 5.0 <= sent[-1] <= time.time() + 5.0
+    elif sent:
+        assert all(abs(sent_at - time.time()) > 3600.0 for sent_at in sent)
 
 
-def test_a_password_of_odd_characters_opens_and_a_wrong_one_is_refused(
+def test_a_password_of_odd_characters_works_and_a_wrong_one_is_refused(
     fleet: Fleet, footage: Footage
 ) -> None:
     fleet.add("locked", footage, user="viewer", password=_PASSWORD)
@@ -158,9 +159,9 @@ def test_a_password_of_odd_characters_opens_and_a_wrong_one_is_refused(
     assert str(caught.value) == "the camera refuses user or password"
 
 
-def test_a_camera_that_falls_silent_is_given_up(fleet: Fleet, footage: Footage) -> None:
+def test_a_silent_camera_ends_the_connection(fleet: Fleet, footage: Footage) -> None:
     fleet.add("silent", footage)
-    connection = Connection(Address.of(fleet.url("silent")), stall_s=1.0)
+    connection = Connection(Address.of(fleet.url("silent")), stall_s=3.0)
     stream = iter(connection)
     try:
         next(stream)
@@ -168,7 +169,7 @@ def test_a_camera_that_falls_silent_is_given_up(fleet: Fleet, footage: Footage) 
         began_s = time.monotonic()
         with pytest.raises(StreamError, match="no answer in time"):
             list(stream)
-        assert time.monotonic() - began_s < 10.0
+        assert time.monotonic() - began_s < _PATIENCE_S
     finally:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""One stream's thread: it takes in what comes, tells how it goes, and opens it again."""
+"""The receiving thread of a stream: receives frames, reports its state, and reconnects."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _PATIENCE_S = 60.0
 
 
 @dataclass
-class _Line:
-    """A stream that is a file: it ends, and is opened anew."""
+class _FileStream:
+    """A stream that is a file: it ends, and is opened again."""
 
     folder: Path
     address: Callable[[], Address]
@@ -48,10 +48,11 @@ class _Line:
             status=self.status,
         )
 
-    def _offer(self, due: DueSample) -> None:
+    def _offer(self, due: DueSample) -> tuple[int, bool]:
         self.dues.append(due)
         if len(self.dues) >= self.wanted:
             self.enough.set()
+        return 0, False
 
     def end(self) -> None:
         self.feed.stop()
@@ -60,14 +61,14 @@ class _Line:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Four seconds with a key frame each, all of which are there at once."""
+    """Four seconds with a key frame each, readable at once."""
     return record(tmp_path / "a.ts", times(40), gop=10)
 
 
 @pytest.fixture
-def ended() -> Iterator[list[_Line]]:
-    """Lines that are to be ended."""
-    lines: list[_Line] = []
+def ended() -> Iterator[list[_FileStream]]:
+    """Streams to be ended after the test."""
+    lines: list[_FileStream] = []
     yield lines
     for line in lines:
         line.end()
@@ -80,11 +81,13 @@ def _until(met: Callable[[], bool]) -> None:
         if met():
             return
         pause.wait(0.01)
-    raise AssertionError("it has not come about")
+    raise AssertionError("the condition was not met in time")
 
 
-def test_a_stream_that_ends_is_opened_again(path: Path, tmp_path: Path, ended: list[_Line]) -> None:
-    line = _Line(tmp_path, lambda: Address(str(path), transport="udp"), wanted=3)
+def test_a_stream_that_ends_is_opened_again(
+    path: Path, tmp_path: Path, ended: list[_FileStream]
+) -> None:
+    line = _FileStream(tmp_path, lambda: Address(str(path), transport="udp"), wanted=3)
     ended.append(line)
     line.feed.start()
     assert line.enough.wait(_PATIENCE_S)
@@ -93,7 +96,7 @@ def test_a_stream_that_ends_is_opened_again(path: Path, tmp_path: Path, ended: l
     assert line.status.received_bytes > 0
     assert line.status.damaged == 0
     assert line.ring.bytes > 0
-    # Each connection begins with a key frame that is looked at or passed over, never with others.
+    # Each connection begins with a key frame, which is sampled or skipped.
     assert all(due.begins for due in line.dues if due.encoded[0].key)
     steady = [due.steady_s for due in line.dues]
     assert steady == sorted(set(steady))
@@ -102,8 +105,10 @@ def test_a_stream_that_ends_is_opened_again(path: Path, tmp_path: Path, ended: l
     assert line.status.state == "stopped"
 
 
-def test_why_it_cannot_be_opened_is_told(tmp_path: Path, ended: list[_Line]) -> None:
-    line = _Line(tmp_path, lambda: Address(str(tmp_path / "missing")))
+def test_why_a_stream_cannot_be_opened_is_reported(
+    tmp_path: Path, ended: list[_FileStream]
+) -> None:
+    line = _FileStream(tmp_path, lambda: Address(str(tmp_path / "missing")))
     ended.append(line)
     line.feed.start()
     _until(lambda: line.status.reconnects >= 2)
@@ -111,10 +116,10 @@ def test_why_it_cannot_be_opened_is_told(tmp_path: Path, ended: list[_Line]) -> 
     assert not line.dues
 
 
-def test_a_password_that_is_set_later_is_taken(
-    path: Path, tmp_path: Path, ended: list[_Line]
+def test_the_password_is_looked_up_before_each_attempt(
+    path: Path, tmp_path: Path, ended: list[_FileStream]
 ) -> None:
-    """Settings are asked anew before each attempt."""
+    """Settings may change between attempts."""
     there: list[bool] = []
 
     def address() -> Address:
@@ -122,7 +127,7 @@ def test_a_password_that_is_set_later_is_taken(
             raise AddressError("the environment variable PW is not set")
         return Address(str(path), transport="udp")
 
-    line = _Line(tmp_path, address)
+    line = _FileStream(tmp_path, address)
     ended.append(line)
     line.feed.start()
     _until(lambda: line.status.reconnects >= 2)
@@ -131,27 +136,27 @@ def test_a_password_that_is_set_later_is_taken(
     assert line.enough.wait(_PATIENCE_S)
 
 
-def test_it_ends_while_it_waits_for_the_next_attempt(tmp_path: Path) -> None:
-    line = _Line(tmp_path, lambda: Address(str(tmp_path / "missing")), retry_s=3600.0)
+def test_a_feed_stops_during_a_pause_between_attempts(tmp_path: Path) -> None:
+    line = _FileStream(tmp_path, lambda: Address(str(tmp_path / "missing")), retry_s=3600.0)
     line.feed.start()
     _until(lambda: line.status.state == "reconnecting")
     line.end()
     assert line.status.state == "stopped"
 
 
-def _by_hand(path: Path, folder: Path, retry_s: float) -> tuple[_Line, HandClock]:
+def _by_hand(path: Path, folder: Path, retry_s: float) -> tuple[_FileStream, HandClock]:
     machine = HandClock()
-    line = _Line(folder, lambda: Address(str(path)), retry_s=retry_s, clock=machine.capture())
+    line = _FileStream(folder, lambda: Address(str(path)), retry_s=retry_s, clock=machine.capture())
     return line, machine
 
 
-def test_silence_is_told_and_ends_with_the_next_picture(path: Path, tmp_path: Path) -> None:
+def test_a_stream_is_stalled_until_the_next_frame(path: Path, tmp_path: Path) -> None:
     line, machine = _by_hand(path, tmp_path, 60.0)
     first, second, *_ = arrivals(path)
     line.feed.check()
     machine.pass_by(100.0)
     line.feed.check()
-    assert line.status.state == "connecting", "what is not live yet cannot stall"
+    assert line.status.state == "connecting", "a stream that is not live yet cannot stall"
     line.feed._take(first._replace(arrived_s=machine.monotonic))
     assert line.status.state == "live"
     machine.pass_by(4.9)
@@ -159,17 +164,17 @@ def test_silence_is_told_and_ends_with_the_next_picture(path: Path, tmp_path: Pa
     assert line.status.state == "live"
     machine.pass_by(0.2)
     line.feed.check()
-    assert (line.status.state, line.status.message) == ("stalled", "no pictures come")
+    assert (line.status.state, line.status.message) == ("stalled", "no frames come")
     assert line.status.since == pytest.approx(machine.wall)
     line.feed._take(second._replace(arrived_s=machine.monotonic))
     assert (line.status.state, line.status.message) == ("live", "")
 
 
 @pytest.mark.parametrize("stalls", [False, True])
-def test_a_stream_that_was_live_for_long_is_tried_again_at_once(
+def test_the_first_retry_after_a_long_live_time_is_quick(
     stalls: bool, path: Path, tmp_path: Path
 ) -> None:
-    """Also where it first fell silent, as a camera does that loses its power."""
+    """Also where the stream first fell silent, as when a camera loses its power."""
     line, machine = _by_hand(path, tmp_path, 600.0)
     first, second, *_ = arrivals(path)
     pauses = []
@@ -185,7 +190,7 @@ def test_a_stream_that_was_live_for_long_is_tried_again_at_once(
         line.feed.check()
         assert line.status.state == "stalled"
     assert line.feed._failed("no answer in time") <= 1.5
-    # A connection that brings a few pictures only is no recovery.
+    # A connection that brings only a few frames is no recovery.
     line.feed._turn(line.feed._life.state.CONNECTING)
     line.feed._take(first._replace(arrived_s=machine.monotonic))
     machine.pass_by(6.0)
@@ -193,7 +198,9 @@ def test_a_stream_that_was_live_for_long_is_tried_again_at_once(
     assert line.feed._failed("no answer in time") > 0.9
 
 
-def test_what_could_not_be_decoded_waits_for_the_next_key_frame(path: Path, tmp_path: Path) -> None:
+def test_after_a_decoding_failure_the_feed_waits_for_a_key_frame(
+    path: Path, tmp_path: Path
+) -> None:
     line, machine = _by_hand(path, tmp_path, 60.0)
     line.sampler.interval_s = 0.4
     made = arrivals(path)
@@ -212,7 +219,7 @@ def test_what_could_not_be_decoded_waits_for_the_next_key_frame(path: Path, tmp_
     assert take(10, 11)[0].begins
 
 
-def test_damage_on_the_way_is_counted(path: Path, tmp_path: Path) -> None:
+def test_corrupt_packets_are_counted(path: Path, tmp_path: Path) -> None:
     line, machine = _by_hand(path, tmp_path, 60.0)
     (first, *_) = arrivals(path)
     first.packet.is_corrupt = True

@@ -1,4 +1,4 @@
-"""Pictures put together from RTP packets that FFmpeg made of them."""
+"""Access units assembled from RTP packets that FFmpeg made of them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.stream.rtp import Depacketizer, Picture, SenderReport
+from cv_engine.live.stream.rtp import AccessUnit, Depacketizer, SenderReport
 from tests.live.encoded_frames import units_of
 from tests.video.recordings import record, times
 
 _TYPE = 96
 _COUNT = 24
+_MARKER = 0x80  # last packet of an access unit
+_PATIENCE_S = 60.0  # for a packet over the loopback interface, on however busy a machine
 
 
 class _Sent(NamedTuple):
@@ -32,13 +34,13 @@ class _Sent(NamedTuple):
 
 @cache
 def _sent(codec: str, size: int) -> _Sent:
-    """What FFmpeg sends of a clip, and what it was told to send."""
+    """The packets that FFmpeg sends of a clip, and the NAL units that went in."""
     encoder = {"h264": "libx264", "hevc": "libx265"}[codec]
     with TemporaryDirectory() as folder, socket.socket(type=socket.SOCK_DGRAM) as line:
         path = record(Path(folder) / "a.ts", times(_COUNT), codec=encoder, gop=8)
         line.bind(("127.0.0.1", 0))
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        line.settimeout(5.0)
+        line.settimeout(_PATIENCE_S)
         port = line.getsockname()[1]
         url = f"rtp://127.0.0.1:{port}?pkt_size={size}&rtcpport={port}"
         given_, keys, packets = [], [], []
@@ -51,18 +53,14 @@ def _sent(codec: str, size: int) -> _Sent:
                     keys.append(packet.is_keyframe)
                     packet.stream = copy
                     out.mux(packet)
-        line.settimeout(0.2)
-        while True:
-            try:
-                packets.append(line.recv(1 << 16))
-            except TimeoutError:
-                break
+        while sum(packet[1] == _MARKER | _TYPE for packet in packets) < _COUNT:
+            packets.append(line.recv(1 << 16))
     media = tuple(each for each in packets if not 200 <= each[1] <= 204)
     reports = tuple(each for each in packets if each[1] == 200)
     return _Sent(media, reports, tuple(given_), tuple(keys))
 
 
-def _pictures(codec: str, packets: Sequence[bytes]) -> list[Picture]:
+def _access_units(codec: str, packets: Sequence[bytes]) -> list[AccessUnit]:
     depacketizer = Depacketizer(codec, _TYPE)
     found = []
     for packet in packets:
@@ -73,10 +71,10 @@ def _pictures(codec: str, packets: Sequence[bytes]) -> list[Picture]:
 
 @pytest.mark.parametrize("size", [200, 1400])
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_what_was_sent_comes_out(codec: str, size: int) -> None:
+def test_access_units_equal_those_sent(codec: str, size: int) -> None:
     sent = _sent(codec, size)
-    assert size > 200 or len(sent.packets) > _COUNT, "some are sent in fragments"
-    found = _pictures(codec, sent.packets)
+    assert size > 200 or len(sent.packets) > _COUNT, "some NAL units are fragmented"
+    found = _access_units(codec, sent.packets)
     assert [units_of(each.data) for each in found] == list(sent.units)
     assert [each.key for each in found] == list(sent.keys)
     assert all(each.whole for each in found)
@@ -86,36 +84,38 @@ def test_what_was_sent_comes_out(codec: str, size: int) -> None:
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 @given(data=st.data())
-def test_of_what_is_lost_nothing_passes_for_whole(codec: str, data: st.DataObject) -> None:
+def test_no_access_unit_with_a_lost_packet_passes_for_whole(
+    codec: str, data: st.DataObject
+) -> None:
     sent = _sent(codec, 200)
     count = len(sent.packets)
     lost = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=12))
     arrived = [packet for number, packet in enumerate(sent.packets) if number not in lost]
     stamps = [struct.unpack_from(">I", packet, 4)[0] for packet in sent.packets]
-    pictures = {stamp: index for index, stamp in enumerate(dict.fromkeys(stamps))}
-    spoiled = {pictures[stamps[number]] for number in lost}
-    for picture in _pictures(codec, arrived):
-        index = pictures[picture.ticks % (1 << 32)]
-        units = units_of(picture.data)
-        if picture.whole:
-            assert units == sent.units[index] or picture.key
-        if picture.whole and picture.key:
-            # Its own parameter sets may be gone: the ones before it hold.
+    frames = {stamp: index for index, stamp in enumerate(dict.fromkeys(stamps))}
+    spoiled = {frames[stamps[number]] for number in lost}
+    for unit in _access_units(codec, arrived):
+        index = frames[unit.ticks % (1 << 32)]
+        units = units_of(unit.data)
+        if unit.whole:
+            assert units == sent.units[index] or unit.key
+        if unit.whole and unit.key:
+            # Its parameter sets may be lost: the earlier ones still hold.
             assert units == sent.units[index][-len(units) :]
-        if index not in spoiled and (index - 1 not in spoiled or picture.key):
-            assert picture.whole
+        if index not in spoiled and (index - 1 not in spoiled or unit.key):
+            assert unit.whole
 
 
 @given(packets=st.lists(st.binary(max_size=60)), sequence=st.integers(0, 0xFFFF))
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_nonsense_breaks_nothing(codec: str, packets: list[bytes], sequence: int) -> None:
-    """Whatever follows a sound header."""
+    """Whatever follows a valid header."""
     made = [
         struct.pack(">BBHII", 0x80 | part[0] & 0x3F if part else 0x80, _TYPE, sequence, 7, 1) + part
         for part in packets
     ]
-    _pictures(codec, made)
-    _pictures(codec, packets)
+    _access_units(codec, made)
+    _access_units(codec, packets)
 
 
 def _unit(number: int, stamp: int, payload: bytes, *, last: bool = True) -> bytes:
@@ -123,17 +123,17 @@ def _unit(number: int, stamp: int, payload: bytes, *, last: bool = True) -> byte
     return struct.pack(">BBHII", 0x80, kind, number & 0xFFFF, stamp % (1 << 32), 1) + payload
 
 
-def test_time_goes_on_where_timestamps_begin_anew() -> None:
+def test_ticks_continue_where_rtp_timestamps_wrap_around() -> None:
     stamps = [(1 << 32) - 3600 * 2 + 3600 * number for number in range(5)]
     sent = [_unit(65_533 + n, stamp, b"\x41xyz") for n, stamp in enumerate(stamps)]
-    found = _pictures("h264", sent)
+    found = _access_units("h264", sent)
     assert [each.ticks for each in found] == stamps
     assert all(each.whole for each in found)
 
 
-def test_pictures_end_where_the_next_begins_if_nothing_says_so() -> None:
+def test_an_access_unit_without_marker_ends_where_the_next_begins() -> None:
     sent = [_unit(n, 3600 * (n // 2), b"\x41" + bytes([n]), last=False) for n in range(6)]
-    assert [units_of(each.data) for each in _pictures("h264", sent)] == [
+    assert [units_of(each.data) for each in _access_units("h264", sent)] == [
         (b"\x41\x00", b"\x41\x01"),
         (b"\x41\x02", b"\x41\x03"),
     ]
@@ -141,12 +141,18 @@ def test_pictures_end_where_the_next_begins_if_nothing_says_so() -> None:
 
 def test_a_key_frame_after_a_loss_is_whole_and_others_are_not() -> None:
     before = _unit(1, 0, b"\x41a")
-    assert [p.whole for p in _pictures("h264", [before, _unit(5, 3600, b"\x65k")])] == [True, True]
-    assert [p.whole for p in _pictures("h264", [before, _unit(5, 3600, b"\x41p")])] == [True, False]
+    assert [p.whole for p in _access_units("h264", [before, _unit(5, 3600, b"\x65k")])] == [
+        True,
+        True,
+    ]
+    assert [p.whole for p in _access_units("h264", [before, _unit(5, 3600, b"\x41p")])] == [
+        True,
+        False,
+    ]
 
 
-def test_decoding_may_begin_at_a_recovery_point() -> None:
-    """Encoders that never send an IDR picture after the first say so in front of their I pictures."""
+def test_a_recovery_point_counts_as_a_key_frame() -> None:
+    """Encoders that send one IDR frame only mark their later I frames as recovery points."""
     other, recovery = b"\x06\x05\x03abc\x80", b"\x06\xff\x01\x02ab\x06\x01\xc4\x80"
     aggregate = b"\x18" + b"".join(
         len(unit).to_bytes(2, "big") + unit for unit in (recovery, b"\x41p")
@@ -156,17 +162,17 @@ def test_decoding_may_begin_at_a_recovery_point() -> None:
         _unit(1, 0, b"\x41p"),
         _unit(2, 3600, aggregate),
     ]
-    assert [each.key for each in _pictures("h264", sent)] == [False, True]
+    assert [each.key for each in _access_units("h264", sent)] == [False, True]
 
 
-def test_added_headers_and_padding_are_taken_off() -> None:
+def test_header_extensions_and_padding_are_removed() -> None:
     head = struct.pack(">BBHII", 0x80 | 0x20 | 0x10 | 2, _TYPE | 0x80, 1, 0, 1)
     sent = head + b"ssrcssrc" + b"\xbe\xde\0\1" + b"more" + b"\x41picture" + b"\0\0\3"
-    (picture,) = _pictures("h264", [sent])
-    assert picture.data == b"\0\0\0\1\x41picture"
+    (unit,) = _access_units("h264", [sent])
+    assert unit.data == b"\0\0\0\1\x41picture"
 
 
-def test_a_picture_without_end_is_given_up() -> None:
+def test_an_endless_access_unit_is_discarded() -> None:
     depacketizer = Depacketizer("h264", _TYPE)
     for number in range(2000):
         payload = (b"\x7c\x05" if number else b"\x7c\x85") + b"x" * 60_000
@@ -175,7 +181,7 @@ def test_a_picture_without_end_is_given_up() -> None:
         assert depacketizer._bytes <= 17 << 20
 
 
-def test_a_report_tells_the_cameras_time() -> None:
+def test_a_sender_report_holds_the_cameras_time() -> None:
     sent = _sent("h264", 1400)
     assert sent.reports
     buffer = bytearray(b"####" + sent.reports[0])

@@ -1,4 +1,4 @@
-"""Sessions with cameras that answer oddly, played by a script; sound ones are real, in `test_connection`."""
+"""Sessions with cameras that answer oddly, played by a script; `test_connection` has real ones."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.direct import DirectStream
 from cv_engine.live.stream.errors import StreamError, UnknownFormatError
 from cv_engine.live.stream.rtsp import Session
-from cv_engine.live.stream.sdp import START
+from cv_engine.live.stream.sdp import START_CODE
 from tests.live.encoded_frames import arrivals, units_of
 from tests.video.recordings import record, times
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0  # nothing takes so long, on however busy a machine
 _SDP = b"v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\n"
 _KINDS = {"DESCRIBE": b"Content-Type: application/sdp\r\n"}
 _SESSION = b"Session: 12345678;timeout=2\r\nTransport: RTP/AVP/TCP;unicast;interleaved=4-5\r\n"
@@ -32,12 +32,12 @@ _SESSION = b"Session: 12345678;timeout=2\r\nTransport: RTP/AVP/TCP;unicast;inter
 
 @dataclass
 class _Camera:
-    """One that answers each request by a script.
+    """A camera that answers each request by a script.
 
     Attributes:
         line: The connection.
-        asked: Requests so far, whole.
-        numbers: Whether it says which request it answers.
+        asked: All requests so far.
+        numbers: Whether responses have a CSeq number.
     """
 
     line: socket.socket
@@ -46,7 +46,7 @@ class _Camera:
     _rest: bytes = b""
 
     def request(self) -> str:
-        """The next request's method; empty where the line has been closed."""
+        """The next request's method; empty where the connection has been closed."""
         while b"\r\n\r\n" not in self._rest:
             try:
                 more = self.line.recv(4096)
@@ -69,7 +69,7 @@ class _Camera:
         self.line.sendall(b"RTSP/1.0 %s\r\n" % status + headers + b"\r\n" + body)
 
     def set_up(self) -> None:
-        """Goes along up to the request to play, which is not answered yet."""
+        """Answers all requests up to PLAY, which is not answered yet."""
         while (method := self.request()) not in ("PLAY", ""):
             body = _SDP if method == "DESCRIBE" else b""
             headers = _SESSION if method == "SETUP" else _KINDS.get(method, b"")
@@ -111,14 +111,14 @@ def _until_closed(camera: _Camera) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "message"),
     [
         (b"404 Not Found", "the camera answers: 404 Not Found"),
         (b"503 Service Unavailable", "the camera answers: 503 Service Unavailable"),
         (b"401 Unauthorized", "the camera refuses user or password"),
     ],
 )
-def test_a_refusal_is_told(status: bytes, told: str) -> None:
+def test_a_refusal_is_reported(status: bytes, message: str) -> None:
     def script(camera: _Camera) -> None:
         camera.request()
         camera.answer()
@@ -127,10 +127,10 @@ def test_a_refusal_is_told(status: bytes, told: str) -> None:
 
     with _playing(script) as (address, _), pytest.raises(StreamError) as caught:
         Session(address, _PATIENCE_S)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
-def test_a_password_is_proved_once_it_is_asked_for_and_never_shown() -> None:
+def test_the_password_is_hashed_on_request_and_never_sent_in_the_clear() -> None:
     def script(camera: _Camera) -> None:
         camera.request()
         camera.answer(
@@ -152,7 +152,7 @@ def test_a_password_is_proved_once_it_is_asked_for_and_never_shown() -> None:
     assert setup.startswith(f"SETUP {whole}?a=b/trackID=1 RTSP/1.0"), "as FFmpeg does it"
 
 
-def test_a_wrong_password_is_not_tried_for_ever() -> None:
+def test_a_wrong_password_is_tried_once() -> None:
     def script(camera: _Camera) -> None:
         while camera.request():
             camera.answer(b"401 Unauthorized", b'WWW-Authenticate: Digest realm="x", nonce="1"\r\n')
@@ -165,7 +165,7 @@ def test_a_wrong_password_is_not_tried_for_ever() -> None:
 @pytest.mark.parametrize(
     "headers", [b"Location: rtsp://elsewhere/\r\n", b"Content-Type: text/html\r\n"]
 )
-def test_what_ffmpeg_may_know_better_is_left_to_it(headers: bytes) -> None:
+def test_redirects_and_unknown_formats_are_left_to_ffmpeg(headers: bytes) -> None:
     def script(camera: _Camera) -> None:
         camera.request()
         camera.answer()
@@ -190,18 +190,18 @@ def test_what_ffmpeg_may_know_better_is_left_to_it(headers: bytes) -> None:
         b"a" * 200,
     ],
 )
-def test_nonsense_is_told(sent: bytes) -> None:
+def test_garbage_is_reported(sent: bytes) -> None:
     def script(camera: _Camera) -> None:
         camera.request()
         camera.line.sendall(sent)
         _until_closed(camera)
 
-    with _playing(script) as (address, _), pytest.raises(StreamError, match="no stream"):
+    with _playing(script) as (address, _), pytest.raises(StreamError, match="not a stream"):
         Session(address, _PATIENCE_S)
 
 
 @pytest.mark.parametrize("sent", [b"", b"RTSP/1.0 200 OK\r\nCSe", b"$\x00\xff"])
-def test_one_that_never_answers_is_given_up(sent: bytes) -> None:
+def test_a_camera_that_never_answers_times_out(sent: bytes) -> None:
     def script(camera: _Camera) -> None:
         camera.line.sendall(sent)
         _until_closed(camera)
@@ -212,14 +212,14 @@ def test_one_that_never_answers_is_given_up(sent: bytes) -> None:
 
 @cache
 def _units() -> tuple[bytes, ...]:
-    """Of a real picture, with its parameter sets."""
+    """The NAL units of a real frame, with its parameter sets."""
     with TemporaryDirectory() as folder:
         (first, *_) = arrivals(record(Path(folder) / "a.ts", times(2), gop=1))
     return units_of(bytes(first.packet))
 
 
-def _picture(number: int) -> list[bytes]:
-    """The packets of a picture."""
+def _frame(number: int) -> list[bytes]:
+    """The RTP packets of a frame."""
     packets = []
     for position, unit in enumerate(_units()):
         last = 0x80 if position == len(_units()) - 1 else 0
@@ -228,16 +228,16 @@ def _picture(number: int) -> list[bytes]:
     return packets
 
 
-def test_pictures_may_come_before_the_answer_and_on_other_channels() -> None:
+def test_frames_may_arrive_before_the_response_and_on_other_channels() -> None:
     def script(camera: _Camera) -> None:
         camera.set_up()
-        camera.send(4, *_picture(0))
+        camera.send(4, *_frame(0))
         camera.answer()
         camera.line.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
-        camera.send(0, *_picture(9))  # not a channel of ours
-        camera.send(4, *_picture(1))
+        camera.send(0, *_frame(9))  # not one of our channels
+        camera.send(4, *_frame(1))
         camera.line.sendall(b"$\x04\xff\xff" + bytes(65_535))
-        camera.send(4, *_picture(2))
+        camera.send(4, *_frame(2))
         _until_closed(camera)
 
     with _playing(script) as (address, cameras):
@@ -247,19 +247,21 @@ def test_pictures_may_come_before_the_answer_and_on_other_channels() -> None:
         finally:
             stream.close()
     assert [round(each.media_s, 2) for each in found] == [0.0, 0.04, 0.08]
-    assert [bytes(each.packet) for each in found] == [b"".join(START + u for u in _units())] * 3
+    assert [bytes(each.packet) for each in found] == [
+        b"".join(START_CODE + u for u in _units())
+    ] * 3
     assert (found[0].format.width, found[0].format.height) == (192, 96)
     assert cameras[0].asked[-1].startswith("TEARDOWN")
 
 
-def test_answers_without_a_number_and_unknown_requests_are_borne_with() -> None:
+def test_responses_without_cseq_and_unsupported_methods_are_accepted() -> None:
     def script(camera: _Camera) -> None:
         camera.numbers = False
         assert camera.request() == "OPTIONS"
         camera.answer(b"501 Not Implemented")
         camera.set_up()
         camera.answer()
-        camera.send(4, *_picture(0))
+        camera.send(4, *_frame(0))
         _until_closed(camera)
 
     with _playing(script) as (address, _):
@@ -270,8 +272,8 @@ def test_answers_without_a_number_and_unknown_requests_are_borne_with() -> None:
             stream.close()
 
 
-def test_reports_alone_are_silence() -> None:
-    """A camera whose encoder hangs still sends them."""
+def test_sender_reports_alone_time_out() -> None:
+    """A camera whose encoder hangs still sends sender reports."""
     stop = threading.Event()
 
     def script(camera: _Camera) -> None:
@@ -293,7 +295,7 @@ def test_reports_alone_are_silence() -> None:
             stop.set()
 
 
-def test_a_session_is_kept_alive_also_with_a_new_nonce() -> None:
+def test_a_session_is_kept_alive_across_a_new_nonce() -> None:
     def script(camera: _Camera) -> None:
         camera.request()
         camera.answer(headers=b"Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER\r\n")
@@ -303,16 +305,16 @@ def test_a_session_is_kept_alive_also_with_a_new_nonce() -> None:
         camera.answer(b"401 Unauthorized", b'WWW-Authenticate: Digest realm="x", nonce="2"\r\n')
         assert camera.request() == "GET_PARAMETER"
         camera.answer()
-        camera.send(4, *_picture(0))
+        camera.send(4, *_frame(0))
         _until_closed(camera)
 
     with _playing(script) as (address, cameras):
         session = Session(address, _PATIENCE_S)
         session.play()
-        now_s = session._alive_at_s
+        now_s = session._keep_alive_at_s
         session.keep_alive(now_s - 0.01)
         session.keep_alive(now_s)
-        session.keep_alive(now_s + 0.5)  # half of what the camera said has not passed again
+        session.keep_alive(now_s + 0.5)  # half of the timeout has not passed again
         session.fill(_PATIENCE_S)
         while session.packets() == ([], []):
             session.fill(_PATIENCE_S)
@@ -323,7 +325,7 @@ def test_a_session_is_kept_alive_also_with_a_new_nonce() -> None:
     assert 'nonce="2"' in kept[1]
 
 
-def test_a_refusal_to_play_and_an_end_are_told() -> None:
+def test_a_refusal_to_play_and_an_end_are_reported() -> None:
     def refuse(camera: _Camera) -> None:
         camera.set_up()
         camera.answer(b"453 Not Enough Bandwidth")
@@ -332,13 +334,13 @@ def test_a_refusal_to_play_and_an_end_are_told() -> None:
     def end(camera: _Camera) -> None:
         camera.set_up()
         camera.answer()
-        camera.send(4, *_picture(0))
+        camera.send(4, *_frame(0))
 
-    for script, told in ((refuse, "453"), (end, "ended")):
+    for script, message in ((refuse, "453"), (end, "ended")):
         with _playing(script) as (address, _):
             stream = DirectStream(address, _PATIENCE_S, _PATIENCE_S)
             try:
-                with pytest.raises(StreamError, match=told):
+                with pytest.raises(StreamError, match=message):
                     list(stream)
             finally:
                 stream.close()

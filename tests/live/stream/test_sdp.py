@@ -37,7 +37,7 @@ _H265 = (
 )
 
 
-def test_what_a_camera_says_is_understood() -> None:
+def test_a_description_of_a_real_camera_is_parsed() -> None:
     media = video_of(_HIKVISION)
     assert (media.codec, media.payload_type, media.clock_rate) == ("h264", 96, 90_000)
     assert media.control.endswith("trackID=1")
@@ -47,7 +47,7 @@ def test_what_a_camera_says_is_understood() -> None:
     assert (sps[0] & 31, pps[0] & 31) == (7, 8)
 
 
-def test_the_form_that_is_known_is_taken_of_several() -> None:
+def test_the_first_known_format_is_taken() -> None:
     media = video_of(_H265)
     assert (media.codec, media.payload_type, media.control) == ("hevc", 98, "track1")
     assert media.rate == Fraction(25, 2)
@@ -55,7 +55,7 @@ def test_the_form_that_is_known_is_taken_of_several() -> None:
     assert [unit[0] >> 1 for unit in units] == [32, 33, 34, 34]
 
 
-def test_without_parameter_sets_the_pictures_bring_them() -> None:
+def test_missing_parameter_sets_give_an_empty_header() -> None:
     text = "m=video 0 RTP/AVP 96\na=rtpmap:96 h264/90000\na=fmtp:96 sprop-parameter-sets=%%%\n"
     assert video_of(text).header == b""
 
@@ -70,7 +70,7 @@ def test_without_parameter_sets_the_pictures_bring_them() -> None:
         "m=video",
     ],
 )
-def test_what_is_not_read_here_is_told(text: str) -> None:
+def test_an_unknown_format_raises(text: str) -> None:
     with pytest.raises(UnknownFormatError):
         video_of(text)
 

@@ -1,4 +1,4 @@
-"""Which states of a stream may follow which, and how long is waited between attempts."""
+"""The transitions between the states of a stream, and the pauses between attempts."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ _CHANCES = st.floats(0, 1)
 
 
 @given(st.lists(st.sampled_from(StreamState), max_size=30))
-def test_only_what_is_allowed_follows(wanted: list[StreamState]) -> None:
-    life = StreamStateMachine(StreamState.CONNECTING, since=0.0)
-    been = [life.state]
+def test_only_allowed_transitions_happen(wanted: list[StreamState]) -> None:
+    machine = StreamStateMachine(StreamState.CONNECTING, since=0.0)
+    been = [machine.state]
     for now, to in enumerate(wanted, start=1):
-        before = (life.state, life.since, life.why, life.reconnects)
-        if (life.state, to) in _ALLOWED:
-            life.turn(to, float(now), "because")
+        before = (machine.state, machine.since, machine.why, machine.reconnects)
+        if (machine.state, to) in _ALLOWED:
+            machine.transition(to, float(now), "because")
             been.append(to)
-            assert (life.state, life.since) == (to, float(now))
+            assert (machine.state, machine.since) == (to, float(now))
         else:
             with pytest.raises(ValueError, match=f"cannot become {to}"):
-                life.turn(to, float(now))
-            assert (life.state, life.since, life.why, life.reconnects) == before
+                machine.transition(to, float(now))
+            assert (machine.state, machine.since, machine.why, machine.reconnects) == before
     assert set(pairwise(been)) <= _ALLOWED
-    assert life.reconnects == been.count(StreamState.RECONNECTING)
+    assert machine.reconnects == been.count(StreamState.RECONNECTING)
 
 
-def test_the_reason_stays_while_it_is_tried_again() -> None:
-    life = StreamStateMachine(StreamState.CONNECTING, since=0.0)
-    life.turn(StreamState.RECONNECTING, 1.0, "no answer in time")
-    life.turn(StreamState.CONNECTING, 2.0)
-    assert life.why == "no answer in time"
-    life.turn(StreamState.LIVE, 3.0)
-    assert life.why == ""
+def test_the_reason_stays_between_attempts() -> None:
+    machine = StreamStateMachine(StreamState.CONNECTING, since=0.0)
+    machine.transition(StreamState.RECONNECTING, 1.0, "no answer in time")
+    machine.transition(StreamState.CONNECTING, 2.0)
+    assert machine.why == "no answer in time"
+    machine.transition(StreamState.LIVE, 3.0)
+    assert machine.why == ""
 
 
 @given(
@@ -69,14 +69,14 @@ def test_pauses_double_up_to_the_limit_give_or_take_half(
         assert pause_s == pytest.approx(middle_s * (0.5 + drawn))
 
 
-def test_after_years_the_pause_is_still_one() -> None:
+def test_after_thousands_of_failures_the_pause_is_the_limit() -> None:
     backoff = Backoff(60.0, chance=lambda: 0.5)
     pauses = [backoff.failed() for _ in range(2000)]
     assert pauses[-1] == 40.0
 
 
 @given(before=st.integers(1, 50), live_s=st.floats(30, 1e6), drawn=_CHANCES)
-def test_after_being_live_for_long_it_begins_with_the_first_pause(
+def test_after_a_long_live_time_the_pauses_start_over(
     before: int, live_s: float, drawn: float
 ) -> None:
     backoff = Backoff(60.0, chance=lambda: drawn)
@@ -87,7 +87,7 @@ def test_after_being_live_for_long_it_begins_with_the_first_pause(
     assert backoff.failed() == pytest.approx(2 * first_s)
 
 
-def test_a_thousand_cameras_do_not_knock_at_once() -> None:
+def test_pauses_of_a_thousand_cameras_are_spread() -> None:
     pauses = sorted(Backoff(60.0).failed() for _ in range(1000))
     assert pauses[-1] - pauses[0] > 0.9
     assert max(later - earlier for earlier, later in pairwise(pauses)) < 0.05
