@@ -1,4 +1,4 @@
-"""What goes wrong with evidence, said so that the user knows what to do."""
+"""Errors of evidence; each message says what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class EvidenceError(EngineError):
 
 
 class ClipError(EvidenceError):
-    """The source yields no clip: it is unreadable, or has no picture in the span asked for."""
+    """The source yields no clip: the file is unreadable, or has no picture in the span."""
 
 
 class StoreError(EvidenceError):
@@ -25,14 +25,14 @@ class StoreError(EvidenceError):
 
 
 def from_os_error(error: OSError, folder: Path) -> EvidenceError:
-    """Says in the user's terms why ``folder`` could not be written.
+    """Explains to the user why ``folder`` could not be written.
 
     Args:
-        error: What the operating system answered.
+        error: The operating system's error.
         folder: The folder that was being written to.
 
     Returns:
-        An error to raise in its place.
+        The error to raise instead.
     """
     failure = failure_of_os_error(error)
     if is_no_space(error):

@@ -1,4 +1,4 @@
-"""The manifest: what a package holds, down to the last byte, and where it came from."""
+"""The manifest: every file of a package with its hash, and the origin of the evidence."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Manifest:
     """What verification needs of a manifest.
 
     Attributes:
-        files: Every file of the package but the manifest and its signature.
-        public_key: The 32 raw bytes of the key that signed it.
+        files: Every file of the package except the manifest and its signature.
+        public_key: The 32 raw bytes of the key that signed the manifest.
         content: The whole manifest as parsed.
     """
 
@@ -56,10 +56,10 @@ def compose(
     provenance: Mapping[str, Any],
     public_key: bytes,
 ) -> bytes:
-    """Writes a manifest: the same content always gives the same bytes.
+    """Encodes a manifest; equal content gives equal bytes.
 
     Raises:
-        EvidenceError: An attribute or a provenance value is no JSON value.
+        EvidenceError: An attribute or a provenance value is not JSON.
     """
     place = finding.place
     content = {
@@ -95,30 +95,30 @@ def compose(
         return (text + "\n").encode()
     except (TypeError, ValueError) as error:
         raise EvidenceError(
-            f"finding {finding.key}: its attributes or provenance hold a value that is no JSON "
-            f"value: {error}"
+            f"finding {finding.key}: the attributes or the provenance hold a value that is not "
+            f"JSON: {error}"
         ) from error
 
 
 def parse(data: bytes) -> Manifest:
-    """Reads a manifest of unknown origin.
+    """Decodes a manifest of unknown origin.
 
     Raises:
-        EvidenceError: It is malformed, or names a path outside the package.
+        EvidenceError: The manifest is malformed, or names a path outside the package.
     """
     try:
         content = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise EvidenceError(f"is no JSON: {error}") from error
+        raise EvidenceError(f"is not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise EvidenceError(f"is no manifest of the form {SCHEMA}")
+        raise EvidenceError(f"is not a manifest of the form {SCHEMA}")
     return Manifest(_entries(content.get("files")), _public_key(content), content)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object has a key twice")
     return result
 
 
@@ -134,7 +134,7 @@ def _public_key(content: Mapping[str, Any]) -> bytes:
     if len(key) != PUBLIC_KEY_BYTES:
         raise EvidenceError("names no usable public key")
     if signature.get("fingerprint") != fingerprint(key):
-        raise EvidenceError("names a fingerprint that is not that of its public key")
+        raise EvidenceError("names a fingerprint that does not match its public key")
     return key
 
 
@@ -149,7 +149,7 @@ def _entries(files: object) -> tuple[Entry, ...]:
 
 def _entry(file: object) -> Entry:
     if not isinstance(file, dict):
-        raise EvidenceError(f"lists a file that is no object: {str(file)[:80]!r}")
+        raise EvidenceError(f"lists a file that is not an object: {str(file)[:80]!r}")
     path, size, digest = file.get("path"), file.get("size"), file.get("sha256")
     if not isinstance(path, str) or not _is_inside(path):
         raise EvidenceError(f"names a path outside the package: {str(path)[:80]!r}")

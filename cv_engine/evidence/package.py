@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from cv_engine.evidence.errors import ClipError, EvidenceError, from_os_error
+from cv_engine.evidence.errors import ClipError, EvidenceError
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
 from cv_engine.evidence.media.annotate import Zone, annotate, moved
 from cv_engine.evidence.media.caption import caption, description, position
@@ -20,17 +20,17 @@ from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
 from cv_engine.evidence.media.exif import jpeg
 from cv_engine.evidence.media.redact import Faces, redact
 from cv_engine.evidence.media.still import Still, choose, close_up_window, crop
+from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.staging import publish, set_aside, staged, write_file
-from cv_engine.evidence.verify import verify
+from cv_engine.evidence.staging import write_file
 from cv_engine.finding import Finding
 
 ORIGINAL = "original"
 SHAREABLE = "shareable"
-ANNOTATED = "annotated"  # the same, where nothing was hidden: not to be given away
+ANNOTATED = "annotated"  # drawn pictures in which nothing is hidden: not to be handed out
 _ROLES = ("start", "between", "end")
-_ORIGINAL_QUALITY = 97  # of JPEG, with full colour: differs from the frame by rounding only
-_NAME_BYTES = 80  # of the camera's part of a package's name; file systems allow 255 in all
+_ORIGINAL_QUALITY = 97  # of JPEG, in full colour: differs from the frame by rounding only
+_NAME_BYTES = 80  # the camera's share of a package's name; file systems allow 255 in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Style:
 
     Attributes:
         timezone: Local time zone of the captions.
-        redacted: Whether bystanders' heads and other vehicles' plates are hidden in them; if
-            not, their folder is called ``annotated`` and not ``shareable``.
-        faces: A face model whose finds are hidden too.
+        redacted: Whether bystanders' heads and other vehicles' plates are hidden; if not, the
+            pictures' folder is called ``annotated`` instead of ``shareable``.
+        faces: A face model whose faces are hidden too.
         quality: JPEG quality, 1 to 100.
     """
 
@@ -53,13 +53,13 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """One file of evidence as it is to be kept.
+    """One file of evidence, kept unchanged.
 
     Attributes:
-        path: Below the package, in ``original/`` or ``shareable/``.
-        role: What it shows of the violation, such as ``"start"`` or ``"before"``.
-        view: How it shows it, such as ``"closeup"`` or ``"overlay"``.
-        time: When what it shows was taken, timezone-aware.
+        path: Path in the package, in ``original/`` or ``shareable/``.
+        role: Moment of the violation, such as ``"start"`` or ``"before"``.
+        view: Kind of picture, such as ``"closeup"`` or ``"overlay"``.
+        time: When the picture was taken, timezone-aware.
         data: The file's content.
     """
 
@@ -80,7 +80,7 @@ class Exhibit:
 
 
 def package_name(finding: Finding) -> str:
-    """Names a finding's package: kind, camera, time it began (UTC) and key."""
+    """Names a finding's package: kind, camera, start (UTC) and key."""
     text = unicodedata.normalize("NFC", finding.source)
     source = re.sub(r"[^\w]+", "-", text).strip("-").encode()[:_NAME_BYTES].decode(errors="ignore")
     kind = re.sub(r"[^a-z0-9_]+", "-", finding.kind.lower())[:_NAME_BYTES]
@@ -111,50 +111,42 @@ def write(
                       original/clip.mp4                 or .mkv: packets as the camera sent them
                       shareable/overview-start.jpg ...  redacted, with box, zone and caption
 
-    The clip is kept among the originals only: to hide anything in it, it would have to be
-    encoded anew, and would then no longer be the camera's own pictures. A source that yields no
-    clip is noted in the manifest; the pictures are written all the same.
+    The clip is among the originals only: hiding anything would require encoding it again, which
+    would change the camera's own pictures. A source that yields no clip is noted in the manifest;
+    the pictures are written nevertheless.
 
     A package of the same finding that verifies is returned untouched, so that a run may be
-    repeated after a crash. One that does not is set aside as ``<name>.damaged-N``.
+    repeated after a crash. A damaged one is set aside as ``<name>.damaged-N``.
 
     Args:
         root: The folder of all packages; made if missing.
-        finding: What the evidence is for.
-        stills: Candidates, one or more for each role; the best of each role is kept. None are
-            needed where there are exhibits.
+        finding: The finding to prove.
+        stills: Candidates, one or more for each role; the best of each role is kept. May be empty
+            if there are exhibits.
         key: Signs the manifest.
-        clips: Which parts of which recordings to keep.
-        zone: The zone it lies in, in pixels of the stills.
-        provenance: JSON values on where it came from: digests of model and configuration,
-            software version, name and SHA-256 of the source file, basis of the frame clock.
+        clips: Parts of recordings to keep.
+        zone: The zone in which the violation lies, in pixels of the stills.
+        provenance: JSON values on the origin: digests of model and configuration, software
+            version, name and SHA-256 of the source file, basis of the frame clock.
         style: How the shareable pictures are made.
-        exhibits: Files that were made elsewhere, kept as they are.
+        exhibits: Finished files, kept unchanged.
 
     Returns:
         The package's folder.
 
     Raises:
-        EvidenceError: Nothing to show, a value that is no JSON, or the disk cannot be written
-            or is full. Nothing half-written is left behind.
+        EvidenceError: There is no picture, a value is not JSON, or the disk cannot be written or
+            is full. Nothing half-written is left behind.
     """
-    target = root / package_name(finding)
-    try:
-        if target.is_dir() and not verify(target):
-            return target
+
+    def fill(folder: Path) -> None:
         chosen = _best_of_each_role(stills) if stills or not exhibits else []
         drawing = style or Style()
-        with staged(root, target.name) as folder:
-            pictures = chain(_pictures(finding, chosen, zone, drawing), exhibits)
-            origin = {"redacted": drawing.redacted} if chosen else {}
-            _fill(folder, finding, pictures, key, clips, {**origin, **(provenance or {})})
-            while not publish(folder, target):
-                if not verify(target):
-                    return target  # another run was quicker
-                set_aside(target)
-    except OSError as error:
-        raise from_os_error(error, root) from error
-    return target
+        pictures = chain(_pictures(finding, chosen, zone, drawing), exhibits)
+        origin = {"redacted": drawing.redacted} if chosen else {}
+        _fill(folder, finding, pictures, key, clips, {**origin, **(provenance or {})})
+
+    return publish_package(root, package_name(finding), fill)
 
 
 def _best_of_each_role(stills: Sequence[Still]) -> list[Still]:
@@ -232,7 +224,7 @@ def _pictures(
 def _clip(
     folder: Path, source: Path, name: str, span: tuple[float, float]
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Cuts one clip; gives its entry in the list of files, if there is one, and a note on it."""
+    """Cuts one clip; returns its entry in the list of files, if it was cut, and a note on it."""
     note: dict[str, Any] = {"name": name, "asked_start_s": span[0], "asked_end_s": span[1]}
     try:
         info = cut(source, *span, folder / ORIGINAL / name)
@@ -251,7 +243,7 @@ def _noted(info: ClipInfo, path: str) -> dict[str, Any]:
         "start_s": info.start_s,
         "end_s": info.end_s,
         "pictures": info.pictures,
-        "mended_timestamps": info.mended,
+        "mended_timestamps": info.repaired,  # codespell:ignore
         "stopped": info.stopped,
     }
 

@@ -1,4 +1,4 @@
-"""The key that signs evidence packages, and the check of its signatures."""
+"""The key that signs evidence packages, and the check of signatures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fingerprint(public_key: bytes) -> str:
 
 
 def is_signed(message: bytes, signature: bytes, public_key: bytes) -> bool:
-    """Tells whether ``signature`` over ``message`` was made with the key of ``public_key``."""
+    """Whether ``signature`` over ``message`` was made with the key of ``public_key``."""
     if len(public_key) != PUBLIC_KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         return False
     try:
@@ -55,7 +55,7 @@ class SigningKey:
 
     @property
     def fingerprint(self) -> str:
-        """The public key's name: hand it to whoever is to trust this station's evidence."""
+        """The public key's name, for those who are to trust this station's evidence."""
         return fingerprint(self._public)
 
     def sign(self, message: bytes) -> bytes:
@@ -66,11 +66,12 @@ class SigningKey:
     def load_or_create(cls, path: Path) -> SigningKey:
         """Loads the key at ``path``, or makes one there.
 
-        A new file appears whole and with mode 0600 or not at all; of several processes that
-        start at once one makes the key and the others load it.
+        A new file appears whole and with mode 0600, or not at all. Of several processes that start
+        at once, one makes the key and the others load it.
 
         Raises:
-            EvidenceError: The file is no such key, is readable by others, or cannot be written.
+            EvidenceError: The file is not an Ed25519 key, is readable by others, or cannot be
+                written.
         """
         try:
             if not path.exists():
@@ -106,12 +107,12 @@ def _create(path: Path) -> None:
 def _load(path: Path) -> Ed25519PrivateKey:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_KEY_FILE:
-        raise EvidenceError(f"{path}: is no key file; name another path for the signing key")
+        raise EvidenceError(f"{path}: is not a key file; name another path for the signing key")
     if status.st_mode & _OTHERS:
         raise EvidenceError(
             f"{path}: others can read this private key (mode {stat.S_IMODE(status.st_mode):04o}); "
-            f"run: chmod 600 {path} - and if someone may have copied it, move it away, so that a "
-            "new one is made"
+            f"run: chmod 600 {path} - and if someone may have copied the key, move it away, so "
+            "that a new one is made"
         )
     advice = "move it away, so that a new one is made, or restore it from a backup"
     try:
@@ -119,7 +120,7 @@ def _load(path: Path) -> Ed25519PrivateKey:
     except TypeError as error:
         raise EvidenceError(f"{path}: the key is protected by a password; {advice}") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise EvidenceError(f"{path}: is no private key in PEM form; {advice}") from error
+        raise EvidenceError(f"{path}: is not a private key in PEM form; {advice}") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise EvidenceError(f"{path}: is a key of another kind than Ed25519; {advice}")
+        raise EvidenceError(f"{path}: is not an Ed25519 key; {advice}")
     return key

@@ -17,13 +17,13 @@ STAGING = ".partial"  # beside the packages, so that a rename moves a package in
 
 @contextmanager
 def staged(root: Path, name: str) -> Iterator[Path]:
-    """Gives an empty folder to fill, on the same disk as ``root`` and out of sight.
+    """Yields an empty folder to fill, on the same disk as ``root`` and hidden from readers.
 
-    What dead runs left behind is removed first. A run's folder is known to be alive by a lock
-    that the kernel drops with the process, however it ends: a process number would not do, it is
-    reused, and is the same for each start in a container.
+    Folders of runs that have died are removed first. A living run holds a lock on its folder,
+    which the kernel releases when the process ends in any way. Process numbers do not serve: they
+    are reused, and in a container each start has the same.
 
-    The folder is removed at the end, unless it was moved into place with `publish`.
+    The folder is removed at the end, unless `publish` moved it into place.
 
     Raises:
         OSError: ``root`` cannot be written.
@@ -36,12 +36,12 @@ def staged(root: Path, name: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
-        with suppress(OSError):  # another run still uses it
+        with suppress(OSError):  # another run still uses the folder
             (root / STAGING).rmdir()
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes a new file and waits until it is on the disk."""
+    """Writes a new file and waits until the disk holds it."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -52,7 +52,7 @@ def publish(folder: Path, target: Path) -> bool:
     """Moves a finished folder into place in one step.
 
     Returns:
-        Whether it was moved; ``False`` if something is already at ``target``.
+        Whether the folder was moved; ``False`` if something is already at ``target``.
     """
     for inside, _, _ in os.walk(folder, topdown=False):
         sync_folder(Path(inside))
@@ -63,7 +63,7 @@ def publish(folder: Path, target: Path) -> bool:
     except (FileExistsError, NotADirectoryError):
         return False
     except OSError:
-        if target.exists():  # a full folder, put there meanwhile
+        if target.exists():  # another process has just put a folder there
             return False
         raise
     sync_folder(target.parent)
@@ -71,7 +71,7 @@ def publish(folder: Path, target: Path) -> bool:
 
 
 def set_aside(target: Path) -> Path:
-    """Renames what is at ``target`` to ``<name>.damaged-N``: evidence is never destroyed."""
+    """Renames ``target`` to ``<name>.damaged-N``: evidence is never destroyed."""
     number = 1
     while True:
         aside = target.with_name(f"{target.name}.damaged-{number}")
@@ -82,10 +82,10 @@ def set_aside(target: Path) -> Path:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Locks a package, so that of several processes one at a time sends and removes it.
+def locked(folder: Path) -> Iterator[bool]:
+    """Locks a package, so that only one process at a time sends and removes it.
 
-    The lock goes with the process, however that ends.
+    The lock is released when the process ends in any way.
 
     Yields:
         Whether this process has the lock and the package is still in its place.
@@ -109,7 +109,7 @@ def _is_at(handle: int, folder: Path) -> bool:
 
 
 def _locked_folder(staging: Path, name: str) -> tuple[Path, int]:
-    """Makes a folder and locks it, again if another run's clean-up was quicker."""
+    """Makes and locks a folder; retries if another run's clean-up removes it first."""
     while True:
         folder = staging / f"{name}.{uuid.uuid4().hex[:8]}"
         try:
@@ -124,7 +124,7 @@ def _locked_folder(staging: Path, name: str) -> tuple[Path, int]:
 
 
 def sweep(root: Path) -> None:
-    """Removes what runs that are dead had begun to fill."""
+    """Removes the unfinished folders of runs that have died."""
     staging = root / STAGING
     try:
         found = list(staging.iterdir())
@@ -140,7 +140,7 @@ def sweep(root: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(lock)
-    with suppress(OSError):  # another run uses it
+    with suppress(OSError):  # another run uses the folder
         staging.rmdir()
 
 

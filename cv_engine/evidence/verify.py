@@ -1,4 +1,4 @@
-"""Checks that an evidence package is as it was written: every byte of it, and nothing besides."""
+"""Checks that an evidence package is unchanged: every byte, with nothing removed or added."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CHUNK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing about a package that is not as it should be.
+    """One defect of a package.
 
     Attributes:
         where: The file or folder, relative to the package.
-        what: What is wrong with it.
+        what: What is wrong with the file or folder.
     """
 
     where: str
@@ -34,19 +34,20 @@ class Problem:
 
 
 def verify(folder: Path, trusted: str | None = None) -> list[Problem]:
-    """Finds whatever was changed, removed or added since a package was written.
+    """Finds everything that was changed, removed or added since a package was written.
 
-    Needs nothing but the folder. The key inside the package proves that the package is whole,
-    not who made it: anyone can sign a forged package with a key of their own. Hand in the
-    fingerprint of the station's key, learnt by another way, to have that checked too.
+    The folder alone is needed. The key inside the package proves that the package is whole, not
+    who made it: anyone can sign a forged package with a key of their own. Pass the fingerprint of
+    the station's key, learnt through another channel, to check the signer too.
 
     Args:
         folder: The package.
-        trusted: Fingerprint of the key that must have signed it; case and colons do not matter.
+        trusted: Fingerprint of the key that must have signed the package; case and colons do not
+            matter.
 
     Returns:
-        The problems found, in a stable order; empty if there is none. Nothing is raised for
-        whatever the folder holds.
+        The problems found, in a stable order; empty if there is none. No content of the folder
+        raises an error.
 
     Example:
         >>> [str(problem) for problem in verify(Path("no-such-package"))]
@@ -68,13 +69,13 @@ def verify(folder: Path, trusted: str | None = None) -> list[Problem]:
 
 
 def _read_regular(path: Path, largest: int) -> bytes:
-    """Reads a file that must be a plain one, not a link to elsewhere."""
+    """Reads a file that must be a regular one, not a link to elsewhere."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
-            raise EvidenceError("is no plain file")
+            raise EvidenceError("is not a regular file")
         if status.st_size > largest:
-            raise EvidenceError(f"has {status.st_size} bytes, more than any real one")
+            raise EvidenceError(f"has {status.st_size} bytes, more than {largest}")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise EvidenceError("is missing") from error
@@ -91,7 +92,7 @@ def _signature_problems(
         if len(signature) != SIGNATURE_BYTES:
             raise EvidenceError(f"has {len(signature)} bytes, not {SIGNATURE_BYTES}")
         if not is_signed(data, signature, manifest.public_key):
-            raise EvidenceError(f"does not fit {MANIFEST}: one of the two was changed")
+            raise EvidenceError(f"does not match {MANIFEST}: one of the two was changed")
     except EvidenceError as error:
         problems.append(Problem(SIGNATURE, str(error)))
     signer = fingerprint(manifest.public_key)
@@ -107,11 +108,11 @@ def _file_problem(folder: Path, entry: Entry) -> Problem | None:
         for part in parts[:-1]:
             path = path / part
             if not stat.S_ISDIR(path.lstat().st_mode):
-                return Problem(entry.path, f"{part!r} on the way to it is no plain folder")
+                return Problem(entry.path, f"its folder {part!r} is not a regular folder")
         path = path / parts[-1]
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
-            return Problem(entry.path, "is no plain file")
+            return Problem(entry.path, "is not a regular file")
         if status.st_size != entry.size:
             return Problem(entry.path, f"has {status.st_size} bytes, not {entry.size}")
         if _sha256(path) != entry.sha256:
@@ -132,7 +133,7 @@ def _sha256(path: Path) -> str:
 
 
 def _added(folder: Path, manifest: Manifest) -> Iterator[Problem]:
-    """Yields what lies in the package without being listed."""
+    """Yields the files and folders in the package that the manifest does not list."""
     files = {MANIFEST, SIGNATURE} | {entry.path for entry in manifest.files}
     folders = {
         "/".join(parts[:depth])
@@ -159,5 +160,5 @@ def _added(folder: Path, manifest: Manifest) -> Iterator[Problem]:
 
 
 def _shown(path: str) -> str:
-    """Makes a foreign file name safe to print."""
+    """The name of a foreign file, safe to print."""
     return path if path.isprintable() else ascii(path)

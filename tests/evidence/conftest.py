@@ -48,14 +48,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """As it is where only the credentials are set."""
+    """The environment with the credentials of the object server, and no other setting of S3."""
     introduce(monkeypatch)
     return monkeypatch
 
 
 @pytest.fixture
 def address(running: ObjectServer, environment: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """An empty place in the running server's bucket."""
+    """An empty prefix in the running server's bucket."""
     environment.setenv("AWS_ENDPOINT_URL", running.url)
     return f"s3://{BUCKET}/{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}/west"
 
@@ -68,13 +68,13 @@ def store(address: str) -> Store:
 
 @pytest.fixture
 def held(running: ObjectServer, address: str) -> Path:
-    """The folder in which the server keeps the store's objects."""
+    """The folder in which the server keeps the store's objects, for reading only."""
     return running.folder / address.removeprefix("s3://")
 
 
 @pytest.fixture
 def line(running: ObjectServer, environment: pytest.MonkeyPatch) -> Iterator[Line]:
-    """A line to the running server, which the environment names in its place."""
+    """A connection to the running server; the environment names it as the server."""
     line = Line(running.port)
     environment.setenv("AWS_ENDPOINT_URL", line.url)
     yield line

@@ -1,4 +1,4 @@
-"""Small signed packages, and what is to be seen of folders."""
+"""Small signed packages, and the content of folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A package appears whole or not at all, once, and nothing of it is ever destroyed."""
+"""A package appears whole or not at all, once, and no evidence is ever destroyed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_damaged_package_is_set_aside(tmp_path: Path, stills: list[Still], key: 
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_file_in_the_packages_place_is_set_aside(
+def test_file_with_the_packages_name_is_set_aside(
     tmp_path: Path, stills: list[Still], key: SigningKey
 ) -> None:
     (tmp_path / package_name(parked())).write_text("not a folder")
@@ -169,7 +169,7 @@ def test_bad_findings(tmp_path: Path, stills: list[Still], key: SigningKey) -> N
     with pytest.raises(EvidenceError, match="at least one still"):
         write(tmp_path, parked(), [], key=key)
     for value in (float("nan"), object(), b"bytes"):
-        with pytest.raises(EvidenceError, match="no JSON value"):
+        with pytest.raises(EvidenceError, match="not JSON"):
             write(tmp_path, replace(parked(), attributes={"x": value}), stills, key=key)
     for geometry in ({"type": "Point"}, {"type": "Point", "coordinates": [300.0, 5.0]}, {}):
         place = Place(geometry, None, "camera", CAR)
@@ -242,7 +242,7 @@ def test_folder_that_cannot_be_written(
     root.mkdir(mode=0o555)
     user = os.geteuid()
     if user == 0:
-        os.seteuid(65534)  # nobody: root may write everywhere
+        os.seteuid(65534)  # an unprivileged user: root may write everywhere
     try:
         with pytest.raises(EvidenceError, match="write permission"):
             write(root, parked(), stills, key=key)
@@ -288,7 +288,7 @@ def _exhibit(path: str = "shareable/overlay.jpg", data: bytes = b"picture") -> E
     return Exhibit(path, "after", "overlay", BEGAN, data)
 
 
-def test_ready_made_files_are_kept_as_they_are(tmp_path: Path, key: SigningKey) -> None:
+def test_exhibits_are_kept_unchanged(tmp_path: Path, key: SigningKey) -> None:
     exhibits = [_exhibit(), _exhibit("original/before.tif", b"window")]
     package = write(tmp_path, parked(), [], key=key, exhibits=exhibits)
     assert verify(package, key.fingerprint) == []
@@ -298,14 +298,12 @@ def test_ready_made_files_are_kept_as_they_are(tmp_path: Path, key: SigningKey) 
         *("original/before.tif", "shareable/overlay.jpg"),
     ]
     assert manifest["files"][1]["role"] == "after"
-    assert "redacted" not in manifest["provenance"], "nothing was looked at for hiding"
+    assert "redacted" not in manifest["provenance"], "exhibits are not searched for what to hide"
     (package / "shareable" / "overlay.jpg").write_bytes(b"another")
     assert [problem.where for problem in verify(package)] == ["shareable/overlay.jpg"]
 
 
-def test_ready_made_files_beside_stills(
-    tmp_path: Path, stills: list[Still], key: SigningKey
-) -> None:
+def test_exhibits_beside_stills(tmp_path: Path, stills: list[Still], key: SigningKey) -> None:
     package = write(tmp_path, parked(), stills, key=key, exhibits=[_exhibit()])
     assert {path.name for path in (package / "shareable").iterdir()} == {*VIEWS, "overlay.jpg"}
     assert verify(package) == []
@@ -314,6 +312,6 @@ def test_ready_made_files_beside_stills(
 @pytest.mark.parametrize(
     "path", ["overlay.jpg", "elsewhere/a.jpg", "original/", "original/a/b.jpg", "../original/a.jpg"]
 )
-def test_a_ready_made_file_has_its_place(path: str) -> None:
+def test_exhibits_outside_the_packages_folders_are_refused(path: str) -> None:
     with pytest.raises(EvidenceError, match="must be a file in original/ or shareable/"):
         _exhibit(path)

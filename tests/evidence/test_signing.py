@@ -1,4 +1,4 @@
-"""The signing key is made once, whole, and for its owner's eyes only."""
+"""The signing key is made once, whole, and readable by its owner only."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"", "no private key", id="empty"),
-        pytest.param(b"not a key", "no private key", id="text"),
+        pytest.param(b"", "not a private key", id="empty"),
+        pytest.param(b"not a key", "not a private key", id="text"),
         pytest.param(
             ec.generate_private_key(ec.SECP256R1()).private_bytes(
                 _PEM, _PKCS8, serialization.NoEncryption()
             ),
-            "another kind",
+            "not an Ed25519 key",
             id="elliptic curve",
         ),
         pytest.param(
@@ -92,5 +92,5 @@ def test_unusable_places(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EvidenceError, match="could not be written"):
         SigningKey.load_or_create(tmp_path / "file" / "key.pem")
-    with pytest.raises(EvidenceError, match="no key file"):
+    with pytest.raises(EvidenceError, match="not a key file"):
         SigningKey.load_or_create(tmp_path)

@@ -1,4 +1,4 @@
-"""Verification finds every change, whatever it is, and survives whatever it is given."""
+"""Verification finds every change, and raises no error for any content of a folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def copy(written: Path, tmp_path: Path) -> Path:
 
 
 def _resigned(package: Path, change: Callable[[dict[str, Any]], None], key: SigningKey) -> None:
-    """A forger's work: the manifest changed and signed anew."""
+    """Forges a package: changes the manifest and signs it again."""
     manifest = json.loads((package / "manifest.json").read_bytes())
     change(manifest)
     data = json.dumps(manifest).encode()
@@ -86,10 +86,10 @@ def test_linked_manifest_and_signature_are_refused(copy: Path, tmp_path: Path) -
     for name in ("manifest.sig", "manifest.json"):
         (copy / name).rename(tmp_path / name)
         (copy / name).symlink_to(tmp_path / name)
-        assert [str(problem) for problem in verify(copy)] == [f"{name}: is no plain file"]
+        assert [str(problem) for problem in verify(copy)] == [f"{name}: is not a regular file"]
 
 
-def test_files_of_hostile_name(copy: Path) -> None:
+def test_hostile_file_names_are_escaped(copy: Path) -> None:
     Path(os.fsdecode(os.fsencode(copy) + b"/\xff\n\x1b[2J")).touch()
     assert [problem.where for problem in verify(copy)] == ["'\\udcff\\n\\x1b[2J'"]
 
@@ -163,7 +163,7 @@ def test_forged_package_needs_the_trusted_key_to_be_found(copy: Path, key: Signi
     assert "not the trusted key" in verify(copy, key.fingerprint)[0].what
 
 
-def test_no_package_at_all(tmp_path: Path) -> None:
+def test_a_folder_without_a_package_is_reported(tmp_path: Path) -> None:
     assert verify(tmp_path / "missing")
     assert [str(problem) for problem in verify(tmp_path)] == ["manifest.json: is missing"]
     (tmp_path / "file").touch()

@@ -19,30 +19,30 @@ from cv_engine.evidence.media.still import Box, Image, Still
 
 Zone = Polygon | MultiPolygon
 
-_READABLE_PX = 640  # smaller pictures are enlarged by a whole factor, or the caption would not fit
+_READABLE_PX = 640  # smaller pictures are enlarged by a whole factor, so that the caption fits
 _TEXT_SHARE = 1 / 54  # letter size per picture width: legible in print at half a page
 _LEAST_TEXT_PX = 15
-_LONGEST_LINE = 300  # characters of one line before wrapping: no name or place needs more
+_LONGEST_LINE = 300  # characters of a line before wrapping: no name or place needs more
 BOX_COLOUR = sv.Color(255, 64, 48)  # red: the violation
-ZONE_COLOUR = sv.Color(255, 200, 0)  # amber: the zone it lies in
+ZONE_COLOUR = sv.Color(255, 200, 0)  # amber: the zone
 STRIP_BGR = (32, 26, 22)
 TITLE_BGR = (255, 255, 255)
 _TEXT_BGR = (214, 210, 206)
-_ZONE_FILL = 0.09  # opacity: what lies in the zone stays visible
+_ZONE_FILL = 0.09  # opacity: the zone's content stays visible
 _ZONE_LINE = 0.75
 _WHOLE_FRAME = 0.98  # a zone that covers this share of the picture has no outline worth drawing
 BOLD, REGULAR = 700, 450  # weights of the variable font
 
 
 def annotate(still: Still, zone: Zone | None, caption: Sequence[str]) -> Image:
-    """Draws what a still shows on a copy of it, with a caption strip below.
+    """Draws box and zone on a copy of a still, with a caption strip below.
 
-    The strip hides nothing of the picture. Its letters come with OpenCV, so that names in Latin,
-    Greek, Cyrillic, Chinese, Japanese, Korean and Arabic script look the same on every machine;
-    a character that it lacks is shown as a question mark.
+    The strip hides nothing of the picture. The font is built into OpenCV, so that names in Latin,
+    Greek, Cyrillic, Chinese, Japanese, Korean and Arabic script look the same on every machine; a
+    character missing in the font is shown as a question mark.
 
     Args:
-        still: What to draw on; not changed.
+        still: The still to draw on; not changed.
         zone: The zone in pixels of the still, if it has one.
         caption: Lines of text; the first is the title. Long lines are wrapped.
 
@@ -61,7 +61,7 @@ def annotate(still: Still, zone: Zone | None, caption: Sequence[str]) -> Image:
 
 
 def moved(zone: Zone | None, window: tuple[int, int, int, int]) -> Zone | None:
-    """Gives a zone in the pixels of a window of the picture."""
+    """Returns a zone in the pixels of a window of the picture."""
     if zone is None:
         return None
     shifted: Zone = translate(zone, -window[0], -window[1])
@@ -112,15 +112,15 @@ def _draw_zone(image: Image, zone: Zone) -> Image:
 
 @lru_cache(maxsize=1)
 def font() -> cv2.FontFace:
-    """The letters of captions, the same on every machine."""
+    """The font of captions, the same on every machine."""
     return cv2.FontFace("sans")  # built into OpenCV 5: Rubik, with WenQuanYi Micro Hei
 
 
 def strip(width: int, caption: Sequence[str]) -> Image:
-    """Draws a caption: white on dark, a bar in the box's colour at its left.
+    """Draws a caption: white on dark, with a bar in the box's colour at the left.
 
     Args:
-        width: Of the picture it goes below, in pixels.
+        width: Width of the picture above the caption, in pixels.
         caption: Lines of text; the first is the title. Long lines are wrapped.
 
     Returns:
@@ -148,20 +148,20 @@ def _weight(number: int) -> int:
 
 
 def _printable(text: str) -> str:
-    """Leaves out control characters, which would move the cursor, and what no strip can hold."""
+    """Removes control characters, which would move the cursor, and shortens very long text."""
     kept = (c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
     line = "".join(" " if c.isspace() else c for c in kept)
     return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
 
 
 def text_width(text: str, size: int, weight: int) -> int:
-    """Pixels that a line of text takes."""
+    """The width of a line of text, in pixels."""
     left, _, wide, _ = cv2.getTextSize((0, 0), text, (0, 0), font(), size, weight)
     return int(left + wide)
 
 
 def _wrapped(text: str, size: int, weight: int, room: int) -> list[str]:
-    """Breaks a line at spaces, and inside a word where that alone is too wide."""
+    """Breaks a line at spaces, and inside a word that is too wide by itself."""
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -180,7 +180,7 @@ def _wrapped(text: str, size: int, weight: int, room: int) -> list[str]:
 
 
 def _fitting(word: str, size: int, weight: int, room: int) -> int:
-    """Counts the characters of a word that fit, at least one."""
+    """The number of characters of a word that fit, at least one."""
     return max(
         1,
         bisect_right(range(len(word)), room, key=lambda n: text_width(word[:n], size, weight)) - 1,

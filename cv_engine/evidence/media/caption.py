@@ -1,4 +1,4 @@
-"""Says in words what, where and when a still shows."""
+"""Captions: what a still shows, where and when, in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cv_engine.evidence.media.exif import Position
 from cv_engine.evidence.media.still import Still
 from cv_engine.finding import Finding, Place
 
-# Ground control points are good to decimetres; ten metres and more are estimates.
+# Ground control points are accurate to decimetres; ten metres and more are estimates.
 _ROUND_FROM_M = 10.0
 _BASES = {"homography": "from ground control points", "raster": "from a georeferenced image"}
 
@@ -35,10 +35,10 @@ def description(finding: Finding, still: Still) -> str:
 
 
 def position(place: Place) -> Position | None:
-    """Gives the point of a place, inside its geometry; ``None`` if the place is unknown.
+    """Returns a point inside a place's geometry; ``None`` if the place is unknown.
 
     Raises:
-        EvidenceError: The geometry is no GeoJSON geometry in degrees.
+        EvidenceError: The geometry is not a GeoJSON geometry in degrees.
     """
     if place.geometry is None:
         return None
@@ -46,7 +46,7 @@ def position(place: Place) -> Position | None:
         point = shape(dict(place.geometry)).representative_point()
         longitude, latitude = float(point.x), float(point.y)
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise EvidenceError(f"the finding's geometry is no GeoJSON geometry: {error}") from error
+        raise EvidenceError(f"the finding's geometry is not GeoJSON: {error}") from error
     if not (abs(latitude) <= 90 and abs(longitude) <= 180):
         raise EvidenceError(
             f"the finding's geometry lies at longitude {longitude}, latitude {latitude}: give it "
@@ -56,7 +56,7 @@ def position(place: Place) -> Position | None:
 
 
 def place_line(place: Place) -> str:
-    """Says where a place is and how exactly that is known."""
+    """Writes a place with its accuracy."""
     point = position(place)
     if point is None:
         return "position unknown"
@@ -70,12 +70,12 @@ def place_line(place: Place) -> str:
 
 
 def title(kind: str) -> str:
-    """Writes a kind of violation as people do."""
+    """Writes a kind of violation in plain words."""
     return kind.replace("_", " ").capitalize()
 
 
 def _metres(length_m: float) -> str:
-    """Writes a length without exponent, to a decimetre where that says anything."""
+    """Writes a length without exponent, to a decimetre where the estimate is that accurate."""
     return f"{length_m:.1f} m" if length_m < _ROUND_FROM_M else f"{length_m:,.0f} m"
 
 

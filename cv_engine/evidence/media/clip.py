@@ -1,4 +1,4 @@
-"""Cuts a clip out of recorded footage without touching a single picture of it."""
+"""Cuts a clip out of recorded footage without changing a single picture."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from cv_engine.evidence.media.packets import PacketReader
 if TYPE_CHECKING:
     from cv_engine.evidence.media.packets import VideoPacket
 
-_MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "av1", "vp9", "vvc"})  # what players take in MP4
+_MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "av1", "vp9", "vvc"})  # played in MP4
 _SEEK_MARGIN_S = 1.0  # containers seek by decoding time, which runs ahead of the time shown
-_LINGER_S = 2.0  # a slow camera's last picture still shows the scene for so long
+_LINGER_S = 2.0  # a slow camera's last picture still shows the scene after this time
 _FAST_START = {"movflags": "+faststart"}  # index first: the clip plays while it downloads
 _REPRODUCIBLE = {"fflags": "+bitexact"}  # the same footage gives the same bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """Which part of which recording shows a violation.
+    """The part of a recording that shows a violation.
 
     Attributes:
         path: The recording.
         start_s: Media time at which the violation begins, seconds from the stream's start.
-        end_s: Media time at which it was last seen.
-        before_s: Pre-roll in seconds: shows how it came about.
-        after_s: Post-roll in seconds: shows what became of it.
-        longest_s: Longest single clip in seconds. A car that stands for a day would otherwise
-            fill the disk: beyond this, one clip shows the start and one the end.
-        name: What the clip is called.
+        end_s: Media time at which the violation was last seen.
+        before_s: Pre-roll in seconds: shows the arrival.
+        after_s: Post-roll in seconds: shows the departure.
+        longest_s: Longest single clip in seconds. A car that stands for a day would fill the
+            disk: beyond this length, one clip shows the start and one the end.
+        name: The clip's name.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class ClipSource:
     name: str = "clip"
 
     def spans(self) -> dict[str, tuple[float, float]]:
-        """Gives the clips to cut: name to media seconds from and to."""
+        """Returns the clips to cut: name to first and last media second."""
         start, end = max(0.0, self.start_s - self.before_s), self.end_s + self.after_s
         if end - start <= self.longest_s:
             return {self.name: (start, end)}
@@ -63,16 +63,16 @@ class ClipSource:
 
 @dataclass(frozen=True, slots=True)
 class ClipInfo:
-    """What a clip holds.
+    """Content of a clip.
 
     Attributes:
-        path: The clip; its suffix tells the container.
+        path: The clip; the suffix names the container.
         codec: Codec of the pictures, as in the source.
         start_s: Media time of the first picture in the source, seconds from the stream's start.
         end_s: Media time of the last picture.
-        pictures: How many pictures it holds.
-        mended: How many timestamps had to be mended; no picture changes by it.
-        stopped: Why it ends before the end of the span, ``None`` if it does not.
+        pictures: Number of pictures.
+        repaired: Number of timestamps that had to be repaired; no picture is changed.
+        stopped: Why the clip ends before the end of the span, ``None`` if it does not.
     """
 
     path: Path
@@ -80,7 +80,7 @@ class ClipInfo:
     start_s: float
     end_s: float
     pictures: int
-    mended: int
+    repaired: int
     stopped: str | None
 
 
@@ -88,20 +88,20 @@ def cut(source: Path, start_s: float, end_s: float, out: Path) -> ClipInfo:
     """Cuts ``start_s`` to ``end_s`` out of a recording by copying its packets.
 
     Nothing is re-encoded, so each picture is bit for bit the camera's. The clip therefore begins
-    at the key frame at or before ``start_s`` (at the first one there is, where none lies before)
-    and ends with the last picture at or before ``end_s``, save for the few later ones that it
-    is predicted from. Rotation, pixel shape and colour description are kept. **Sound is left
-    out**: speech of passers-by is personal data and proves nothing. Of a damaged or truncated
-    source, what is readable is cut.
+    at the last key frame at or before ``start_s`` (at the first one of the recording, if none lies
+    before) and ends with the last picture at or before ``end_s``, followed only by the pictures
+    from which that one is predicted. Rotation, pixel shape and colour description are kept. **Sound
+    is left out**: speech of passers-by is personal data and proves nothing. Of a damaged or
+    truncated source, the readable part is cut.
 
     Args:
         source: The recording, in any container and codec that FFmpeg reads.
         start_s: Media time in seconds from the stream's start.
         end_s: Media time, not before ``start_s``.
-        out: Path without suffix; ``.mp4`` is added where the codec fits, ``.mkv`` elsewhere.
+        out: Path without suffix; ``.mp4`` is added if the codec fits, ``.mkv`` otherwise.
 
     Returns:
-        What was cut.
+        The clip's path and content.
 
     Raises:
         ClipError: The source is unreadable, or has no key frame or picture in the span.
@@ -124,8 +124,8 @@ def cut(source: Path, start_s: float, end_s: float, out: Path) -> ClipInfo:
             _check(info)
         except BaseException as error:
             path.unlink(missing_ok=True)
-            told = isinstance(error, (OSError, EvidenceError))
-            if isinstance(error, (av.FFmpegError, ValueError)) and not told:
+            has_advice = isinstance(error, (OSError, EvidenceError))
+            if isinstance(error, (av.FFmpegError, ValueError)) and not has_advice:
                 raise ClipError(
                     f"{source}: no clip, cannot be stored as {suffix}: {error}"
                 ) from error
@@ -181,7 +181,7 @@ def _copy(
         start_s=reader.seconds(min(times)),
         end_s=reader.seconds(max(times)),
         pictures=len(times),
-        mended=reader.mended,
+        repaired=reader.repaired,
         stopped=reader.stopped,
     )
 
@@ -203,9 +203,9 @@ def _from_key_frame(reader: PacketReader, start_s: float) -> Iterator[VideoPacke
 
 
 def _seek_works(source: Path, start_s: float) -> bool:
-    """Tells whether seeking finds a key frame at or before ``start_s``.
+    """Whether seeking finds a key frame at or before ``start_s``.
 
-    A damaged index, a raw stream or few key frames can make a seek land too late.
+    With a damaged index, a raw stream or few key frames, a seek may land too late.
     """
     with _open(source) as container:
         stream = _video_stream(container, source)
@@ -230,10 +230,10 @@ def _seek(
 def _until(
     packets: Iterator[VideoPacket], reader: PacketReader, end_s: float
 ) -> Iterator[VideoPacket]:
-    """Yields packets up to ``end_s``, and on to the picture that the last of them needs.
+    """Yields packets up to ``end_s``, and the later ones that the last of them needs.
 
-    A picture in display order may be predicted from a later one, which is decoded first; that
-    one is kept, and with it all that are shown before it.
+    A picture may be predicted from one that is shown later and decoded first; the clip then
+    includes that one and all pictures shown before it.
     """
     key_pts: int | None = None
     last = end_s
@@ -245,7 +245,7 @@ def _until(
         if key_pts is None:
             key_pts = pts
         elif pts < key_pts:
-            continue  # a leading picture: predicted from one before the clip
+            continue  # a leading picture, predicted from one before the clip
         held.append(packet)
         if reader.seconds(pts) <= last:
             last = max(last, *(reader.seconds(p.pts or 0) for p in held))
@@ -254,7 +254,7 @@ def _until(
 
 
 def _mux(output: OutputContainer, copied: VideoStream, packets: Iterator[VideoPacket]) -> list[int]:
-    """Writes packets with their times counted from 0; gives the source's times of the pictures."""
+    """Writes packets with times counted from 0; returns the pictures' times in the source."""
     times: list[int] = []
     for packet in packets:
         if packet.pts is None or packet.dts is None:
@@ -267,7 +267,7 @@ def _mux(output: OutputContainer, copied: VideoStream, packets: Iterator[VideoPa
 
 
 def _check(info: ClipInfo) -> None:
-    """Reads the clip back: a muxer may swallow the error of a full disk."""
+    """Reads the clip again: a muxer may hide the error of a full disk."""
     with info.path.open("rb") as file:
         os.fsync(file.fileno())
     try:

@@ -1,4 +1,4 @@
-"""Writes JPEG pictures that carry where and when they were taken."""
+"""Writes JPEG pictures with place and time as EXIF."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Position:
         latitude: Degrees north, WGS 84.
         longitude: Degrees east, WGS 84.
         accuracy_m: Radius in metres within which the true place lies, ``None`` if unknown.
-        basis: How it was found (see `cv_engine.finding.Place`).
+        basis: How the place was found (see `cv_engine.finding.Place`).
     """
 
     latitude: float
@@ -44,19 +44,19 @@ def jpeg(
     *,
     quality: int,
 ) -> bytes:
-    """Encodes a picture as JPEG with EXIF: time, place and what it shows.
+    """Encodes a picture as JPEG with time, place and description as EXIF.
 
-    Colour is kept at full resolution (4:4:4), no thumbnail is embedded.
+    Colour is kept at full resolution (4:4:4); no thumbnail is embedded.
 
     Args:
         image: uint8 (H, W, 3) BGR.
-        time: When it was taken, timezone-aware; written as UTC with its offset.
-        position: Where, if known; unknown accuracy is left out, not invented.
-        description: What it shows, any script (stored as UTF-8, as EXIF 3.0 has it).
+        time: When the picture was taken, timezone-aware; written as UTC with the offset.
+        position: Where, if known; an unknown accuracy is left out.
+        description: What the picture shows, in any script (stored as UTF-8, as in EXIF 3.0).
         quality: JPEG quality, 1 to 100.
 
     Returns:
-        The file's bytes; the same input gives the same bytes.
+        The file's bytes; equal input gives equal bytes.
     """
     rgb = np.ascontiguousarray(image[:, :, ::-1])
     buffer = io.BytesIO()

@@ -17,10 +17,10 @@ if TYPE_CHECKING:  # PyAV's packets are generic to the type checker only
 
     VideoPacket: TypeAlias = Packet[VideoStream]
 
-_USUAL_RATE = Fraction(25)  # pictures per second, where the file tells nothing: the PAL rate
+_USUAL_RATE = Fraction(25)  # pictures per second if the file names none: the PAL rate
 _INDEXED = frozenset({"avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
-_LONGEST_PAUSE_S = 3600.0  # a clock that leaps ahead by more than this was set, nothing paused
-_JUMP_S = 1.0  # a clock that falls back by more than this was reset; by less, it only jitters
+_LONGEST_PAUSE_S = 3600.0  # a clock that leaps ahead by more was set: the recording did not pause
+_JUMP_S = 1.0  # a clock that falls back by more was reset; a smaller step is jitter
 _PACKED = re.compile(rb"DivX\d+(?:Build|b)\d+p")  # how old DivX and XviD encoders mark packing
 _VOP_START = b"\x00\x00\x01\xb6"  # ISO/IEC 14496-2, 6.2.1: start of a picture
 _MS_MPEG4 = frozenset({"msmpeg4v2", "msmpeg4v3", "wmv1"})
@@ -28,19 +28,19 @@ _VOP_B = 2  # ISO/IEC 14496-2, table 6-20: bidirectionally predicted
 
 
 class PacketReader:
-    """Reads one video stream's packets, mending what old containers get wrong.
+    """Reads one video stream's packets, and repairs the timestamps of old containers.
 
-    Four things are mended, none of which touches a picture: missing or made-up presentation
-    times (AVI stores none, raw streams store no time at all), pictures packed two to a packet
-    (DivX, XviD), decoding times that repeat or fall back, and pictures that an AVI file whose
-    index is lost passes off as key frames.
+    Four defects are repaired, and no picture is changed: missing or invented presentation times
+    (AVI stores none, raw streams store no time at all), pictures packed two to a packet (DivX,
+    XviD), decoding times that repeat or fall back, and pictures that an AVI file without index
+    wrongly marks as key frames.
 
     Args:
         container: An open input.
         stream: The stream of ``container`` to read.
 
     Attributes:
-        mended: How many packets got another time than the file gave them.
+        repaired: Number of packets whose time differs from the file's.
         stopped: Why reading ended before the end of the file, ``None`` if it did not.
     """
 
@@ -51,7 +51,7 @@ class PacketReader:
         rate = stream.guessed_rate or stream.average_rate or _USUAL_RATE
         self._step = max(1, round(1 / (rate * self.time_base)))
         self._invented = container.format.name == "avi" or stream.start_time is None
-        self.mended = 0
+        self.repaired = 0
         self.stopped: str | None = None
 
     @property
@@ -69,7 +69,8 @@ class PacketReader:
         """Whether seeking by time is safe.
 
         A container with an index has one clock. In others (MPEG-TS) the clock may have been reset
-        in the middle, so that one time names two moments: only reading from the start tells.
+        in the middle, so that one time names two moments, which only reading from the start can
+        tell apart.
         """
         return self.has_clock and self._container.format.name in _INDEXED
 
@@ -79,7 +80,7 @@ class PacketReader:
 
     @property
     def codec_header(self) -> bytes:
-        """The stream's codec header, which no longer promises packing: it is undone here."""
+        """The stream's codec header without the mark of packed pictures: they are unpacked here."""
         header = bytes(self._stream.codec_context.extradata or b"")
         return _PACKED.sub(lambda mark: mark.group()[:-1] + b"n", header)
 
@@ -103,12 +104,12 @@ class PacketReader:
             self.stopped = str(error)
 
     def _numbered(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
-        """Gives the packets of a raw stream decoding times at the stream's rate."""
+        """Numbers the packets of a raw stream: decoding times at the stream's rate."""
         for number, packet in enumerate(packets):
             if packet.dts is None and packet.pts is None and not self.has_clock:
                 packet.time_base = self.time_base
                 packet.dts = number * self._step
-                self.mended += 1
+                self.repaired += 1
             yield packet
 
     def _unpacked(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
@@ -128,7 +129,7 @@ class PacketReader:
             yield from filtered
 
     def _with_decoding_times(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
-        """Fills decoding times that Matroska leaves out for the first few packets."""
+        """Fills in the decoding times that Matroska omits for the first few packets."""
         waiting: list[VideoPacket] = []
         for packet in packets:
             if packet.dts is None:
@@ -144,7 +145,7 @@ class PacketReader:
     def _backfilled(self, waiting: list[VideoPacket], until: int) -> Iterator[VideoPacket]:
         for left, packet in zip(range(len(waiting), 0, -1), waiting, strict=True):
             packet.dts = until - left * self._step
-            self.mended += 1
+            self.repaired += 1
             yield packet
 
     def _monotonic(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
@@ -158,10 +159,10 @@ class PacketReader:
                 if ahead_s < -_JUMP_S or ahead_s > _LONGEST_PAUSE_S:
                     jump = last + self._step - dts
                     shift, dts, pts = shift + jump, dts + jump, pts + jump
-                    self.mended += 1
+                    self.repaired += 1
                 elif ahead_s <= 0:
                     dts = last + 1
-                    self.mended += 1
+                    self.repaired += 1
             last = dts
             packet.dts, packet.pts = dts, max(pts, dts)
             yield packet
@@ -173,17 +174,17 @@ def _ended(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket | None]:
 
 
 def _with_true_key_frames(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
-    """Marks as key frames only what is one, by the first two bits of Microsoft's MPEG-4."""
+    """Marks key frames by the first two bits of a picture in Microsoft's MPEG-4."""
     for packet in packets:
         packet.is_keyframe = bytes(packet)[0] >> 6 == 0
         yield packet
 
 
 def _in_display_order(packets: Iterable[VideoPacket], step: int) -> Iterator[VideoPacket]:
-    """Gives MPEG-4 part 2 packets the presentation times that AVI does not store.
+    """Adds the presentation times that AVI does not store to MPEG-4 part 2 packets.
 
-    A B picture is shown when it is decoded; any other, when the next one that is no B picture is
-    decoded (ISO/IEC 14496-2, 6.1.3.7).
+    A B picture is shown when it is decoded; any other picture, when the next one that is not a B
+    picture is decoded (ISO/IEC 14496-2, 6.1.3.7).
     """
     anchor: VideoPacket | None = None
     between: list[VideoPacket] = []
@@ -196,7 +197,7 @@ def _in_display_order(packets: Iterable[VideoPacket], step: int) -> Iterator[Vid
             between.append(packet)
             continue
         yield from _shown(anchor, between, packet.dts)
-        # What is not coded is a placeholder for a picture that the encoder dropped.
+        # A packet that is not coded is a placeholder for a picture that the encoder dropped.
         anchor, between = (packet if coded else None), []
     last = between[-1] if between else anchor
     yield from _shown(anchor, between, None if last is None else (last.dts or 0) + step)

@@ -1,4 +1,4 @@
-"""Hides who and what has nothing to do with a case: bystanders' heads, other vehicles' plates."""
+"""Hides bystanders' heads and other vehicles' plates."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ VEHICLES = frozenset({"car", "truck", "bus", "van", "motorcycle", "bicycle", "tr
 _HEAD_HEIGHT = 0.30  # of a standing person's box: a head is 1/8 of the body, boxes are loose
 _HEAD_WIDTH = 0.75  # head and neck per width of the box: covers people cut off at the waist
 _HEAD_MARGIN = 0.10  # of the box, to the sides and upwards: detectors cut hair and hats
-_PLATE_FROM = 0.45  # plates hang in the lower half of a vehicle; of its box's height from the top
+_PLATE_FROM = 0.45  # of the box's height, from the top: plates are in a vehicle's lower half
 _FACE_MARGIN = 0.25  # of a face's box on each side: face models leave out ears, hair and chin
-_CELLS = 4  # along a region's shorter side: too few for a face, and a plate fits into one of them
-_LONG_CELLS = 10  # along its longer side at most: a wide region must not be finer than a plate
+_CELLS = 4  # along a region's shorter side: too few for a face, and a plate fits into one cell
+_LONG_CELLS = 10  # along the longer side, at most: cells of a wide region stay as large as a plate
 
 
 def redact(image: Image, box: Box, others: sv.Detections, faces: Faces | None = None) -> Image:
     """Copies a picture with bystanders' heads and other vehicles' plates made unreadable.
 
-    The pixels of a region are averaged to at most `_CELLS` cells along its shorter side, and only
-    these are enlarged, so that nothing is left to recover, unlike after a blur, which can be undone.
-    The vehicle that the case is about stays readable: where another stands behind it, its own
-    box is left alone. What the detector did not find cannot be hidden.
+    The pixels of a region are averaged to at most `_CELLS` cells along the shorter side, and the
+    cells are enlarged, so that nothing can be recovered, unlike after a blur. The vehicle of the
+    case stays readable: its box is not changed where another vehicle stands behind it. Persons and
+    vehicles that the detector did not find are not hidden.
 
     Args:
         image: uint8 (H, W, 3) BGR; not changed.
-        box: The case's own thing, ``(x1, y1, x2, y2)`` in pixels.
-        others: What was detected in the picture; ``data["class_name"]`` tells persons from
-            vehicles. Without names every detection but the case's own is hidden whole.
-        faces: A face model whose finds are hidden too, if there is one.
+        box: The case's vehicle or thing, ``(x1, y1, x2, y2)`` in pixels.
+        others: Detections in the picture; ``data["class_name"]`` distinguishes persons and
+            vehicles. Without names, every detection except the case's own is hidden completely.
+        faces: A face model whose faces are hidden too, if there is one.
 
     Returns:
         A picture of the same shape.
@@ -85,7 +85,7 @@ def _hide(
     image: Image,
     spare: Box | None = None,
 ) -> None:
-    """Overwrites a region of ``result`` with its coarse average, all but what is spared."""
+    """Overwrites a region of ``result`` with its coarse average, except for ``spare``."""
     height, width = image.shape[:2]
     x1, y1 = max(0, int(np.floor(region[0]))), max(0, int(np.floor(region[1])))
     x2, y2 = min(width, int(np.ceil(region[2]))), min(height, int(np.ceil(region[3])))

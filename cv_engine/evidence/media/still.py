@@ -1,4 +1,4 @@
-"""Stills: which frame shows a violation best, and what part of it to show."""
+"""Stills: the frame that shows a violation best, and the part of it to show."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Role = Literal["start", "between", "end"]
 SAME_IOU = 0.5  # a detection that overlaps the case's box by this much is the thing itself
 _SHARPNESS_SIDE_PX = 256  # boxes are compared at one size, so that noise of large ones counts less
 _CLEAR_MARGIN = 0.05  # share of the box; frames this close in occlusion count as equally clear
-_OCCLUSION_GRID = 64  # cells per side of the box: finer than any detector's box is exact
-_CLOSE_UP_MARGIN = 0.35  # of the box's longer side: shows what it stands on and stands by
-_CLOSE_UP_LEAST_PX = 96  # a tiny thing alone tells nothing: so much around it is shown at least
+_OCCLUSION_GRID = 64  # cells per side of the box: finer than the accuracy of any detector
+_CLOSE_UP_MARGIN = 0.35  # of the box's longer side: shows the ground and the surroundings
+_CLOSE_UP_LEAST_PX = 96  # least size of a close-up: a tiny thing needs its surroundings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,12 +31,12 @@ class Still:
     """One frame that may serve as evidence.
 
     Attributes:
-        role: What it shows of the violation: its start, its end, or the time between.
-        time: When it was taken, timezone-aware UTC.
+        role: Moment of the violation: start, end, or the time between.
+        time: When the frame was taken, timezone-aware UTC.
         image: The whole frame, uint8 (H, W, 3) BGR.
         box: The violation, ``(x1, y1, x2, y2)`` in pixels of ``image``.
-        others: Every person and vehicle seen in the frame, the violation's own box allowed;
-            ``data["class_name"]`` names them.
+        others: Persons and vehicles detected in the frame, named by ``data["class_name"]``; may
+            include the violation itself.
     """
 
     role: Role
@@ -50,7 +50,7 @@ class Still:
             raise EvidenceError(f"the still of the {self.role} has a time without time zone")
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
             raise EvidenceError(
-                f"the still of the {self.role} is no uint8 (H, W, 3) picture but "
+                f"the still of the {self.role} must be a uint8 (H, W, 3) picture, not "
                 f"{self.image.dtype} {self.image.shape}"
             )
         height, width = self.image.shape[:2]
@@ -64,15 +64,15 @@ class Still:
 def sharpness(image: Image, box: Box) -> float:
     """Measures how sharp the part of a picture inside ``box`` is.
 
-    The mean squared Sobel gradient (Tenengrad: Krotkov, "Focusing", IJCV 1987), taken at one
-    size so that pictures of the same thing compare.
+    The measure is the mean squared Sobel gradient (Tenengrad: Krotkov, "Focusing", IJCV 1987) at
+    one size, so that pictures of the same thing are comparable.
 
     Args:
         image: uint8 (H, W, 3) BGR.
         box: ``(x1, y1, x2, y2)`` in pixels.
 
     Returns:
-        Squared grey levels; larger is sharper. 0 where the box holds no pixel.
+        Squared grey levels; larger is sharper. 0 if the box contains no pixel.
     """
     height, width = image.shape[:2]
     x1, y1 = max(0, int(box[0])), max(0, int(box[1]))
@@ -89,15 +89,15 @@ def sharpness(image: Image, box: Box) -> float:
 
 
 def occlusion(box: Box, others: sv.Detections) -> float:
-    """Estimates how much of a thing is hidden by what stands before it.
+    """Estimates the share of a thing that is hidden by things in front.
 
-    On level ground what stands nearer to the camera reaches further down in the picture, so a
-    detection hides the thing where it overlaps it and ends below it. Detections of the thing
-    itself (intersection over union of `SAME_IOU` and more) hide nothing.
+    On level ground, things nearer to the camera reach further down in the picture, so a detection
+    hides the thing where the two overlap and the detection ends further down. Detections of the
+    thing itself (intersection over union of at least `SAME_IOU`) hide nothing.
 
     Args:
         box: The thing, ``(x1, y1, x2, y2)`` in pixels.
-        others: What else was detected in the same picture.
+        others: Other detections in the same picture.
 
     Returns:
         The hidden share of the box, 0 to 1.
@@ -134,8 +134,8 @@ def others_than(box: Box, detections: sv.Detections) -> npt.NDArray[np.bool_]:
 def choose(candidates: Sequence[Still]) -> Still:
     """Picks the still that shows the violation best.
 
-    Of the least hidden candidates (within `_CLEAR_MARGIN` of the best) the sharpest is taken,
-    and of equals the first.
+    The sharpest of the least hidden candidates (within `_CLEAR_MARGIN` of the best) is returned;
+    the first of several equals.
 
     Args:
         candidates: At least one still.
@@ -144,7 +144,7 @@ def choose(candidates: Sequence[Still]) -> Still:
         EvidenceError: There is no candidate.
     """
     if not candidates:
-        raise EvidenceError("no still to choose from: hand in at least one candidate")
+        raise EvidenceError("there is no still to choose from: pass at least one candidate")
     hidden = [occlusion(still.box, still.others) for still in candidates]
     clear = min(hidden) + _CLEAR_MARGIN
     seen = [still for still, share in zip(candidates, hidden, strict=True) if share <= clear]
@@ -152,7 +152,7 @@ def choose(candidates: Sequence[Still]) -> Still:
 
 
 def close_up_window(still: Still) -> tuple[int, int, int, int]:
-    """Gives the part of a still that its close-up shows.
+    """Returns the part of a still that the close-up shows.
 
     Returns:
         ``(x1, y1, x2, y2)`` in whole pixels, inside the picture.
@@ -166,7 +166,7 @@ def close_up_window(still: Still) -> tuple[int, int, int, int]:
 
 
 def _span(low: float, high: float, size: int) -> tuple[int, int]:
-    """Cuts a span off at the picture's edges and widens it to the least close-up."""
+    """Clips a span to the picture and widens it to the least size of a close-up."""
     low, high = max(0.0, low), min(float(size), high)
     wanted = min(size, max(round(high - low), _CLOSE_UP_LEAST_PX))
     first = round((low + high - wanted) / 2)
@@ -175,11 +175,11 @@ def _span(low: float, high: float, size: int) -> tuple[int, int]:
 
 
 def crop(still: Still, window: tuple[int, int, int, int]) -> Still:
-    """Cuts a window out of a still; boxes move along.
+    """Cuts a window out of a still, with boxes in pixels of the window.
 
     Args:
         still: A still.
-        window: ``(x1, y1, x2, y2)`` in whole pixels, inside the picture and around its box.
+        window: ``(x1, y1, x2, y2)`` in whole pixels, inside the picture and around the box.
 
     Returns:
         A still with a copy of that part's pixels, unchanged.
@@ -196,5 +196,5 @@ def crop(still: Still, window: tuple[int, int, int, int]) -> Still:
 
 
 def close_up(still: Still) -> Still:
-    """Cuts the violation out of a still, with a margin that shows where it stands."""
+    """Cuts the violation out of a still, with a margin that shows the surroundings."""
     return crop(still, close_up_window(still))

@@ -1,1 +1,1 @@
-"""Where evidence packages are kept: folders and object storage."""
+"""Stores of evidence packages: folders and object storage, and the upload to them."""

@@ -17,7 +17,7 @@ class Address:
 
     Attributes:
         bucket: The bucket's name.
-        prefix: What the names of all objects begin with, without slashes at its ends.
+        prefix: The beginning of all objects' names, without a slash at either end.
     """
 
     bucket: str
@@ -25,7 +25,7 @@ class Address:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text means a server, rightly or wrongly written, and not a folder."""
+    """Whether a text names a server, well-formed or not, rather than a folder."""
     return _SCHEME.match(text) is not None
 
 
@@ -33,12 +33,12 @@ def read_address(text: str) -> Address:
     """Reads ``s3://bucket/prefix``.
 
     Raises:
-        EvidenceError: It is something else.
+        EvidenceError: The text is no such address.
     """
     match = _ADDRESS.fullmatch(text)
     parts = (match["prefix"] or "").strip("/").split("/") if match else []
     if match is None or (len(parts) > 1 and "" in parts) or {".", ".."} & set(parts):
-        # Not repeated: it may hold a password.
+        # The text is not repeated in the message: it may hold a password.
         raise EvidenceError(
             "this is no address of evidence in object storage; write it as s3://bucket/prefix, and "
             "set credentials as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"

@@ -1,18 +1,18 @@
 """Evidence packages in S3-compatible object storage.
 
-A package is the objects ``<prefix>/<name>/<path>``, one for each of its files. Its signature is
-sent last, so that what has none is not there yet.
+A package is the objects ``<prefix>/<name>/<path>``, one for each of its files. The signature is
+sent last: a package without one is incomplete.
 
 Credentials and endpoint come from the environment, never from the address, and are never logged:
 
 - ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY`` (and ``AWS_SESSION_TOKEN``): required;
 - ``AWS_ENDPOINT_URL``: the server, where it is not Amazon's; ``http://`` only if written so;
-- ``AWS_REGION``: the bucket's region; most other servers do not care;
+- ``AWS_REGION``: the bucket's region, where the server requires it;
 - ``AWS_CHECKSUM_ALGORITHM=SHA256``: for buckets with an object lock, which ask for one.
 
-They need to be allowed to list the bucket and to read, write and delete objects. Uploads of large
-files that were broken off leave invisible parts: let the bucket's lifecycle rules drop those after
-a day.
+The credentials must allow listing the bucket and reading, writing and deleting objects.
+Interrupted uploads of large files leave invisible parts: let the bucket's lifecycle rules drop
+those after a day.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 _PART = 5 * 1024 * 1024  # bytes of one request: the least that S3 takes for a part of an object
 _CHUNK = 1024 * 1024  # bytes read at once
 _LONGEST_READ = timedelta(hours=1)  # of one file, however slow the line
-_PARTS_AT_ONCE = 2  # more would share a thin line and each run out of time
+_PARTS_AT_ONCE = 2  # more would share a slow line, and each would time out
 _RETRIES = 1000  # time ends the retries, not their number
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=4)
-_LISTED_AT_ONCE = 1000  # what S3 gives per request
+_LISTED_AT_ONCE = 1000  # objects that S3 lists per request
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(/|$)")
@@ -54,12 +54,12 @@ class ObjectStore(Store):
     """A bucket of an S3-compatible server.
 
     Args:
-        address: The bucket, and what the names of all its objects begin with.
-        patience_s: See `open_store`.
+        address: The bucket, and the beginning of all objects' names.
+        patience_s: See `opening.open_store`.
 
     Raises:
-        EvidenceError: The extra is not installed, or the environment holds no credentials or an
-            endpoint that is no address.
+        EvidenceError: The extra is not installed, or the environment holds no credentials or a
+            malformed endpoint.
     """
 
     in_place = False
@@ -73,9 +73,10 @@ class ObjectStore(Store):
                 "pip install 'cv-engine[s3]'"
             ) from None
         missing = [key for key in _KEYS if not os.environ.get(key)]
-        if missing:  # or the library would look for them in the machine's network
+        if missing:  # otherwise the library would search the machine's network for them
             raise EvidenceError(
-                f"s3://{address.bucket} needs credentials; set {' and '.join(missing)} in the environment"
+                f"s3://{address.bucket} needs credentials; set {' and '.join(missing)} in the "
+                "environment"
             )
         endpoint = next((os.environ[key] for key in _ENDPOINTS if os.environ.get(key)), None)
         if endpoint is not None and not _WEB_ADDRESS.match(endpoint):
@@ -85,7 +86,7 @@ class ObjectStore(Store):
         self._objects = S3Store(
             address.bucket,
             prefix=address.prefix or None,
-            disable_bulk_delete=True,  # not all servers know it
+            disable_bulk_delete=True,  # not supported by all servers
             client_options={
                 "allow_http": endpoint is not None and endpoint.startswith("http://"),
                 "connect_timeout": patience,
@@ -108,7 +109,7 @@ class ObjectStore(Store):
         name = checked_name(folder.name)
         problems = verify(folder)
         if problems:
-            raise EvidenceError(f"{folder}: is not whole and was not sent: {problems[0]}")
+            raise EvidenceError(f"{folder}: the package is damaged and was not sent: {problems[0]}")
         entries = parse((folder / MANIFEST).read_bytes()).files
         paths = [*(entry.path for entry in entries), MANIFEST, SIGNATURE]  # the signature last
         there = self._listed(name)
@@ -116,7 +117,7 @@ class ObjectStore(Store):
         sent = [
             path
             for path in paths
-            if not self._is_there(folder / path, f"{name}/{path}", there.get(path))
+            if not self._holds(folder / path, f"{name}/{path}", there.get(path))
             and self._send(folder / path, f"{name}/{path}")
         ]
         if sent:
@@ -135,7 +136,7 @@ class ObjectStore(Store):
 
     def names(self) -> list[str]:
         """See `Store.names`."""
-        with self._asked():
+        with self._explained():
             paths = (
                 meta["path"].split("/")
                 for some in self._objects.list(chunk_size=_LISTED_AT_ONCE)
@@ -148,31 +149,32 @@ class ObjectStore(Store):
             )
 
     def read(self, key: str) -> bytes | None:
-        """One object beside the packages, ``None`` where there is none.
+        """Reads an object beside the packages, ``None`` if it does not exist.
 
         Raises:
             StoreError: The store does not answer, or refuses.
         """
-        with self._asked():
+        with self._explained():
             try:
                 return bytes(self._objects.get(key).bytes())
             except FileNotFoundError:
                 return None
 
     def write(self, key: str, data: bytes) -> None:
-        """Puts one object beside the packages, in place of the one that is there.
+        """Writes an object beside the packages, replacing an earlier one.
 
         Raises:
             StoreError: The store does not answer, or refuses.
         """
-        with self._asked():
+        with self._explained():
             self._objects.put(key, data, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
 
     def _copy(self, name: str, folder: Path) -> list[Problem]:
         problems = []
         for path in sorted(self._listed(name)):
             if not path.isprintable() or {"", ".", ".."} & set(path.split("/")):
-                problems.append(Problem(ascii(path), "was added: no file of a package is named so"))
+                problem = Problem(ascii(path), "was added: no file of a package has such a name")
+                problems.append(problem)
                 continue
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -184,8 +186,8 @@ class ObjectStore(Store):
         return problems
 
     def _listed(self, name: str) -> dict[str, ObjectMeta]:
-        """The objects of a package, by their paths in it."""
-        with self._asked():
+        """The objects of a package, by their paths in the package."""
+        with self._explained():
             return {
                 meta["path"].removeprefix(f"{name}/"): meta
                 for some in self._objects.list(name, chunk_size=_LISTED_AT_ONCE)
@@ -193,13 +195,13 @@ class ObjectStore(Store):
             }
 
     def _chunks(self, key: str) -> Iterator[bytes]:
-        """Reads an object from its beginning to its end."""
-        with self._asked():
+        """Reads an object in pieces."""
+        with self._explained():
             for chunk in self._objects.get(key).stream(min_chunk_size=_CHUNK):
                 yield bytes(chunk)
 
     def _signed_manifest(self, name: str, there: Mapping[str, ObjectMeta]) -> bytes | None:
-        """The manifest in the store, if its signature is there and fits it."""
+        """The manifest in the store, ``None`` unless the store holds its valid signature."""
         if not {MANIFEST, SIGNATURE} <= there.keys():
             return None
         data, signature = (
@@ -213,10 +215,10 @@ class ObjectStore(Store):
     def _clear(
         self, name: str, folder: Path, there: Mapping[str, ObjectMeta], paths: set[str]
     ) -> None:
-        """Makes way for a package: removes what an upload left that never came to its end."""
+        """Removes what an interrupted upload left, unless a signed package is there."""
         signed = self._signed_manifest(name, there)
         if signed is None:
-            with self._asked():
+            with self._explained():
                 for stray in sorted(there.keys() - paths):
                     self._objects.delete(f"{name}/{stray}")
         elif signed != (folder / MANIFEST).read_bytes():
@@ -226,17 +228,17 @@ class ObjectStore(Store):
             )
         elif there.keys() - paths:
             raise EvidenceError(
-                f"{name}: in s3://{self._bucket} was added to it: "
-                f"{min(there.keys() - paths)!a}; find out by whom, and remove it"
+                f"{name}: {min(there.keys() - paths)!a} was added to the package in "
+                f"s3://{self._bucket}; find out by whom, and remove it"
             )
 
-    def _is_there(self, path: Path, key: str, meta: ObjectMeta | None) -> bool:
-        """Whether an object has a file's content."""
+    def _holds(self, path: Path, key: str, meta: ObjectMeta | None) -> bool:
+        """Whether the store holds a file's content as the object ``key``."""
         if meta is None or meta["size"] != path.stat().st_size:
             return False
         if (meta["e_tag"] or "").strip('"') in _tags(path):
             return True
-        # Encrypted or copied objects have tags that say nothing of their content: read it.
+        # Tags of encrypted or copied objects do not depend on the content: read the content.
         digest = hashlib.sha256()
         for chunk in self._chunks(key):
             digest.update(chunk)
@@ -244,29 +246,29 @@ class ObjectStore(Store):
             return digest.digest() == hashlib.file_digest(file, "sha256").digest()
 
     def _send(self, path: Path, key: str) -> bool:
-        with path.open("rb") as file, self._asked():
+        with path.open("rb") as file, self._explained():
             self._objects.put(key, file, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
         return True
 
     def _confirm(self, folder: Path, name: str, paths: list[str]) -> None:
-        """Asks the store what it has, rather than taking its word for each object."""
+        """Compares what the store lists with the package: an accepted upload is no proof."""
         there = self._listed(name)
         for path in paths:
-            if not self._is_there(folder / path, f"{name}/{path}", there.get(path)):
+            if not self._holds(folder / path, f"{name}/{path}", there.get(path)):
                 raise StoreError(
-                    f"{name}/{path}: s3://{self._bucket} took it but does not hold it as it was "
-                    "sent; look at the server"
+                    f"{name}/{path}: s3://{self._bucket} accepted the object but does not hold it "
+                    "as it was sent; check the server"
                 )
 
     @contextmanager
-    def _asked(self) -> Iterator[None]:
-        """Says in the user's terms what goes wrong with a request."""
+    def _explained(self) -> Iterator[None]:
+        """Turns an error of the library into a ``StoreError`` with advice."""
         from obstore.exceptions import BaseError
 
         try:
             yield
         except (BaseError, FileNotFoundError) as error:
-            # Not chained: the library's text shows the request, and may show a key's name.
+            # Not chained: the library's message contains the request, and may name a key.
             raise self._error(str(error)) from None
 
     def _error(self, text: str) -> StoreError:
@@ -293,7 +295,7 @@ class ObjectStore(Store):
 
 
 def _tags(path: Path) -> set[str]:
-    """The tags that servers give an object of this content: sent at once, or in parts."""
+    """The tags that servers give an object of this content, sent whole or in parts."""
     whole, parts = hashlib.md5(usedforsecurity=False), []
     with path.open("rb") as file:
         while part := file.read(_PART):

@@ -1,4 +1,4 @@
-"""Packages that were written here and are kept elsewhere."""
+"""The outbox: packages that are written and not yet uploaded."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 from cv_engine.cases import Queue
 from cv_engine.evidence.errors import EvidenceError, StoreError, from_os_error
-from cv_engine.evidence.staging import held, staged, sweep
+from cv_engine.evidence.staging import locked, staged, sweep
 from cv_engine.evidence.storage.store import Store, packages_in
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What came of sending.
+    """The outcome of an upload.
 
     Attributes:
         sent: Names of the packages that the store holds now.
-        unsent: Names of those that wait on, and why.
+        unsent: Names of the packages that still wait, each with the reason.
     """
 
     sent: list[str] = field(default_factory=list)
@@ -28,16 +28,17 @@ class Sending:
 class Outbox:
     """The packages that wait to be sent to a store.
 
-    A package waits in the spool, which is the folder it was written to, until the store holds it
-    whole; only then is it removed. Nothing else is noted down, so a run that is killed at any
-    moment leaves it either waiting or kept. Several processes may share a spool.
+    A package waits in the spool, the folder that packages are written to, until the store holds
+    all of it; only then is the local copy removed. There is no other record, so a run that is
+    killed at any moment leaves each package whole in the spool or in the store. Several processes
+    may share a spool.
 
-    What no case names yet is not sent: a run that was killed between writing and filing must find
-    it here again, or it would make another package of the same name.
+    A package that no case names yet is not sent: a run that was killed between writing and filing
+    must find the package here again, or it would write another one of the same name.
 
     Args:
         spool: The folder that packages are written to.
-        store: Where they are to be kept; where that is the spool itself, nothing has to be done.
+        store: The store to send packages to; nothing is sent if that is the spool itself.
         queue: Knows which packages are named by a case.
     """
 
@@ -52,36 +53,36 @@ class Outbox:
         return self._store.in_place
 
     def waiting(self) -> list[str]:
-        """Gives the names of all packages that are not sent yet, sorted.
+        """Returns the names of all packages that are not sent yet, sorted.
 
         Raises:
             EvidenceError: The spool cannot be read.
         """
         return [] if self.in_place else packages_in(self._spool)
 
-    def send_waiting(self, go_on: Callable[[], bool] = lambda: True) -> Sending:
-        """Sends what waits, and removes it here; to be called now and then.
+    def send_waiting(self, may_send: Callable[[], bool] = lambda: True) -> Sending:
+        """Sends the packages that wait, and removes the local copies; call from time to time.
 
-        Ends at the first package for which the store does not answer: with the patience of the
-        store that takes 20 s, 40 s at worst. One that the store does not take for what it is (it
-        is damaged, or another one of its name is there) stays, and holds up no other.
+        Sending ends at the first package for which the store does not answer, after the store's
+        patience (20 s, at worst 40 s). A package that the store refuses for its content (damaged,
+        or another package of that name is there) stays, and does not delay the others.
 
         Args:
-            go_on: Asked before each package; nothing more is sent once it says no.
+            may_send: Called before each package; sending ends when it returns ``False``.
 
         Raises:
             EvidenceError: The spool cannot be read.
-            QueueError: The queue cannot be asked.
+            QueueError: The queue cannot be read.
         """
         sending = Sending()
         if not self.in_place:
-            sweep(self._spool)  # what was being removed when a run was killed
+            sweep(self._spool)  # half-removed packages of a run that was killed
         names = self.waiting()
         for number, name in enumerate(names):
-            if not go_on():
+            if not may_send():
                 break
             try:
-                if self._is_filed(name) and self._sent(name):
+                if self._is_filed(name) and self._send(name):
                     sending.sent.append(name)
             except StoreError as error:
                 sending.unsent.update(dict.fromkeys(names[number:], str(error)))
@@ -91,19 +92,19 @@ class Outbox:
         return sending
 
     def _is_filed(self, name: str) -> bool:
-        """Whether a case names a package, which ends in its finding's key."""
+        """Whether a case names a package; a package's name ends in its finding's key."""
         return self._queue.evidence_of(name.rpartition("-")[2]) == name
 
-    def _sent(self, name: str) -> bool:
-        """Sends a package and removes it; ``False`` if it is gone or another process is at it."""
+    def _send(self, name: str) -> bool:
+        """Sends and removes a package; ``False`` if it is gone or another process sends it."""
         folder = self._spool / name
         try:
-            with held(folder) as mine:
-                if mine:
+            with locked(folder) as is_mine:
+                if is_mine:
                     self._store.put(folder)
-                    # Out of sight in one step: what is half removed must not look like a package.
-                    with staged(self._spool, name) as doomed:
-                        folder.rename(doomed / name)
-                return mine
+                    # Moved away in one step: a half-removed folder must not look like a package.
+                    with staged(self._spool, name) as discarded:
+                        folder.rename(discarded / name)
+                return is_mine
         except OSError as error:
             raise from_os_error(error, folder) from error

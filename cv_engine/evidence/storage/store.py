@@ -1,4 +1,4 @@
-"""Where evidence packages are kept: a folder on this machine, or S3-compatible object storage."""
+"""The store of evidence packages: what every store does, and the store that is a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cv_engine.evidence.errors import EvidenceError, from_os_error
 from cv_engine.evidence.manifest import SIGNATURE
-from cv_engine.evidence.staging import publish, set_aside, staged
+from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.verify import Problem, verify
 
 _NAME = re.compile(r"[\w-]+")  # as `package.package_name` makes them: no dots, no slashes
@@ -20,23 +20,23 @@ _NAME = re.compile(r"[\w-]+")  # as `package.package_name` makes them: no dots, 
 class Store(ABC):
     """Keeps finished packages."""
 
-    in_place: bool  # whether packages are written straight into it, so that nothing is to be sent
+    in_place: bool  # whether packages are written straight into the store, and never sent
 
     @abstractmethod
     def put(self, folder: Path) -> None:
-        """Keeps a finished package, and returns once it is there whole.
+        """Stores a finished package, and returns once the store holds all of it.
 
-        Put twice, it is sent once. What is missing or differs of it is sent (anew).
+        Only files that are missing in the store, or differ there, are sent.
 
         Raises:
             StoreError: The store does not answer, or refuses.
-            EvidenceError: The folder is no whole package, or the store holds another one of its
-                name that is signed: that is never overwritten.
+            EvidenceError: The package is damaged, or the store holds another signed package of
+                this name, which is never overwritten.
         """
 
     @abstractmethod
     def has(self, name: str) -> bool:
-        """Whether a package is there, signed and with all its files at their sizes.
+        """Whether the store holds a package, signed and with all its files at their sizes.
 
         Raises:
             StoreError: The store does not answer, or refuses.
@@ -44,7 +44,7 @@ class Store(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """Gives the names of all signed packages, sorted; this looks at every object there is.
+        """Returns the names of all signed packages, sorted; lists every object in the store.
 
         Raises:
             StoreError: The store does not answer, or refuses.
@@ -52,12 +52,12 @@ class Store(ABC):
 
     @abstractmethod
     def _copy(self, name: str, folder: Path) -> list[Problem]:
-        """Copies a package as it is into ``folder``; tells what of it no folder can hold."""
+        """Copies a package as it is into ``folder``; returns the files that no folder can hold."""
 
     def fetch(self, name: str, into: Path) -> Path:
-        """Brings a package to a folder of this machine, whole or not at all.
+        """Copies a package to a folder of this machine, whole or not at all.
 
-        One of that name that is there already and verifies is left untouched; one that does not
+        A package of that name that is there already and verifies is left untouched; a damaged one
         is set aside.
 
         Returns:
@@ -67,28 +67,20 @@ class Store(ABC):
             StoreError: The store does not answer, or refuses.
             EvidenceError: The package does not verify, or the disk cannot be written.
         """
-        target = into / checked_name(name)
-        try:
-            if target.is_dir() and not verify(target):
-                return target
-            with staged(into, name) as folder:
-                problems = self._copy(name, folder) or verify(folder)
-                if problems:
-                    raise EvidenceError(f"{name}: is not whole in the store: {problems[0]}")
-                while not publish(folder, target):
-                    if not verify(target):
-                        return target  # another run was quicker
-                    set_aside(target)
-        except OSError as error:
-            raise from_os_error(error, into) from error
-        return target
+
+        def fill(folder: Path) -> None:
+            problems = self._copy(name, folder) or verify(folder)
+            if problems:
+                raise EvidenceError(f"{name}: the package in the store is damaged: {problems[0]}")
+
+        return publish_package(into, checked_name(name), fill)
 
     def problems(self, name: str, trusted: str | None = None) -> list[Problem]:
         """Finds whatever was changed, removed or added since a package was written; see `verify`.
 
         Raises:
             StoreError: The store does not answer, or refuses.
-            EvidenceError: That is no name of a package.
+            EvidenceError: ``name`` is no name of a package.
         """
         checked_name(name)
         with tempfile.TemporaryDirectory(prefix="cv-engine-") as scratch:
@@ -112,12 +104,14 @@ class LocalStore(Store):
         self._root = root
 
     def put(self, folder: Path) -> None:
-        """Has nothing to do: see `Store.put`."""
+        """Checks only that the package is in its place: see `Store.put`."""
         if folder.parent.resolve() != self._root.resolve():
-            raise EvidenceError(f"{folder}: lies outside {self._root}; write packages there")
+            raise EvidenceError(
+                f"{folder}: lies outside {self._root}; write packages to {self._root}"
+            )
 
     def has(self, name: str) -> bool:
-        """Verifies it, with its contents: see `Store.has`."""
+        """Verifies the package with its contents: see `Store.has`."""
         return not self.problems(name)
 
     def names(self) -> list[str]:
@@ -127,7 +121,7 @@ class LocalStore(Store):
         ]
 
     def problems(self, name: str, trusted: str | None = None) -> list[Problem]:
-        """Verifies it where it lies: see `Store.problems`."""
+        """Verifies the package in its place: see `Store.problems`."""
         return verify(self._root / checked_name(name), trusted)
 
     def _copy(self, name: str, folder: Path) -> list[Problem]:
@@ -136,10 +130,10 @@ class LocalStore(Store):
 
 
 def checked_name(name: str) -> str:
-    """Gives a package's name back.
+    """Returns a package's name unchanged.
 
     Raises:
-        EvidenceError: It is none.
+        EvidenceError: ``name`` is no name of a package.
     """
     if not is_name(name):
         raise EvidenceError(f"{name!r} is no name of an evidence package")
@@ -147,15 +141,15 @@ def checked_name(name: str) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether a folder is named like a package: not what is staged or was set aside."""
+    """Whether a folder is named like a package, unlike staged and set-aside folders."""
     return _NAME.fullmatch(name) is not None
 
 
 def packages_in(root: Path) -> list[str]:
-    """The names of the packages in a folder, sorted; none where it is not there.
+    """The names of the packages in a folder, sorted; empty if the folder does not exist.
 
     Raises:
-        EvidenceError: It cannot be read.
+        EvidenceError: The folder cannot be read.
     """
     try:
         return sorted(

@@ -1,4 +1,4 @@
-"""Real frames and findings that the tests of evidence share."""
+"""Real frames and findings for the tests of evidence."""
 
 from __future__ import annotations
 

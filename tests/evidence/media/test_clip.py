@@ -1,4 +1,4 @@
-"""Clips hold the camera's own pictures, in order, from the right key frame on."""
+"""Clips hold the camera's own pictures, in order, from the right key frame."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_recorders_containers(video: Path, tmp_path: Path, kind: str) -> None:
 
 @pytest.fixture
 def usual_priority() -> Iterator[None]:
-    """SVT-AV1 gives the thread that opens it real-time priority, where it may, and leaves it at that."""
+    """Undoes the real-time priority that SVT-AV1 gives to the thread that opens the encoder."""
     yield
     if hasattr(os, "sched_setscheduler"):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
@@ -183,7 +183,7 @@ def test_clip_keeps_rotation(video: Path, tmp_path: Path) -> None:
         assert next(container.decode(video=0)).rotation in (90, -90)
 
 
-def test_truncated_source_is_cut_as_far_as_it_goes(video: Path, tmp_path: Path) -> None:
+def test_readable_part_of_a_truncated_source_is_cut(video: Path, tmp_path: Path) -> None:
     source = tmp_path / "truncated.avi"
     source.write_bytes((video / "pets09_s2l1_vtest.avi").read_bytes()[:3_000_000])
     whole = cut(video / "pets09_s2l1_vtest.avi", 26, 60, tmp_path / "whole")
@@ -240,14 +240,14 @@ def test_audio_only_file_has_no_clip(tmp_path: Path) -> None:
         (100.0, 4000.0, {"clip-start": (95.0, 395.0), "clip-end": (3705.0, 4005.0)}),
     ],
 )
-def test_long_dwell_is_shown_by_its_ends(
+def test_long_stay_is_shown_by_its_ends(
     start_s: float, end_s: float, spans: dict[str, tuple[float, float]]
 ) -> None:
     assert ClipSource(Path("a.mp4"), start_s, end_s).spans() == spans
 
 
-def test_clock_that_falls_back_goes_on(video: Path, tmp_path: Path) -> None:
-    """Recorders that restart append to their file: the clock begins again in the middle."""
+def test_clock_that_falls_back_is_continued(video: Path, tmp_path: Path) -> None:
+    """Recorders that restart append to their file: the clock starts again in the middle."""
     once = _copied(video / "us_street_intersection.mp4", tmp_path / "once.ts")
     source = tmp_path / "twice.ts"
     source.write_bytes(once.read_bytes() * 2)
@@ -256,6 +256,6 @@ def test_clock_that_falls_back_goes_on(video: Path, tmp_path: Path) -> None:
     times = _times(info.path)
     assert all(earlier < later for earlier, later in pairwise(times))
     assert times[-1] == pytest.approx(6.64, abs=0.2)
-    late = cut(source, 4.0, 5.0, tmp_path / "late")  # by the file's own clock this is never
+    late = cut(source, 4.0, 5.0, tmp_path / "late")  # the file's own clock never reaches this time
     assert late.start_s == pytest.approx(3.34, abs=0.2)
     assert np.array_equal(frames(late.path)[0], frames(once, 1)[0])

@@ -1,4 +1,4 @@
-"""Pictures say where and when they were taken, in a form that others read."""
+"""Pictures carry place and time in a form that other programs read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bystanders and other plates cannot be read in the copy; the case's own vehicle can."""
+"""Bystanders and other plates cannot be recognised in the copy; the case's vehicle can."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_other_plates_are_hidden(video: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "spared"),
     [
-        pytest.param((200, 50, 450, 250), True, id="stands behind: the case's box is left alone"),
-        pytest.param((200, 150, 400, 350), False, id="stands before: hidden all over"),
+        pytest.param((200, 50, 450, 250), True, id="stands behind: the case's box is unchanged"),
+        pytest.param((200, 150, 400, 350), False, id="stands in front: hidden completely"),
     ],
 )
 def test_vehicles_that_overlap_the_case(video: Path, other: Box, spared: bool) -> None:
@@ -63,8 +63,8 @@ def test_vehicles_that_overlap_the_case(video: Path, other: Box, spared: bool) -
     assert _changed(image, copy, (other[0], (other[1] + other[3]) / 2, CAR[0], other[3])) > 0.9
 
 
-def test_what_is_left_depends_on_averages_only() -> None:
-    """Two heads that differ in every pixel but not in their cells' averages give one copy."""
+def test_redacted_pixels_depend_on_averages_only() -> None:
+    """Heads that differ in every pixel, but not in the cells' averages, give the same copy."""
     noise = np.random.default_rng(7).integers(-60, 60, (6, 6, 1))
     cell = np.concatenate([np.concatenate([noise, -noise], axis=0)] * 2, axis=1)
     first = np.full((240, 240, 3), 128, dtype=np.uint8)
@@ -85,8 +85,8 @@ def test_face_model_and_missing_names(video: Path) -> None:
         assert picture is image
         return np.array([[515, 220, 530, 235]], dtype=np.float32)
 
-    nobody = detections([])
-    assert _changed(image, redact(image, CAR, nobody, faces), (515, 220, 530, 235)) > 0.9
+    no_one = detections([])
+    assert _changed(image, redact(image, CAR, no_one, faces), (515, 220, 530, 235)) > 0.9
     unnamed = detections(PERSONS)
     unnamed.data = {}
     assert _changed(image, redact(image, (0, 0, 20, 20), unnamed), PERSONS[0][0]) > 0.95

@@ -153,7 +153,7 @@ class Line:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Forwards everything from now on, and cuts the connections that are open.
 
         Returns once the server has ended the requests that were cut: until then it may still

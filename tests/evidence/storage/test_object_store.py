@@ -26,7 +26,7 @@ _LONGEST_S = 120.0  # a busy machine takes its time
 
 
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART - 7])
-def test_package_is_kept_and_comes_back(
+def test_package_is_stored_and_fetched(
     store: Store, spool: Path, held: Path, tmp_path: Path, key: SigningKey, size: int
 ) -> None:
     folder = package(spool, key, clip=os.urandom(size))
@@ -46,7 +46,7 @@ def test_package_is_kept_and_comes_back(
 def test_put_twice_is_sent_once(
     environment: pytest.MonkeyPatch, spool: Path, tmp_path: Path, key: SigningKey, etags: str
 ) -> None:
-    """Also where the server's tags say nothing of the content, as for encrypted objects."""
+    """Also where the server's tags do not depend on the content, as for encrypted objects."""
     with ObjectServer(tmp_path / "server", "--etag-hash", etags) as server:
         environment.setenv("AWS_ENDPOINT_URL", server.url)
         store = open_store(ADDRESS)
@@ -69,11 +69,11 @@ def test_broken_upload_is_not_taken_for_a_package(
     line.breaks_after, line.breaks = after, 10**9
     with pytest.raises(StoreError, match="does not answer"):
         open_store(address, _SOON_S).put(folder)
-    line.mend()
+    line.repair()
     assert not (held / folder.name / SIGNATURE).exists()
     store = open_store(address)
     assert store.names() == [] and not store.has(folder.name)
-    with pytest.raises(EvidenceError, match="not whole in the store"):
+    with pytest.raises(EvidenceError, match="in the store is damaged"):
         store.fetch(folder.name, tmp_path / "back")
     assert list((tmp_path / "back").iterdir()) == []
     store.put(folder)
@@ -175,7 +175,7 @@ def test_damage_on_the_server_is_found_and_repaired(
     else:
         running.put(held / folder.name / path, content)
     assert path in [problem.where for problem in store.problems(folder.name)]
-    with pytest.raises(EvidenceError, match="not whole in the store"):
+    with pytest.raises(EvidenceError, match="in the store is damaged"):
         store.fetch(folder.name, tmp_path / "back")
     store.put(folder)
     assert store.problems(folder.name) == []
@@ -192,12 +192,12 @@ def test_object_added_on_the_server_is_found_and_kept(
     running.start()
     assert any("was added" in str(problem) for problem in store.problems(folder.name))
     assert not store.has(folder.name)
-    with pytest.raises(EvidenceError, match="was added to it"):
+    with pytest.raises(EvidenceError, match="was added to the package"):
         store.put(folder)
     assert (held / folder.name / added).exists()
 
 
-def test_package_that_is_not_there(store: Store) -> None:
+def test_missing_package_is_reported(store: Store) -> None:
     assert [str(problem) for problem in store.problems("none")] == ["manifest.json: is missing"]
 
 
@@ -222,7 +222,7 @@ def test_leftovers_of_an_interrupted_upload_are_replaced(
     assert store.problems(folder.name) == []
 
 
-def test_server_that_comes_back_in_time_is_waited_for(
+def test_server_that_comes_back_in_time_is_retried(
     environment: pytest.MonkeyPatch, tmp_path: Path, spool: Path, key: SigningKey
 ) -> None:
     folder = package(spool, key)

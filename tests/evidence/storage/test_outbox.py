@@ -30,7 +30,7 @@ _SOON_S = 0.6  # patience where no answer is going to come
 _LONGEST_S = 120.0  # a busy machine takes its time
 
 
-def test_what_waits_is_sent_and_removed(
+def test_waiting_packages_are_sent_and_removed(
     store: Store, spool: Path, queue: Queue, key: SigningKey
 ) -> None:
     names = sorted(filed(queue, spool, key, source).name for source in ("one", "two", "three"))
@@ -44,10 +44,10 @@ def test_what_waits_is_sent_and_removed(
     assert outbox.send_waiting() == Sending()
 
 
-def test_what_no_case_names_yet_stays(
+def test_package_that_no_case_names_stays(
     store: Store, spool: Path, queue: Queue, key: SigningKey
 ) -> None:
-    """The run that was killed before it filed the case comes back for it."""
+    """A run that was killed before filing the case needs the package when it resumes."""
     folder = package(spool, key)
     outbox = Outbox(spool, store, queue)
     assert outbox.send_waiting() == Sending()
@@ -56,9 +56,7 @@ def test_what_no_case_names_yet_stays(
     assert outbox.send_waiting().sent == [folder.name]
 
 
-def test_nothing_more_is_sent_once_it_is_told_to_end(
-    store: Store, spool: Path, queue: Queue, key: SigningKey
-) -> None:
+def test_sending_ends_on_request(store: Store, spool: Path, queue: Queue, key: SigningKey) -> None:
     names = sorted(filed(queue, spool, key, source).name for source in ("a", "b", "c"))
     answers = iter((True, True, False))
     outbox = Outbox(spool, store, queue)
@@ -66,7 +64,7 @@ def test_nothing_more_is_sent_once_it_is_told_to_end(
     assert outbox.waiting() == names[2:]
 
 
-def test_damaged_package_stays_and_holds_up_no_other(
+def test_damaged_package_stays_and_delays_no_other(
     store: Store, spool: Path, queue: Queue, key: SigningKey
 ) -> None:
     damaged, sound = (filed(queue, spool, key, source) for source in ("a", "b"))
@@ -74,7 +72,7 @@ def test_damaged_package_stays_and_holds_up_no_other(
     sending = Outbox(spool, store, queue).send_waiting()
     assert sending.sent == [sound.name]
     assert list(sending.unsent) == [damaged.name]
-    assert "is not whole and was not sent" in sending.unsent[damaged.name]
+    assert "the package is damaged and was not sent" in sending.unsent[damaged.name]
     assert list(spool.iterdir()) == [damaged]
     assert store.names() == [sound.name]
 
@@ -143,7 +141,7 @@ def test_killed_while_sending(
     with _sending(spool, address, "sending") as run:
         assert line.stalled.wait(_LONGEST_S)
         run.kill()
-    line.mend()
+    line.repair()
     assert not (held / folder.name / SIGNATURE).exists()
     assert verify(folder) == []
     store = open_store(address)
@@ -196,7 +194,9 @@ def test_runs_that_share_a_spool(address: str, spool: Path, queue: Queue, key: S
     assert list(spool.iterdir()) == []
 
 
-def test_what_is_kept_in_place_never_waits(tmp_path: Path, queue: Queue, key: SigningKey) -> None:
+def test_nothing_waits_for_a_store_that_is_the_spool(
+    tmp_path: Path, queue: Queue, key: SigningKey
+) -> None:
     root = tmp_path / "evidence"
     folder = filed(queue, root, key)
     outbox = Outbox(root, open_store(root), queue)
@@ -205,9 +205,7 @@ def test_what_is_kept_in_place_never_waits(tmp_path: Path, queue: Queue, key: Si
     assert verify(folder) == []
 
 
-def test_spool_that_is_not_there_yet_and_one_that_is_none(
-    store: Store, spool: Path, queue: Queue
-) -> None:
+def test_spool_that_does_not_exist_or_is_a_file(store: Store, spool: Path, queue: Queue) -> None:
     outbox = Outbox(spool, store, queue)
     assert outbox.send_waiting() == Sending()
     spool.write_text("in the way")

@@ -1,4 +1,4 @@
-"""What is a store's address, what a package's name, and a folder as a store."""
+"""Addresses of stores, names of packages, and a folder as a store."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_folder_as_a_store(tmp_path: Path, key: SigningKey) -> None:
     ["s3:/bucket/x", "s3://", "s3:///x", "s3://key:hunter2@bucket/x", "s3://bucket/a//b",
      "s3://bucket/../x", "s3://bucket/x?key=hunter2", "ftp://bucket/x", "S3://bucket"],
 )  # fmt: skip
-def test_addresses_that_are_none(environment: pytest.MonkeyPatch, address: str) -> None:
+def test_malformed_addresses_are_refused(environment: pytest.MonkeyPatch, address: str) -> None:
     with pytest.raises(EvidenceError, match="write it as s3://bucket/prefix") as caught:
         open_store(address)
     assert "hunter2" not in str(caught.value)
@@ -59,7 +59,7 @@ def test_address_of_a_package(address: str, parts: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "../a", "a.partial", "a\n"])
-def test_names_that_are_none(store: Store, tmp_path: Path, name: str) -> None:
+def test_malformed_names_are_refused(store: Store, tmp_path: Path, name: str) -> None:
     for asked in (store, open_store(tmp_path)):
         with pytest.raises(EvidenceError, match="no name of an evidence package"):
             asked.fetch(name, tmp_path)
@@ -67,14 +67,14 @@ def test_names_that_are_none(store: Store, tmp_path: Path, name: str) -> None:
             asked.problems(name)
 
 
-def test_missing_credentials_are_named_and_nobody_is_asked(environment: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_named_before_any_request(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(EvidenceError, match="set AWS_SECRET_ACCESS_KEY in the environment"):
         open_store(ADDRESS)
 
 
 @pytest.mark.parametrize("endpoint", ["nonsense", "host:9000", "http://", "https://me:hunter2@x"])
-def test_endpoint_that_is_none(environment: pytest.MonkeyPatch, endpoint: str) -> None:
+def test_malformed_endpoints_are_refused(environment: pytest.MonkeyPatch, endpoint: str) -> None:
     environment.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(EvidenceError, match="AWS_ENDPOINT_URL is no address") as caught:
         open_store(ADDRESS)

@@ -1,4 +1,4 @@
-"""Evidence is sent beside the work, and nothing waits for a store that is away."""
+"""Evidence is uploaded in a thread of its own, and nothing waits for a store that is away."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.evidence.storage.object_server import Line
 
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
 
-_NEVER_S = 600.0  # longer than any test: only what is told wakes it
+_NEVER_S = 600.0  # longer than any test: only a request starts an upload
 _OFTEN_S = 0.02
 _SOON_S = 0.6  # how long to watch that something does not happen
 _LONGEST_S = 120.0  # a busy machine takes its time
@@ -39,7 +39,7 @@ def _until(reached: Callable[[], object]) -> None:
 
 @pytest.fixture
 def running_uploader() -> Iterator[Callable[[Uploader], Uploader]]:
-    """Starts uploaders, and stops them at the end."""
+    """Starts uploaders, and stops them after the test."""
     started: list[Uploader] = []
 
     def run(uploader: Uploader) -> Uploader:
@@ -56,18 +56,18 @@ Run = Callable[[Uploader], Uploader]
 
 
 class _Counted(Outbox):
-    """Tells each time it is looked at."""
+    """Counts its uploads."""
 
     def __init__(self, spool: Path, store: Store, queue: Queue) -> None:
         super().__init__(spool, store, queue)
-        self.looked = threading.Semaphore(0)
+        self.uploads = threading.Semaphore(0)
 
-    def send_waiting(self, go_on: Callable[[], bool] = lambda: True) -> Sending:
-        self.looked.release()
-        return super().send_waiting(go_on)
+    def send_waiting(self, may_send: Callable[[], bool] = lambda: True) -> Sending:
+        self.uploads.release()
+        return super().send_waiting(may_send)
 
 
-def test_what_an_earlier_run_left_is_sent_and_what_comes_soon_after_it_is_told(
+def test_packages_of_an_earlier_run_are_sent_at_the_start_and_others_on_request(
     store: Store, spool: Path, queue: Queue, key: SigningKey, running_uploader: Run
 ) -> None:
     outbox = _Counted(spool, store, queue)
@@ -78,11 +78,11 @@ def test_what_an_earlier_run_left_is_sent_and_what_comes_soon_after_it_is_told(
     uploader.soon()
     _until(lambda: not new.exists())
     assert store.names() == sorted((left.name, new.name))
-    assert outbox.looked.acquire(timeout=_LONGEST_S) and outbox.looked.acquire(timeout=_LONGEST_S)
-    assert not outbox.looked.acquire(timeout=_SOON_S)
+    assert outbox.uploads.acquire(timeout=_LONGEST_S) and outbox.uploads.acquire(timeout=_LONGEST_S)
+    assert not outbox.uploads.acquire(timeout=_SOON_S)
 
 
-def test_it_looks_now_and_then_untold(
+def test_packages_are_sent_periodically_without_a_request(
     store: Store, spool: Path, queue: Queue, key: SigningKey, running_uploader: Run
 ) -> None:
     running_uploader(Uploader(Outbox(spool, store, queue), _OFTEN_S))
@@ -140,7 +140,7 @@ def test_store_that_is_away_is_reported_once_and_retried(
         _until(lambda: any(entry["event"] == "evidence is being sent again" for entry in logs))
 
 
-def test_after_a_failure_nothing_is_tried_at_each_case(
+def test_after_a_failure_requests_do_not_cause_retries(
     store: Store, spool: Path, queue: Queue, key: SigningKey, running_uploader: Run
 ) -> None:
     asked = threading.Semaphore(0)
@@ -160,7 +160,7 @@ def test_after_a_failure_nothing_is_tried_at_each_case(
     assert not asked.acquire(timeout=_SOON_S)
 
 
-def test_it_stops_in_time_while_the_line_hangs(
+def test_stop_does_not_wait_for_a_line_that_hangs(
     address: str, spool: Path, line: Line, queue: Queue, key: SigningKey
 ) -> None:
     folder = filed(queue, spool, key, clip=os.urandom(2 * PART))
@@ -170,11 +170,11 @@ def test_it_stops_in_time_while_the_line_hangs(
     assert line.stalled.wait(_LONGEST_S)
     assert uploader.stop(0.1) is False
     assert verify(folder) == []
-    line.mend()
+    line.repair()
     assert uploader.stop(_LONGEST_S)
 
 
-def test_queue_that_cannot_be_asked_ends_nothing(
+def test_upload_survives_a_queue_that_cannot_be_read(
     store: Store, spool: Path, tmp_path: Path, queue: Queue, key: SigningKey, running_uploader: Run
 ) -> None:
     folder = filed(queue, spool, key)
@@ -192,7 +192,7 @@ def test_queue_that_cannot_be_asked_ends_nothing(
     assert "queue.db" in logs[0]["reason"]
 
 
-def test_what_is_kept_in_place_needs_no_thread(
+def test_a_store_that_is_the_spool_needs_no_thread(
     tmp_path: Path, queue: Queue, key: SigningKey
 ) -> None:
     root = tmp_path / "evidence"
