@@ -1,4 +1,4 @@
-"""Three machines in a real Ray cluster, with workers that watch nothing but say that they do."""
+"""Three machines in a real Ray cluster, with fake workers that only claim to watch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.engine import Connection
 
 from cv_engine.cluster.connection import check, connected, with_passwords
 from cv_engine.cluster.errors import ClusterError
@@ -30,10 +32,11 @@ __all__ = ["postgresql", "postgresql_url"]  # fixtures, which pytest finds by th
 _ROOT = Path(__file__).resolve().parents[2]
 _CAMERAS = [f"c{n}" for n in range(6)]
 _STORE_BYTES = 80 * 2**20  # the least that Ray takes
+_PATIENCE_S = 60.0  # nothing takes so long, on however busy a machine
 
 
 class FakeWorker:
-    """Stands in for a worker. It writes down in a folder what it watches, and when it was told."""
+    """Stands in for a worker; writes what it watches into a file of the folder ``config``."""
 
     def __init__(self, config: Path, name: str, *, node: str = "") -> None:
         self._folder = config
@@ -64,7 +67,7 @@ class FakeWorker:
 
 
 def _watched(folder: Path) -> Counter[str]:
-    """How many living processes watch each camera."""
+    """How many live processes watch each camera."""
     found: Counter[str] = Counter()
     for mark in folder.glob("[0-9]*"):
         if Path(f"/proc/{mark.name}/stat").exists():
@@ -87,7 +90,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def _until(dispatcher: Dispatcher, met: Callable[[], bool], patience_s: float) -> float:
-    """Ticks until it has come about; gives the seconds that took."""
+    """Ticks until the condition is met; returns how long that took, seconds."""
     began = time.monotonic()
     while not met():
         assert time.monotonic() - began < patience_s, dispatcher.snapshot()
@@ -113,7 +116,7 @@ def test_the_cameras_of_a_lost_machine_move_to_the_others(cluster: Any, tmp_path
 
     with connected(cluster.address, verbose=False):
         dispatcher = Dispatcher(_CAMERAS, RayHosts(tmp_path, FakeWorker), lambda _: None)
-        # A machine may come up after the others have begun, and gets its share then.
+        # A machine may come up after the others have started, and gets its share then.
         _until(dispatcher, lambda: all_watched() and _spread(dispatcher) == [2, 2, 2], 120)
         lost = next(node for node in cluster.worker_nodes if node.node_id)
         cluster.remove_node(lost, allow_graceful=False)
@@ -130,7 +133,7 @@ def test_the_cameras_of_a_lost_machine_move_to_the_others(cluster: Any, tmp_path
 
 
 def _spread(dispatcher: Dispatcher) -> list[int]:
-    """How many cameras each worker has."""
+    """How many cameras each worker has, ascending."""
     return sorted(Counter(line.worker for line in dispatcher.snapshot().cameras).values())
 
 
@@ -171,7 +174,9 @@ def test_workers_end_when_the_dispatcher_is_gone(
         assert driver.stdout is not None
         try:
             assert driver.stdout.readline() == "watching\n"
-            driver.send_signal(way)  # stopped: it is there, the cluster thinks, but says nothing
+            driver.send_signal(
+                way
+            )  # SIGSTOP: the process still exists for the cluster, but is silent
             deadline = time.monotonic() + LEASE_S + 5
             while any(_watched(tmp_path).values()):
                 assert time.monotonic() < deadline
@@ -247,8 +252,8 @@ def test_the_lock_is_taken_again_when_the_connection_is_lost(
 ) -> None:
     monkeypatch.setattr("cv_engine.cluster.leader_lock._CHECK_S", 0.05)
     with closing(LeaderLock(postgresql_url)) as leader_lock:
-        _cut(postgresql_url)
-        time.sleep(1.0)
+        _end_connections(postgresql_url)
+        _wait(lambda: _lock_is_held(postgresql_url))
         assert not leader_lock.lost
         with pytest.raises(ClusterError, match="another"):
             LeaderLock(postgresql_url)
@@ -257,15 +262,20 @@ def test_the_lock_is_taken_again_when_the_connection_is_lost(
 def test_a_lock_taken_by_another_program_is_lost(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cv_engine.cluster.leader_lock._CHECK_S", 0.5)
+    monkeypatch.setattr("cv_engine.cluster.leader_lock._CHECK_S", 0.05)
     with closing(LeaderLock(postgresql_url)) as leader_lock:
-        time.sleep(0.1)
-        _cut(postgresql_url)
+        other_has_it = threading.Event()
+        take = leader_lock._take
+
+        def take_later() -> Connection | None:
+            assert other_has_it.wait(_PATIENCE_S)
+            return take()
+
+        monkeypatch.setattr(leader_lock, "_take", take_later)
+        _end_connections(postgresql_url)
         with closing(LeaderLock(postgresql_url)):
-            deadline = time.monotonic() + 30
-            while not leader_lock.lost:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            other_has_it.set()
+            _wait(lambda: leader_lock.lost)
 
 
 def test_a_database_that_does_not_answer_is_reported() -> None:
@@ -274,12 +284,33 @@ def test_a_database_that_does_not_answer_is_reported() -> None:
         LeaderLock("postgresql://cv@127.0.0.1:1/cases")
 
 
-def _cut(url: str) -> None:
-    """Ends all connections but its own, as a restart of the server would."""
+def _wait(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not met():
+        assert time.monotonic() < deadline, "the condition was not met in time"
+        time.sleep(0.05)
+
+
+def _end_connections(url: str) -> None:
+    """Ends all connections to the database and waits for their end, as a restart of the server."""
+    import psycopg
+
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid = ANY(%s)"
+    with psycopg.connect(url, autocommit=True) as connection:
+        pids = [
+            pid
+            for (pid,) in connection.execute(
+                "SELECT pid FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        ]
+        connection.execute(f"SELECT pg_terminate_backend(pid) {others}", (pids,))
+        _wait(lambda: connection.execute(f"SELECT 1 {others}", (pids,)).fetchone() is None)
+
+
+def _lock_is_held(url: str) -> bool:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        held = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        return connection.execute(held).fetchone() is not None
