@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import structlog
 import supervision as sv
 
 from cv_engine.cases import Filed
@@ -23,6 +24,7 @@ from cv_engine.finding import Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Violation
+from cv_engine.video.errors import VideoError
 from cv_engine.video.frame import Sample
 from zones.camera import Camera
 from zones.zone import Zone
@@ -131,16 +133,31 @@ class Filer:
 
         Args:
             violation: The stay.
-            footage: Recordings that show the stay; where there are none, the case has no evidence.
+            footage: Recordings that show the stay. Where there are none, or the kept video of a
+                stream cannot be read, the case has no evidence.
             missed: How long before its beginning the thing may have stood there unwatched.
 
         Raises:
             EvidenceError: The evidence cannot be written.
             QueueError: The case cannot be filed.
+            VideoError: The present recording cannot be read.
         """
         finding = self.finding(violation)
         evidence = partial(self._write_evidence, finding, violation, footage)
-        filed = self.cases.file(finding, evidence if footage.recordings else None, missed=missed)
+        try:
+            filed = self.cases.file(
+                finding, evidence if footage.recordings else None, missed=missed
+            )
+        except VideoError as error:
+            if not footage.stream:
+                raise
+            # The kept video stays damaged: a case without pictures is better than none.
+            structlog.get_logger(__name__).warning(
+                "the video kept for a case cannot be read",
+                camera=self.camera.name,
+                reason=str(error),
+            )
+            filed = self.cases.file(finding, None, missed=missed)
         return FiledStay(finding.key, filed)
 
     def left(self, key: str, last_s: float) -> None:

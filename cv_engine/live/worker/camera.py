@@ -52,7 +52,7 @@ class LiveCamera:
         services: LiveServices,
         setup: CameraSetup,
         status: CameraStatus,
-        offer: Callable[[DueSample], None],
+        offer: Callable[[DueSample], tuple[int, bool]],
         scaler: Scaler,
     ) -> LiveCamera:
         """A camera whose stream is not started yet, in the state of its checkpoint.
@@ -61,7 +61,7 @@ class LiveCamera:
             services: What all cameras of the worker share.
             setup: The camera.
             status: Where to note what happens.
-            offer: Called by the stream's thread with each sample that is due.
+            offer: See :class:`Feed`; called by the stream's thread.
             scaler: Scaling contexts, shared by the cameras of one thread.
 
         Raises:

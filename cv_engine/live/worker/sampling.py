@@ -16,7 +16,6 @@ from threading import Event, Lock, Thread
 import structlog
 
 from cv_engine.live.buffer.latest_frame_queue import LatestFrameQueue
-from cv_engine.live.buffer.sampler import DueSample
 from cv_engine.live.status import CameraStatus
 from cv_engine.live.worker.batch import Batch
 from cv_engine.live.worker.camera import LiveCamera
@@ -212,7 +211,7 @@ class SamplingLoop:
             self._idle[name] = status
         try:
             setup = CameraSetup.of(self._config.camera(name))
-            offer = partial(self._offer, name)
+            offer = partial(self._latest_frames.offer, name)
             camera = LiveCamera.open(self._services, setup, status, offer, self._scaler)
         except ZoneError as error:
             status.state, status.message = "stopped", str(error)
@@ -222,15 +221,6 @@ class SamplingLoop:
             del self._idle[name]
             self._cameras[name] = camera
         camera.feed.start()
-
-    def _offer(self, name: str, due: DueSample) -> None:
-        """Takes a sample that is due; called by the streams' threads."""
-        dropped, broken = self._latest_frames.offer(name, due)
-        camera = self._cameras.get(name)
-        if camera is not None:
-            camera.status.dropped += dropped
-            if broken:
-                camera.feed.lost()
 
     def _release(self, name: str) -> None:
         """Stops a camera, which is listed until its state is saved, for the worker that resumes."""
