@@ -1,1 +1,1 @@
-"""Detectors of change: the network, the screen and cascade before it, and the classical one."""
+"""Change detectors: the network, the cascade of a screen and the network, and the classical one."""

@@ -1,10 +1,9 @@
-"""Morphological building index: how much a pixel belongs to something compact and bright.
+"""Morphological building index: how much a pixel belongs to a compact, bright structure.
 
-Roofs are brighter than what surrounds them and end on all sides. An opening by a line that is longer
-than the roof takes it away whatever the line's direction; a road stays in the direction in which it
-runs, and a field stays in all. The index is the mean, over directions and lengths, of what each
-longer line takes away (Huang and Zhang 2011, Photogrammetric Engineering & Remote Sensing 77(7), and
-2012, IEEE J-STARS 5(1)).
+Roofs are brighter than their surroundings and bounded on all sides. An opening by a line longer
+than the roof removes the roof in every direction; a road survives in its own direction, and a field
+in all. The index is the mean, over directions and lengths, of what each longer line removes (Huang
+and Zhang 2011, Photogrammetric Engineering & Remote Sensing 77(7), and 2012, IEEE J-STARS 5(1)).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from satellite.imagery.views import Picture
 
-# Lengths of the lines, metres: from the width of a shed to that of a hall.
+# Lengths of the lines, metres: from the width of a shed to the width of a hall.
 _LENGTHS_M: Final = (4.0, 8.0, 12.0, 18.0, 26.0, 36.0)
 _DIRECTIONS: Final = 4
 _SQUARE: Final = np.ones((3, 3), np.uint8)
@@ -27,11 +26,11 @@ def building_index(brightness: Picture, resolution_m: float) -> NDArray[np.float
     """Computes the morphological building index.
 
     Args:
-        brightness: uint8 ``(height, width)``; inverted, the index tells dark roofs.
+        brightness: uint8 ``(height, width)``; for dark roofs, inverted.
         resolution_m: Side of a pixel, metres.
 
     Returns:
-        float32 of the same shape, in levels of brightness.
+        float32 ``(height, width)``, in levels of brightness.
     """
     total = np.zeros(brightness.shape, np.uint16)
     lengths = sorted({round(length / resolution_m) // 2 * 2 + 1 for length in _LENGTHS_M} - {1})
@@ -45,10 +44,10 @@ def building_index(brightness: Picture, resolution_m: float) -> NDArray[np.float
 
 
 def _opened(brightness: Picture, length: int, direction: int) -> Picture:
-    """Opening by a line, and reconstruction as far as the line reaches.
+    """Opening by a line, with reconstruction limited to the line's length.
 
-    What the line fits into gets its shape back. Full reconstruction would go on along a drive into
-    the whole road net, and costs more.
+    Structures that contain the line regain their shape. Full reconstruction would continue along a
+    drive into the whole road network, and costs more.
     """
     line = _line(length, direction)
     opened = cv2.morphologyEx(brightness, cv2.MORPH_OPEN, line, borderType=cv2.BORDER_REFLECT_101)
@@ -58,7 +57,7 @@ def _opened(brightness: Picture, length: int, direction: int) -> Picture:
 
 
 def _line(length: int, direction: int) -> Picture:
-    """A line of so many pixels through the middle, turned by ``direction`` times 45 degrees."""
+    """A line of ``length`` pixels through the centre, rotated by ``direction`` times 45 degrees."""
     if direction == 0:
         return np.ones((1, length), np.uint8)
     if direction == 2:

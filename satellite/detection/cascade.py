@@ -1,4 +1,4 @@
-"""The cascade: a cheap screen first, then a detector on the little that is left."""
+"""The cascade: a cheap screen selects the places that a detector judges."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from satellite.imagery.views import Change, Detector, Mask, Picture, Views
 
 @runtime_checkable
 class SelectiveDetector(Detector, Protocol):
-    """A detector that can leave out parts of a window by itself."""
+    """A detector that can judge selected parts of a window."""
 
     def judge(self, views: Views, wanted: Mask) -> Change:
-        """Judges a window where it is asked to.
+        """Judges the selected parts of a window.
 
         Args:
-            views: Two dates of it.
-            wanted: ``(h, w)``: where an answer is needed.
+            views: The window at two dates.
+            wanted: bool ``(h, w)``: the pixels to judge.
 
         Returns:
-            The change; both probabilities are 0 where nothing is wanted.
+            The change; both probabilities are 0 outside of ``wanted``.
         """
         ...
 
 
 @dataclass(slots=True)
 class ScreenedShare:
-    """How much of the ground went on to the detector.
+    """How much of the ground the screen passes on to the detector.
 
     Attributes:
-        seen_px: Pixels that the screen was given.
-        wanted_px: Those of them that it did not discard.
+        seen_px: Pixels that were screened.
+        wanted_px: Pixels that were passed on.
     """
 
     seen_px: int = 0
@@ -44,19 +44,19 @@ class ScreenedShare:
 
     @property
     def wanted(self) -> float:
-        """Share of the pixels that were not discarded, 0 to 1."""
+        """Share of the pixels that were passed on, 0 to 1."""
         return self.wanted_px / self.seen_px if self.seen_px else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class CascadeDetector:
-    """Judges only what a screen leaves; both probabilities are 0 where it discards.
+    """Judges only what a screen passes on; both probabilities are 0 elsewhere.
 
     Attributes:
-        screen: Says where to look.
-        detector: Looks there. One that has no ``judge`` is given boxes around the wanted parts,
-            its margin included.
-        share: Counts what went on, over all calls.
+        screen: Selects the places to judge.
+        detector: Judges them. A detector without ``judge`` is given boxes around the selected
+            parts, with its margin.
+        share: Share of the ground that was passed on, over all calls.
     """
 
     screen: Screen
@@ -65,7 +65,7 @@ class CascadeDetector:
 
     @property
     def name(self) -> str:
-        """As users choose it."""
+        """The name by which users choose the detector."""
         return "cascade"
 
     @property
@@ -74,7 +74,7 @@ class CascadeDetector:
         return self.detector.margin_px
 
     def __call__(self, views: Views) -> Change:
-        """Judges a window; where it cannot be compared or did not change, both are 0."""
+        """Judges a window; both probabilities are 0 where the screen or the quality excludes it."""
         wanted = views.in_core(self.screen(views))
         self.share.seen_px += views.quality[views.core].size
         self.share.wanted_px += cv2.countNonZero(wanted.view(np.uint8))
@@ -83,8 +83,8 @@ class CascadeDetector:
         if isinstance(self.detector, SelectiveDetector):
             return self.detector.judge(views, wanted)
         change = _in_boxes(self.detector, views, wanted)
-        # Also inside a box that was judged for its neighbour's sake: the answer for a place must
-        # not depend on how the scene is cut.
+        # Masked also inside a box that extends over a neighbour: the result at a place must not
+        # depend on how the scene is divided.
         return Change(change.appeared * wanted, change.gone * wanted)
 
 
@@ -108,11 +108,11 @@ def _in_boxes(detector: Detector, views: Views, wanted: Mask) -> Change:
 
 
 def boxes_around(wanted: Mask, margin_px: int) -> Iterator[tuple[slice, slice]]:
-    """Boxes around the wanted parts of a window.
+    """Boxes around the selected parts of a window.
 
     Args:
-        wanted: ``(h, w)``.
-        margin_px: What a box has around its part, as far as the window reaches.
+        wanted: bool ``(h, w)``: the selected pixels.
+        margin_px: Margin of a box around its part, within the window.
 
     Yields:
         Rows and columns of boxes that cover all parts with their margins and do not overlap.
@@ -122,13 +122,13 @@ def boxes_around(wanted: Mask, margin_px: int) -> Iterator[tuple[slice, slice]]:
     margin, count = margin_px, -1
     while True:
         _, _, found, _ = cv2.connectedComponentsWithStats(covered, connectivity=8)
-        parts = found[1:, :4]  # the first is what is not covered
+        parts = found[1:, :4]  # label 0 is the background
         if len(parts) == count and margin == 0:
             break
         count = len(parts)
         covered = np.zeros((height, width), np.uint8)
         for x, y, w, h in parts:
             covered[max(0, y - margin) : y + h + margin, max(0, x - margin) : x + w + margin] = 1
-        margin = 0  # once; boxes that then touch become one
+        margin = 0  # added once; boxes that then touch are merged
     for x, y, w, h in parts:
         yield slice(int(y), int(y + h)), slice(int(x), int(x + w))

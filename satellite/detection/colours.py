@@ -1,4 +1,4 @@
-"""Colours of the ground that tell roofs from soil and plants, whatever the light."""
+"""Colour indices that tell roofs from soil and plants under any light."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from satellite.imagery.views import Picture
 
 Plane = NDArray[np.float32]
 
-# Side of a pixel on which objects are looked for, metres: the roof of a small house has 50 of them;
-# finer pixels show tiles and cars, and cost four times as much.
+# Pixel size at which objects are formed, metres: the roof of a small house has 50 such pixels;
+# finer ones show tiles and cars, and cost four times as much.
 WORKING_M: Final = 1.0
-# A picture this much finer than that is averaged down, a coarser one taken as it is.
+# Pictures finer than this share of it are averaged down; others are used as they are.
 _AVERAGED_BELOW: Final = 0.75
-# Blur of brightness and of colour, metres (standard deviation): compressed pictures keep colour
-# at half the resolution of brightness.
+# Blur of brightness and of colour, metres (standard deviation): compressed pictures store colour at
+# half the resolution of brightness.
 _LIGHT_BLUR_M: Final = 0.5
 _COLOUR_BLUR_M: Final = 0.8
-# Keeps ratios of dark pixels, which are mostly noise and blue light of the sky, small; grey levels.
+# Added to denominators: keeps ratios of dark pixels, mostly noise and blue skylight, small; grey
+# levels.
 _DARK: Final = 10.0
-# What the picture as a whole is compared with, percentiles: its middle brightness and green, and
-# its soil as the yellow that 30 % of it exceed (towns have more grey than soil).
+# Percentiles of the picture that are the reference: median brightness, plants and red; for soil,
+# the yellow that 30 % of the picture exceed (towns have more grey than soil).
 _REFERENCE: Final = (50.0, 70.0, 50.0, 50.0)
-# Every so many rows and columns are enough for a percentile.
+# Step of the rows and columns from which percentiles are computed.
 _REFERENCE_STEP: Final = 3
-# What the vegetation index (near infrared) counts against the green index (visible light). It is the
-# clearer of the two: no roof reaches 0.3, so that is to count for as much as the greenest lawn does.
+# Weight of the vegetation index (near infrared) against the green index (visible light). The first
+# is clearer: no roof reaches 0.3, which is to count as much as the greenest lawn.
 _NDVI_TO_GREEN: Final = 0.6
 
 
 def to_working_resolution(picture: Picture, resolution_m: float) -> tuple[Picture, float]:
-    """Brings a fine picture to the resolution on which objects are looked for.
+    """Averages a fine picture down to the resolution at which objects are formed.
 
     Args:
         picture: uint8 ``(height, width, bands)``.
-        resolution_m: Side of its pixels, metres.
+        resolution_m: Side of a pixel, metres.
 
     Returns:
-        The picture, averaged over areas, and the side of its pixels in metres.
+        The picture, averaged by area where it was finer, and the side of its pixels in metres.
     """
     if resolution_m >= _AVERAGED_BELOW * WORKING_M:
         return picture, resolution_m
@@ -53,7 +54,7 @@ def to_working_resolution(picture: Picture, resolution_m: float) -> tuple[Pictur
 
 
 def resized_to(plane: Plane, shape: tuple[int, ...]) -> Plane:
-    """Brings a plane of the working picture to ``(height, width)`` of the picture it was made of."""
+    """Resizes a plane of the working picture to ``(height, width)`` of the original picture."""
     if plane.shape == shape:
         return plane
     resized = cv2.resize(plane, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
@@ -61,15 +62,15 @@ def resized_to(plane: Plane, shape: tuple[int, ...]) -> Plane:
 
 
 def indices(picture: Picture, resolution_m: float) -> tuple[Plane, Plane, Plane, Plane]:
-    """Describes the colour of each pixel by ratios of the bands.
+    """Computes colour indices of each pixel from ratios of the bands.
 
     Args:
-        picture: uint8 ``(height, width, bands)``: red, green, blue and perhaps near infrared.
-        resolution_m: Side of its pixels, metres.
+        picture: uint8 ``(height, width, bands)``: red, green, blue and optionally near infrared.
+        resolution_m: Side of a pixel, metres.
 
     Returns:
-        float32 ``(height, width)`` each: logarithm of brightness; soil (yellow against blue); plants
-        (green, or the vegetation index where that is clearer); red against green.
+        float32 ``(height, width)`` each: logarithm of brightness; soil (yellow against blue);
+        plants (green, or the vegetation index where that is larger); red against green.
     """
     bands = picture.astype(np.float32)
     light = np.log(_blurred(bands[..., :3].mean(axis=2), _LIGHT_BLUR_M / resolution_m) + _DARK)
@@ -88,19 +89,19 @@ def indices(picture: Picture, resolution_m: float) -> tuple[Plane, Plane, Plane,
 def colours(
     picture: Picture, resolution_m: float, clear: NDArray[np.bool_]
 ) -> tuple[Plane, Plane, Plane, Plane]:
-    """Describes the colour of each pixel against the rest of its picture.
+    """Computes colour indices of each pixel relative to the picture.
 
-    The haze, the sun and the season of a date move all pixels alike; what is left is whether one
-    is brighter, more like soil, greener or redder than its surroundings.
+    Haze, sun and season shift all pixels alike; what remains is whether a pixel is brighter, more
+    like soil, greener or redder than the rest.
 
     Args:
-        picture: As for :func:`indices`.
-        resolution_m: Side of its pixels, metres.
-        clear: bool ``(height, width)``: what is part of the reference.
+        picture: See :func:`indices`.
+        resolution_m: Side of a pixel, metres.
+        clear: bool ``(height, width)``: pixels from which the reference is taken.
 
     Returns:
-        The planes of :func:`indices` less their reference: soil is 0 for soil, and less for what is
-        grey or blue.
+        The planes of :func:`indices` minus their reference: soil is 0 for the local soil, and
+        negative for grey and blue surfaces.
     """
     step = slice(None, None, _REFERENCE_STEP)
     sampled = clear[step, step]

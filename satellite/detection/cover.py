@@ -1,4 +1,4 @@
-"""Cover the wanted parts of a window with rectangles of a few side lengths that have little area together."""
+"""Covers the selected parts of a window with rectangles of given sides and small total area."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from satellite.imagery.views import Mask
 
 _Numbers = NDArray[np.intp]
 
-# Cells along the shortest side: the cover is found on a grid as fine as this, not pixel by pixel.
+# Cells along the shortest side: the cover is found on cells of this size, not pixel by pixel.
 _CELLS = 8
-# Share of a rectangle's area that those may have which take its place: for less gain they are not worth that
-# they see less around, and are more.
+# Largest total area of the parts of a split, as a share of the unsplit area: smaller gains do not
+# outweigh more tiles with less context.
 _WORTH = 0.85
 
 
@@ -31,29 +31,29 @@ class Rectangle:
 
     @property
     def part(self) -> tuple[slice, slice]:
-        """Its rows and columns."""
+        """Rows and columns of the rectangle."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
     @property
     def area(self) -> int:
-        """Its pixels."""
+        """Area in pixels."""
         return self.height * self.width
 
 
 def cover(wanted: Mask, sides: Sequence[int], edge: int) -> list[Rectangle]:
-    """Place rectangles so that each wanted pixel lies well within one.
+    """Places rectangles so that each selected pixel lies well within one.
 
-    What is wanted is cut in two, straight across, where its parts then take the least area, and each part
-    again, for as long as that saves enough: a tree of guillotine cuts, greedily. A part that is shorter than
-    a rectangle lies in its middle, so that a lone spot sees as much around it as there is; a longer one takes
-    several.
+    The selection is cut in two by the straight line that gives the least total area, and each part
+    again, for as long as that saves enough: a greedy tree of guillotine cuts. A part shorter than a
+    rectangle is centred in it, so that a lone spot has context on all sides; a longer part takes
+    several rectangles.
 
     Args:
-        wanted: ``(height, width)``, both at least as long as the shortest side.
-        sides: Lengths that the rectangles' heights and widths may have, pixels, from the shortest; those
-            that are longer than the window are not used.
-        edge: Each wanted pixel is at least so far from the border of one of its rectangles, pixels, unless
-            the window itself ends there.
+        wanted: bool ``(height, width)``, both at least the shortest side.
+        sides: Allowed heights and widths of rectangles, pixels, ascending; those longer than the
+            window are ignored.
+        edge: Least distance of each selected pixel from the border of one of its rectangles,
+            pixels, except at the window's edge.
 
     Returns:
         The rectangles; all lie within the window.
@@ -67,15 +67,15 @@ def cover(wanted: Mask, sides: Sequence[int], edge: int) -> list[Rectangle]:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """How what is wanted may be covered along one of the window's axes.
+    """Covering one axis of the window.
 
     Attributes:
-        length: Of the window, pixels.
+        length: Length of the window, pixels.
         cell: Side of a cell, pixels.
-        sides: That may be used, pixels, from the shortest.
-        edge: What has to be around what is wanted, pixels.
-        total: ``(n + 1, n + 1)``: pixels that are laid out, overlaps twice, for the cells from the first
-            index up to the second.
+        sides: Allowed sides of rectangles, pixels, ascending.
+        edge: Context needed around selected pixels, pixels.
+        total: ``(n + 1, n + 1)``: summed length of the rectangles for the cells from the first
+            index up to the second, pixels; overlaps count twice.
     """
 
     length: int
@@ -85,9 +85,9 @@ class _Axis:
     total: _Numbers
 
     @classmethod
-    @lru_cache(maxsize=16)  # the windows of a scene are alike
+    @lru_cache(maxsize=16)  # the windows of a scene have few sizes
     def of(cls, length: int, cell: int, sides: tuple[int, ...], edge: int) -> _Axis:
-        """The axis of a window that is so long."""
+        """The axis of a window of the given length."""
         fitting = np.array([side for side in sides if side <= length])
         bounds = np.arange(-(-length // cell) + 1) * cell
         begin, end = np.maximum(bounds - edge, 0), np.minimum(bounds + edge, length)
@@ -96,7 +96,7 @@ class _Axis:
         return cls(length, cell, tuple(fitting.tolist()), edge, count * side)
 
     def placements(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Where rectangles begin that cover the cells from the first up to the last, and how long each is."""
+        """Start and length of the rectangles that cover the cells from ``first`` up to ``last``."""
         begin = max(first * self.cell - self.edge, 0)
         end = min(last * self.cell + self.edge, self.length)
         found = _tile_count(np.array(end - begin), np.array(self.sides), self.edge)
@@ -109,8 +109,8 @@ class _Axis:
 
 
 def _tile_count(span: _Numbers, sides: _Numbers, edge: int) -> tuple[_Numbers, _Numbers]:
-    """How many rectangles in a row cover a span, each pixel well within one, and how long they are."""
-    gained = np.maximum(sides - 2 * edge, 1)  # by each but the first
+    """Number and side of rectangles in a row that cover a span, each pixel well within one."""
+    gained = np.maximum(sides - 2 * edge, 1)  # by each rectangle after the first
     count = np.maximum(1, -(-(span - 2 * edge) // gained[-1]))
     needed = -(-(span - 2 * edge) // count) + 2 * edge
     return count, sides[np.minimum(np.searchsorted(sides, needed), len(sides) - 1)]
@@ -118,13 +118,13 @@ def _tile_count(span: _Numbers, sides: _Numbers, edge: int) -> tuple[_Numbers, _
 
 @dataclass(frozen=True, slots=True)
 class _Cutter:
-    """Cuts what is wanted into parts until its rectangles have little area."""
+    """Cuts the selection into parts until the rectangles have little area."""
 
     rows: _Axis
     cols: _Axis
 
     def cover(self, cells: Mask, top: int, left: int) -> list[Rectangle]:
-        """The rectangles for some cells of the window, the first of which lies at ``top`` and ``left``."""
+        """Rectangles for a block of cells whose first cell is (``top``, ``left``)."""
         cells, top, left = _trim(cells, top, left)
         whole = [
             Rectangle(y, x, height, width)
@@ -140,7 +140,7 @@ class _Cutter:
         return parts if _area(parts) <= _WORTH * area else whole
 
     def _cut(self, cells: Mask, top: int, left: int) -> list[Rectangle]:
-        """The rectangles of the two parts into which cells that fill their bounds are best cut."""
+        """Rectangles of the two parts of the best cut of cells that fill their bounding box."""
         across, across_at = _best_cut(cells, self.rows.total, self.cols.total, top, left)
         down, down_at = _best_cut(cells.T, self.cols.total, self.rows.total, left, top)
         if across <= down:
@@ -153,17 +153,17 @@ class _Cutter:
 def _best_cut(
     cells: Mask, rows: _Numbers, cols: _Numbers, top: int, left: int
 ) -> tuple[float, int]:
-    """Where to cut between two rows for the least area.
+    """The cut between two rows that gives the least area.
 
     Args:
-        cells: What is wanted, in the first and last row, too.
-        rows: Pixels that are laid out along the first axis, see :class:`_Axis`.
-        cols: The same along the second.
+        cells: The selected cells; the first and last row contain some.
+        rows: Summed length of rectangles along the first axis, see :class:`_Axis`.
+        cols: Summed length of rectangles along the second axis.
         top: Index of the first row in the window.
         left: Index of the first column.
 
     Returns:
-        The area, and the number of rows above the cut; an infinite one for a single row.
+        The area, and the number of rows above the cut; infinite for a single row.
     """
     if len(cells) == 1:
         return np.inf, 0
@@ -176,7 +176,7 @@ def _best_cut(
 
 
 def _area_above(cells: Mask, rows: _Numbers, cols: _Numbers, left: int) -> _Numbers:
-    """Area of the rectangles for the first one, two, and so on rows, of which ``rows`` tells the heights."""
+    """Area of the rectangles for the first one, two, and so on rows, of heights ``rows``."""
     some = cells.any(axis=1)
     number = np.arange(len(cells))
     last_row = np.maximum.accumulate(np.where(some, number, 0))
@@ -187,7 +187,7 @@ def _area_above(cells: Mask, rows: _Numbers, cols: _Numbers, left: int) -> _Numb
 
 
 def _trim(cells: Mask, top: int, left: int) -> tuple[Mask, int, int]:
-    """Cells without the rows and columns around them in which nothing is wanted, and where they begin."""
+    """Cells without empty rows and columns around them, and the index of the first cell."""
     rows, cols = (np.flatnonzero(cells.any(axis=axis)) for axis in (1, 0))
     part = cells[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     return part, top + int(rows[0]), left + int(cols[0])
@@ -198,7 +198,7 @@ def _area(rectangles: Sequence[Rectangle]) -> int:
 
 
 def _cells(wanted: Mask, cell: int) -> Mask:
-    """Which cells hold a wanted pixel."""
+    """The cells that contain a selected pixel."""
     height, width = wanted.shape
     padded = np.pad(wanted, ((0, -height % cell), (0, -width % cell)))
     rows, cols = padded.shape

@@ -1,4 +1,4 @@
-"""The learned detector: a change network over small tiles, put together so that no seam shows."""
+"""The learned detector: a change network on small tiles, blended without seams."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from satellite.detection.cover import cover
 from satellite.errors import SatelliteError
 from satellite.imagery.views import Change, Mask, Picture, Probability, Quality, Views
 
-# Of a tile: its outermost pixels, at the network's resolution, where what the network takes to lie beyond
-# the border shows: there its probabilities differ by 0.03 from those that it gives with the surroundings in
-# view, from 8 pixels inward by 0.008, as anywhere in two tiles. Twice as many, since the core of a window ends
-# there unblended: with 8, F1 of disturbed scenes is 0.3 points lower. Twice this is blended from tile to tile.
+# Border of a tile, pixels at the network's resolution, where the missing context matters: there
+# probabilities differ by 0.03 from those with context; from 8 pixels inward by 0.008, as between
+# any two tiles. Twice 8, since the core of a window ends there unblended: with 8, F1 of disturbed
+# scenes is 0.3 points lower. Tiles are blended over twice this width.
 _EDGE_PX = 16
-# Heights and widths of tiles in units of the side that the network was trained on: few, since each pair of them
-# takes a second and 50 MB to make ready, but such that little more is judged than what is asked for; seven of
-# the longest cover a tile of a scene. F1 hardly depends on them: of 9 LEVIR pairs, mirrored at their borders, it
-# is 0.921 to 0.927 in tiles of 104, 128, 160, 192, 256 (TinyCD's training) and 320 px, but 0.88 of 64.
+# Sides of tiles as shares of the training's side: few, since each pair of sides takes a second and
+# 50 MB to prepare, but such that little more than the selection is judged; seven of the longest
+# cover a tile of a scene. F1 hardly depends on the side: for 9 LEVIR pairs, mirrored at their
+# borders, 0.921 to 0.927 with tiles of 104, 128, 160, 192, 256 (TinyCD's training) and 320 px, but
+# 0.88 with 64.
 _SIDES = (0.5, 0.75, 1.28)
 _LEAST_SIDE_PX = 96
-# Around a window, at the network's resolution: of a building at its border that much more is seen.
+# Margin around a window, pixels at the network's resolution: context of a building at its border.
 _MARGIN_PX = 32
-# Images are not resampled where their pixels and the network's are alike up to this factor: buildings
-# vary by more than that.
+# Ratio of pixel sizes up to which images are not resampled: buildings vary by more than that.
 _ALIKE = 1.2
-# Coarser images are enlarged, but less than to the network's resolution: what is blurred it takes for
-# unchanged, while it finds buildings that are small. LEVIR tiles brought to 2 m, F1: enlarged 4 times 0.61,
-# 3 times 0.90, 2.5 times 0.90, 2 times 0.86; to 1.5 m: 2.5 times 0.92, 2 times 0.91. Chosen on these tiles;
-# with each scene left out of the choice F1 at 2 m is 0.88.
+# Largest enlargement of coarser images, less than to the network's resolution: the network takes
+# blurred pixels for unchanged, but finds small buildings. LEVIR tiles reduced to 2 m, F1: enlarged
+# 4 times 0.61, 3 times 0.90, 2.5 times 0.90, 2 times 0.86; to 1.5 m: 2.5 times 0.92, 2 times 0.91.
+# Chosen on these tiles; with each scene left out of the choice, F1 at 2 m is 0.88.
 _ENLARGED = 2.5
-# Still coarser ones need their edges: pixels as squares, enlarged to this share of the full size. F1 at
-# 3 m: 0.80 (smooth, 2.5 times: 0.47); at 4 m: 0.62 (0.24).
+# Still coarser images need sharp edges: pixels become squares, enlarged to this share of the full
+# size. F1 at 3 m: 0.80 (smooth, 2.5 times: 0.47); at 4 m: 0.62 (0.24).
 _SMOOTH = 4.5
 _SQUARES = 0.77
-# Pixels as many times as coarse as the network's tell nothing.
+# Ratio of pixel sizes above which the network finds nothing.
 _COARSEST = 8.0
 
 
 class NetworkDetector:
-    """Judges windows with a change network; not to be shared between threads.
+    """Judges windows with a change network; must not be shared between threads.
 
-    The network is run on tiles from half the side that it was trained on to one and a quarter, as suits what is
-    asked for. Where the images' pixels are of another size than those of its training, each tile is
-    resampled, and its probabilities back.
+    The network runs on tiles of half to one and a quarter times the side of its training, as fits
+    the selection. Where the images' pixel size differs from the training's, each tile is resampled,
+    and its probabilities are resampled back.
 
     Attributes:
         network: The change network.
-        resolution_m: Side of a pixel on the ground that the network is made for, metres.
-        margin_px: Pixels around a window whose content it wants to see.
+        resolution_m: Pixel size on the ground for which the network is made, metres.
+        margin_px: Pixels of context that the detector needs around a window.
     """
 
     def __init__(
@@ -63,22 +63,22 @@ class NetworkDetector:
         resolution_m: float | None = None,
         views_m: float | None = None,
     ) -> None:
-        """Prepare the detector.
+        """Prepares the detector.
 
         Args:
             network: The change network.
-            resolution_m: What it is made for, metres per pixel; as its file tells if left out.
-            views_m: Metres per pixel of the windows to come, for ``margin_px``; the network's own if
-                left out.
+            resolution_m: Pixel size for which the network is made, metres; default: from its file.
+            views_m: Pixel size of the windows to come, metres, for ``margin_px``; default: the
+                network's.
 
         Raises:
-            SatelliteError: Neither the file nor the caller tells the network's resolution, or the
-                windows are too coarse for it.
+            SatelliteError: Neither the file nor the caller gives the network's resolution, or the
+                windows are too coarse for the network.
         """
         found = resolution_m or network.resolution_m
         if not found:
             raise SatelliteError(
-                f"the network '{network.name}' does not tell for which resolution it is made: "
+                f"the network '{network.name}' does not state the resolution for which it is made: "
                 "write resolution_m into the metadata of its ONNX file"
             )
         self.network = network
@@ -88,31 +88,32 @@ class NetworkDetector:
 
     @property
     def name(self) -> str:
-        """As users choose and see it."""
+        """The name by which users choose the detector."""
         return "network"
 
     def __call__(self, views: Views) -> Change:
         """Judges a window; where it cannot be compared, both probabilities are 0.
 
         Raises:
-            SatelliteError: The images have no three bands, or are too coarse for the network.
+            SatelliteError: The images lack three bands, or are too coarse for the network.
             ModelError: The network fails.
         """
         return self.judge(views, views.in_core(np.ones(views.quality.shape, np.bool_)))
 
     def judge(self, views: Views, wanted: Mask) -> Change:
-        """Judges parts of a window, in as few tiles as will do.
+        """Judges the selected parts of a window, in as few tiles as possible.
 
         Args:
-            views: The window.
-            wanted: ``(height, width)``: what is to be judged.
+            views: The window at two dates.
+            wanted: bool ``(height, width)``: the pixels to judge.
 
         Returns:
-            The probabilities; 0 where nothing was wanted and where it cannot be compared. At each pixel
-            only the greater of the two is told: a building that replaces another one appeared.
+            The probabilities; 0 outside of ``wanted`` and where pixels cannot be compared. At each
+            pixel only the greater of the two is kept: a building that replaces another one
+            appeared.
 
         Raises:
-            SatelliteError: The images have no three bands or other sizes, or are too coarse for the
+            SatelliteError: The images lack three bands, differ in size, or are too coarse for the
                 network.
             ModelError: The network fails.
         """
@@ -120,7 +121,8 @@ class NetworkDetector:
         asked = wanted & (views.quality == Quality.CLEAR)
         change = Change(*(np.zeros(wanted.shape, np.float32) for _ in range(2)))
         if asked.any():
-            # Where the images end the window does, too: with black in a tile the network finds less.
+            # The window is cropped to the images' extent: with black in a tile the network finds
+            # less.
             there = _bounding_slices(views.quality != Quality.NODATA)
             missing = views.quality[there] == Quality.NODATA
             before, after = _filled(views.before[there], views.after[there], missing)
@@ -136,7 +138,7 @@ class NetworkDetector:
         found: tuple[Probability, Probability],
         resolution_m: float,
     ) -> None:
-        """Puts both probabilities, blended from tiles, into ``found`` where they are asked for."""
+        """Writes both probabilities, blended from tiles, into ``found`` where asked."""
         factor, how = self._enlarged(resolution_m)
         sides = self._tile_lengths(asked.shape, factor)
         longest = max(sides)
@@ -160,16 +162,16 @@ class NetworkDetector:
                 given[:] = one[: len(given), : given.shape[1]]
 
     def _tile_lengths(self, shape: tuple[int, ...], factor: float) -> dict[int, int]:
-        """How long a window's tiles may be each way, in its own pixels, and in the network's."""
+        """The allowed sides of a window's tiles: in the network's pixels, by those in its own."""
         sides = self._sides
-        if min(shape) * factor < sides[-1]:  # rather the size of the training than a mirrored rim
+        if min(shape) * factor < sides[-1]:  # the training's side rather than a mirrored border
             sides = (*sides[:-1], self.network.side_px)
         return {round(side / factor): side for side in sides}
 
     def _run(
         self, before: Picture, after: Picture, wanted: tuple[int, int], how: int
     ) -> tuple[Probability, Probability]:
-        """Both probabilities of one tile, resampled to a shape that the network takes and back."""
+        """Both probabilities of one tile, which is resampled to the network's shape and back."""
         shape = before.shape[0], before.shape[1]
         appeared, gone = self.network(
             _resized(before, wanted, how)[np.newaxis], _resized(after, wanted, how)[np.newaxis]
@@ -180,14 +182,14 @@ class NetworkDetector:
         )
 
     def _enlarged(self, resolution_m: float) -> tuple[float, int]:
-        """How many times images of some resolution are enlarged, and how."""
+        """The factor and method of enlarging images of a resolution."""
         coarser = resolution_m / self.resolution_m
         if coarser > _COARSEST:
             raise SatelliteError(
-                f"pixels of {resolution_m:g} m are too coarse for the network '{self.network.name}', "
-                f"which is made for {self.resolution_m:g} m and tells nothing beyond "
-                f"{_COARSEST * self.resolution_m:g} m: choose the classical detector, or a network that "
-                "was trained on such images"
+                f"pixels of {resolution_m:g} m are too coarse for the network "
+                f"'{self.network.name}', which is made for {self.resolution_m:g} m and finds "
+                f"nothing beyond {_COARSEST * self.resolution_m:g} m: choose the classical "
+                "detector, or a network that was trained on such images"
             )
         if 1 / _ALIKE <= coarser <= _ALIKE:
             return 1.0, cv2.INTER_CUBIC
@@ -197,7 +199,7 @@ class NetworkDetector:
 
 
 def _sides(network: ChangeNetwork) -> tuple[int, ...]:
-    """Heights and widths of tiles that a network is run on, pixels at its resolution."""
+    """The allowed heights and widths of a network's tiles, pixels at its resolution."""
     side = network.side_px
     if network.runtime.graph.fixed_size:
         return (side,)
@@ -206,27 +208,28 @@ def _sides(network: ChangeNetwork) -> tuple[int, ...]:
 
 
 def _check(views: Views, wanted: Mask) -> None:
-    """Refuse what does not fit together."""
+    """Refuses windows whose parts do not match."""
     shape = views.quality.shape
     for image in (views.before, views.after):
         if image.ndim != 3 or image.shape[2] < 3 or image.dtype != np.uint8:
             raise SatelliteError(
-                f"the network needs red, green and blue, 8 bits each; the window is {image.dtype} of "
-                f"shape {image.shape}: name the bands of both images, or choose the classical detector"
+                f"the network needs red, green and blue, 8 bits each; the window is {image.dtype} "
+                f"of shape {image.shape}: name the bands of both images, or choose the classical "
+                "detector"
             )
         if image.shape[:2] != shape or wanted.shape != shape:
             raise SatelliteError(
-                f"the window's parts differ in size: image {image.shape[:2]}, quality {shape}, wanted "
-                f"{wanted.shape}"
+                f"the window's parts differ in size: image {image.shape[:2]}, quality {shape}, "
+                f"wanted {wanted.shape}"
             )
 
 
 def _filled(before: Picture, after: Picture, missing: Mask) -> tuple[Picture, Picture]:
-    """Red, green and blue of both dates; where one has no data, both have what the other has.
+    """Red, green and blue of both dates; nodata of one date is filled from the other.
 
     A black area at one date only would be the strongest change in the tile, and the instance
-    normalisation would take the rest for nothing beside it: with half of a tile missing at the later
-    date F1 of the other half is 0.86, and 0.92 with this. Clouds do no such harm; they stay.
+    normalisation would suppress the rest: with half of a tile missing at the later date F1 of the
+    other half is 0.86, and 0.92 when filled. Clouds do no such harm and are not filled.
     """
     before, after = before[..., :3], after[..., :3]
     if missing.any():
@@ -238,7 +241,7 @@ def _filled(before: Picture, after: Picture, missing: Mask) -> tuple[Picture, Pi
 
 
 def _bounding_slices(mask: Mask) -> tuple[slice, slice]:
-    """The rows and columns between the first and the last of a mask's pixels."""
+    """The bounding box of a mask, as slices of rows and columns."""
     rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
@@ -246,11 +249,11 @@ def _bounding_slices(mask: Mask) -> tuple[slice, slice]:
 def _finish_blending(
     appeared: Probability, gone: Probability, weights: Probability, asked: Mask
 ) -> None:
-    """Turns weighted sums into probabilities, in place, and keeps the greater of the two at each pixel.
+    """Divides weighted sums by their weights, in place; keeps the greater of the two probabilities.
 
-    A new building echoes in the reversed order: of the changed pixels of 9 LEVIR tiles, where nothing was
-    demolished, 24 % come out as gone too, but only 0.7 % as more likely gone than new. What is settled stays
-    as it is when it is settled again with another tile that overlaps.
+    New buildings also respond in the reversed order of dates: of the changed pixels of 9 LEVIR
+    tiles, without any demolition, 24 % are also detected as gone, but only 0.7 % as more likely
+    gone than new. A finished pixel is left unchanged when an overlapping tile is finished.
     """
     share = asked / weights
     weights[:] = 1
@@ -262,7 +265,7 @@ def _finish_blending(
 
 
 def _mirrored(image: NDArray[Any], side: int) -> NDArray[Any]:
-    """Mirrored at the bottom and right, where it is smaller than a tile."""
+    """An image mirrored at the bottom and right up to the side of a tile."""
     height, width = image.shape[:2]
     pad = [(0, max(0, side - height)), (0, max(0, side - width))]
     if not any(after for _, after in pad):
@@ -271,7 +274,7 @@ def _mirrored(image: NDArray[Any], side: int) -> NDArray[Any]:
 
 
 def _resized(image: NDArray[Any], shape: tuple[int, int], larger: int) -> NDArray[Any]:
-    """An image in another size: averaged where it shrinks, else interpolated as told."""
+    """An image in another size: averaged where smaller, else interpolated by ``larger``."""
     if image.shape[:2] == shape:
         return image
     how = cv2.INTER_AREA if len(image) > shape[0] else larger
@@ -279,8 +282,8 @@ def _resized(image: NDArray[Any], shape: tuple[int, int], larger: int) -> NDArra
 
 
 def _blend_weights(side: int, ramp: int) -> NDArray[np.float32]:
-    """How much a tile has to say along one side: rises smoothly from its borders over ``ramp`` pixels."""
+    """Weight of a tile's pixels along a side: rises smoothly over ``ramp`` pixels at both ends."""
     distance = np.minimum(np.arange(side), np.arange(side)[::-1]) + 0.5
     share = np.clip(distance / ramp, 0, 1)
-    smooth = share * share * (3 - 2 * share)  # two such ramps, mirrored, add up to 1
+    smooth = share * share * (3 - 2 * share)  # two overlapping mirrored ramps add up to 1
     return np.asarray(smooth, np.float32)

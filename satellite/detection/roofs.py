@@ -1,7 +1,7 @@
-"""Where buildings stand in one picture, judged object by object.
+"""Finds buildings in one picture, object by object, without a network.
 
-No network: a few measures of each object, each with a physical reason, in one logistic formula whose
-numbers are written out below.
+A few measures of each object, each with a physical reason, are combined by logistic regression; the
+coefficients are written out below.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ from satellite.detection.segmentation import (
 from satellite.detection.shadows import local_mean, shadows
 from satellite.imagery.views import Picture
 
-# Contrasts of brightness, soil, green and red that weigh the same when objects are formed: the two
-# sides of a gabled roof differ in brightness, not in colour.
+# Weights of brightness, soil, plants and red when objects are formed: the two sides of a gabled
+# roof differ in brightness, not in colour.
 _CONTRASTS: Final = np.array([0.5, 8.0, 3.0, 3.0], np.float32)
-# What a merger of objects may cost (squared contrast times metres to the power 3/2): objects about as
-# large as parts of a roof, a roof, and a roof with what is like it.
+# Largest cost of a merger at each level (squared contrast times metres to the power 3/2): objects
+# of the size of a part of a roof, a roof, and a roof with similar surroundings.
 _COSTS: Final = (0.15, 0.4, 1.0)
-# Areas beyond which a building is less likely, square metres.
+# Areas below and above which a building is less likely, square metres.
 _SMALL_M2: Final = 80.0
 _LARGE_M2: Final = 1500.0
-# What is this much brighter than its place glares, this much darker is dark (logarithms): roofs lie
-# between, but for white ones.
+# Excess brightness above which a surface glares, and deficit below which it is dark (logarithms):
+# roofs lie between, except white ones.
 _GLARE: Final = 0.1
 _DARK: Final = 0.35
-# How much greener than the place's middle something grey may be: a tint, no plants.
+# Excess green up to which a surface is tinted rather than vegetated.
 _GREEN: Final = 0.03
-# Its place, and what is around an object, metres.
+# Side of the surroundings with which an object is compared, metres.
 _PLACE_M: Final = 60.0
-# Grey level that the middle brightness gets for the building index.
+# Grey level to which the median brightness is scaled for the building index.
 _MIDDLE: Final = 90.0
-# What is so much redder than the place's middle is tile or paint, and the less soil the redder it is:
-# twice, since it is as much yellower, too. No roof of the 9 tiles is red; their soils stay below 0.05.
+# Excess red above which a surface is tile or paint; its soil index is reduced by twice the excess,
+# since such surfaces are also yellower. No roof of the 9 tiles is red; their soils stay below 0.05.
 _TILE_RED: Final = 0.08
 _TILE_COUNTS: Final = np.float32(2)
-# Soil index (0 is soil) below which a pixel may be a roof: only for finding which way shadows fall.
+# Soil index (0: soil) below which a pixel may be a roof, for finding the direction of shadows only.
 _GREY: Final = -0.02
-# Spread of an object that is never undercut, pixels squared: a line of pixels has no width.
+# Lower bound of an object's second moments, pixels squared: a line of pixels has no width.
 _LEAST_SPREAD: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """How likely something is, as a sum of what is measured of it (logistic regression).
+    """Logistic regression: the odds of an event as a weighted sum of measures.
 
     Attributes:
         constant: Logarithm of the odds where every measure is 0.
-        weights: What a unit of each measure adds.
+        weights: Increase per unit of each measure.
     """
 
     constant: float
@@ -80,31 +80,31 @@ BUILDING: Final = Odds(
     -3.3,
     {
         "small": -0.95,  # e-fold below 80 m²: cars, trees and parts of roofs
-        "large": -1.74,  # e-fold above 1500 m²: fields and road nets
-        "rectangle": 1.19,  # 1 for a rectangle, less for what is curved or branches
-        "greyer": 39.5,  # less like soil than what is around
-        "plants": -23.42,  # greener than the place
-        "mottled": -19.45,  # spread of green within: plants
-        "glare": -10.12,  # brighter than the place: concrete, sand, bare ground
-        "dark": -3.16,  # darker than the place: deep shadow, water
+        "large": -1.74,  # e-fold above 1500 m²: fields and road networks
+        "rectangle": 1.19,  # 1 for a rectangle, less for curved or branched shapes
+        "greyer": 39.5,  # less like soil than its surroundings
+        "plants": -23.42,  # greener than the picture
+        "mottled": -19.45,  # standard deviation of green within: plants
+        "glare": -10.12,  # brighter than its surroundings: concrete, sand, bare ground
+        "dark": -3.16,  # darker than its surroundings: deep shadow, water
         "compact": 37.94,  # morphological building index
-        "shadow": 3.94,  # share of the outline that throws one, less what falls on it
+        "shadow": 3.94,  # share of the outline that casts a shadow, minus shadow cast on it
     },
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Roofs:
-    """What is known of one picture.
+    """The buildings of one picture.
 
     Attributes:
         resolution_m: Side of a working pixel, metres.
-        pieces: int32 ``(height, width)`` of the working picture: superpixels.
-        levels: Object of each piece, for each level of the hierarchy.
-        odds: For each level the logarithm of the odds that an object is a building.
+        pieces: int32 ``(height, width)`` of the working picture: superpixel labels.
+        levels: Object label of each superpixel, for each level of the hierarchy.
+        odds: Logarithm of the odds that an object is a building, for each level.
         light: float32 ``(height, width)``: logarithm of brightness.
-        soil: float32 ``(height, width)``: how much it looks like soil, 0 for the place's soil.
-        likelihood: float32 ``(height, width)``: probability that a building stands there.
+        soil: float32 ``(height, width)``: similarity to soil, 0 for the local soil.
+        likelihood: float32 ``(height, width)``: probability of a building.
     """
 
     resolution_m: float
@@ -122,12 +122,12 @@ class Segmentation:
 
     Attributes:
         resolution_m: Side of a working pixel, metres.
-        pieces: int32 ``(height, width)`` of the working picture: superpixels.
-        levels: Object of each piece, for each level of the hierarchy.
+        pieces: int32 ``(height, width)`` of the working picture: superpixel labels.
+        levels: Object label of each superpixel, for each level of the hierarchy.
         light: float32 ``(height, width)``: logarithm of brightness.
-        soil: float32 ``(height, width)``: how much it looks like soil, 0 for the place's soil.
-        borders: Where the pieces touch.
-        table: What was summed up over each piece.
+        soil: float32 ``(height, width)``: similarity to soil, 0 for the local soil.
+        borders: Borders between superpixels.
+        table: Sums of each plane over each superpixel.
     """
 
     resolution_m: float
@@ -139,7 +139,7 @@ class Segmentation:
     table: dict[str, Table]
 
     def measures(self, ids: Labels) -> dict[str, Table]:
-        """What each object of a level is like: the measures that :data:`BUILDING` names."""
+        """The measures in :data:`BUILDING` of each object of a level."""
         count = int(ids.max()) + 1
         total = {name: sum_by_label(ids, column, count) for name, column in self.table.items()}
         mean = {name: column / total["pixels"] for name, column in total.items()}
@@ -159,7 +159,7 @@ class Segmentation:
         }
 
     def judged(self, building: Odds = BUILDING) -> Roofs:
-        """Judges which of its objects are buildings."""
+        """Computes which objects are buildings."""
         odds = [building(self.measures(ids)) for ids in self.levels]
         return Roofs(
             resolution_m=self.resolution_m,
@@ -178,19 +178,19 @@ def roofs(
     clear: NDArray[np.bool_] | None = None,
     building: Odds = BUILDING,
 ) -> Roofs:
-    """Judges where buildings stand.
+    """Finds buildings in a picture.
 
     Args:
-        picture: uint8 ``(height, width, bands)``: red, green, blue and perhaps near infrared.
-        resolution_m: Side of its pixels, metres.
-        clear: bool ``(height, width)``: what is to be seen; all if ``None``.
-        building: Odds that an object is one.
+        picture: uint8 ``(height, width, bands)``: red, green, blue and optionally near infrared.
+        resolution_m: Side of a pixel, metres.
+        clear: bool ``(height, width)``: pixels that are visible; ``None``: all.
+        building: Odds that an object is a building.
     """
     return segment(picture, resolution_m, clear).judged(building)
 
 
 def pixel_probability(odds: Sequence[Table], levels: Sequence[Labels], pieces: Pieces) -> Plane:
-    """Probability at each pixel: the mean of what the objects have that hold it, level by level."""
+    """Probability at each pixel: the mean over levels of the probability of the pixel's object."""
     each = [1 / (1 + np.exp(-odd[ids])) for odd, ids in zip(odds, levels, strict=True)]
     return np.asarray(np.mean(each, axis=0), np.float32)[pieces]
 
@@ -236,7 +236,7 @@ def _measure_pixels(
 
 
 def _sum_by_superpixel(pieces: Pieces, planes: dict[str, Plane]) -> dict[str, Table]:
-    """Sums of planes and of places over each piece."""
+    """Sums of planes and of coordinates over each superpixel."""
     ids = pieces.ravel()
     y, x = np.indices(pieces.shape, dtype=np.float64)
     places = {"x": x, "y": y, "xx": x * x, "yy": y * y, "xy": x * y}
@@ -247,8 +247,8 @@ def _sum_by_superpixel(pieces: Pieces, planes: dict[str, Plane]) -> dict[str, Ta
 
 
 def _rectangle(mean: dict[str, Table], pixels: Table) -> Table:
-    """Area against that of the rectangle of the same second moments."""
-    own = 1 / 12  # spread of a pixel in itself
+    """Ratio of an object's area to that of the rectangle with the same second moments."""
+    own = 1 / 12  # second moment of a single pixel
     across = mean["xx"] - mean["x"] ** 2 + own
     down = mean["yy"] - mean["y"] ** 2 + own
     both = mean["xy"] - mean["x"] * mean["y"]

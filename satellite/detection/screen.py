@@ -1,11 +1,11 @@
-"""The cheap screen: discards the land where nothing changed, which is most of it.
+"""The screen: cheaply discards unchanged land, which is most of a scene.
 
-At the scale at which a small house is a few pixels wide, the earlier date is brought to the light of
-the later one around each place. A pixel of one date then differs only by how far it lies outside
-the range of what the other date shows within a pixel of it, so that what is left of a shift, blur
-and the sensor do not count (the tolerance of one pixel is that of morphological change detection;
-Dalla Mura et al., 2008). Where the difference, over the width of a small house, reaches the contrast
-of a roof against its ground, a detector has to look.
+At a scale at which a small house is a few pixels wide, the earlier date is matched to the light of
+the later one around each place. A pixel differs only by how far it lies outside of the range of the
+other date within one pixel, so that residual shifts, blur and sensor differences do not count (the
+tolerance of one pixel is that of morphological change detection; Dalla Mura et al., 2008). Where
+the difference over the width of a small house reaches the contrast of a roof against its ground,
+the detector is run.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from satellite.imagery.views import Picture, Quality, Views
 _Raster = NDArray[np.float32]
 _Value = TypeVar("_Value", np.uint8, np.uint16)
 
-# Side of a pixel at which the dates are compared, metres: a house of 8 m is four of them wide, while
-# cars, and what co-registration leaves at 0.5 m, are not seen any more.
+# Working pixel size, metres: a house of 8 m is four pixels wide, while cars, and the
+# misregistration of 0.5 m images, disappear.
 _SCALE_M = 2.0
-# Width of the smallest building that must not be lost, metres: over it, differences are averaged.
+# Width of the smallest building that must be kept, metres; differences are averaged over it.
 _HOUSE_M = 6.0
-# Difference of a building from what was there, averaged over that width, grey levels: 6 % of the
-# range. Of single houses set into unchanged ground, 98 in 100 differ by more.
+# Least difference of a building from the ground before, averaged over that width, grey levels: 6 %
+# of the range. Of single houses inserted into unchanged ground, 98 in 100 differ by more.
 _CONTRAST = 15.0
-# Pixels, at the working scale, by which the dates may be shifted against each other.
+# Tolerated shift between the dates, pixels at the working scale.
 _SLACK_PX = 1
-# Side of the squares on which the screen decides, metres: a small house; no less than 2 pixels.
+# Side of the cells on which the screen decides, metres: a small house; at least 2 pixels.
 _CELL_M = 8.0
-# Side of the surroundings whose light is brought to that of the later date, metres: some fields and
-# blocks of houses, so that a new house does not change it much.
+# Side of the surroundings whose light is matched to the later date, metres: some fields and blocks,
+# so that a new house hardly affects it.
 _LIGHT_M = 100.0
-# Factors by which the later date's contrast may differ from the earlier one's: sun and haze.
+# Range of the gain between the dates' contrasts: sun and haze.
 _GAIN = (0.5, 2.0)
-# Contrast (variance) under which ground is bare and tells nothing of the gain, grey levels squared.
+# Contrast (variance) below which ground is bare and the gain undefined, grey levels squared.
 _BARE = 4.0
-# What is wanted around a difference, metres: the foot of its walls and the ground at them.
+# Margin around a difference, metres: the foot of its walls and the adjoining ground.
 _AROUND_M = 4.0
-# Enclosed gaps up to this side are wanted, too, metres: a roof may look like the ground that it
-# stands on, and only its walls and shadow differ.
+# Side of the largest enclosed gap that is selected, too, metres: a roof may look like the ground
+# around it, so that only its walls and shadow differ.
 _HALL_M = 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Says where a detector has to look.
+    """Selects the places that a detector must judge.
 
     Example:
         >>> picture = np.zeros((256, 256, 3), np.uint8)
@@ -59,8 +59,8 @@ class Screen:
         False
 
     Attributes:
-        contrast: Difference of a building from what was there before, grey levels; less finds more
-            of what is hard to see, and leaves more to look at.
+        contrast: Least difference of a building from the ground before, grey levels; a lower value
+            finds more low-contrast buildings and passes on more ground.
     """
 
     contrast: float = _CONTRAST
@@ -69,11 +69,11 @@ class Screen:
         """Screens a window.
 
         Args:
-            views: Two dates of it, aligned.
+            views: The window at two dates, aligned.
 
         Returns:
-            bool ``(h, w)``: where a building may have appeared or gone; nowhere where the dates
-            cannot be compared.
+            bool ``(h, w)``: where a building may have appeared or gone; False where pixels cannot
+            be compared.
         """
         factor = max(1, round(_SCALE_M / views.resolution_m))
         scale_m = factor * views.resolution_m
@@ -90,7 +90,7 @@ class Screen:
 
 
 def _grey(picture: Picture, factor: int, block: int) -> Picture:
-    """Grey at the working scale, in whole cells: ``(rows * cell, cols * cell)``."""
+    """Grey at the working scale, padded to whole cells: ``(rows * cell, cols * cell)``."""
     bands = picture.shape[2]
     if bands >= 3:
         code = cv2.COLOR_RGB2GRAY if bands == 3 else cv2.COLOR_RGBA2GRAY
@@ -101,7 +101,7 @@ def _grey(picture: Picture, factor: int, block: int) -> Picture:
 
 
 def _padded(raster: Picture, block: int, kind: int) -> Picture:
-    """Filled up to whole blocks, below and to the right."""
+    """Pads a raster at the bottom and right to whole blocks."""
     below, right = -raster.shape[0] % block, -raster.shape[1] % block
     if not below and not right:
         return raster
@@ -111,7 +111,7 @@ def _padded(raster: Picture, block: int, kind: int) -> Picture:
 def _means(raster: NDArray[_Value], side: int) -> NDArray[_Value]:
     """The mean of each square of ``side`` pixels."""
     while side > 1:
-        step = side if side % 2 else 2  # halving is what OpenCV is quick at
+        step = side if side % 2 else 2  # OpenCV is fast at halving
         size = (raster.shape[1] // step, raster.shape[0] // step)
         raster = np.asarray(cv2.resize(raster, size, interpolation=cv2.INTER_AREA), raster.dtype)
         side //= step
@@ -124,11 +124,11 @@ def _any(mask: Picture, side: int) -> NDArray[np.bool_]:
 
 
 def _clear(quality: Picture, factor: int, block: int) -> Picture | None:
-    """1 where a working pixel is clear all over, else 0; ``None`` if all are."""
+    """1 where a working pixel is entirely clear, else 0; ``None`` if all are."""
     if not cv2.countNonZero(quality):
         return None
     unclear = (quality != Quality.CLEAR).view(np.uint8)
-    # Beyond the border nothing is known to be amiss; nothing is wanted there, either.
+    # Padding counts as clear; nothing is selected there in any case.
     whole = _padded(unclear, block, cv2.BORDER_CONSTANT)
     return np.asarray(_any(whole, factor) == 0).view(np.uint8)
 
@@ -136,7 +136,7 @@ def _clear(quality: Picture, factor: int, block: int) -> Picture | None:
 def _match_light(
     before: Picture, after: Picture, clear: Picture | None, cell: int, around: int
 ) -> Picture:
-    """The earlier date with the brightness and contrast that the later one has around each cell."""
+    """The earlier date with the later date's brightness and contrast around each cell."""
     if clear is not None:
         before, after = before * clear, after * clear
     seen = (
@@ -157,7 +157,7 @@ def _match_light(
 def _local_moments(
     grey: Picture, seen: _Raster | None, cell: int, around: int
 ) -> tuple[_Raster, _Raster]:
-    """Mean and variance of what is seen around each cell."""
+    """Mean and variance of the clear pixels around each cell."""
     mean = _local_mean(grey, cell, around)
     square = _local_mean(np.multiply(grey, grey, dtype=np.uint16), cell, around)
     if seen is not None:
@@ -176,7 +176,7 @@ def _local_mean(raster: NDArray[_Value], cell: int, around: int) -> _Raster:
 def _differs(
     before: Picture, after: Picture, clear: Picture | None, contrast: float, house: int
 ) -> Picture:
-    """1 where one date lies outside of the other's range, by the contrast, over a house's width."""
+    """1 where the dates differ beyond tolerance, averaged over a house's width, by ``contrast``."""
     near = np.ones((2 * _SLACK_PX + 1, 2 * _SLACK_PX + 1), np.uint8)
     most = np.zeros_like(before)
     for one, other in ((before, after), (after, before)):
@@ -193,7 +193,7 @@ def _differs(
 
 
 def _cells(differs: Picture, cell: int, grow: int) -> Picture:
-    """1 for the cells that have a difference in them or around them."""
+    """1 for cells with a difference within them or within ``grow`` pixels."""
     if grow:
         around = np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)
         differs = np.asarray(cv2.dilate(differs, around), np.uint8)
@@ -201,7 +201,7 @@ def _cells(differs: Picture, cell: int, grow: int) -> Picture:
 
 
 def _fill_gaps(cells: Picture, hall: int) -> Picture:
-    """Adds gaps that are enclosed and no larger than a hall."""
+    """Adds enclosed gaps that are no larger than a hall."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - cells, connectivity=4)
     left, top, width, height, area = stats.T
     rows, cols = cells.shape

@@ -1,9 +1,9 @@
-"""Divides a picture into objects: a hierarchy of segments of like colour.
+"""Divides a picture into objects: a hierarchy of segments of similar colour.
 
-Pixels are flooded from the places of least contrast to small superpixels (watershed); these merge
-pairwise while the merger costs little: Ward's increase of the squared error, divided by the root of
-the common outline's length, so that compact objects arise (after the cost of a merger in the
-Mumford-Shah functional: Koepfler, Lopez and Morel 1994, SIAM Journal on Numerical Analysis 31(1)).
+A watershed from the places of least contrast gives small superpixels. These are merged pairwise
+while a merger costs little: Ward's increase of the squared error, divided by the square root of the
+common border's length, which favours compact objects (after the merging cost of the Mumford-Shah
+functional: Koepfler, Lopez and Morel 1994, SIAM Journal on Numerical Analysis 31(1)).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Labels = NDArray[np.int64]
 Table = NDArray[np.float64]
 
 _SQUARE: Final = np.ones((3, 3), np.uint8)
-# Grey levels for a unit of colour when the picture is flooded, which goes by bytes.
+# Grey levels per unit of colour for the watershed, which works on bytes.
 _FLOOD_LEVELS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Borders:
-    """Where pieces touch.
+    """The region adjacency graph of superpixels.
 
     Attributes:
-        first: One of the two.
-        second: The other one.
-        length_m: Length of their common outline, metres.
+        first: Label of one of two adjacent superpixels.
+        second: Label of the other one.
+        length_m: Length of their common border, metres.
     """
 
     first: Labels
@@ -42,7 +42,7 @@ class Borders:
 
     @classmethod
     def of(cls, pieces: Pieces, resolution_m: float) -> Borders:
-        """Finds where pieces touch; ``pieces`` holds the number of each pixel's."""
+        """Finds the borders in an image of superpixel labels."""
         firsts, seconds = [], []
         for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
             apart = pieces[here] != pieces[there]
@@ -54,40 +54,40 @@ class Borders:
 
     @classmethod
     def _collected(cls, first: Labels, second: Labels, length_m: Table) -> Borders:
-        """One border for each two pieces that touch, whichever comes first."""
+        """Sums the length of each pair's border, in either order of the labels."""
         low, high = np.minimum(first, second), np.maximum(first, second)
         count = int(high.max(initial=0)) + 1
         keys, place = np.unique(low * count + high, return_inverse=True)
         return cls(keys // count, keys % count, sum_by_label(place, length_m, len(keys)))
 
     def outline_m(self, ids: Labels) -> Table:
-        """Length of the outline of each object to which pieces merged, metres."""
+        """Outline length of each object into which superpixels were merged, metres."""
         first, second = ids[self.first], ids[self.second]
         length_m = np.where(first != second, self.length_m, 0)
         count = int(ids.max()) + 1
         return sum_by_label(first, length_m, count) + sum_by_label(second, length_m, count)
 
     def merged(self, ids: Labels) -> Borders:
-        """The borders that are left when pieces have merged."""
+        """The borders that remain after merging."""
         first, second = ids[self.first], ids[self.second]
         apart = first != second
         return self._collected(first[apart], second[apart], self.length_m[apart])
 
 
 def sum_by_label(ids: NDArray[np.integer[Any]], values: NDArray[Any], count: int) -> Table:
-    """Sum of the values of each object, ``(count,)``."""
+    """Sum of the values of each label, float64 ``(count,)``."""
     return np.asarray(np.bincount(ids, values, count), np.float64)
 
 
 def superpixels(colour: Sequence[Plane]) -> Pieces:
-    """Divides a picture into small pieces that no edge crosses.
+    """Divides a picture into superpixels that no edge crosses.
 
     Args:
-        colour: Planes ``(height, width)`` in units in which contrasts compare, three or more; the
-            first three decide where the pieces meet.
+        colour: Three or more planes ``(height, width)`` of comparable contrast; the first three
+            determine the watershed lines.
 
     Returns:
-        int32 ``(height, width)``: the number of each pixel's piece, from 0 without gaps.
+        int32 ``(height, width)``: superpixel labels, consecutive from 0.
     """
     contrast = np.zeros(colour[0].shape, np.float32)
     for plane in colour:
@@ -102,11 +102,11 @@ def superpixels(colour: Sequence[Plane]) -> Pieces:
 
 
 def _fill_watershed_lines(flooded: Pieces) -> Pieces:
-    """Gives the lines between pieces to one of them, and numbers the pieces from 0."""
-    pieces = np.maximum(flooded, 0).astype(np.float32)  # whole numbers up to 2^24 are exact
+    """Assigns watershed lines to an adjacent superpixel and renumbers the labels from 0."""
+    pieces = np.maximum(flooded, 0).astype(np.float32)  # integers up to 2^24 are exact
     while not pieces.all():
         grown = cv2.dilate(pieces, _SQUARE)
-        if not grown.any():  # a picture of a pixel or two is all line
+        if not grown.any():  # a picture of a pixel or two is all watershed line
             return np.zeros(flooded.shape, np.int32)
         pieces = np.where(pieces == 0, grown, pieces)
     whole = pieces.astype(np.int64)
@@ -115,18 +115,18 @@ def _fill_watershed_lines(flooded: Pieces) -> Pieces:
 
 
 def merge(borders: Borders, area_m2: Table, colour: Table, costs: Sequence[float]) -> list[Labels]:
-    """Merges pieces to objects.
+    """Merges superpixels to objects.
 
     Each round merges the pairs that are each other's cheapest neighbour.
 
     Args:
-        borders: Where the pieces touch.
-        area_m2: ``(pieces,)``.
-        colour: Their mean colours ``(pieces, planes)``, in units in which contrasts compare.
-        costs: Rising limits of what a merger may cost.
+        borders: Borders between superpixels.
+        area_m2: Areas ``(pieces,)``.
+        colour: Mean colours ``(pieces, planes)``, of comparable contrast.
+        costs: Ascending limits of the cost of a merger.
 
     Returns:
-        For each limit the object of each piece, numbered from 0 without gaps.
+        For each limit the object label of each superpixel, consecutive from 0.
     """
     ids = np.arange(len(area_m2))
     found = []
@@ -143,7 +143,7 @@ def merge(borders: Borders, area_m2: Table, colour: Table, costs: Sequence[float
 
 
 def _mergeable_pairs(borders: Borders, area_m2: Table, colour: Table, limit: float) -> Labels:
-    """Pairs ``(n, 2)`` to merge, each piece in one of them at most."""
+    """Pairs ``(n, 2)`` to merge; each superpixel is in at most one of them."""
     first, second = borders.first, borders.second
     contrast = ((colour[first] - colour[second]) ** 2).sum(axis=1)
     size = area_m2[first] * area_m2[second] / (area_m2[first] + area_m2[second])
@@ -153,13 +153,13 @@ def _mergeable_pairs(borders: Borders, area_m2: Table, colour: Table, limit: flo
     np.minimum.at(best, second, cost)
     chosen = (cost <= best[first]) & (cost <= best[second]) & (cost < limit)
     pairs = np.stack([first[chosen], second[chosen]], axis=1)
-    once = np.zeros(pairs.size, np.bool_)  # several may be equally cheap
+    once = np.zeros(pairs.size, np.bool_)  # costs may be tied
     once[np.unique(pairs, return_index=True)[1]] = True
     return np.asarray(pairs[once.reshape(-1, 2).all(axis=1)], np.int64)
 
 
 def _merged_labels(pairs: Labels, count: int) -> Labels:
-    """New numbers of pieces of which each pair becomes one."""
+    """New labels after each pair became one superpixel."""
     into = np.arange(count)
     into[pairs[:, 1]] = pairs[:, 0]
     kept = np.ones(count, np.bool_)

@@ -1,4 +1,4 @@
-"""Shadows: what stands up throws one, to the same side everywhere in a picture; a road does not."""
+"""Shadows: elevated objects cast them, all in one direction within a picture; roads do not."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
 
-# A shadow is darker than what is around it by these factors, as logarithms: the sky alone gives a
-# third of the light of sun and sky, or less.
+# Deficit of a shadow's brightness against its surroundings, logarithms: skylight alone gives a
+# third or less of sun and sky together.
 _DARKER_NEARBY: Final = 0.4
 _DARKER_THAN_PLACE: Final = 0.3
-# What is around it, metres: wider than the shadow of a house, and of a block.
+# Side of the surroundings, metres: wider than the shadow of a house, and of a block.
 _NEARBY_M: Final = 30.0
 _PLACE_M: Final = 60.0
-# Distance at which a wall's shadow is looked for, metres: within that of a single storey.
+# Distance at which a wall's shadow is sampled, metres: within that of a single storey.
 _REACH_M: Final = 2.0
 _DIRECTIONS: Final = 16
 
@@ -29,8 +29,8 @@ class Shadows:
 
     Attributes:
         mask: float32 ``(height, width)``: 1 in shadow, 0 in light.
-        cast: float32, 1 where the shadow of what stands there begins (just outside on the side away
-            from the sun), -1 where something else's shadow falls on it from the sun's side.
+        cast: float32 ``(height, width)``: 1 just outside of a shadow, on the side of the object
+            that casts it; -1 on the opposite side, where another object's shadow falls.
     """
 
     mask: Plane
@@ -45,14 +45,14 @@ def local_mean(plane: Plane, side_m: float, resolution_m: float) -> Plane:
 
 
 def shadows(light: Plane, candidates: NDArray[np.bool_], resolution_m: float) -> Shadows:
-    """Finds the shadows and what throws them.
+    """Finds shadows and the objects that cast them.
 
-    The sun's side need not be known: shadows border on what throws them on one side, and on
-    anything on the others.
+    The direction of the sun is estimated: on one side shadows adjoin the roofs that cast them, on
+    the others any surface.
 
     Args:
         light: Logarithm of brightness, float32 ``(height, width)``.
-        candidates: What may be roofs, by its colour.
+        candidates: Pixels that may be roofs, by colour.
         resolution_m: Side of a pixel, metres.
     """
     nearby = light < local_mean(light, _NEARBY_M, resolution_m) - _DARKER_NEARBY
@@ -82,7 +82,7 @@ def _away_from_sun(
 
 
 def _displaced(plane: Plane, direction: tuple[float, float], distance_px: float) -> Plane:
-    """What lies so far away in a direction, at each pixel."""
+    """The values of a plane at a distance in a direction from each pixel."""
     right, down = direction[0] * distance_px, direction[1] * distance_px
     move = np.array([[1, 0, -right], [0, 1, -down]], np.float32)
     moved = cv2.warpAffine(plane, move, plane.shape[::-1], flags=cv2.INTER_LINEAR)

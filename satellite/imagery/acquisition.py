@@ -20,13 +20,13 @@ _FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """One of the two images that were compared.
+    """One of the two compared images.
 
     Attributes:
         name: File name, or the item's id in its catalogue.
-        time: When it was taken, timezone-aware.
-        resolution_m: Side of its pixels on the ground, metres.
-        sha256: Hex digest of the file, where it was read whole.
+        time: Acquisition time, timezone-aware.
+        resolution_m: Side of a pixel on the ground, metres.
+        sha256: Hex digest of the file, where the file was read whole.
     """
 
     name: str
@@ -40,17 +40,17 @@ class Acquisition:
 
 
 def acquisition_time(dataset: DatasetReader, name: str) -> datetime | None:
-    """Tells when an image was taken.
+    """The time at which an image was taken.
 
-    GDAL's tag of the acquisition comes first. Then the TIFF tag of the date and time, unless the
-    name carries an earlier day: many programs write into that tag when they processed the image.
+    GDAL's acquisition tag comes first, then the TIFF date and time tag, unless the file name
+    carries an earlier day: many programs write their processing time into that tag.
 
     Args:
         dataset: The opened image.
-        name: Its file's name, which may carry a date.
+        name: The file's name, which may carry a date.
 
     Returns:
-        The time in UTC (at midnight where only the day is known), ``None`` where nothing tells it.
+        The time in UTC (midnight where only the day is known); ``None`` where no time is recorded.
     """
     taken = _time(dataset.tags(ns="IMAGERY").get("ACQUISITIONDATETIME", ""))
     if taken is not None:
@@ -63,7 +63,7 @@ def acquisition_time(dataset: DatasetReader, name: str) -> datetime | None:
 
 
 def to_utc(time: datetime) -> datetime:
-    """A time in UTC; one without a zone is taken to be in it."""
+    """A time in UTC; a time without a zone is taken as UTC."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""Which band of an image shows which light."""
+"""Assigns roles (red, green, blue, near and short-wave infrared) to the bands of an image."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Role = Literal["red", "green", "blue", "nir", "swir"]
 ROLES: tuple[Role, ...] = get_args(Role)
 COLOURS: tuple[Role, ...] = ("red", "green", "blue")
 
-# What delivered files call their bands, letters and digits only. "b02" and so on are Sentinel-2's
-# and Landsat's names, which agree on the visible bands; beyond them see _CODES.
+# Band names in delivered files, letters and digits only. "b02" and so on are Sentinel-2's and
+# Landsat's names, which agree on the visible bands only; see _SENTINEL2 for the infrared ones.
 _NAMES: dict[str, Role] = {
     "red": "red",
     "r": "red",
@@ -47,24 +47,24 @@ _NAMES: dict[str, Role] = {
     "srb5": "nir",
     "srb6": "swir",
 }
-# Infrared bands by number: only Sentinel-2 calls them so (Landsat's 8 is panchromatic, its 11 thermal).
+# Infrared bands by number: Sentinel-2 only (Landsat's 8 is panchromatic, its 11 thermal).
 _SENTINEL2: dict[str, Role] = {"b8": "nir", "b08": "nir", "b11": "swir"}
 _SENTINEL2_ONLY = {"b8a", "b12", "b09", "b05"}
-# Words beside a colour's that make another band of it ("red edge", "coastal blue").
+# Words beside a colour's name that make another band of it ("red edge", "coastal blue").
 _OTHER = {"edge", "rededge", "coastal", "deep", "infrared", "ir", "yellow"}
 # Keys under which formats keep a band's name.
 _NAME_TAGS = ("common_name", "bandname", "band_name", "long_name", "name", "description")
-# Share of an alpha band's pixels that are either all or nothing; in a picture almost none are.
+# Least share of a mask band's pixels at its smallest or largest value; a picture has almost none.
 _MASK_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """What the bands of an image are.
+    """The roles of an image's bands.
 
     Attributes:
-        roles: 1-based band of each light it shows.
-        alpha: 1-based band that tells which pixels are filled, ``None`` without one.
+        roles: 1-based band number of each role.
+        alpha: 1-based number of the band that marks filled pixels; ``None`` without one.
     """
 
     roles: Mapping[Role, int]
@@ -72,18 +72,18 @@ class Bands:
 
 
 def identify_bands(dataset: DatasetReader, label: str, given: Mapping[Role, int] | None) -> Bands:
-    """Tells what the bands of an image are.
+    """Assigns a role to each band of an image.
 
-    What is given comes first, then the bands' names, then their colour interpretation, then the order
-    that is common for their number and type. A guess of the last kind is logged.
+    Given roles come first, then the bands' names, then their colour interpretation, then the usual
+    order for their number and type. A guess by order is logged.
 
     Args:
         dataset: The opened image.
-        label: What its user calls it.
-        given: Bands by role as the user knows them.
+        label: The user's name for the image.
+        given: Bands by role, from the user.
 
     Raises:
-        SatelliteError: A given band is not there, or what shows red, green and blue is not known.
+        SatelliteError: A given band does not exist, or red, green and blue cannot be identified.
     """
     known = _validated_roles(given or {}, dataset.count, label)
     alpha = _alpha_band(dataset, known, label)
@@ -102,7 +102,7 @@ def identify_bands(dataset: DatasetReader, label: str, given: Mapping[Role, int]
 
 
 def role_of_name(name: str) -> Role | None:
-    """The light that a band's name stands for; ``None`` for other light and unknown names."""
+    """The role that a band name stands for; ``None`` for other bands and unknown names."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     if plain in _NAMES:
         return _NAMES[plain]
@@ -130,7 +130,7 @@ def _validated_roles(given: Mapping[Role, int], count: int, label: str) -> dict[
 
 
 def _band_names(dataset: DatasetReader) -> list[str]:
-    """Name of each band, empty where it has none."""
+    """The name of each band; empty where a band has none."""
     names = []
     for band, description in zip(dataset.indexes, dataset.descriptions, strict=True):
         tags = {key.lower(): value for key, value in dataset.tags(band).items()}
@@ -166,12 +166,12 @@ def _roles_by_colour(dataset: DatasetReader, alpha: int | None) -> dict[Role, in
         return {}
     rest = set(dataset.indexes) - set(found.values()) - {alpha}
     if dataset.count == 4 and len(rest) == 1:
-        found.setdefault("nir", rest.pop())  # a fourth band beside a picture's three
+        found.setdefault("nir", rest.pop())  # a fourth band beside red, green and blue
     return found
 
 
 def _roles_by_order(dataset: DatasetReader, alpha: int | None, label: str) -> dict[Role, int]:
-    """Roles by the order that is common for the number of bands and their type; may be empty."""
+    """Roles by the usual order for the number and type of bands; may be empty."""
     count = dataset.count - (alpha is not None)
     eight_bit = dataset.dtypes[0] == "uint8"
     roles: dict[Role, int] = {}
@@ -180,7 +180,7 @@ def _roles_by_order(dataset: DatasetReader, alpha: int | None, label: str) -> di
     if count == 3 or (count == 4 and eight_bit):
         roles = {"red": 1, "green": 2, "blue": 3}  # aerial pictures
     elif count == 4:
-        roles = {"red": 3, "green": 2, "blue": 1}  # by wavelength, as satellites are delivered
+        roles = {"red": 3, "green": 2, "blue": 1}  # by wavelength, as in satellite products
     if count == 4:
         roles["nir"] = 4
     if roles:
@@ -193,15 +193,15 @@ def _roles_by_order(dataset: DatasetReader, alpha: int | None, label: str) -> di
 
 
 def _alpha_band(dataset: DatasetReader, known: Mapping[Role, int], label: str) -> int | None:
-    """The band that tells which pixels are filled."""
+    """The band that marks filled pixels."""
     colours = [colour.name for colour in dataset.colorinterp]
     if "alpha" not in colours or (band := colours.index("alpha") + 1) in known.values():
         return None
-    # GDAL declares the fourth band of every picture alpha unless it is told otherwise, so that many
-    # aerial images carry their near infrared there.
+    # By default GDAL declares the fourth band of every picture alpha, so that many aerial images
+    # carry near infrared in an alpha band.
     if dataset.count == 4 and not _is_mask(dataset, band):
         structlog.get_logger(__name__).warning(
-            "the band that is declared alpha holds a picture: taken for near infrared",
+            "the band that is declared alpha holds a picture: used as near infrared",
             image=label,
             band=band,
         )

@@ -20,13 +20,14 @@ _GEOD = Geod(ellps="WGS84")
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a grid.
+    """A rectangular part of a grid.
 
     Attributes:
         row: Row among the tiles, from 0 in the north.
         col: Column among the tiles, from 0 in the west.
-        core: What the tile answers for; the cores of all tiles cover the grid without overlap.
-        padded: The core and the margin that is read around it; it may reach beyond the grid.
+        core: The pixels that the tile decides; the cores of all tiles cover the grid without
+            overlap.
+        padded: The core with the margin that is read around it; may reach beyond the grid.
     """
 
     row: int
@@ -36,7 +37,7 @@ class Tile:
 
     @property
     def name(self) -> str:
-        """Tells the tile from the others of its grid, such as ``"r0003c0012"``."""
+        """A name that is unique within the grid, such as ``"r0003c0012"``."""
         return f"r{self.row:04d}c{self.col:04d}"
 
     @property
@@ -51,7 +52,7 @@ class Grid:
     """A north-up grid of square pixels.
 
     Attributes:
-        crs: Its coordinate reference system.
+        crs: The coordinate reference system.
         transform: From pixels (column, row; corners of pixels) to coordinates of ``crs``.
         width: Pixels from west to east.
         height: Pixels from north to south.
@@ -74,7 +75,7 @@ class Grid:
 
     @property
     def window(self) -> Window:
-        """All of it."""
+        """The window of the whole grid."""
         return Window(0, 0, self.width, self.height)
 
     @property
@@ -88,15 +89,15 @@ class Grid:
         return west, south, east, north
 
     def transform_of(self, window: Window) -> Affine:
-        """From pixels of a window to coordinates of ``crs``."""
+        """The affine transform from pixels of a window to coordinates of ``crs``."""
         return self.transform @ Affine.translation(window.col_off, window.row_off)
 
     def tiles(self, side: int, margin: int) -> Iterator[Tile]:
-        """Divides the grid.
+        """Divides the grid into tiles.
 
         Args:
-            side: Side of a tile's core, pixels; the last ones of a row and column are smaller.
-            margin: What is read around each core, pixels.
+            side: Side of a tile's core, pixels; cores at the south and east edge may be smaller.
+            margin: Pixels read around each core.
 
         Yields:
             The tiles, row by row.

@@ -1,4 +1,4 @@
-"""A folder of tiles as one image."""
+"""A folder of tiles as one image: a virtual mosaic."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ from satellite.imagery.raster import Raster
 from satellite.imagery.resampling import apply
 from satellite.imagery.vrt import TYPES, VirtualBand, VirtualSource, virtual_image
 
-# Names of files that are images. JPEG and PNG are mostly previews of the others.
+# Suffixes of image files. JPEG and PNG files are mostly previews of the others.
 _SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".img", ".vrt")
-# How far the pixels of one tile may lie off those of the others without a word, in pixels.
+# Offset between the pixels of two tiles above which a warning is logged, in pixels.
 _OFF_PX = 0.05
-# How much the size of a whole tile may differ by the size of its pixels, in pixels.
+# Largest difference in size of a whole tile due to different pixel sizes, in pixels.
 _DRIFT_PX = 0.1
-# Sides of the picture in which missing tiles are looked for: a tile of 1 in 500 shows.
+# Side of the coarse picture in which missing tiles are detected: one tile in 500 shows.
 _COARSE = 1024
-# Days between the tiles of one image from which they are worth a word.
+# Span of the tiles' acquisition times above which a warning is logged.
 _DAYS_APART = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class MosaicTile:
-    """One file and what it has in common with the others.
+    """One file of a mosaic.
 
     Attributes:
-        path: Its file.
-        grid: Its pixels on the ground.
-        dtype: NumPy's name of its type.
-        nodata: Its empty value.
+        path: Path of the file.
+        grid: Pixel grid of the file.
+        dtype: NumPy's name of the pixel type.
+        nodata: Value of empty pixels.
         colours: GDAL's name of each band's colour interpretation.
-        names: Each band's description.
-        block: Height and width of its blocks.
-        masked: Whether a mask belongs to it.
-        acquired: When it was taken.
-        column: Of its first pixel in the whole, set once the whole is known.
-        row: The same.
+        names: Description of each band.
+        block: Height and width of a block.
+        masked: Whether the file has a mask.
+        acquired: Acquisition time.
+        column: Column of the file's first pixel in the mosaic, set once the mosaic is laid out.
+        row: Row of the file's first pixel in the mosaic.
     """
 
     path: str
@@ -68,7 +68,7 @@ class MosaicTile:
 
     @classmethod
     def of(cls, dataset: DatasetReader, path: str, name: str) -> MosaicTile:
-        """Describes an opened file."""
+        """Describes an open file."""
         flags = dataset.mask_flag_enums[0]
         return cls(
             path,
@@ -84,17 +84,17 @@ class MosaicTile:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Column, row, width and height in the whole."""
+        """Column, row, width and height in the mosaic."""
         return self.column, self.row, self.grid.width, self.grid.height
 
 
 @dataclass(frozen=True, slots=True)
 class TileMosaic:
-    """What tiles make together.
+    """A virtual mosaic of tiles.
 
     Attributes:
-        text: The virtual image for GDAL.
-        acquired: When most of it was taken.
+        text: The VRT's XML text.
+        acquired: The median of the tiles' acquisition times.
     """
 
     text: str
@@ -102,10 +102,10 @@ class TileMosaic:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images that lie in a folder, by name.
+    """The images in a folder, sorted by name.
 
     Raises:
-        SatelliteError: There are none.
+        SatelliteError: The folder holds no image.
     """
     found = sorted(
         path
@@ -120,15 +120,15 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def mosaic_of(paths: Sequence[Path], label: str, nodata: float | None) -> TileMosaic:
-    """Puts tiles together.
+    """Makes a mosaic of tiles.
 
     Args:
-        paths: The tiles; where they overlap the later ones count.
-        label: What the user calls the whole.
-        nodata: Value of empty pixels, in place of what the tiles say.
+        paths: The tiles; where they overlap the later ones are on top.
+        label: The user's name for the mosaic.
+        nodata: Value of empty pixels, in place of the recorded one.
 
     Raises:
-        SatelliteError: A tile cannot be used, or does not belong to the others.
+        SatelliteError: A tile cannot be used, or does not match the others.
     """
     parts = []
     for path in paths:
@@ -139,7 +139,7 @@ def mosaic_of(paths: Sequence[Path], label: str, nodata: float | None) -> TileMo
 
 
 def mosaic_of_tiles(parts: Sequence[MosaicTile], label: str, nodata: float | None) -> TileMosaic:
-    """Like :func:`whole_of`, for tiles that have been looked at."""
+    """Makes a mosaic of tiles that are already described; see :func:`mosaic_of`."""
     model = _model(parts)
     if model.dtype not in TYPES:
         raise SatelliteError(
@@ -163,7 +163,7 @@ def mosaic_of_tiles(parts: Sequence[MosaicTile], label: str, nodata: float | Non
 
 
 def _model(parts: Sequence[MosaicTile]) -> MosaicTile:
-    """A tile that is like most; refuses the first that is not."""
+    """A tile with the most common properties; refuses the first tile that differs."""
     common, count = Counter(_common_properties(part) for part in parts).most_common(1)[0]
     model = next(part for part in parts if _common_properties(part) == common)
     for part in parts:
@@ -177,7 +177,7 @@ def _model(parts: Sequence[MosaicTile]) -> MosaicTile:
 
 
 def _common_properties(part: MosaicTile) -> tuple[tuple[str, str], ...]:
-    """What the tiles of one image have in common, in words."""
+    """The properties that all tiles of a mosaic must share, as texts."""
     x, y = part.grid.transform.a, part.grid.transform.e
     if part.grid.transform.b or part.grid.transform.d:
         x, y = np.hypot(x, part.grid.transform.d), np.hypot(y, part.grid.transform.b)
@@ -196,7 +196,7 @@ def _crs_name(crs: CRS) -> str:
 
 
 def _placed(parts: Sequence[MosaicTile], model: MosaicTile, label: str) -> list[MosaicTile]:
-    """Finds each tile's place on the pixels of one of them."""
+    """Places each tile on the pixel grid of one of them."""
     found = []
     worst = 0.0
     for part in parts:
@@ -217,7 +217,7 @@ def _placed(parts: Sequence[MosaicTile], model: MosaicTile, label: str) -> list[
         found.append(replace(part, column=column, row=row))
     if worst > _OFF_PX:
         structlog.get_logger(__name__).warning(
-            "tiles do not share their pixels: the nearest are taken",
+            "the tiles do not share one pixel grid: the nearest pixels are used",
             image=label,
             off_px=round(worst, 2),
         )
@@ -246,12 +246,12 @@ def _rectangle(part: MosaicTile) -> shapely.Polygon:
 
 
 def _report_missing(parts: Sequence[MosaicTile], grid: Grid, label: str) -> None:
-    """Warns of the land between tiles that none of them shows."""
+    """Warns of ground between the tiles that no tile covers."""
     step = max(1, -(-max(grid.width, grid.height) // _COARSE))
     there = np.zeros((grid.height // step + 1, grid.width // step + 1), np.bool_)
     for part in parts:
         column, row, width, height = part.box
-        # Edges that two tiles share fall on the same line of the coarse picture.
+        # An edge that two tiles share falls on the same line of the coarse picture.
         rows = slice(row // step, (row + height) // step)
         there[rows, column // step : (column + width) // step] = True
     either_or = np.logical_or.accumulate
@@ -265,9 +265,9 @@ def _report_missing(parts: Sequence[MosaicTile], grid: Grid, label: str) -> None
 
 @cache
 def _warn_missing(label: str, area_km2: float) -> None:
-    """Warns once, however often an image is opened."""
+    """Warns once per mosaic, however often it is opened."""
     structlog.get_logger(__name__).warning(
-        "tiles are missing: what they would show cannot be compared",
+        "tiles are missing: their ground cannot be compared",
         image=label,
         missing_km2=area_km2,
     )
@@ -308,13 +308,13 @@ def _source(
 
 
 def _date(parts: Sequence[MosaicTile], label: str) -> datetime | None:
-    """The middle one of the tiles' dates."""
+    """The median of the tiles' acquisition times."""
     dates = sorted(part.acquired for part in parts if part.acquired is not None)
     if not dates:
         return None
     if dates[-1] - dates[0] > _DAYS_APART:
         structlog.get_logger(__name__).warning(
-            "tiles were taken at different times: the middle one counts for all",
+            "the tiles were taken at different times: their median is used",
             image=label,
             first=dates[0].isoformat(),
             last=dates[-1].isoformat(),
@@ -323,7 +323,7 @@ def _date(parts: Sequence[MosaicTile], label: str) -> datetime | None:
 
 
 def corners(grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """``(2, 4)``: x and y of an image's corners, clockwise from its first pixel."""
+    """Coordinates x and y of an image's corners, ``(2, 4)``, clockwise from its first pixel."""
     return np.array(
         apply(
             grid.transform,

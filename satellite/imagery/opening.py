@@ -1,4 +1,4 @@
-"""What a source that a user names is: an image, a folder of tiles, or a STAC item."""
+"""Resolves what a user names to one image: a file, a folder of tiles, or a STAC item."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from satellite.imagery.stac import is_item, read_item
 
 @dataclass(frozen=True, slots=True)
 class LocatedImage:
-    """An image that was found.
+    """An image with the facts that its source records beside it.
 
     Attributes:
         raster: The image.
-        name: Short, for people.
-        acquired: When it was taken, where more than one file tells it.
-        roles: Its bands, where more than the image tells them.
+        name: A short name for display.
+        acquired: Acquisition time, where the source rather than the image file records it.
+        roles: Band roles, where the source rather than the image file records them.
     """
 
     raster: Raster
@@ -33,14 +33,14 @@ class LocatedImage:
 
 
 def locate_image(source: str | Path, nodata: float | None) -> LocatedImage:
-    """Finds out what a source is.
+    """Resolves a source to an image.
 
     Args:
         source: Path or address of an image, a folder of tiles, or a STAC item.
-        nodata: Value of empty pixels, in place of what the image says.
+        nodata: Value of empty pixels, in place of the recorded one.
 
     Raises:
-        SatelliteError: There is nothing, or nothing that can be used.
+        SatelliteError: The source does not exist or cannot be used.
     """
     text = str(source)
     if not is_remote(text) and not Path(text).exists():
@@ -63,7 +63,7 @@ def _folder(folder: Path, nodata: float | None) -> LocatedImage:
 
 
 def _with_nodata(raster: Raster, nodata: float) -> Raster:
-    """The same image with another value of empty pixels: GDAL then leaves them out of averages."""
+    """The image with another nodata value, set in a VRT so that GDAL leaves it out of averages."""
     with raster.open() as dataset:
         part = MosaicTile.of(dataset, raster.address, raster.label)
     return Raster(mosaic_of_tiles([part], raster.label, nodata).text, raster.label)

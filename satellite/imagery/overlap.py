@@ -19,24 +19,24 @@ from satellite.imagery.resampling import apply, longitude_period, project, unwra
 
 _GEOD = Geod(ellps="WGS84")
 _WGS84 = CRS.from_epsg(4326)
-# Resolutions that differ by less are the same.
+# Relative difference below which two resolutions are equal.
 _SAME_SIZE = 0.01
-# Resolutions that differ by more show different things: what is a house to one is a dot to the other.
+# Ratio above which two resolutions cannot be compared: a house in one is a dot in the other.
 _MOST_RATIO = 8.0
-# Points on each edge of an image by which it is brought to other coordinates: over a scene of 100 km
-# its edges bend by metres between the corners of a projection.
+# Points on each edge of an image that are projected: over a scene of 100 km an edge bends by metres
+# between its corners.
 _PER_EDGE = 32
-# Of a pixel: images that share their grid differ by rounding.
+# Tolerance in pixels: images on a common grid differ by rounding.
 _ROUNDING_PX = 0.01
 
 
 class Georeferenced(Protocol):
-    """An image that lies somewhere.
+    """A georeferenced image.
 
     Attributes:
-        name: What the user calls it.
-        native: Its pixels on the ground, possibly rotated.
-        resolution_m: Side of its pixels on the ground, metres.
+        name: The user's name for the image.
+        native: The image's own pixel grid, possibly rotated.
+        resolution_m: Side of a pixel on the ground, metres.
     """
 
     name: str
@@ -47,19 +47,19 @@ class Georeferenced(Protocol):
 def common_grid(
     before: Georeferenced, after: Georeferenced, *, resolution_m: float | None = None
 ) -> Grid:
-    """Makes the grid on which two images are compared: what both of them show.
+    """Makes the grid on which two images are compared: their intersection.
 
-    It is in the earlier image's coordinate reference system if that is projected in metres, else in
-    the UTM zone of its middle. Its pixels are those of an image that has the wanted size of pixels
-    there, so that this one need not be interpolated; the earlier comes first.
+    The grid has the earlier image's coordinate reference system if that is projected in metres,
+    else the UTM zone of the image's centre. Its pixels coincide with those of an image that has the
+    wanted resolution there, the earlier one first, so that this image need not be interpolated.
 
     Args:
         before: The earlier image.
         after: The later one.
-        resolution_m: Side of its pixels on the ground, metres; the coarser of the two unless given.
+        resolution_m: Side of a grid pixel on the ground, metres; default: the coarser of the two.
 
     Raises:
-        SatelliteError: They do not overlap, or their resolutions are too different.
+        SatelliteError: The images do not overlap, or their resolutions differ too much.
     """
     wanted = _resolution(before, after, resolution_m)
     crs = before.native.crs if _is_metric(before.native.crs) else _utm(before)
@@ -83,7 +83,7 @@ def common_grid(
 
 def _resolution(before: Georeferenced, after: Georeferenced, given: float | None) -> float:
     if given is not None and not (np.isfinite(given) and given > 0):
-        raise SatelliteError(f"a resolution of {given} m is none; give metres above 0")
+        raise SatelliteError(f"a resolution of {given} m is not possible; give metres above 0")
     fine, coarse = sorted((before.resolution_m, after.resolution_m))
     if coarse > _MOST_RATIO * fine:
         raise SatelliteError(
@@ -102,7 +102,7 @@ def _is_metric(crs: CRS) -> bool:
 def _anchor(
     images: tuple[Georeferenced, Georeferenced], crs: CRS, wanted: float, middle: shapely.Point
 ) -> Affine:
-    """A transform whose pixels are the grid's, anywhere."""
+    """A transform to which the grid's pixels are aligned, up to a translation by whole pixels."""
     for image in images:
         transform = image.native.transform
         straight = transform.b == transform.d == 0 and transform.a > 0 > transform.e
@@ -112,7 +112,7 @@ def _anchor(
             )
             if square < _ROUNDING_PX and abs(image.resolution_m / wanted - 1) <= _SAME_SIZE:
                 return transform
-    # Projections stretch: what is a metre on the ground is more or less of one on the map.
+    # Projections stretch: a metre on the ground is more or less than a metre on the map.
     metre = Grid(crs, Affine(1, 0, middle.x - 0.5, 0, -1, middle.y + 0.5), 1, 1).resolution_m
     side = float(f"{wanted / metre:.4g}")
     return Affine(side, 0, 0, 0, -side, 0)
@@ -125,14 +125,14 @@ def _utm(image: Georeferenced) -> CRS:
 
 
 def centre_of(native: Grid) -> tuple[float, float]:
-    """Longitude and latitude of an image's middle, degrees; infinite where it has none."""
+    """Longitude and latitude of an image's centre, degrees; infinite where it has none."""
     x, y = apply(native.transform, native.width / 2, native.height / 2)
     lon, lat = project(native.crs, _WGS84, np.array([x]), np.array([y]))
     return float(lon[0]), float(lat[0])
 
 
 def _edge(native: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points all around an image in its own coordinates."""
+    """Points along an image's edge, in its own coordinates."""
     along = np.linspace(0, 1, _PER_EDGE, endpoint=False)
     zero, one = np.zeros(_PER_EDGE), np.ones(_PER_EDGE)
     col = np.concatenate([along, one, 1 - along, zero]) * native.width
@@ -142,12 +142,12 @@ def _edge(native: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _outline(image: Georeferenced, crs: CRS, near: Georeferenced) -> BaseGeometry:
-    """An image's edge in other coordinates, on the same side of the antimeridian as another one."""
+    """An image's outline in another CRS, on the same side of the antimeridian as another image."""
     x, y = _edge(image.native)
     if image.native.crs != crs:
         x, y = project(image.native.crs, crs, x, y)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        return shapely.Polygon()  # too far away to be expressed there
+        return shapely.Polygon()  # outside of the area where the CRS is valid
     if (turn := longitude_period(crs)) is not None:
         middle = apply(near.native.transform, near.native.width / 2, near.native.height / 2)[0]
         x = unwrapped(x, float(middle), turn)
@@ -156,7 +156,7 @@ def _outline(image: Georeferenced, crs: CRS, near: Georeferenced) -> BaseGeometr
 
 
 def _apart(before: Georeferenced, after: Georeferenced) -> str:
-    """Says how far apart two images native."""
+    """The message that two images do not overlap, with their distance and positions."""
     edges = [project(image.native.crs, _WGS84, *_edge(image.native)) for image in (before, after)]
     (lon_a, lat_a), (lon_b, lat_b) = edges
     first = np.repeat(np.arange(len(lon_a)), len(lon_b))

@@ -1,4 +1,4 @@
-"""The pixels of one image as they are stored, and which of them are measurements."""
+"""The pixels of one image as stored, and which of them are valid."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from satellite.imagery.sampling import sample_windows
 Values = NDArray[Any]
 Valid = NDArray[np.bool_]
 
-# Pixels from which an image is not read as a whole to learn its brightness.
+# Number of pixels up to which an image is read whole to estimate its brightness.
 _SAMPLE_PX = 1_000_000
-# Pixels that reading a whole image, or its smallest overview, may cost for that purpose.
+# Most pixels that may be decoded for that estimate: the whole image, or its smallest overview.
 _SAMPLE_COST_PX = 16_000_000
-_DAMAGED = "it may be cut short or damaged: copy or download it anew"
+_DAMAGED = "it may be cut short or damaged: copy or download it again"
 
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """What tells the measurements of an image from its empty pixels.
+    """The rules that distinguish the valid pixels of an image from its empty ones.
 
     Attributes:
         nodata: Value of empty pixels, of the image's type; ``None`` without one.
-        everywhere: Whether a pixel is empty only where all bands have that value. It holds for values
-            that can be measured, too: 0, and all of 8 bits (a deep shadow has no blue).
+        everywhere: Whether a pixel is empty only where all bands have the nodata value: for values
+            that can also be measured, which are 0 and all of 8 bits (a deep shadow has no blue).
         alpha: 1-based band that is 0 in empty pixels.
-        masked: Whether a mask belongs to the image.
-        floating: Whether values can be NaN or infinite, which are no measurements.
+        masked: Whether the image has a mask.
+        floating: Whether values can be NaN or infinite, which are never valid.
     """
 
     nodata: Any
@@ -48,7 +48,7 @@ class Validity:
 
     @classmethod
     def of(cls, dataset: DatasetReader, alpha: int | None) -> Validity:
-        """Reads it from an image's metadata."""
+        """Reads the validity rules from an image's metadata."""
         kind = np.dtype(dataset.dtypes[0])
         nodata = storable_nodata(dataset.nodata, kind)
         flags = dataset.mask_flag_enums[0]
@@ -57,15 +57,15 @@ class Validity:
         return cls(nodata, everywhere, alpha, masked, kind.kind == "f")
 
     def valid_mask(self, values: Values, alpha: Values | None, mask: Values | None) -> Valid | None:
-        """Tells which pixels are measurements.
+        """The mask of valid pixels.
 
         Args:
             values: ``(bands, height, width)`` as stored.
-            alpha: ``(height, width)``, the band of that name.
+            alpha: ``(height, width)``, the alpha band.
             mask: ``(height, width)``, 0 where the image's mask excludes a pixel.
 
         Returns:
-            ``(height, width)``, ``None`` where all are.
+            bool ``(height, width)``; ``None`` where all pixels are valid.
         """
         tests: list[Valid] = []
         if alpha is not None:
@@ -85,11 +85,11 @@ class Validity:
 
 
 class Pixels:
-    """Reads windows of one image; may be shared between threads, each of which opens it anew.
+    """Reads windows of one image; may be shared between threads, as each has its own handle.
 
     Args:
         raster: The image.
-        validity: What tells its measurements from empty pixels.
+        validity: The rules that distinguish valid pixels from empty ones.
     """
 
     def __init__(self, raster: Raster, validity: Validity) -> None:
@@ -105,16 +105,16 @@ class Pixels:
         """Reads a window.
 
         Args:
-            bands: 1-based, each once.
-            window: Within the image, its sides multiples of ``shrink``.
-            shrink: Side of the square whose average becomes one pixel; overviews are used.
+            bands: 1-based band numbers, without repetition.
+            window: Part of the image; both sides are multiples of ``shrink``.
+            shrink: Side of the squares that are averaged to one pixel; overviews are used.
 
         Returns:
-            ``(bands, height, width)`` as stored, and ``(height, width)`` where they are measurements,
-            ``None`` where all are.
+            Values ``(bands, height, width)`` as stored, and the valid mask ``(height, width)``,
+            ``None`` where all are valid.
 
         Raises:
-            SatelliteError: The image cannot be read there.
+            SatelliteError: The window cannot be read.
         """
         alpha = self._validity.alpha
         wanted = [*bands, alpha] if alpha else list(bands)
@@ -136,13 +136,13 @@ class Pixels:
         return colours, self._validity.valid_mask(colours, values[-1] if alpha else None, mask)
 
     def sample(self, bands: Sequence[int]) -> Values:
-        """Takes values from all over the image.
+        """Samples values from all over the image.
 
         Args:
-            bands: 1-based, each once.
+            bands: 1-based band numbers, without repetition.
 
         Returns:
-            ``(bands, n)``: of measurements only, n up to about a million, 0 where all is empty.
+            Valid values ``(bands, n)``; n is at most about a million, 0 if the image is empty.
         """
         with self._raster.gdal("read", _DAMAGED):
             dataset = self._dataset()
@@ -160,14 +160,14 @@ class Pixels:
         return np.concatenate(found, axis=1)
 
     def close(self) -> None:
-        """Closes what all threads have opened."""
+        """Closes the handles of all threads."""
         with self._lock:
             for dataset in self._open:
                 dataset.close()
             self._open.clear()
 
     def _dataset(self) -> DatasetReader:
-        """This thread's own handle: GDAL's must not be shared, not with a forked process either."""
+        """This thread's own handle: threads and forked processes must not share GDAL handles."""
         own = getattr(self._own, "handle", None)
         if own is not None and own[0] == os.getpid() and not own[1].closed:
             return own[1]
@@ -179,9 +179,9 @@ class Pixels:
 
 
 def storable_nodata(nodata: float | None, kind: np.dtype[Any]) -> Any:
-    """A nodata value as it is stored; ``None`` where the type cannot hold it, so that no pixel is it."""
+    """A nodata value in the stored type; ``None`` where the type cannot hold the value."""
     if nodata is None or (kind.kind == "f" and np.isnan(nodata)):
-        return None  # NaN is never a measurement anyway
+        return None  # NaN is never valid in any case
     if kind.kind == "f":
         with np.errstate(over="ignore"):
             return kind.type(nodata)

@@ -1,4 +1,4 @@
-"""Opening what GDAL reads: local or over the network, its errors told in the user's words."""
+"""Opens rasters with GDAL, local or over the network, and explains its errors to the user."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from rasterio.io import DatasetReader
 
 from satellite.errors import SatelliteError
 
-# What GDAL keeps of decoded blocks, bytes, for all images of the process together: a row of 512 px
-# blocks of two images 40,000 px wide, and little enough for a small machine. GDAL's own choice is a
-# share of the machine's memory.
+# Size of GDAL's block cache for all images of the process, bytes: holds a row of 512 px blocks of
+# two images 40,000 px wide, and is little enough for a small machine. GDAL's default is a share of
+# the machine's memory.
 CACHE_BYTES = 256 << 20
-# The largest block that is decoded at once, bytes: one that fills the cache would have to be decoded
-# anew for every window.
+# The largest block that is accepted, bytes: a block that fills the cache would be decoded again for
+# every window.
 _LARGEST_BLOCK = CACHE_BYTES
-# Bytes of pixels that a file can hold in one of its bytes: deflate packs 1,032, the codecs with
-# run lengths, and sparse files, up to some 10,000.
+# Most bytes of pixels per byte of a file: deflate reaches 1,032, run-length codecs and sparse files
+# some 10,000.
 _DENSEST = 1e6
-# Pixels from which no image is real: Earth's land at 12 m.
+# Number of pixels above which no image is real: Earth's land at 12 m.
 _MOST_PIXELS = 2**40
 
 _SETTINGS = {"GDAL_CACHEMAX": CACHE_BYTES}
 _NETWORK_SETTINGS = {
     **_SETTINGS,
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listings, no asking for side files
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listings, no requests for side files
     "GDAL_HTTP_CONNECTTIMEOUT": 15,  # seconds
     "GDAL_HTTP_TIMEOUT": 120,  # seconds for one range
-    "GDAL_HTTP_MAX_RETRY": 3,  # after answers that say "later"
+    "GDAL_HTTP_MAX_RETRY": 3,  # after status codes for a temporary failure
     "GDAL_HTTP_RETRY_DELAY": 1,  # seconds, doubled each time
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_INGESTED_BYTES_AT_OPEN": 32768,  # the header of most files at one go
+    "GDAL_INGESTED_BYTES_AT_OPEN": 32768,  # the header of most files in one request
 }
 _SCHEMES = {
     "http": "/vsicurl/http://",
@@ -48,7 +48,7 @@ _SCHEMES = {
     "s3": "/vsis3/",
     "gs": "/vsigs/",
 }
-# How GDAL names the file of a block that it cannot read, which may be one of many in a virtual image.
+# How GDAL names the file of an unreadable block, which may be one of many in a virtual image.
 _BLOCK_OF = re.compile(r"(.+), band \d+: ")
 _QUERY = re.compile(r"\?[^\s'\"]+")
 
@@ -58,8 +58,8 @@ class Raster:
     """One image as GDAL opens it.
 
     Attributes:
-        address: Its path as GDAL names it, or the XML text of a virtual image.
-        label: What its user calls it, for messages.
+        address: Path or URL in GDAL's form, or the XML text of a VRT.
+        label: The user's name for the image, for messages.
     """
 
     address: str
@@ -67,28 +67,28 @@ class Raster:
 
     @classmethod
     def at(cls, source: str | Path) -> Raster:
-        """The image at a path or an address (http, https, s3, gs, or a ``/vsi`` path of GDAL)."""
+        """The image at a path or address (http, https, s3, gs, or a ``/vsi`` path of GDAL)."""
         address = str(source)
         if not is_remote(address):
             return cls(str(Path(address).resolve()), address)
         scheme, _, rest = address.partition("://")
-        # What follows the question mark may be a signature that gives access: not for messages.
+        # The query may be a signature that grants access: not for messages.
         return cls(
             _SCHEMES.get(scheme, scheme + "://") + rest if rest else address, without_query(address)
         )
 
     @property
     def remote(self) -> bool:
-        """Whether some of it comes over the network."""
+        """Whether any part of the image is read over the network."""
         return any(mark in self.address for mark in ("/vsicurl/", "/vsis3/", "/vsigs/"))
 
     @contextmanager
     def gdal(self, doing: str, advice: str) -> Iterator[None]:
-        """Calls GDAL: its settings, and its errors as :class:`SatelliteError`.
+        """Applies GDAL settings, and turns GDAL's errors into :class:`SatelliteError`.
 
         Args:
-            doing: What is being done, such as ``"opened"``.
-            advice: What to do when that fails.
+            doing: The operation, as a participle such as ``"opened"``.
+            advice: What to do when the operation fails.
         """
         try:
             with rasterio.Env(**(_NETWORK_SETTINGS if self.remote else _SETTINGS)):
@@ -101,11 +101,11 @@ class Raster:
             ) from error
 
     def open(self) -> DatasetReader:
-        """Opens it and makes sure that it can be used.
+        """Opens the image and checks that it can be used.
 
         Raises:
-            SatelliteError: It cannot be opened, or not be placed on the ground, or not be read in
-                bounded memory.
+            SatelliteError: The image cannot be opened, cannot be placed on the ground, or cannot be
+                read in bounded memory.
         """
         where = "the address" if self.remote else "the file"
         advice = f"check {where}; images are read from GeoTIFF, COG, JPEG 2000, VRT and Erdas IMG"
@@ -129,12 +129,12 @@ def is_remote(source: str) -> bool:
 
 
 def without_query(address: str) -> str:
-    """An address as it may be shown: without what follows its question mark."""
+    """An address without its query, which may hold a secret, for display."""
     return address.partition("?")[0]
 
 
 def _reason(error: BaseException, label: str) -> str:
-    """The first cause, what GDAL said rather than what was made of it, and the file if it is another."""
+    """The root cause as GDAL reported it, and the file's name where that differs from the label."""
     reason, file = type(error).__name__, ""
     cause: BaseException | None = error
     while cause is not None:
@@ -147,7 +147,7 @@ def _reason(error: BaseException, label: str) -> str:
 
 
 def _refuse_unplaced(dataset: DatasetReader, label: str) -> None:
-    """Refuses an image of which GDAL does not know where its pixels lie."""
+    """Refuses an image without usable georeferencing."""
     placed = not dataset.transform.is_identity
     if not placed and dataset.rpcs is not None:
         raise SatelliteError(
@@ -161,7 +161,7 @@ def _refuse_unplaced(dataset: DatasetReader, label: str) -> None:
         )
     if not placed or abs(dataset.transform.determinant) == 0:
         raise SatelliteError(
-            f"{label}: it has no georeferencing, so nobody knows where it lies; use the image as it "
+            f"{label}: it has no georeferencing, so its place is not known; use the image as it "
             f"was delivered, with its world file if it has one, or set its corners: "
             f"gdal_translate -a_srs EPSG:... -a_ullr WEST NORTH EAST SOUTH {label} placed.tif"
         )
@@ -196,21 +196,21 @@ def _refuse_unreadable(dataset: DatasetReader, label: str) -> None:
 
 
 def _refuse_implausible_size(dataset: DatasetReader, raster: Raster) -> None:
-    """Refuses an image that claims more than it can hold, or that is not readable in pieces."""
+    """Refuses an image whose claimed size is implausible or whose blocks are too large."""
     pixels = dataset.width * dataset.height
     size = f"{dataset.width} x {dataset.height} pixels"
     if pixels > _MOST_PIXELS:
         raise SatelliteError(
-            f"{raster.label}: it claims {size}, more than any image has; it is damaged or made to "
-            f"do harm (or, of tiles, they lie far apart): do not use it as it is"
+            f"{raster.label}: it claims {size}, more than any image has; it is damaged or "
+            f"malicious (or, of tiles, they lie far apart): do not use it as it is"
         )
     item = np.dtype(dataset.dtypes[0]).itemsize
     bytes_there = 0 if raster.remote else sum(path.stat().st_size for path in files_of(dataset))
     claimed = pixels * dataset.count * item
     if bytes_there and claimed > bytes_there * _DENSEST:
         raise SatelliteError(
-            f"{raster.label}: it claims {size}, but its {bytes_there} bytes cannot hold them; it is "
-            f"damaged or made to do harm: do not use it"
+            f"{raster.label}: it claims {size}, but its {bytes_there} bytes cannot hold them; "
+            f"it is damaged or malicious: do not use it"
         )
     together = dataset.count if str(dataset.interleaving).lower().endswith("pixel") else 1
     height, width = max(dataset.block_shapes, key=lambda block: block[0] * block[1])
@@ -222,12 +222,12 @@ def _refuse_implausible_size(dataset: DatasetReader, raster: Raster) -> None:
 
 
 def files_of(dataset: DatasetReader) -> list[Path]:
-    """The files on this machine that an image is made of, in order of their names."""
+    """The local files that an image consists of, sorted by name."""
     names = [str(name) for name in dataset.files]
     found = set()
     while names:
         name = names.pop()
-        if name.startswith("<VRTDataset"):  # one virtual image within another
+        if name.startswith("<VRTDataset"):  # a VRT within another
             sources = ET.fromstring(name).iter("SourceFilename")
             names += [source.text for source in sources if source.text]
         elif not name.startswith("/vsi") and (path := Path(name)).is_file():

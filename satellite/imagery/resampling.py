@@ -1,4 +1,4 @@
-"""How the pixels of a grid lie on those of an image, and the image's values there."""
+"""Resamples an image onto a grid: positions of grid pixels on the image, and interpolation."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from satellite.imagery.grid import Grid
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
 
-# How far pixels may lie apart over a whole grid and still count as the same, in pixels: far less
-# than any registration is good for.
+# Largest offset over a whole grid at which pixels still count as the same, in pixels: far below the
+# accuracy of any registration.
 _SAME_PX = 0.01
-# Image pixels per grid pixel from which they are averaged: below it bilinear interpolation sees all
-# of them, above it it would skip some.
+# Image pixels per grid pixel above which they are averaged first: bilinear interpolation would skip
+# some of them.
 _AVERAGED_FROM = 1.5
 # Web Mercator, and the length of its equator, metres.
 _MERCATOR = CRS.from_epsg(3857)
 _MERCATOR_PERIOD = 2 * np.pi * 6_378_137.0
-# Distance of the exact positions between which others are interpolated, pixels. Over 64 px of 10 m
-# a projection bends by 1 cm.
+# Distance in pixels of the exactly projected positions, between which others are interpolated: over
+# 64 px of 10 m a projection bends by 1 cm.
 _STEP = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Positions:
-    """Where the pixels of a window lie on a part of an image.
+    """Positions of a window's pixels on a part of an image.
 
     Attributes:
-        window: That part, in pixels of the image.
-        x: float32 ``(height, width)``: column on what is read of it; 0 is the middle of the first.
-        y: The same for rows.
-        inside: ``(height, width)``: on the image; ``None`` where all are.
+        window: The part, in pixels of the image.
+        x: float32 ``(height, width)``: column in the part; 0 is the centre of its first pixel.
+        y: float32 ``(height, width)``: row in the part.
+        inside: bool ``(height, width)``: whether a pixel lies on the image; ``None`` where all do.
     """
 
     window: Window
@@ -55,7 +55,8 @@ class Positions:
         """Interpolates bilinearly.
 
         Args:
-            source: uint8 or float32, ``(height, width)`` or ``(height, width, bands)`` of ``window``.
+            source: uint8 or float32 values of ``window``: ``(height, width)`` or
+                ``(height, width, bands)``.
         """
         return np.asarray(
             cv2.remap(source, self.x, self.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -71,17 +72,17 @@ class Positions:
 
 
 class Resampling:
-    """Relates a grid to an image.
+    """The resampling of one image onto one grid.
 
     Args:
-        image: Where the image lies: its own pixels, possibly rotated, of any coordinate reference system.
-        grid: The grid that it is read on.
-        label: What the user calls the image.
+        image: The image's own pixel grid, possibly rotated, in any coordinate reference system.
+        grid: The grid onto which the image is resampled.
+        label: The user's name for the image.
 
     Attributes:
-        offset: Column and row of the grid's first pixel where the two share their pixels, so that
-            nothing has to be interpolated; ``None`` elsewhere.
-        shrink: Side of the squares of image pixels that are averaged before.
+        offset: Column and row of the grid's first pixel on the image where the two share their
+            pixels, so that nothing is interpolated; ``None`` elsewhere.
+        shrink: Side of the squares of image pixels that are averaged first.
     """
 
     def __init__(self, image: Grid, grid: Grid, label: str) -> None:
@@ -96,16 +97,16 @@ class Resampling:
         self.shrink = round(ratio) if ratio > _AVERAGED_FROM else 1
 
     def positions(self, window: Window) -> Positions | None:
-        """Where a window's pixels lie on the image.
+        """The positions of a window's pixels on the image.
 
         Args:
-            window: Of the grid.
+            window: Pixels of the grid.
 
         Returns:
-            ``None`` where the image has nothing of it.
+            The positions; ``None`` where the image does not reach the window.
 
         Raises:
-            SatelliteError: Places there cannot be expressed in the image's coordinates.
+            SatelliteError: Places in the window cannot be expressed in the image's coordinates.
         """
         rows, cols = int(window.height), int(window.width)
         x, y = self._nodes(window)
@@ -113,7 +114,7 @@ class Resampling:
         if part is None:
             return None
         down, across = _weights(rows, x.shape[0]), _weights(cols, x.shape[1])
-        # Relative to the part and in its averaged pixels; float32 then holds 1/1000 px.
+        # Relative to the part and in averaged pixels, so that float32 holds 1/1000 px.
         local = [
             ((node + 0.5 - start) / self.shrink - 0.5).astype(np.float32)
             for node, start in ((x, part.col_off), (y, part.row_off))
@@ -122,7 +123,7 @@ class Resampling:
         return Positions(part, maps[0], maps[1], self._inside(x, y, part, maps))
 
     def _nodes(self, window: Window) -> tuple[Floats, Floats]:
-        """Columns and rows on the image, exact, of some of the window's pixels in rows and columns."""
+        """Exact columns and rows on the image of a lattice of the window's pixels."""
         across, down = (
             np.linspace(0, side - 1, 2 if self._same_crs else max(2, ceil((side - 1) / _STEP) + 1))
             for side in (int(window.width), int(window.height))
@@ -133,9 +134,9 @@ class Resampling:
             x, y = project(self._grid.crs, self._image.crs, x, y)
             if not (np.isfinite(x).all() and np.isfinite(y).all()):
                 raise SatelliteError(
-                    f"{self._label}: places of the comparison cannot be expressed in its coordinate "
-                    f"reference system; compare a smaller area, or give the image another one: "
-                    f"gdalwarp -t_srs EPSG:..."
+                    f"{self._label}: places of the comparison cannot be expressed in its "
+                    f"coordinate reference system; compare a smaller area, or give the image "
+                    f"another one: gdalwarp -t_srs EPSG:..."
                 )
         if self._period is not None:
             x = unwrapped(x, self._middle_x, self._period)
@@ -144,12 +145,12 @@ class Resampling:
 
     @property
     def _size(self) -> tuple[int, int]:
-        """Columns and rows of the image that make full squares."""
+        """Columns and rows of the image that form whole squares."""
         image = self._image
         return image.width - image.width % self.shrink, image.height - image.height % self.shrink
 
     def _part(self, x: Floats, y: Floats) -> Window | None:
-        """The part of the image that is needed, in full squares; all windows share the squares."""
+        """The part of the image that is needed, in whole squares; all windows share the squares."""
         spans = []
         for nodes, size in zip((x, y), self._size, strict=True):
             if nodes.max() < -0.5 or nodes.min() > size - 0.5:
@@ -178,7 +179,8 @@ def shared_offset(image: Grid, grid: Grid) -> tuple[int, int] | None:
     """Column and row of a grid's first pixel on an image of the same coordinate reference system.
 
     Returns:
-        ``None`` unless every pixel of the grid is one of the image's (or would be, beyond its edges).
+        Column and row; ``None`` unless every grid pixel coincides with an image pixel (or would,
+        beyond the image's edges).
     """
     step = ~image.transform @ grid.transform
     col, row = round(step.c), round(step.f)
@@ -190,24 +192,24 @@ def shared_offset(image: Grid, grid: Grid) -> tuple[int, int] | None:
 
 
 def apply(transform: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """An affine transform of arrays."""
+    """Applies an affine transform to arrays of coordinates."""
     a, b, c, d, e, f = tuple(transform)[:6]
     return a * x + b * y + c, d * x + e * y + f
 
 
 def project(source: CRS, target: CRS, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Coordinates in another coordinate reference system, x eastward; infinite where it has none."""
+    """Coordinates in another CRS, x eastward; infinite where a place has none there."""
     try:
         there = _transformer(source.to_wkt(), target.to_wkt()).transform(x, y)
-    except ProjError:  # one of them is a system of its own, without a place on Earth
+    except ProjError:  # a local CRS without a place on Earth
         there = np.full_like(x, np.inf), np.full_like(y, np.inf)
     return np.asarray(there[0], np.float64), np.asarray(there[1], np.float64)
 
 
 def longitude_period(crs: CRS) -> float | None:
-    """How far once around the Earth is along x; ``None`` where x does not go around it.
+    """The length of one turn around the Earth along x; ``None`` where x does not go around it.
 
-    There the two sides of the antimeridian have different coordinates for one place.
+    In such a CRS one place has different coordinates on the two sides of the antimeridian.
     """
     if crs.is_geographic:
         return 360.0
@@ -215,7 +217,7 @@ def longitude_period(crs: CRS) -> float | None:
 
 
 def unwrapped(x: Floats, middle: float, period: float) -> Floats:
-    """Places along x within half a turn of one in the middle."""
+    """Coordinates along x, shifted by whole turns to within half a turn of ``middle``."""
     return x + period * np.round((middle - x) / period)
 
 
@@ -225,7 +227,7 @@ def _transformer(source: str, target: str) -> Transformer:
 
 
 def _weights(pixels: int, nodes: int) -> Map:
-    """float32 ``(pixels, nodes)`` that interpolate linearly between evenly spread nodes."""
+    """float32 ``(pixels, nodes)``: weights of linear interpolation between evenly spaced nodes."""
     place = np.linspace(0, nodes - 1, pixels)
     first = np.minimum(place.astype(np.intp), nodes - 2)
     weights = np.zeros((pixels, nodes), np.float32)

@@ -1,4 +1,4 @@
-"""Where to look in an image too large to be read as a whole."""
+"""Windows by which an image is sampled that is too large to be read whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from rasterio.windows import Window
 
-# 10 x 10 windows of 96 px hold 0.9 MPix: percentiles settle, and at most 100 blocks are decoded.
+# 10 x 10 windows of 96 px hold 0.9 megapixels: percentiles settle, and at most 100 blocks are
+# decoded.
 _PER_SIDE = 10
 _SIDE = 96
 
@@ -15,11 +16,11 @@ def sample_windows(width: int, height: int) -> Iterator[Window]:
     """Windows spread evenly over an image.
 
     Args:
-        width: Of the image, pixels.
-        height: Of the image, pixels.
+        width: Width of the image, pixels.
+        height: Height of the image, pixels.
 
     Yields:
-        At most 100 windows of at most 96 x 96 px, without overlap; together all of a small image.
+        At most 100 windows of at most 96 x 96 px, without overlap; a small image is covered whole.
     """
     for top, bottom in _spans(height):
         for left, right in _spans(width):

@@ -31,21 +31,21 @@ from satellite.imagery.views import Picture
 
 __all__ = ["Role", "Scene", "common_grid", "open_scene"]
 
-# Side of the squares in which a window is interpolated, pixels: their maps take 32 MB, and OpenCV
-# takes no more than 32,767.
+# Side of the squares in which a window is interpolated, pixels: their position maps take 32 MB, and
+# OpenCV's limit is 32,767.
 _SIDE = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """What an image has of a part of a window.
+    """The image's values for a part of a window.
 
     Attributes:
         rows: The part's rows in the window.
-        cols: The same for columns.
+        cols: The part's columns in the window.
         values: ``(bands, height, width)`` as stored.
-        valid: Which of them are measurements, ``None`` where all are.
-        positions: Where the part's pixels lie on them; ``None`` where they are the same.
+        valid: Valid mask of ``values``; ``None`` where all are valid.
+        positions: Positions of the part's pixels on ``values``; ``None`` where they coincide.
     """
 
     rows: slice
@@ -58,8 +58,9 @@ class _Part:
 class Scene:
     """One image of one date.
 
-    Reading takes memory for the window and for what the image has of it, whatever the image's size,
-    and :data:`satellite.imagery.raster.CACHE_BYTES` of GDAL's cache. It may be shared between threads.
+    Memory depends on the window, not on the image's size, beside
+    :data:`satellite.imagery.raster.CACHE_BYTES` of GDAL's cache. A scene may be shared between
+    threads.
 
     Example:
         >>> before, after = open_scene("2024.tif"), open_scene("2025.tif")  # doctest: +SKIP
@@ -67,12 +68,12 @@ class Scene:
         >>> picture, valid = before.picture(grid, Window(0, 0, 1024, 1024))  # doctest: +SKIP
 
     Attributes:
-        name: Short, for people: the file's stem, the folder's name or the STAC item's id.
-        native: Its own pixels on the ground; unlike other grids they may be rotated and not square.
-        dtype: NumPy's name of its type.
-        roles: 1-based band of each light that it shows.
-        acquired: When it was taken, UTC; ``None`` where nothing tells it.
-        resolution_m: Side of its pixels on the ground at its middle, metres.
+        name: Short name for display: the file's stem, the folder's name or the STAC item's id.
+        native: The image's own pixel grid; unlike other grids it may be rotated and not square.
+        dtype: NumPy's name of the pixel type.
+        roles: 1-based band number of each role.
+        acquired: Acquisition time, UTC; ``None`` where none is recorded.
+        resolution_m: Side of a pixel on the ground at the image's centre, metres.
     """
 
     def __init__(
@@ -102,17 +103,17 @@ class Scene:
 
     @property
     def crs(self) -> CRS:
-        """Its coordinate reference system."""
+        """The coordinate reference system."""
         return self.native.crs
 
     @property
     def width(self) -> int:
-        """Pixels from its first column to its last."""
+        """Columns of the image."""
         return self.native.width
 
     @property
     def height(self) -> int:
-        """Pixels from its first row to its last."""
+        """Rows of the image."""
         return self.native.height
 
     @property
@@ -123,7 +124,7 @@ class Scene:
 
     @property
     def has_nir(self) -> bool:
-        """Whether it shows near infrared."""
+        """Whether the image has a near-infrared band."""
         return "nir" in self.roles
 
     def read(
@@ -131,20 +132,20 @@ class Scene:
     ) -> tuple[NDArray[np.float32], Valid]:
         """Reads bands on a grid.
 
-        Where the grid's pixels are not the image's they are interpolated bilinearly, after averaging
-        where they are more than 1.5 times as large.
+        Where the grid's pixels differ from the image's, values are interpolated bilinearly; where
+        grid pixels are more than 1.5 times as large, image pixels are averaged first.
 
         Args:
             grid: Any grid.
-            window: Of it; it may reach beyond the grid and the image.
-            roles: The bands.
+            window: Pixels of the grid; may reach beyond the grid and the image.
+            roles: The bands to read.
 
         Returns:
-            float32 ``(bands, height, width)`` of the values that are stored, and ``(height, width)``
-            where they are measurements of all these bands. Elsewhere they are 0.
+            float32 ``(bands, height, width)`` in stored units, and the mask ``(height, width)`` of
+            pixels valid in all these bands. Invalid pixels are 0.
 
         Raises:
-            SatelliteError: It does not have one of the bands, or cannot be read.
+            SatelliteError: The image lacks one of the bands, or cannot be read.
         """
         bands = [self._band(role) for role in roles]
         shape = (int(window.height), int(window.width))
@@ -163,20 +164,20 @@ class Scene:
     def picture(self, grid: Grid, window: Window, *, nir: bool = False) -> tuple[Picture, Valid]:
         """Reads a picture on a grid, like :meth:`read`.
 
-        8-bit images are passed on as they are. Others are stretched linearly, the same way all over
-        the image: red, green and blue by one span, so that colours stay what they are.
+        8-bit images are returned unchanged. Others are stretched linearly, in the same way all over
+        the image: red, green and blue by the same factor, so that colours are kept.
 
         Args:
             grid: Any grid.
-            window: Of it; it may reach beyond the grid and the image.
-            nir: Whether near infrared is the fourth band.
+            window: Pixels of the grid; may reach beyond the grid and the image.
+            nir: Whether to add near infrared as the fourth band.
 
         Returns:
             uint8 ``(height, width, 3 or 4)``, C-contiguous: red, green, blue and near infrared; and
-            ``(height, width)`` where it shows something. Elsewhere it is 0.
+            the valid mask ``(height, width)``. Invalid pixels are 0.
 
         Raises:
-            SatelliteError: It does not have one of the bands, or cannot be read.
+            SatelliteError: The image lacks one of the bands, or cannot be read.
         """
         roles: list[Role] = [*COLOURS, "nir"] if nir else list(COLOURS)
         bands = [self._band(role) for role in roles]
@@ -201,7 +202,7 @@ class Scene:
         return found, valid
 
     def fingerprint(self) -> str:
-        """A digest of what it is: the same for the same files, unchanged, opened the same way."""
+        """A digest that is the same for the same unchanged files, opened in the same way."""
         native = self.native
         facts = [
             self._raster.address,
@@ -216,7 +217,7 @@ class Scene:
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
     def close(self) -> None:
-        """Closes its files."""
+        """Closes the image's files."""
         self._pixels.close()
 
     def __enter__(self) -> Scene:
@@ -240,7 +241,7 @@ class Scene:
         return self.roles[role]
 
     def _show(self, roles: Sequence[Role]) -> dict[Role, Callable[[Values], Values]]:
-        """What makes 8 bits of each band."""
+        """The conversion of each band to 8 bits."""
         if self.dtype == "uint8":
             return {role: lambda plane: plane for role in roles}
         with self._lock:
@@ -254,7 +255,7 @@ class Scene:
             return {role: self._spans[role].picture for role in roles}
 
     def _parts(self, grid: Grid, window: Window, bands: Sequence[int]) -> Iterator[_Part]:
-        """Reads what the image has of a window, in one part or several."""
+        """Reads the image's share of a window, in one part or several."""
         resampling = self._resampling_onto(grid)
         if resampling.offset is not None:
             col, row = resampling.offset
@@ -291,14 +292,14 @@ def open_scene(
     """Opens an image.
 
     Args:
-        source: Path or address (http, https, s3, gs) of an image that GDAL reads (GeoTIFF, COG, JPEG
-            2000, VRT, Erdas IMG), a folder of tiles, or a STAC item's JSON text.
-        roles: 1-based bands that the image does not tell, or tells wrongly.
-        acquired: When it was taken, in place of what it tells; UTC without a time zone.
-        nodata: Value of its empty pixels, in place of what it tells.
+        source: Path or address (http, https, s3, gs) of an image that GDAL reads (GeoTIFF, COG,
+            JPEG 2000, VRT, Erdas IMG), a folder of tiles, or a STAC item's JSON text.
+        roles: 1-based band numbers by role, where the image lacks or misstates them.
+        acquired: Acquisition time, in place of the recorded one; taken as UTC without a time zone.
+        nodata: Value of empty pixels, in place of the recorded one.
 
     Raises:
-        SatelliteError: It cannot be used; the text says why and what to do.
+        SatelliteError: The image cannot be used; the message says why and what to do.
     """
     found = locate_image(source, nodata)
     raster = found.raster
@@ -325,7 +326,8 @@ def _refuse_misplaced(native: Grid, label: str) -> None:
     resolution = native.resolution_m if np.isfinite([lon, lat]).all() and abs(lat) <= 90 else 0.0
     if not (np.isfinite(resolution) and resolution > 0):
         raise SatelliteError(
-            f"{label}: its corners and its coordinate reference system ({native.crs.to_string()[:60]}) "
+            f"{label}: its corners and its coordinate reference system "
+            f"({native.crs.to_string()[:60]}) "
             f"give no place on Earth; find out which system it is in and set it: "
             f"gdal_edit.py -a_srs EPSG:... {label}"
         )
@@ -336,7 +338,7 @@ def _floats(plane: Values, part: _Part) -> NDArray[np.float32]:
     if part.positions is None:
         return values
     if part.valid is not None:
-        values[~part.valid] = 0  # what is not finite would spread
+        values[~part.valid] = 0  # NaN and infinity would spread by interpolation
     return np.asarray(part.positions.values(values), np.float32)
 
 
@@ -347,7 +349,7 @@ def _valid(part: _Part) -> Valid:
 
 
 def _clipped(window: Window, to: Window) -> Window | None:
-    """The common part of two windows."""
+    """The intersection of two windows."""
     left, top = max(window.col_off, to.col_off), max(window.row_off, to.row_off)
     right = min(window.col_off + window.width, to.col_off + to.width)
     bottom = min(window.row_off + window.height, to.row_off + to.height)

@@ -1,4 +1,4 @@
-"""A STAC item as one image: its bands may lie in files of their own."""
+"""A STAC item as one image, whose bands may lie in separate files."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import pystac
 
 _TIMEOUT_S = 30
-# An item has some 20 kB; what is larger is no item.
+# Most bytes of an item's JSON text: usual items have some 20 kB.
 _MOST_BYTES = 16 << 20
-# Assets that show an image for people only.
+# Roles of assets that are only previews.
 _PREVIEWS = {"thumbnail", "overview", "preview", "metadata"}
 _IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".img", ".vrt")
 _IMAGE_TYPES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff", "application/x-geotiff")
@@ -38,13 +38,13 @@ _IMAGE_TYPES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff", "applicatio
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a STAC item holds of one image.
+    """The image of a STAC item.
 
     Attributes:
         raster: The image.
-        name: Its id.
-        acquired: When it was taken.
-        roles: Its bands, as far as the item tells them.
+        name: The item's id.
+        acquired: Acquisition time.
+        roles: Band roles, as far as the item records them.
     """
 
     raster: Raster
@@ -63,23 +63,23 @@ class _Band:
 
 
 def is_item(source: str) -> bool:
-    """Whether a source is a STAC item rather than an image, by its name."""
+    """Whether a source is, by its name, a STAC item rather than an image."""
     path = urlsplit(source).path if is_remote(source) else source
     suffix = Path(path).suffix.lower()
     return suffix in (".json", ".geojson") or ("/items/" in path and not suffix)
 
 
 def read_item(source: str) -> Item:
-    """Reads a STAC item and finds the image in it.
+    """Reads a STAC item and opens the image in it.
 
-    Bands in files of their own are put together; else a file with all of them is used, else the
-    picture for people (``visual``).
+    Bands in separate files are stacked; otherwise a file with all bands is used, otherwise the
+    preview picture (``visual``).
 
     Args:
-        source: Path or address of its JSON text.
+        source: Path or address of the item's JSON text.
 
     Raises:
-        SatelliteError: It cannot be read, or has no image that can be used.
+        SatelliteError: The item cannot be read, or has no usable image.
     """
     label = without_query(source)
     item = _item(source, label)
@@ -134,7 +134,7 @@ def _text(source: str) -> str:
 
 
 def _images(item: pystac.Item) -> Iterator[tuple[str, pystac.Asset]]:
-    """The assets that are images to work with, by key."""
+    """The assets that hold image data, by key."""
     for key, asset in item.assets.items():
         kind = (asset.media_type or "").partition(";")[0].strip().lower()
         suffix = Path(urlsplit(asset.href).path).suffix.lower()
@@ -145,7 +145,7 @@ def _images(item: pystac.Item) -> Iterator[tuple[str, pystac.Asset]]:
 
 
 def _bands(assets: Mapping[str, pystac.Asset]) -> dict[Role, _Band]:
-    """Where each role is found; the picture for people counts for nothing."""
+    """The file and band of each role; the ``visual`` preview is ignored."""
     found: dict[Role, _Band] = {}
     for key, asset in assets.items():
         if key == "visual" or "visual" in (asset.roles or ()):
@@ -156,14 +156,14 @@ def _bands(assets: Mapping[str, pystac.Asset]) -> dict[Role, _Band]:
         for number, candidates in enumerate(names, start=1):
             roles = (role_of_name(name) for name in candidates)
             role = next((role for role in roles if role is not None), None)
-            # Beside "nir" there may be a narrower "nir08".
+            # An item may have a narrower "nir08" beside "nir".
             if role is not None and (role not in found or role in candidates):
                 found[role] = _Band(role, _href(asset), number)
     return found
 
 
 def _band_names(asset: pystac.Asset) -> list[list[str]]:
-    """What an asset calls each of its bands, the common name first."""
+    """An asset's names of each of its bands, the common name first."""
     bands: list[Any] = asset.extra_fields.get("bands") or asset.extra_fields.get("eo:bands") or []
     keys = ("eo:common_name", "common_name", "name", "description")
     return [[str(band[key]) for key in keys if key in band] for band in bands]
@@ -185,7 +185,7 @@ def _picture(assets: Mapping[str, pystac.Asset], label: str) -> Raster:
 
 
 def _stack_bands(bands: Mapping[Role, _Band], label: str) -> tuple[Raster, dict[Role, int]]:
-    """Bands of one or more files as one image."""
+    """Stacks bands of one or more files to one image."""
     if len({bands[role].href for role in COLOURS}) == 1:
         href = bands["red"].href
         same = {role: band.number for role, band in bands.items() if band.href == href}
@@ -214,7 +214,7 @@ def _stack_bands(bands: Mapping[Role, _Band], label: str) -> tuple[Raster, dict[
 
 
 def _fits(part: MosaicTile, model: MosaicTile, role: Role, label: str) -> bool:
-    """Whether a band covers the same ground as red does, maybe with larger pixels."""
+    """Whether a band covers the same ground as red, possibly with larger pixels."""
     pixel = max(part.grid.resolution_m, model.grid.resolution_m)
     fits = part.grid.crs == model.grid.crs and part.dtype == model.dtype
     if fits:
@@ -233,5 +233,5 @@ def _fits(part: MosaicTile, model: MosaicTile, role: Role, label: str) -> bool:
 
 
 def _unit(grid: Grid) -> float:
-    """Side of a pixel in units of its coordinate reference system."""
+    """Side of a pixel in units of the grid's coordinate reference system."""
     return float(np.sqrt(abs(grid.transform.determinant)))

@@ -1,4 +1,4 @@
-"""What detectors of change are given, and what they give back."""
+"""The input and output of change detectors."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Quality(IntEnum):
     HAZE = 4
     SNOW = 5
     WATER = 6  # at both dates
-    MISALIGNED = 7  # where the two images could not be brought together
+    MISALIGNED = 7  # where the two images could not be aligned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """One window at two dates, made comparable: same grid, aligned, same light.
+    """One window at two dates, made comparable: same grid, aligned, same radiometry.
 
     Attributes:
         before: uint8 ``(height, width, bands)``, C-contiguous: red, green, blue, and near infrared
             where both images have it.
-        after: The same of the later date.
+        after: The later date, in the same form.
         quality: uint8 ``(height, width)`` of :class:`Quality`; 0 where the two can be compared.
         resolution_m: Side of a pixel on the ground, metres.
-        core: Rows and columns for which an answer is needed; the rest is there to be seen around them.
+        core: Rows and columns that the detector must judge; the rest is context.
     """
 
     before: Picture
@@ -47,7 +47,7 @@ class Views:
     core: tuple[slice, slice] = (slice(None), slice(None))
 
     def in_core(self, mask: Mask) -> Mask:
-        """A mask of the window without what lies outside of the core."""
+        """A mask of the window, cleared outside of the core."""
         within = np.zeros_like(mask)
         within[self.core] = mask[self.core]
         return within
@@ -55,11 +55,11 @@ class Views:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """How sure a detector is, for each pixel of a window.
+    """A detector's result for a window.
 
     Attributes:
-        appeared: float32 ``(height, width)``, 0 to 1: a building stands there that did not before.
-        gone: The same for a building that stood there and does no more.
+        appeared: float32 ``(height, width)``, 0 to 1: probability that a building appeared.
+        gone: float32 ``(height, width)``, 0 to 1: probability that a building was demolished.
     """
 
     appeared: Probability
@@ -67,26 +67,26 @@ class Change:
 
 
 class Detector(Protocol):
-    """Finds changed buildings in what was made comparable.
+    """Finds changed buildings in a pair of comparable images.
 
     Attributes:
-        name: As users choose and see it.
-        margin_px: Pixels around a window whose content it wants to see, so that no seam shows.
+        name: The name by which users choose the detector.
+        margin_px: Pixels of context that the detector needs around a window to avoid seams.
     """
 
     @property
     def name(self) -> str:
-        """As users choose and see it."""
+        """The name by which users choose the detector."""
         ...
 
     @property
     def margin_px(self) -> int:
-        """Pixels around a window whose content it wants to see."""
+        """Pixels of context that the detector needs around a window."""
         ...
 
     def __call__(self, views: Views) -> Change:
         """Judges a window; where it cannot be compared, both probabilities are 0.
 
-        Outside of the window's core there may be any answer.
+        Outside of the window's core the result is undefined.
         """
         ...

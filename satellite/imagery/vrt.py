@@ -1,4 +1,4 @@
-"""Virtual images: many files put together as one, in the XML text that GDAL opens as such."""
+"""GDAL virtual rasters (VRT): many files as one image, described in XML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from satellite.imagery.grid import Grid
 
-# GDAL's names of the types, by NumPy's.
+# GDAL's type names by NumPy's.
 _TYPES = {
     "uint8": "Byte",
     "int8": "Int8",
@@ -28,13 +28,13 @@ class VirtualSource:
     """A file in a virtual image.
 
     Attributes:
-        address: As GDAL names it.
-        width: Of the file, pixels.
-        height: Of the file, pixels.
-        block: Height and width of its blocks, pixels.
+        address: Path or URL in GDAL's form.
+        width: Width of the file, pixels.
+        height: Height of the file, pixels.
+        block: Height and width of a block, pixels.
         place: Column, row, width and height in the virtual image, pixels.
-        band: 1-based, or ``"mask,1"`` for the mask of band 1.
-        under: What shows what lies under it, where pieces overlap: its nodata value or its mask.
+        band: 1-based band number, or ``"mask,1"`` for the mask of band 1.
+        masked_by: What makes pixels transparent where sources overlap: nodata value or mask.
     """
 
     address: str
@@ -51,11 +51,11 @@ class VirtualBand:
     """A band of a virtual image.
 
     Attributes:
-        pieces: The later lie on the earlier.
-        dtype: NumPy's name of its type, one of ``TYPES``.
-        nodata: Value of its empty pixels.
-        colour: GDAL's name of its colour interpretation.
-        name: Its description.
+        sources: The files, the later on top of the earlier.
+        dtype: NumPy's name of the pixel type, one of ``TYPES``.
+        nodata: Value of empty pixels.
+        colour: GDAL's name of the colour interpretation.
+        name: The band's description.
     """
 
     sources: Sequence[VirtualSource]
@@ -68,12 +68,15 @@ class VirtualBand:
 def virtual_image(
     grid: Grid, bands: Sequence[VirtualBand], mask: Sequence[VirtualSource] = ()
 ) -> str:
-    """Describes a virtual image.
+    """Writes a VRT.
 
     Args:
-        grid: Its size and where it lies.
-        bands: Its bands.
-        mask: Pieces of a mask for all of them; elsewhere the image is empty then.
+        grid: The virtual image's pixel grid.
+        bands: The bands.
+        mask: Sources of a mask for all bands; outside of them the image is empty.
+
+    Returns:
+        The XML text.
     """
     root = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
     _text(root, "SRS", grid.crs.to_wkt())
@@ -107,7 +110,7 @@ def _add_source(
     source = ET.SubElement(band, "ComplexSource" if vrt_source.masked_by else "SimpleSource")
     _text(source, "SourceFilename", vrt_source.address, relativeToVRT="0")
     _text(source, "SourceBand", str(vrt_source.band))
-    # With these GDAL opens a file only when a window touches it.
+    # With these properties GDAL opens a file only when a window touches it.
     ET.SubElement(
         source,
         "SourceProperties",

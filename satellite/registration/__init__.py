@@ -1,1 +1,1 @@
-"""Two images made comparable: alignment, normalisation, and masks."""
+"""Registration of two images: alignment, radiometric normalisation, and masks."""

@@ -1,10 +1,10 @@
-"""Brings two images together: a field of local sub-pixel shifts, estimated once per pair.
+"""Aligns two images: a field of local sub-pixel shifts, estimated once per pair.
 
-Chips all over the scene are correlated (:mod:`satellite.registration.correlation`). An affine map that many of
-them agree on (RANSAC: Fischler and Bolles 1981) tells whether the two images show the same ground at
-all, and where to ask all of them again; a smooth field (:mod:`satellite.registration.shift`) goes through those
-that answer. Then each is laid over the other by that field and asked once more for what is left, since
-within a chip the shift is not one.
+Chips all over the scene are correlated (:mod:`satellite.registration.correlation`). RANSAC
+(Fischler and Bolles 1981) finds the affine map that most chips agree on, which decides whether the
+two images show the same ground at all, and where all chips are correlated again. A smooth field
+(:mod:`satellite.registration.shift`) is fitted to those with a clear peak. The later chips are then
+warped by that field and the remaining shift is measured, since the shift varies within a chip.
 """
 
 from __future__ import annotations
@@ -36,63 +36,64 @@ from satellite.registration.shift_fit import fit_field
 View = Callable[[Window], tuple[Picture, NDArray[np.bool_]]]
 Progress = Callable[[float], None]
 
-# Chips: large enough that some of the ground in each is as it was, small enough to follow a warp of
-# some hundred pixels.
+# Side of a chip: large enough that some of its ground is unchanged, small enough to follow a warp
+# with a period of some hundred pixels.
 _CHIP_PX = 128
-# Distance of chips in small scenes: in the smallest they overlap, since there are few; 64 pixels in
-# those of 1,000 to 3,200 pixels.
+# Distance of chips in small scenes: 64 px in scenes of 1,000 to 3,200 pixels; in the smallest
+# scenes chips overlap, since there are few.
 _SPACING_PX = (32.0, 64.0)
 _FEW_CHIPS = 256
-# Chips in a scene however large it is; bounds time (some ten seconds) and memory (100 MB).
+# Most chips in a scene of any size; bounds time (some ten seconds) and memory (100 MB).
 _MOST_CHIPS = 2500
-# Distance of the lattice's nodes in units of the chips' distance: each node sees two or three chips.
+# Distance of the lattice's nodes in units of the chips' distance: two or three chips per node.
 _NODE_SPACING = 1.0
-# Shifts that chips are searched for around the global shift, pixels.
+# Search radius around the global shift, pixels.
 _SEARCH_PX = 14
-# The same around what most agree on, and around the local field.
+# Search radius around the consensus, and around the local field, pixels.
 _NEAR_PX = 4
 _RESIDUAL_PX = 2
-# Height of a peak from which it is believed: among all shifts, and among the few around an expected one
-# (see satellite.correlation.Peak).
+# Height from which a peak is accepted: among all shifts, and among the few around an expected shift
+# (see satellite.registration.correlation.Peak).
 _CLEAR = 4.2
 _CLEAR_NEAR = 3.5
-# Windows for the global shift, their side, and how much coarser they are looked at.
+# Number and side of the windows for the global shift, and the factor by which they are reduced.
 _COARSE_WINDOWS = 16
 _COARSE_PX = 512
 _COARSER = 2
-# The largest global shift looked for, pixels.
+# The largest global shift that is searched, pixels.
 _FARTHEST_PX = 64
-# Share of a chip that may lie beyond the scene's edge, so that the field is known up to there; and the
-# share that must hold data at both dates.
+# Share of a chip that may lie beyond the scene's edge, so that the field is known up to the edge;
+# and the least share of valid pixels at both dates.
 _OVER_EDGE = 0.25
 _LEAST_VALID = 0.5
-# Root mean square gradient, grey levels per pixel, under which ground is flat: noise and what the
-# compression left have 1 to 2.
+# Root mean square gradient, grey levels per pixel, below which ground has no texture: noise and
+# compression artefacts have 1 to 2.
 _LEAST_TEXTURE = 2.5
-# RANSAC: how many affine maps are tried; distance of what agrees with one, pixels; the steepest, pixels
-# per pixel (2 % is far beyond what two images of one orbit or survey differ by).
+# RANSAC: number of trials; distance within which a chip agrees with an affine map, pixels; the
+# largest slope, pixels per pixel (2 % is far beyond the difference of two images of one orbit or
+# survey).
 _TRIALS = 400
 _AGREES_PX = 2.0
 _STEEPEST = 0.02
-# Chips that must have texture, and that must agree: three always agree with the map through them.
+# Fewest chips that must have texture and agree: three always agree with the map through them.
 _LEAST_AGREEING = 6
-# Standard deviations above what chance gives by which the agreeing ones must be more, and the share of
-# the clear ones that they must be.
+# Least number of agreeing chips: standard deviations above chance, and share of the chips with a
+# clear peak.
 _BEYOND_CHANCE = 6.0
 _LEAST_SHARE = 0.15
-# Digits of the splines' coefficients: a ten-thousandth of a pixel.
+# Decimals of the splines' coefficients: a ten-thousandth of a pixel.
 _DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chip:
-    """A place whose shift is measured.
+    """A small window whose shift is measured.
 
     Attributes:
-        window: Where it lies on the grid.
+        window: Pixels of the grid.
         before: Grey levels of the earlier image.
-        after: The same of the later one, read at the global shift with ``_SEARCH_PX`` around.
-        held: 1 where each of the two holds data; ``None`` where both do all over.
+        after: Grey levels of the later image at the global shift, with a margin of ``_SEARCH_PX``.
+        held: Valid masks of both, 1 where valid; ``None`` where all pixels are valid.
     """
 
     window: Window
@@ -102,14 +103,14 @@ class _Chip:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """X and y, in pixels of the grid, of the middle of what holds data."""
+        """Weighted centre (x, y) of the valid pixels, in pixels of the grid."""
         x, y = self.window.width / 2, self.window.height / 2
         if self.held is not None:
             x, y = weighted_centre(self.held[0])
         return self.window.col_off + x, self.window.row_off + y
 
     def search(self, dx: int, dy: int, within: int | None = None) -> Peak:
-        """Measures the shift, relative to the global one, around an expected one."""
+        """Measures the shift, relative to the global one, near an expected shift."""
         height, width = self.before.shape
         top, left = _SEARCH_PX + dy, _SEARCH_PX + dx
         part = slice(top, top + height), slice(left, left + width)
@@ -118,7 +119,7 @@ class _Chip:
         return replace(found, dx=dx + found.dx, dy=dy + found.dy)
 
     def residual(self, dx: NDArray[np.float32], dy: NDArray[np.float32]) -> Peak:
-        """Measures what a field of shifts, relative to the global one, leaves."""
+        """Measures the shift that remains after a field of shifts relative to the global one."""
         height, width = self.before.shape
         xs = dx + (np.arange(width, dtype=np.float32) + _SEARCH_PX)
         ys = dy + (np.arange(height, dtype=np.float32)[:, None] + _SEARCH_PX)
@@ -134,22 +135,22 @@ class _Chip:
 def estimate_shift(
     grid: Grid, before: View, after: View, *, progress: Progress | None = None
 ) -> ShiftField:
-    """Finds where the later image shows each pixel of the earlier one.
+    """Estimates the shift of the later image against the earlier one.
 
     Args:
-        grid: Where both are looked at.
-        before: Gives a window's picture, uint8 ``(h, w, 3 or 4)``, and which pixels hold data, of the
-            earlier image; windows may reach beyond the grid.
-        after: The same of the later image.
-        progress: Called with the share that is done, 0 to 1.
+        grid: The grid on which both images are read.
+        before: Reads a window of the earlier image: a picture, uint8 ``(h, w, 3 or 4)``, and its
+            valid mask; windows may reach beyond the grid.
+        after: Reads a window of the later image, in the same form.
+        progress: Called with the finished share, 0 to 1.
 
     Returns:
-        The field. Warps finer than about three times the distance of chips (64 px in scenes of up to
-        3,200 px, a fiftieth of the side of larger ones) are not followed, nor are jumps, such as between
-        the ground and the roofs of towers that lean in an oblique view.
+        The field. Warps finer than about three times the distance of chips (64 px in scenes of up
+        to 3,200 px, a fiftieth of the side of larger ones) are not followed, nor are jumps, such as
+        between the ground and the roofs of leaning towers in an oblique view.
 
     Raises:
-        SatelliteError: There is too little texture to tell, or too few places agree on any shift.
+        SatelliteError: There is too little texture, or too few places agree on any shift.
     """
     report = progress or (lambda _share: None)
     far = _global_shift(grid, before, after)
@@ -158,8 +159,8 @@ def estimate_shift(
     if len(chips) < _LEAST_AGREEING:
         raise SatelliteError(
             f"the two images cannot be aligned: only {len(chips)} places have texture and data at"
-            f" both dates, {_LEAST_AGREEING} are needed; if one is under cloud, take another one; if"
-            " they are aligned already, switch the alignment off (align: false)"
+            f" both dates, {_LEAST_AGREEING} are needed; if one is under cloud, take another one;"
+            " if they are aligned already, switch the alignment off (align: false)"
         )
     field = _consensus_field(grid, chips)
     report(0.7)
@@ -169,15 +170,15 @@ def estimate_shift(
         field, _ = fit_field(points, shifts, (grid.width, grid.height), step)
         report(0.85 if measure is _remeasure else 1.0)
     moved = field.affine + np.array([[far[0], 0, 0], [far[1], 0, 0]])
-    # Rounded before it is used, so that a stored field gives the same pixels.
+    # Rounded here, so that a stored field gives the same pixels.
     return replace(field, affine=moved, lattice=field.lattice.round(_DIGITS), offered=len(chips))
 
 
 def _global_shift(grid: Grid, before: View, after: View) -> tuple[int, int]:
-    """The shift that windows all over the scene agree on, whole pixels; (0, 0) where there is none.
+    """The shift on which windows all over the scene agree, whole pixels; (0, 0) without any.
 
-    Correlations of all windows are added up before the peak is looked for: where one window shows
-    nothing but change, the others still say.
+    The correlations of all windows are added before the peak is searched, so that windows full of
+    change are outvoted.
     """
     side = min(_COARSE_PX, max(_CHIP_PX, min(grid.width, grid.height) // 32 * 32))
     reach = min(_FARTHEST_PX, side // 4) // _COARSER
@@ -202,7 +203,7 @@ def _coarser(picture: Picture, valid: NDArray[np.bool_]) -> tuple[Grey, Grey]:
 
 
 def _spread(grid: Grid, side: int, most: int) -> list[Window]:
-    """At most so many square windows, evenly over the grid, without repeating themselves."""
+    """At most ``most`` square windows, evenly spread over the grid, without repetition."""
     per_side = int(sqrt(most))
     starts = []
     for length in (grid.height, grid.width):
@@ -240,7 +241,7 @@ def _chips(
 
 
 def _chip(before: View, after: View, window: Window, far: tuple[int, int]) -> _Chip | None:
-    """Reads a chip; ``None`` where it is flat or holds too little data."""
+    """Reads a chip; ``None`` where it has too little texture or too few valid pixels."""
     picture, valid = before(window)
     grey = _grey(picture)
     if valid.mean() < _LEAST_VALID or texture(grey, valid) < _LEAST_TEXTURE:
@@ -266,10 +267,10 @@ def _grey(picture: Picture) -> Grey:
 
 
 def _consensus_field(grid: Grid, chips: Sequence[_Chip]) -> ShiftField:
-    """The affine map, relative to the global shift, that most of the chips agree on.
+    """The affine field, relative to the global shift, that most chips agree on.
 
     Raises:
-        SatelliteError: So few do that it may be chance.
+        SatelliteError: So few chips agree that it may be chance.
     """
     found = [(chip.centre, chip.search(0, 0)) for chip in chips]
     clear = [(centre, at) for centre, at in found if at.height >= _CLEAR]
@@ -283,15 +284,15 @@ def _consensus_field(grid: Grid, chips: Sequence[_Chip]) -> ShiftField:
         raise SatelliteError(
             f"the two images do not show the same ground, or lie more than {_FARTHEST_PX} pixels"
             f" apart: only {agreeing.sum()} of {len(chips)} places agree on a shift, {needed} are"
-            " needed; check that both are of the same area and not under cloud, and their coordinate"
-            " reference systems"
+            " needed; check that both are of the same area and not under cloud, and their"
+            " coordinate reference systems"
         )
     step = _spacing(grid) * _NODE_SPACING
     return fit_field(points, shifts, (grid.width, grid.height), step)[0]
 
 
 def _consensus(grid: Grid, points: Array, shifts: Array) -> NDArray[np.bool_]:
-    """Which measurements agree with the affine map that most agree with."""
+    """Which measurements agree with the affine map that has most support."""
     best = np.zeros(len(points), bool)
     if len(points) < 3:
         return best
@@ -301,7 +302,7 @@ def _consensus(grid: Grid, points: Array, shifts: Array) -> NDArray[np.bool_]:
         chosen = rng.choice(len(points), 3, replace=False)
         matrix = terms[chosen]
         if abs(np.linalg.det(matrix)) < _SPACING_PX[0] ** 2:
-            continue  # in a line
+            continue  # nearly collinear
         affine = np.linalg.solve(matrix, shifts[chosen])
         if np.abs(affine[1:]).max() > _STEEPEST:
             continue
@@ -312,10 +313,10 @@ def _consensus(grid: Grid, points: Array, shifts: Array) -> NDArray[np.bool_]:
 
 
 def _remeasure(chips: Sequence[_Chip], field: ShiftField) -> tuple[Array, Array]:
-    """Asks all chips again, near where a field expects them.
+    """Measures all chips again, near the shift that a field predicts.
 
     Returns:
-        Points (n, 2) and shifts (n, 2) of those with a clear answer.
+        Points (n, 2) and shifts (n, 2) of the chips with a clear peak.
     """
     expected = np.rint(field.at_points(np.array([chip.centre for chip in chips])))
     expected = np.clip(expected, -_SEARCH_PX, _SEARCH_PX).astype(int)
@@ -329,7 +330,7 @@ def _remeasure(chips: Sequence[_Chip], field: ShiftField) -> tuple[Array, Array]
 
 
 def _measure_residuals(chips: Sequence[_Chip], field: ShiftField) -> tuple[Array, Array]:
-    """Asks all chips for what a field leaves, and adds that to it; returns as :func:`_again`."""
+    """Adds to a field the shift that it leaves in each chip; returns as :func:`_remeasure`."""
     points, shifts = [], []
     for chip in chips:
         dx, dy = field.at(chip.window)

@@ -1,4 +1,4 @@
-"""Finds the shadows of clouds: dark ground of the clouds' shape, off them to the side away from the sun."""
+"""Finds cloud shadows: dark ground in the shape of the clouds, displaced away from the sun."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ from satellite.registration.clouds import AROUND_M, SMOOTH_M
 from satellite.registration.date_view import DateView
 from satellite.registration.morphology import Mask, Plane, closed, dilated, odd_square, touching
 
-# Brightness in shares of the other date's: in a shadow's middle, and at its edge; and the edge's reach, metres.
+# Brightness as a share of the other date's, within a shadow and at its edge; width of the edge,
+# metres.
 _DARK = 0.8
 _EDGE = 0.87
 _EDGE_M = 15.0
-# How far a shadow lies from its cloud at most, and the side of the pixels of the search, metres.
+# Largest distance of a shadow from its cloud, and the pixel size of the search, metres.
 _FAR_M = 400.0
 _PX_M = 8.0
-# How much of the moved outline of all clouds must be dark, by how much more than of the rest of the window,
-# and the area of it that must be in sight, square metres.
+# Least dark share of the displaced outline of all clouds, by how much it must exceed the dark share
+# of the rest of the window, and the least area of the outline within the window, square metres.
 _SHARE = 0.6
 _CONTRAST = 0.3
 _LEAST_M2 = 700.0
-# How much more than there may be as dark around it, beyond its edge, over so many metres; and from which
-# share of it a coarser pixel is of the outline.
+# Excess of the dark share in a rim around the outline above which the match is only part of larger
+# dark ground; the rim's width, metres; and the share from which a coarse pixel belongs to the
+# outline.
 _RIM = 0.18
 _RIM_M = 20.0
 _OUTLINE = 0.5
-#: Directions that are told apart.
+#: Number of directions that are distinguished.
 DIRECTIONS = 24
-# How far from the direction away from the sun a shadow may lie, radians: one and a half of those.
+# Largest angle between a shadow and the direction away from the sun, radians: one and a half
+# sectors.
 _APART = 0.4
 
 
 def cloud_shadow(
     view: DateView, other: DateView, core: Mask, clear: Mask, away: float | None
 ) -> Mask:
-    """What is darker than at the other date and has the shape of the clouds, moved.
+    """Finds ground that is darker than at the other date and has the clouds' shape, displaced.
 
     Args:
-        look: The date with the clouds.
-        other: The other one.
-        core: The clouds' cores.
-        clear: Where neither date has a cloud.
+        view: The date with the clouds.
+        other: The other date.
+        core: Mask of the clouds' cores.
+        clear: Mask of pixels without cloud at both dates.
         away: Direction away from the sun, radians from the right downwards; ``None``: any.
     """
     ratio = _darkness(view, other)
@@ -62,17 +65,17 @@ def cloud_shadow(
 
 
 def shadow_votes(view: DateView, other: DateView, core: Mask, clear: Mask) -> Plane:
-    """How well the clouds' outlines fit dark ground in each of `DIRECTIONS` directions, 0 where not at all.
+    """How well the clouds' outline fits dark ground in each of `DIRECTIONS` directions; 0: no fit.
 
-    One window can mislead, since any dark field fits some outline; in all windows of a scene the right
-    direction is the same.
+    A single window can mislead, since any dark field fits some outline; over all windows of a scene
+    the right direction is consistent.
     """
     dark = (_darkness(view, other) < _DARK).astype(np.uint8) & clear
     return _OutlineSearch.of(core, dark, clear, view.metre).votes()
 
 
 def away_from_sun(votes: Plane) -> float | None:
-    """The direction for which most votes were given, radians from the right downwards; ``None``: no votes."""
+    """The direction with most votes, radians from the right downwards; ``None`` without votes."""
     if not votes.any():
         return None
     beside = np.roll(votes, 1) + np.roll(votes, -1)
@@ -80,7 +83,7 @@ def away_from_sun(votes: Plane) -> float | None:
 
 
 def _darkness(view: DateView, other: DateView) -> Plane:
-    """Brightness in shares of the other date's."""
+    """Brightness as a share of the other date's."""
     near = odd_square(SMOOTH_M * view.metre)
     ratio = cv2.blur(view.light, near) / np.maximum(cv2.blur(other.light, near), 1.0)
     return np.asarray(ratio, np.float32)
@@ -88,17 +91,17 @@ def _darkness(view: DateView, other: DateView) -> Plane:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _OutlineSearch:
-    """The outline of all clouds, slid over dark ground.
+    """The outline of all clouds, correlated with dark ground at all displacements.
 
     Attributes:
-        shape: The outline, 0 to 1, on coarser pixels.
-        ground: What is dark.
-        seen: What is clear.
-        reach: Farthest offset, coarser pixels.
-        scale: Pixels for each coarser one, across and down.
-        metre: Coarser pixels in a metre.
-        hits: Dark ground under the outline, for each offset.
-        tried: Clear ground under it.
+        shape: The outline, 0 to 1, on coarse pixels.
+        ground: Dark ground, 0 to 1.
+        seen: Clear ground, 0 to 1.
+        reach: Largest displacement, coarse pixels.
+        scale: Pixels per coarse pixel, across and down.
+        metre: Coarse pixels per metre.
+        hits: Dark ground under the outline, for each displacement.
+        tried: Clear ground under the outline, for each displacement.
         usual: Share of the clear ground that is dark.
     """
 
@@ -130,7 +133,7 @@ class _OutlineSearch:
         return cls(shape, ground, seen, reach, scale, metre * ratio, hits, tried, usual)
 
     def offset(self, away: float | None) -> tuple[float, float] | None:
-        """Where the clouds cast their shadow, pixels right and down; ``None`` if they cast none in sight."""
+        """Displacement of the shadow, pixels right and down; ``None`` without a shadow in sight."""
         strength = self._strength()
         if away is not None:
             apart = np.abs((self._directions() - away + np.pi) % (2 * np.pi) - np.pi)
@@ -149,7 +152,7 @@ class _OutlineSearch:
         return votes
 
     def _strength(self) -> Plane:
-        """By how much more is dark than elsewhere, in each offset, in deviations; 0 where it is no shadow."""
+        """Excess of dark ground per displacement, standard deviations; 0 where no shadow fits."""
         share = self.hits / np.maximum(self.tried, 1e-6)
         fits = self.tried > _LEAST_M2 * self.metre**2
         fits &= share >= max(_SHARE, self.usual + _CONTRAST)
@@ -157,12 +160,12 @@ class _OutlineSearch:
         return np.asarray(np.where(fits, beyond, 0), np.float32)
 
     def _directions(self) -> Plane:
-        """Direction of each offset, radians from the right downwards."""
+        """Direction of each displacement, radians from the right downwards."""
         steps = np.arange(-self.reach, self.reach + 1, dtype=np.float32)
         return np.asarray(np.arctan2(steps[:, None], steps[None, :]), np.float32)
 
     def _is_part_of_dark_ground(self, row: int, col: int) -> bool:
-        """Whether it is only a part of ground that is darker as a whole."""
+        """Whether the match at a displacement is only a part of larger dark ground."""
         outline = np.asarray(self.shape > _OUTLINE, np.uint8)
         wide, narrow = (_RIM_M + _EDGE_M) * self.metre, _EDGE_M * self.metre
         rim = np.asarray(dilated(outline, wide) - dilated(outline, narrow), np.float32)
@@ -174,6 +177,6 @@ class _OutlineSearch:
 
 
 def _correlate(shape: Plane, ground: Plane, reach: int) -> Plane:
-    """Sum of ``ground`` under ``shape`` moved by (dx, dy), each from -reach to reach."""
+    """Sum of ``ground`` under ``shape`` displaced by (dx, dy), each from -reach to reach."""
     padded = cv2.copyMakeBorder(ground, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
     return np.asarray(cv2.matchTemplate(padded, shape, cv2.TM_CCORR), np.float32)

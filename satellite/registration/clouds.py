@@ -1,4 +1,4 @@
-"""Finds clouds in one of two looks at a place."""
+"""Finds clouds in one of two dates of a window."""
 
 from __future__ import annotations
 
@@ -22,38 +22,39 @@ from satellite.registration.morphology import (
     opened,
 )
 
-# Cloud: the darkest of red, green and blue in its core, grey levels, and how much brighter that is
-# than at the other date. Thinner parts follow from the core outwards.
+# Cloud core: the darkest of red, green and blue, grey levels, and its excess over the other date.
+# Thinner parts are grown from the core outwards.
 _CLOUD_LEVEL = 150.0
 _CLOUD_LIFT = 45.0
-# Difference of the bands of something white, in shares of its brightness.
+# Largest difference of the bands of a white surface, as a share of its brightness.
 _WHITE = 0.12
-# Standard deviation of its brightness within some metres: roofs with ridges, yards with cars have more.
+# Standard deviation of a cloud's brightness within some metres: ridged roofs and yards with cars
+# exceed it.
 _SMOOTH = 14.0
 SMOOTH_M = 8.0
-# Radius of the largest disc that must fit into a core, metres and coarser pixels.
+# Radius of the disc that must fit into a core, metres and coarse pixels.
 _CORE_M = 8.0
 _CORE_PX = 2.0
-# Width of a core's edge, metres and pixels: the step from its inside to its surroundings over the gradient
-# between. Clouds fade over ten metres and more, roofs end within two or three pixels. And the share of
-# a cloud's edge that may be sharper, where a roof shows through.
+# Least width of a core's edge, metres and pixels: the step across the edge over its gradient.
+# Clouds fade over ten metres and more, roofs end within two or three pixels. And the share of a
+# cloud's edge that may be sharper, where a roof shows through.
 _SOFT_M = 5.0
 _SOFT_PX = 3.5
 _SHARP = 0.8
-# The step of an edge is at least taken as so many grey levels: smaller ones drown in noise.
+# Least step across an edge, grey levels: smaller steps drown in noise.
 _LEAST_STEP = 20.0
-# How much finer than the rest a core's edge is looked at.
+# Factor by which edges are examined at finer resolution than the rest.
 _FINER = 2
-# How far around a core its fringe may reach, and what is still fringe: lift in grey levels, about a tenth of
-# what a cloud lifts the ground.
+# Reach of a cloud's fringe around its core, and the least lift of the fringe in grey levels: about
+# a tenth of the lift of a cloud.
 _FRINGE_M = 40.0
 _FRINGE_LIFT = 16.0
-#: What is added around clouds and shadows, metres.
+#: Width by which clouds and shadows are grown, metres.
 AROUND_M = 3.0
 
 
 def cloud_core(view: DateView, other: DateView, held: Mask) -> Mask:
-    """What is as bright, white, smooth and large as a cloud, has soft edges, and is there once."""
+    """Finds cores: bright, white, smooth, large, with soft edges, present at one date only."""
     white = view.tint < _WHITE * view.most
     bright = (view.least > _CLOUD_LEVEL) & (view.least - other.least > _CLOUD_LIFT)
     like = (white & bright & (held > 0)).astype(np.uint8)
@@ -67,7 +68,7 @@ def cloud_core(view: DateView, other: DateView, held: Mask) -> Mask:
 
 
 def cloud_around(view: DateView, other: DateView, core: Mask) -> Mask:
-    """A cloud from its core outwards: the fringe lifts the ground, and pales it."""
+    """Grows clouds from their cores: the fringe brightens the ground and makes it paler."""
     near = odd_square(SMOOTH_M * view.metre)
     lift = np.asarray(cv2.blur(view.least - other.least, near), np.float32)
     fringe = (lift > _FRINGE_LIFT) & (cv2.blur(view.tint, near) < 2 * _WHITE * view.most)
@@ -76,9 +77,9 @@ def cloud_around(view: DateView, other: DateView, core: Mask) -> Mask:
 
 
 def _grown_into_fringe(core: Mask, lift: Plane, fringe: NDArray[np.bool_], reach: float) -> Mask:
-    """A core and what fades around it: from pixel to pixel outwards, the lift gets no stronger.
+    """Grows a core outwards from pixel to pixel, for as long as the lift does not increase.
 
-    A new roof beside a cloud lifts the ground, too, but does not fade.
+    A new roof beside a cloud has a lift, too, but does not fade.
     """
     level = np.where(core > 0, np.float32(255), np.float32(0))  # 0: not reached
     step = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
@@ -91,7 +92,7 @@ def _grown_into_fringe(core: Mask, lift: Plane, fringe: NDArray[np.bool_], reach
 
 
 def _soft_edged(core: Mask, view: DateView) -> Mask:
-    """Those blobs of a mask of which most of the edge is soft."""
+    """The blobs of a mask most of whose edge is soft."""
     light, metre = view.finer(_FINER)
     width = max(_SOFT_M * metre, _SOFT_PX)
     down, across = light.shape[0] / core.shape[0], light.shape[1] / core.shape[1]
@@ -115,21 +116,21 @@ def _soft_edged(core: Mask, view: DateView) -> Mask:
 
 
 def _has_soft_edge(light: Plane, marked: NDArray[np.generic], width: float) -> bool:
-    """Whether the edge of a blob is wider than a width in pixels.
+    """Whether the edge of a blob is wider than ``width``.
 
     Args:
-        light: What is around it.
-        marked: 2 in the blob, 1 in others, 0 elsewhere.
-        width: The width.
+        light: Brightness of the blob and its surroundings.
+        marked: 2 in the blob, 1 in other blobs, 0 elsewhere.
+        width: Least width of a soft edge, pixels.
     """
-    blob = filled(np.asarray(marked == 2, np.uint8))  # a hole only shows what was white before
+    blob = filled(np.asarray(marked == 2, np.uint8))  # holes are ground that was white before
     away = cv2.distanceTransform(1 - blob, cv2.DIST_L2, 3)
     outside = (away > width) & (away <= 2 * width) & (marked == 0)
     step = float(light[blob > 0].mean()) - float(light[outside].mean()) if outside.any() else 0.0
     steep = (_gradient(light) * width > max(step, _LEAST_STEP)) & (away <= 2 * width)
     edge = (blob > 0) & ~(eroded(blob, 1.0) > 0)
     sharp = dilated(steep.astype(np.uint8), width)[edge]
-    return not sharp.size or bool(sharp.mean() < _SHARP)  # no edge in sight: nothing but cloud
+    return not sharp.size or bool(sharp.mean() < _SHARP)  # no edge in the window: all cloud
 
 
 def _gradient(light: Plane) -> Plane:

@@ -1,10 +1,9 @@
-"""The shift between two small windows of the same ground, to a fraction of a pixel.
+"""Measures the sub-pixel shift between two small windows of the same ground.
 
-Windows are correlated by their gradients, which differences of light, gain and season leave as they
-are, and in which what was built between the dates agrees with nothing and so adds noise, not bias
-(orientation correlation: Fitch et al. 2002, BMVC; Tzimiropoulos et al. 2010, IEEE Trans. PAMI 32).
-The peak is found between pixels by evaluating the inverse transform there (Guizar-Sicairos et al.
-2008, Optics Letters 33).
+Windows are correlated by their gradients, which are invariant to light, gain and season; changed
+ground correlates with nothing and so adds noise, not bias (orientation correlation: Fitch et al.
+2002, BMVC; Tzimiropoulos et al. 2010, IEEE Trans. PAMI 32). The peak is located between pixels by
+evaluating the inverse transform there (Guizar-Sicairos et al. 2008, Optics Letters 33).
 """
 
 from __future__ import annotations
@@ -22,29 +21,29 @@ Gradients = NDArray[np.complex64]
 Spectrum = NDArray[np.complex64]
 Surface = NDArray[np.float32]
 
-# Small gradients are noise: they count in proportion, larger ones by their direction alone. The bound
-# is in means of the window's own gradients, so that gain does not matter; and at least so many grey
-# levels per pixel.
+# Small gradients are noise and count in proportion to their length, larger ones by direction alone.
+# The bound is in means of the window's own gradients, so that gain does not matter; and at least so
+# many grey levels per pixel.
 _SOFT = 0.7
 _LEAST_SOFT = 0.05
-# How far the spectrum is whitened, 0 (a broad peak) to 1 (phase correlation: noise counts as much as
-# structure). Between 0.5 and 0.8 most chips are found on the tiles that were tried.
+# Whitening of the spectrum, 0 (a broad peak) to 1 (phase correlation: noise counts as much as
+# structure). Between 0.5 and 0.8 most chips have a clear peak, on the tiles tried.
 _WHITENED = 0.5
-# Pixels within which gradients beside nodata see its edge.
+# Distance in pixels within which gradients are affected by the edge of nodata.
 _EDGE_PX = 7
-# The sub-pixel search: offsets around the highest pixel.
+# Sub-pixel search: offsets around the highest whole-pixel shift.
 _FINE = np.arange(-20, 21) / 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Where two windows agree best.
+    """The best match of two windows.
 
     Attributes:
-        dx: Shift along x: what the first shows at x, the second shows at x + dx; pixels.
-        dy: The same along y.
-        height: Correlation there, in standard deviations of all shifts that were looked at. On
-            different ground, the highest of 841 shifts reaches 4.2 once in a hundred times.
+        dx: Shift along x, pixels: the second window shows at x + dx what the first shows at x.
+        dy: Shift along y, pixels.
+        height: Correlation at the peak, in standard deviations of all searched shifts. On different
+            ground the highest of 841 shifts reaches 4.2 once in a hundred times.
     """
 
     dx: float
@@ -53,7 +52,7 @@ class Peak:
 
 
 def texture(grey: Grey, valid: NDArray[np.bool_]) -> float:
-    """Root mean square gradient of a window ``(h, w)`` where it holds data, grey levels per pixel."""
+    """Root mean square gradient of a window's valid pixels ``(h, w)``, grey levels per pixel."""
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.0).astype(np.float32)
     down, across = np.diff(smooth, axis=0)[:, 1:], np.diff(smooth, axis=1)[1:]
     squares = down * down + across * across
@@ -64,10 +63,10 @@ def texture(grey: Grey, valid: NDArray[np.bool_]) -> float:
 
 
 def weighted_centre(valid: Grey) -> tuple[float, float]:
-    """X and y, in pixels, of the middle of what a correlation of a window looks at.
+    """Centre (x, y) of a window, weighted as in its correlation, pixels.
 
     Args:
-        valid: 1 where the window holds data, 0 elsewhere.
+        valid: 1 where the window is valid, 0 elsewhere.
     """
     weights = _window_function(*valid.shape) * valid
     total = max(float(weights.sum()), 1e-9)
@@ -83,9 +82,9 @@ def correlate(
 
     Args:
         before: Grey levels ``(h, w)``.
-        after: The same of the other window.
-        before_valid: 1 where ``before`` holds data, 0 elsewhere; ``None`` if all of it does.
-        after_valid: The same for ``after``.
+        after: Grey levels of the other window.
+        before_valid: 1 where ``before`` is valid, 0 elsewhere; ``None`` if all of it is.
+        after_valid: 1 where ``after`` is valid, 0 elsewhere; ``None`` if all of it is.
     """
     first, second = _gradients(before, before_valid), _gradients(after, after_valid)
     spectrum = np.conj(scipy.fft.fft2(first)) * scipy.fft.fft2(second)
@@ -96,7 +95,7 @@ def surface(spectrum: Spectrum, reach: int) -> Surface:
     """Correlation at whole shifts of up to ``reach`` pixels.
 
     Returns:
-        ``(2 reach + 1, 2 reach + 1)``, no shift in the middle; mean 0 and standard deviation 1.
+        ``(2 reach + 1, 2 reach + 1)``, zero shift in the middle; mean 0, standard deviation 1.
     """
     full = scipy.fft.ifft2(spectrum).real
     wrapped = np.arange(-reach, reach + 1)
@@ -106,12 +105,12 @@ def surface(spectrum: Spectrum, reach: int) -> Surface:
 
 
 def find_peak(spectrum: Spectrum, reach: int, within: int | None = None) -> Peak:
-    """The shift at which two windows agree best.
+    """Finds the shift at which two windows match best.
 
     Args:
-        spectrum: Their cross power spectrum.
-        reach: Shifts looked at, to judge the height by, pixels.
-        within: Shifts among which the best is looked for; ``None``: all of them.
+        spectrum: Cross power spectrum of the windows.
+        reach: Largest shift, pixels, of the correlations against which the height is measured.
+        within: Largest shift that is accepted, pixels; ``None``: ``reach``.
     """
     around = surface(spectrum, reach)
     middle = reach if within is None else within
@@ -122,7 +121,7 @@ def find_peak(spectrum: Spectrum, reach: int, within: int | None = None) -> Peak
 
 
 def _gradients(grey: Grey, valid: Grey | None) -> Gradients:
-    """Gradients as complex numbers of length 1 at most, fading out to the window's edge."""
+    """Gradients as complex numbers of length 1 at most, tapered towards the window's edge."""
     smooth = cv2.GaussianBlur(grey.astype(np.float32), (5, 5), 1.0)
     across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
     down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
@@ -137,7 +136,7 @@ def _gradients(grey: Grey, valid: Grey | None) -> Gradients:
 
 
 def _subpixel_shift(spectrum: Spectrum, dx: int, dy: int) -> tuple[float, float]:
-    """The best shift around a whole one: the inverse transform there, as two products of matrices."""
+    """The best shift near a whole one: the inverse transform as two matrix products."""
     height, width = spectrum.shape
     down = _fourier_rows(height) * np.exp(2j * np.pi * dy * scipy.fft.fftfreq(height))
     across = _fourier_rows(width) * np.exp(2j * np.pi * dx * scipy.fft.fftfreq(width))

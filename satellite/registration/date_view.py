@@ -1,4 +1,4 @@
-"""One date of a window, as the masks look at it."""
+"""One date of a window, as the masks use it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from satellite.registration.normalise import Gains
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DateView:
-    """One date of a window, coarser.
+    """One date of a window at the masks' resolution.
 
     Attributes:
-        raw: float32 ``(h, w, 3 or 4)``, in its own light.
-        bands: The same in the other date's light.
+        raw: float32 ``(h, w, 3 or 4)``, in the date's own radiometry.
+        bands: float32 ``(h, w, 3 or 4)``, in the other date's radiometry.
         light: Mean of red, green and blue.
-        least: The darkest of them.
-        most: The brightest of them.
-        tint: Their difference, in the light in which it is smaller: what is so bright that it is cut
-            off at white is white in its own light only.
-        metre: Pixels in a metre.
-        picture: The picture itself.
+        least: The darkest of red, green and blue.
+        most: The brightest of red, green and blue.
+        tint: Difference of ``most`` and ``least``, the smaller of both radiometries: saturated
+            pixels are white in the date's own radiometry only.
+        metre: Pixels per metre.
+        picture: The picture at full resolution.
     """
 
     raw: Plane
@@ -41,13 +41,13 @@ class DateView:
     def of(
         cls, picture: Picture, size: tuple[int, int], metre: float, gains: Gains | None
     ) -> DateView:
-        """The look of a picture.
+        """Makes the view of a picture.
 
         Args:
-            picture: In its own light.
-            size: Width and height of the look.
-            metre: Its pixels in a metre.
-            gains: What brings the picture to the other date's light.
+            picture: The picture in its own radiometry.
+            size: Width and height of the view.
+            metre: Pixels of the view per metre.
+            gains: Gains that match the picture to the other date's radiometry.
         """
         small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
         raw = small.astype(np.float32)
@@ -61,7 +61,7 @@ class DateView:
         return cls(raw, bands, _light(bands), least, most, tint, metre, picture)
 
     def finer(self, factor: int) -> tuple[Plane, float]:
-        """Its light on pixels so many times finer, as far as the picture has them, and their metre."""
+        """``light`` up to ``factor`` times finer, as the picture allows; its pixels per metre."""
         height, width = self.light.shape
         wide = min(factor * width, self.picture.shape[1])
         high = min(factor * height, self.picture.shape[0])

@@ -1,22 +1,24 @@
-"""Where two images cannot be compared: nodata, cloud, its shadow, haze, snow and water.
+"""Masks of pixels that cannot be compared: nodata, cloud, cloud shadow, haze, snow and water.
 
-The rules know 8-bit red, green and blue, near infrared at best, and the other date: no thermal or
-cirrus band, on which the masks of large missions rest. What they use instead:
+The masks are derived from 8-bit red, green, blue, optional near infrared, and the other date,
+without the thermal and cirrus bands of large missions:
 
-* A **cloud** is white, lifts even the darkest of its surroundings (the dark channel: He, Sun and Tang
-  2011, IEEE Trans. PAMI 33), is smooth, has soft edges, and the other date lacks it. Roofs, yards
-  and sand have sharp edges or colour.
-* Its **shadow** has the cloud's shape, lies off it in the same direction as the shadows of all clouds in
-  sight, and is darker than the other date (after Zhu and Woodcock 2012, Remote Sensing of Environment 118).
-* **Haze** is a veil: the ground of the other date is seen through it, paler and brighter.
-* **Snow** is bright, bluish-white, in one image only, and much of what is in sight.
+* A **cloud** is white, lifts even the darkest of its surroundings (the dark channel: He, Sun and
+Tang
+  2011, IEEE Trans. PAMI 33), is smooth, has soft edges, and is missing at the other date. Roofs,
+  yards and sand have sharp edges or colour.
+* A **cloud shadow** has the cloud's shape, is displaced in the same direction as all shadows in the
+  scene, and is darker than the other date (after Zhu and Woodcock 2012, Remote Sensing of
+  Environment 118).
+* **Haze** is a veil through which the other date's ground is seen, paler and brighter.
+* **Snow** is bright, bluish-white, present in one image only, and covers much of the window.
 * **Water** is smooth and dark at both dates, with little near infrared, or blue without that band.
 
-Limits, known. Not told: a cloud over white ground; clouds at both dates in one place; clouds smaller than
-about 30 m, and some of 40 m; shadows whose cloud is out of the window; a thin veil over ground that changed
-altogether; snow in patches; turbid water without near infrared. Told wrongly: white yards of 50 m
-and more on images of 2 m, whose edges are no sharper than a small cloud's; pale bare fields on images of 5 m
-and more; and dark fields as the shadows of these.
+Known limits. Missed: a cloud over white ground; clouds at both dates in one place; clouds smaller
+than about 30 m, and some of 40 m; shadows whose cloud is outside of the window; a thin veil over
+ground that changed altogether; patches of snow; turbid water without near infrared. False: white
+yards of 50 m and more on images of 2 m, whose edges are no sharper than a small cloud's; pale bare
+fields on images of 5 m and more; and dark fields as the shadows of these.
 """
 
 from __future__ import annotations
@@ -47,19 +49,20 @@ from satellite.registration.morphology import (
 )
 from satellite.registration.normalise import Gains, Sample
 
-#: Directions in which clouds cast shadows at the earlier and the later date, radians; ``None``: not known.
+#: Directions in which clouds cast shadows at the earlier and the later date, radians; ``None``:
+#: unknown.
 ShadowDirections = tuple[float | None, float | None]
 UNKNOWN: ShadowDirections = (None, None)
 
-# What should be read around a window for its masks to be those of a larger one, metres: half a cloud,
-# enough to see its soft edge.
+# Margin around a window that makes its masks agree with those of a larger window, metres: half a
+# cloud, enough to see its soft edge.
 MARGIN_M = 60.0
-# Masks are worked out on pixels so many times coarser, but not coarser than so many metres.
+# Masks are computed at pixels coarser by this factor, up to this size in metres.
 _COARSER = 4
 _COARSEST_M = 4.5
 
-# Haze: window in which the two images are compared, contrast left, correlation of the two, lift of the
-# dark channel, and the least radius of a veil.
+# Haze: window of comparison, largest remaining contrast, least correlation of the two dates, lift
+# of the dark channel and its window, and the least radius of a veil.
 _HAZE_M = 40.0
 _HAZE_CONTRAST = 0.8
 _HAZE_CORRELATION = 0.6
@@ -67,16 +70,16 @@ _HAZE_LIFT = 25.0
 _DARK_M = 10.0
 _HAZE_CORE_M = 40.0
 
-# Snow: darkest of the bands, lead of blue over red, how much brighter than at the other date, and
-# the least share of a window and area that it covers.
+# Snow: least value of the darkest band, excess of blue over red, lift over the other date, and the
+# least share of a window and area that snow covers.
 _SNOW_LEVEL = 185.0
 _SNOW_BLUE = -4.0
 _SNOW_LIFT = 50.0
 _SNOW_SHARE = 0.2
 _SNOW_M2 = 10_000.0
 
-# Water: brightness, standard deviation and the side of the squares in which it is taken, lead of blue or
-# green over red, near infrared, and the radius of the largest disc that must fit into it.
+# Water: largest brightness; largest standard deviation and the side of its squares; excess of blue
+# or green over red; largest near infrared; and the radius of the disc that must fit into the water.
 _WATER_LEVEL = 110.0
 _WATER_SMOOTH = 5.0
 _SMOOTH_M = 8.0
@@ -95,19 +98,19 @@ def quality_of(
     gains: Gains | None = None,
     away: ShadowDirections = UNKNOWN,
 ) -> Picture:
-    """Tells where a window cannot be compared, and why.
+    """Finds where a window cannot be compared, and why.
 
     Args:
         before: uint8 ``(height, width, 3 or 4)``: red, green, blue, near infrared where known.
-        after: The same of the later date, in its own light.
-        valid_before: Which pixels of ``before`` hold data.
-        valid_after: Which pixels of ``after`` hold data.
+        after: The later date in its own radiometry, in the same form.
+        valid_before: Valid mask of ``before``.
+        valid_after: Valid mask of ``after``.
         resolution_m: Side of a pixel on the ground, metres.
-        gains: What brings ``after`` to the light of ``before``, where they differ.
-        away: Where clouds cast their shadows at either date, see :func:`shadow_directions`.
+        gains: Gains that match ``after`` to ``before``, where their radiometry differs.
+        away: Directions of cloud shadows at both dates, see :func:`shadow_directions`.
 
     Returns:
-        uint8 ``(height, width)`` of :class:`~satellite.views.Quality`.
+        uint8 ``(height, width)`` of :class:`~satellite.imagery.views.Quality`.
     """
     height, width = valid_before.shape
     valid = valid_before & valid_after
@@ -125,16 +128,16 @@ def quality_of(
 def shadow_directions(
     samples: Iterable[Sample], resolution_m: float, gains: Gains | None
 ) -> ShadowDirections:
-    """Where clouds cast their shadows, which is the same all over an image.
+    """Estimates the directions in which clouds cast shadows, which are the same all over an image.
 
     Args:
-        samples: Windows of the two dates, some hundred metres wide, and where they hold data.
-        resolution_m: Side of their pixels on the ground, metres.
-        gains: What brings the later date to the light of the earlier one, where they differ.
+        samples: Windows of the two dates, some hundred metres wide, and their valid masks.
+        resolution_m: Side of a pixel on the ground, metres.
+        gains: Gains that match the later date to the earlier one, where their radiometry differs.
 
     Returns:
-        Directions at the earlier and the later date, radians from the right downwards; ``None`` where no
-        cloud casts a shadow in sight.
+        Directions at the earlier and the later date, radians from the right downwards; ``None``
+        where no cloud shadow is found.
     """
     votes = np.zeros((2, DIRECTIONS), np.float32)
     for before, after, valid in samples:
@@ -154,7 +157,7 @@ def _date_views(
     resolution_m: float,
     gains: Gains | None,
 ) -> tuple[DateView, DateView, Mask]:
-    """Both dates, coarser, and where they hold data."""
+    """Both dates at the masks' resolution, and their common valid mask."""
     height, width = valid.shape
     factor = int(np.clip(_COARSEST_M / resolution_m, 1, _COARSER))
     size = (max(1, width // factor), max(1, height // factor))
@@ -168,7 +171,7 @@ def _date_views(
 
 
 def _classify(first: DateView, second: DateView, held: Mask, away: ShadowDirections) -> Mask:
-    """Quality at the coarser resolution."""
+    """The quality layer at the masks' resolution."""
     quality = np.zeros(held.shape, np.uint8)
     quality[_water(first, second) > 0] = Quality.WATER
     clear = held
@@ -188,7 +191,7 @@ def _classify(first: DateView, second: DateView, held: Mask, away: ShadowDirecti
 
 
 def _haze(view: DateView, other: DateView, held: Mask) -> Mask:
-    """A veil: the other date's ground seen through, paler, and its darkest places brighter."""
+    """Finds haze: the other date's ground, seen paler and with its darkest places brighter."""
     radius = max(1, round(_DARK_M * view.metre / 2))
     element = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * radius + 1, 2 * radius + 1))
     lift = cv2.erode(view.least, element) - cv2.erode(other.least, element)

@@ -1,14 +1,14 @@
-"""Brings the later image to the light of the earlier one: a gain and a bias for each band.
+"""Matches the radiometry of the later image to the earlier one: a gain and a bias for each band.
 
-Pixels that did not change between the dates lie on a straight line from one image to the other, in
-all bands at once; pixels that did lie anywhere. The line that most pixels agree on (RANSAC) picks
-the pseudo-invariant ones even where half of the land changed, which iterations from the plain
-regression would not; an orthogonal regression on those, reweighted by how well each pixel fits all
+Pixels that did not change between the dates lie on a straight line from one image to the other in
+all bands at once; changed pixels lie anywhere. RANSAC finds the line with most support, and with it
+the pseudo-invariant pixels, even where half of the land changed, where iterations from the plain
+regression would fail. An orthogonal regression on them, reweighted by how well each pixel fits all
 bands, gives the line (after the iteratively reweighted MAD of Nielsen 2007, IEEE Trans. Image
 Processing 16, and Canty and Nielsen 2008, Remote Sensing of Environment 112).
 
-Between seasons no line may fit. Then the middle and the spread of each band are matched, which is right
-as far as the two images show much the same kinds of ground, and in any case takes out the differences of
+Between seasons no line may fit. Then mean and standard deviation of each band are matched, which is
+right as far as the two images show similar kinds of ground, and at least removes the difference of
 two sensors.
 """
 
@@ -30,54 +30,57 @@ from satellite.imagery.views import Picture
 Array = NDArray[np.float64]
 Sample = tuple[Picture, Picture, NDArray[np.bool_]]
 
-# How much coarser samples are looked at: averages out noise and what misses by half a pixel.
+# Factor by which samples are reduced: averages out noise and shifts of half a pixel.
 _COARSER = 4
-# Grey levels at which an 8-bit image may have been cut off, and no longer tells.
+# Grey levels beyond which an 8-bit pixel may be saturated and is not used.
 _DARKEST, _BRIGHTEST = 2, 253
-# Pixels that are regressed at most; more do not make the line any better known.
+# Most pixels in the regression; more do not make the line more precise.
 _MOST_PIXELS = 60_000
-# Pixels by which trial lines are judged, and number of trials.
+# Number of pixels by which RANSAC's lines are scored, and number of lines.
 _JUDGES = 4_000
 _TRIALS = 1_500
 _AT_ONCE = 50
-# Distance of two pixels through which a line is laid, grey levels in each band: closer ones fix no slope.
+# Least distance of two pixels that define a line, grey levels in each band: closer ones fix no
+# slope.
 _APART = 20.0
 # Distance from a line, in grey levels and in every band, within which a pixel agrees with it.
 _AGREES = 6.0
-# Standard deviation below which the fit of the unchanged pixels is never thought to be, grey levels:
-# rounding, compression.
+# Lower bound of the residuals' standard deviation, grey levels: rounding and compression.
 _LEAST_SIGMA = 1.5
 _BIWEIGHT = 3.5
 _REWEIGHTS = 12
 _MAD_TO_SIGMA = 1.4826
-# Sane ranges: stronger differences are another kind of image, not another light.
+# Accepted ranges of gain and bias: stronger differences mean another kind of image, not other
+# light.
 _GAINS = (0.4, 2.5)
 _BIASES = (-100.0, 100.0)
-# Evidence: pixels, their share of all, their spread in grey levels, and correlation in every band.
+# Least evidence: pixels, their share of all, standard deviation in grey levels, correlation per
+# band.
 _LEAST_PIXELS = 400
 _LEAST_SHARE = 0.15
 _LEAST_SPREAD = 5.0
 _LEAST_CORRELATION = 0.85
-# Quantiles within which the middle and the spread are taken: clouds and shadows lie beyond.
+# Quantiles to which values are clipped for mean and standard deviation: clouds and shadows lie
+# beyond.
 _BULK = (0.05, 0.95)
 
 
 class Basis(StrEnum):
-    """What gains rest on."""
+    """The evidence for gains."""
 
     UNCHANGED = "unchanged"  # pixels that did not change
-    SPREAD = "spread"  # middle and spread of all pixels, since there are too few of those
-    NONE = "none"  # too little to tell: the image is left as it is
+    SPREAD = "spread"  # mean and standard deviation of all pixels, without enough unchanged ones
+    NONE = "none"  # too little evidence: the image is left unchanged
 
 
 @dataclass(frozen=True)
 class Gains:
-    """What brings the later image to the light of the earlier one.
+    """Gain and bias that match the later image to the earlier one.
 
     Attributes:
         gain: Factor of each band.
-        bias: What is added to each band after that, grey levels.
-        basis: What they rest on.
+        bias: Offset of each band after the factor, grey levels.
+        basis: The evidence for them.
         share: Share of the sampled pixels that are taken as unchanged.
     """
 
@@ -88,20 +91,20 @@ class Gains:
 
     @classmethod
     def none(cls, bands: int) -> Gains:
-        """Leaves an image of so many bands as it is."""
+        """Gains that leave an image with so many bands unchanged."""
         return cls((1.0,) * bands, (0.0,) * bands)
 
     @property
     def changes(self) -> bool:
-        """Whether any grey level becomes another."""
+        """Whether the gains change any grey level."""
         return bool((self._table != np.arange(256, dtype=np.uint8)[None, :, None]).any())
 
     def apply(self, picture: Picture) -> Picture:
-        """The picture ``(height, width, bands)`` in the light of the earlier image."""
+        """The picture ``(height, width, bands)`` in the radiometry of the earlier image."""
         return np.asarray(cv2.LUT(picture, self._table)) if self.changes else picture
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; :meth:`from_dict` brings it back."""
+        """The gains as JSON types; the inverse of :meth:`from_dict`."""
         return {
             "gain": list(self.gain),
             "bias": list(self.bias),
@@ -114,7 +117,7 @@ class Gains:
         """The gains that :meth:`to_dict` stored.
 
         Raises:
-            SatelliteError: They are not what :meth:`to_dict` gives.
+            SatelliteError: The stored values are not in the form of :meth:`to_dict`.
         """
         try:
             gain, bias = (tuple(map(float, stored[name])) for name in ("gain", "bias"))
@@ -122,12 +125,12 @@ class Gains:
         except (KeyError, TypeError, ValueError) as error:
             raise SatelliteError(f"stored gains cannot be read: {error!r}") from error
         if len(gain) != len(bias) or not gain:
-            raise SatelliteError("stored gains have not as many gains as biases")
+            raise SatelliteError("stored gains: the numbers of gains and biases differ")
         return cls(gain, bias, basis, share)
 
     @cached_property
     def _table(self) -> Picture:
-        """uint8 (1, 256, bands) what each grey level becomes."""
+        """uint8 (1, 256, bands): the new value of each grey level."""
         levels = np.arange(256.0)[:, None] * self.gain + self.bias
         return np.clip(np.rint(levels), 0, 255).astype(np.uint8)[None]
 
@@ -136,12 +139,12 @@ def estimate_gains(samples: Iterable[Sample], bands: int) -> Gains:
     """Estimates gains from aligned windows of two images.
 
     Args:
-        samples: Pictures uint8 ``(height, width, bands)`` of both dates, the earlier first, and which
-            pixels can be compared, bool ``(height, width)``. They are taken in one by one.
-        bands: Bands of the pictures.
+        samples: Pictures uint8 ``(height, width, bands)`` of both dates, the earlier first, and the
+            mask ``(height, width)`` of comparable pixels. Samples are processed one by one.
+        bands: Number of bands of the pictures.
 
     Returns:
-        The gains; those of :meth:`Gains.none` where there is too little to tell.
+        The gains; those of :meth:`Gains.none` where there is too little evidence.
     """
     parts = [_block_means(*sample) for sample in samples]
     before, after = (
@@ -159,16 +162,16 @@ def estimate_gains(samples: Iterable[Sample], bands: int) -> Gains:
 
 
 def _block_means(before: Picture, after: Picture, usable: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Means of blocks of pixels, (n, bands) of both dates, where all of a block is usable."""
+    """Means of blocks, (n, bands) of both dates, where all pixels of a block are usable."""
     height, width = (length // _COARSER * _COARSER for length in usable.shape)
     if not height or not width:
         return np.empty((0, before.shape[2])), np.empty((0, after.shape[2]))
-    told = usable[:height, :width].copy()
+    unsaturated = usable[:height, :width].copy()
     for picture in (before, after):
         cut = picture[:height, :width]
-        told &= (cut.min(axis=2) >= _DARKEST) & (cut.max(axis=2) <= _BRIGHTEST)
+        unsaturated &= (cut.min(axis=2) >= _DARKEST) & (cut.max(axis=2) <= _BRIGHTEST)
     size = (width // _COARSER, height // _COARSER)
-    whole = cv2.resize(told.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.999
+    whole = cv2.resize(unsaturated.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.999
     means = [
         cv2.resize(picture[:height, :width].astype(np.float32), size, interpolation=cv2.INTER_AREA)
         for picture in (before, after)
@@ -198,7 +201,7 @@ def _consensus(before: Array, after: Array, rng: np.random.Generator) -> tuple[A
 
 
 def _agreeing(before: Array, after: Array, gains: Array, biases: Array) -> NDArray[np.int64]:
-    """How many pixels agree with each of some lines (lines, bands)."""
+    """Number of pixels that agree with each line; gains and biases are (lines, bands)."""
     worst = np.zeros((len(gains), len(before)))
     for band in range(before.shape[1]):
         off = before[None, :, band] - gains[:, band, None] * after[None, :, band]
@@ -217,7 +220,7 @@ def _sane(gains: Array, biases: Array) -> NDArray[np.bool_]:
 
 
 def _refine(before: Array, after: Array, gain: Array, bias: Array) -> Gains | None:
-    """Orthogonal regression on what fits, from a first line; ``None`` if that is too little."""
+    """Reweighted orthogonal regression from a first line; ``None`` with too little evidence."""
     sigma = _AGREES / _BIWEIGHT * 2
     for _ in range(_REWEIGHTS):
         off = (before - gain * after - bias) / np.sqrt((1 + gain**2) / 2)
@@ -229,17 +232,17 @@ def _refine(before: Array, after: Array, gain: Array, bias: Array) -> Gains | No
         near = np.abs(off)[worst < _BIWEIGHT * sigma]
         sigma = min(sigma, max(_LEAST_SIGMA, _MAD_TO_SIGMA * float(np.median(near))))
     share = float(weights.sum() / len(weights))
-    told = (
+    sufficient = (
         share >= _LEAST_SHARE
         and spread.min() >= _LEAST_SPREAD
         and correlation.min() >= _LEAST_CORRELATION
         and _sane(gain, bias).all()
     )
-    return _gains(gain, bias, Basis.UNCHANGED, share) if told else None
+    return _gains(gain, bias, Basis.UNCHANGED, share) if sufficient else None
 
 
 def _match_moments(before: Array, after: Array) -> Gains:
-    """Gains that match the middle and the spread of each band."""
+    """Gains that match mean and standard deviation of each band."""
     (mean_b, spread_b), (mean_a, spread_a) = _clipped_moments(before), _clipped_moments(after)
     if min(spread_b.min(), spread_a.min()) < _LEAST_SPREAD:
         return Gains.none(before.shape[1])
@@ -249,7 +252,7 @@ def _match_moments(before: Array, after: Array) -> Gains:
 
 
 def _clipped_moments(values: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation of each band, of values pulled in to their bulk."""
+    """Mean and standard deviation of each band, of values clipped to the quantiles ``_BULK``."""
     pulled = np.clip(values, *np.quantile(values, _BULK, axis=0))
     return pulled.mean(axis=0), pulled.std(axis=0)
 
@@ -260,7 +263,7 @@ def _gains(gain: Array, bias: Array, basis: Basis, share: float) -> Gains:
 
 
 def _regress(before: Array, after: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
-    """Weighted orthogonal regression of each band: gain, bias, spread of ``before``, correlation."""
+    """Weighted orthogonal regression per band: gain, bias, deviation of ``before``, correlation."""
     total = weights.sum()
     mean_b, mean_a = weights @ before / total, weights @ after / total
     b, a = before - mean_b, after - mean_a

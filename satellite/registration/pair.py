@@ -1,4 +1,4 @@
-"""Two images of the same ground, made comparable: one grid, aligned, in one light, masked."""
+"""Two images made comparable: on one grid, aligned, in the same radiometry, masked."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ from satellite.registration.shift import ShiftField
 
 Valid = NDArray[np.bool_]
 
-# Shifts smaller than this are not resampled: no detector notices, and bilinear pixels are blurred.
+# Smaller shifts are not resampled: no detector is affected, and interpolation blurs pixels.
 _NO_SHIFT_PX = 0.05
-# Spread of the shift within a window up to which it is taken as one shift: its middle is right to
-# half of it.
+# Range of the shift within a window up to which one shift is used: its middle errs by half at most.
 _ONE_SHIFT_PX = 0.1
-# Pixels around what is read, for the interpolation.
+# Margin in pixels for the interpolation.
 _RIM_PX = 2
-# Rows that are interpolated at once: what tells where they lie stays in the processor's cache.
+# Rows that are interpolated together: their position maps stay in the processor's cache.
 _STRIP_PX = 128
-# Windows from which the gains are estimated, and their side: 4 million pixels of a scene of any size.
+# Number and side of the windows from which gains are estimated: 4 million pixels of any scene.
 _SAMPLES = 64
 _SAMPLE_PX = 256
-# Those in which clouds and their shadows are looked for: they lie some hundred metres apart.
+# Number and side of the windows for cloud shadows, which lie some hundred metres from their clouds.
 _SKIES = 16
 _SKY_PX = 1024
-# Share of the preparation's time that the alignment takes.
+# Share of the preparation's time that the alignment takes, for the progress.
 _ALIGN_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is estimated once for a pair of images.
+    """Estimates that are made once per pair of images.
 
     Attributes:
         before: Fingerprint of the earlier image.
         after: Fingerprint of the later image.
         size: Width and height of the grid.
-        shift: Where the later image shows each pixel; ``None``: as it is georeferenced.
-        gains: What brings the later image to the light of the earlier one.
+        shift: Shift of the later image against the earlier one; ``None``: as georeferenced.
+        gains: Gains that match the later image to the earlier one.
+        away: Directions of cloud shadows in both images.
         away: Where clouds cast their shadows in either image.
     """
 
@@ -65,7 +65,7 @@ class Preparation:
     away: ShadowDirections = UNKNOWN
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; :meth:`from_dict` brings it back."""
+        """The preparation as JSON types; the inverse of :meth:`from_dict`."""
         return {
             "before": self.before,
             "after": self.after,
@@ -80,7 +80,7 @@ class Preparation:
         """The preparation that :meth:`to_dict` stored.
 
         Raises:
-            SatelliteError: It is not what :meth:`to_dict` gives.
+            SatelliteError: The stored values are not in the form of :meth:`to_dict`.
         """
         try:
             width, height = map(int, stored["size"])
@@ -103,15 +103,15 @@ class Pair:
     Args:
         before: The earlier image.
         after: The later image.
-        resolution_m: Side of the grid's pixels; ``None``: the coarser of the two images.
-        align: Estimate and take out local shifts.
-        normalise: Estimate and take out the difference of light.
-        masks: Tell cloud, shadow, haze, snow and water; nodata always is told.
+        resolution_m: Side of a grid pixel, metres; ``None``: the coarser of the two images.
+        align: Whether local shifts are estimated and removed.
+        normalise: Whether the difference in radiometry is estimated and removed.
+        masks: Whether cloud, shadow, haze, snow and water are masked; nodata always is.
 
     Attributes:
         before: The earlier image.
         after: The later image.
-        grid: What both are read on.
+        grid: The grid on which both are read.
         bands: 4 where both have near infrared, else 3.
     """
 
@@ -134,10 +134,10 @@ class Pair:
         self._preparing = Lock()
 
     def prepare(self, progress: Callable[[float], None] | None = None) -> Preparation:
-        """Estimates shifts and gains, once; :meth:`read` does it where it was not done.
+        """Estimates shifts, gains and shadow directions, once; :meth:`read` calls it if needed.
 
         Args:
-            progress: Called with the share that is done, 0 to 1.
+            progress: Called with the finished share, 0 to 1.
 
         Raises:
             SatelliteError: The images do not show the same ground or have too little texture.
@@ -148,26 +148,26 @@ class Pair:
             return self._preparation
 
     def use(self, preparation: Preparation) -> None:
-        """Takes a preparation that was made earlier, of the same images on the same grid.
+        """Uses an earlier preparation of the same images on the same grid.
 
         Raises:
-            SatelliteError: It was made for others.
+            SatelliteError: The preparation is of other images or another grid.
         """
         mine = (self.before.fingerprint(), self.after.fingerprint())
         size = (self.grid.width, self.grid.height)
         if (preparation.before, preparation.after) != mine or preparation.size != size:
             raise SatelliteError(
                 f"the stored alignment was made for other images than {self.before.name} and"
-                f" {self.after.name}, or for another resolution: delete it, and it is made anew"
+                f" {self.after.name}, or for another resolution: delete it, and it is made again"
             )
         with self._preparing:
             self._preparation = preparation
 
     def read_tile(self, tile: Tile) -> Views:
-        """Reads a tile and what is around it, made comparable; an answer is needed for its core.
+        """Reads a tile with its margin, made comparable; the tile's core is the result's core.
 
         Raises:
-            SatelliteError: As of :meth:`read`.
+            SatelliteError: See :meth:`read`.
         """
         return replace(self.read(tile.padded), core=tile.inner)
 
@@ -175,7 +175,7 @@ class Pair:
         """Reads a window of both images, made comparable.
 
         Args:
-            window: Pixels of the grid; what lies beyond it is nodata.
+            window: Pixels of the grid; pixels beyond the grid are nodata.
 
         Raises:
             SatelliteError: A file cannot be read, or the images cannot be aligned.
@@ -206,7 +206,7 @@ class Pair:
         return np.ascontiguousarray(picture), valid
 
     def _inside(self, window: Window) -> Valid | None:
-        """Which pixels of a window lie on the grid; ``None`` if all do."""
+        """Mask of the window's pixels that lie on the grid; ``None`` if all do."""
         rows = np.arange(window.height) + window.row_off
         cols = np.arange(window.width) + window.col_off
         on_rows, on_cols = (
@@ -218,7 +218,7 @@ class Pair:
         return np.asarray(on_rows[:, None] & on_cols[None, :])
 
     def _aligned(self, window: Window, shift: ShiftField | None) -> tuple[Picture, Valid]:
-        """The later image, read where it shows what the earlier one does."""
+        """Reads the later image shifted onto the earlier one."""
         if shift is None:
             return self._picture(self.after, window)
         least, largest = shift.range_in(window)
@@ -247,7 +247,7 @@ class Pair:
         least: NDArray[np.float64],
         largest: NDArray[np.float64],
     ) -> tuple[Picture, Valid]:
-        """The same for shifts that differ within the window."""
+        """Reads the later image where the shift varies within the window."""
         left, top = (floor(value) - _RIM_PX for value in least)
         right, bottom = (ceil(value) + _RIM_PX for value in largest)
         wide = Window(
@@ -296,7 +296,7 @@ class Pair:
         return Preparation(*fingerprints, size, shift, gains, away)
 
     def _samples(self, shift: ShiftField | None, number: int, side_px: int) -> Iterator[Sample]:
-        """Aligned windows, evenly over the grid."""
+        """Aligned windows, evenly spread over the grid."""
         per_side = int(sqrt(number))
         lengths = (self.grid.height, self.grid.width)
         counts = [min(per_side, ceil(length / side_px)) for length in lengths]
@@ -322,7 +322,7 @@ def _shifted_window(window: Window, dx: int, dy: int, rim: int) -> Window:
 
 
 def _fully_valid(valid: Valid) -> Valid:
-    """Pixels of which all neighbours hold data: between others, interpolation mixes in nothing."""
+    """Pixels whose neighbours are all valid, so that interpolation uses no invalid pixel."""
     if valid.all():
         return valid
     return np.asarray(cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8)), bool)

@@ -1,7 +1,7 @@
 """A smooth field of sub-pixel shifts: an affine map plus cubic B-splines on a coarse lattice.
 
 The form is that of free-form deformation: Rueckert et al. 1999, IEEE Trans. Medical Imaging 18.
-:mod:`satellite.registration.shift_fit` fits it to measurements.
+The fit to measurements is in :mod:`satellite.registration.shift_fit`.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from satellite.errors import SatelliteError
 
 Array = NDArray[np.float64]
 
-# Distance of the pixels between which places are interpolated. Over 8 pixels a warp of 1 pixel within a
-# period of 200 bends by 0.008 pixels.
+# Distance of the exact positions between which others are interpolated, pixels. Over 8 pixels a
+# warp of 1 pixel within a period of 200 bends by 0.008 pixels.
 _STRIDE = 8
-# Sample positions per side from which the largest shift of a field is told.
+# Positions per side at which the largest shift of a field is evaluated.
 _SAMPLES = 65
 
 
 @dataclass(frozen=True, eq=False)
 class ShiftField:
-    """Where the later image shows what the earlier one shows at a pixel.
+    """The shift of the later image against the earlier one, at each pixel of a grid.
 
     Attributes:
         width: Pixels of the grid from west to east.
         height: Pixels of the grid from north to south.
-        affine: (2, 3) the coefficients of 1, x and y of the shift along x and along y; x and y in
+        affine: (2, 3) coefficients of 1, x and y for the shift along x and along y; x and y in
             pixels from the middle of the grid.
         step_px: Distance of the lattice's nodes, pixels.
         lattice: (2, rows, columns) coefficients of the splines, pixels.
-        residual_px: Root mean square miss of chips that a fit without them was asked for, told
-            from their median, pixels.
-        chips: Chips of the images whose shifts the field is fitted to.
-        offered: Chips that had texture.
+        residual_px: Root mean square error of chips held out of the fit, estimated from their
+            median error, pixels.
+        chips: Number of chips to which the field is fitted.
+        offered: Number of chips with texture.
     """
 
     width: int
@@ -57,21 +57,20 @@ class ShiftField:
 
     @classmethod
     def constant(cls, width: int, height: int, dx: float, dy: float) -> ShiftField:
-        """The same shift everywhere, pixels."""
+        """A field with the same shift everywhere, pixels."""
         step = float(max(width, height, 1))
         affine = np.array([[dx, 0.0, 0.0], [dy, 0.0, 0.0]])
         return cls(width, height, affine, step, np.zeros((2, 4, 4)))
 
     def at(self, window: Window) -> NDArray[np.float32]:
-        """Shifts of the pixels of a window.
+        """Shifts at the pixels of a window.
 
         Args:
-            window: Pixels of the grid; it may reach beyond it, where the splines go on as at the
-                edge.
+            window: Pixels of the grid; may reach beyond it, where the splines are constant.
 
         Returns:
-            float32 ``(2, height, width)``: dx and dy in pixels. What the earlier image shows at
-            (x, y), the later one shows at (x + dx, y + dy).
+            float32 ``(2, height, width)``: dx and dy in pixels. The later image shows at
+            (x + dx, y + dy) what the earlier one shows at (x, y).
         """
         xs = np.arange(window.width) + window.col_off + 0.5
         ys = np.arange(window.height) + window.row_off + 0.5
@@ -80,16 +79,16 @@ class ShiftField:
     def read_positions(
         self, window: Window, of: Window
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Where a window's pixels are to be read, as OpenCV's ``remap`` wants it.
+        """Positions at which the later image is read for a window, for OpenCV's ``remap``.
 
         Args:
             window: Pixels of the grid.
-            of: What is read of the later image.
+            of: The part of the later image that is loaded.
 
         Returns:
-            x and y, float32 ``(height, width)``, of the middles of pixels, counted from the middle of the
-            first pixel of ``of``. Right to a hundredth of a pixel: between every eighth pixel they are
-            interpolated.
+            x and y of pixel centres, float32 ``(height, width)``, relative to the centre of the
+            first pixel of ``of``. Positions are interpolated between every eighth pixel, with an
+            error below a hundredth of a pixel.
         """
         rows, cols = (ceil(length / _STRIDE) + 2 for length in (window.height, window.width))
         xs = _STRIDE * (np.arange(cols) - 0.5)
@@ -103,7 +102,7 @@ class ShiftField:
         return x, y
 
     def range_in(self, window: Window) -> tuple[Array, Array]:
-        """Least and largest shifts, each (2,) for x and y, among samples of a window."""
+        """Least and largest shift, each (2,) for x and y, on a lattice of a window's pixels."""
         per_side = max(2, min(_SAMPLES, ceil(max(window.width, window.height) / 16)))
         xs = np.linspace(window.col_off, window.col_off + window.width, per_side)
         ys = np.linspace(window.row_off, window.row_off + window.height, per_side)
@@ -125,7 +124,7 @@ class ShiftField:
         return float(np.hypot(dx, dy).max())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; :meth:`from_dict` brings it back."""
+        """The field as JSON types; the inverse of :meth:`from_dict`."""
         return {
             "width": self.width,
             "height": self.height,
@@ -142,7 +141,7 @@ class ShiftField:
         """The field that :meth:`to_dict` stored.
 
         Raises:
-            SatelliteError: It is not what :meth:`to_dict` gives.
+            SatelliteError: The stored values are not in the form of :meth:`to_dict`.
         """
         try:
             values = dict(stored)
@@ -153,7 +152,7 @@ class ShiftField:
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise SatelliteError(f"a stored shift field cannot be read: {error}") from error
         if field.affine.shape != (2, 3) or field.lattice.shape != (2, *expected):
-            raise SatelliteError("a stored shift field does not fit its grid: estimate it anew")
+            raise SatelliteError("a stored shift field does not fit its grid: estimate it again")
         return field
 
     def _on(self, xs: Array, ys: Array) -> NDArray[np.float32]:
@@ -177,13 +176,13 @@ def lattice_shape(width: int, height: int, step_px: float) -> tuple[int, int]:
 
 
 def linear_terms(points: Array, width: int, height: int) -> Array:
-    """(n, 3) the terms 1, x, y of an affine map at points (n, 2), from the grid's middle."""
+    """(n, 3): the terms 1, x, y of an affine map at points (n, 2), from the grid's middle."""
     x, y = points[:, 0] - width / 2, points[:, 1] - height / 2
     return np.column_stack([np.ones(len(points)), x, y])
 
 
 def design(points: Array, width: int, height: int, step_px: float) -> csr_array:
-    """(n, nodes) what each node of the lattice contributes at each of the points (n, 2)."""
+    """(n, nodes): contribution of each node of the lattice at each of the points (n, 2)."""
     col, across = _splines(points[:, 0], width, step_px)
     row, down = _splines(points[:, 1], height, step_px)
     rows, cols = lattice_shape(width, height, step_px)
@@ -195,9 +194,9 @@ def design(points: Array, width: int, height: int, step_px: float) -> csr_array:
 
 
 def _splines(positions: Array, length: int, step_px: float) -> tuple[NDArray[np.int64], Array]:
-    """First of the four nodes (n,) that matter at positions on an axis, and their weights (n, 4).
+    """First of the four nodes (n,) that contribute at positions on an axis; their weights (n, 4).
 
-    Beyond the grid all is as at its edge.
+    Positions beyond the grid are clipped to its edge.
     """
     cells = ceil(length / step_px)
     along = np.clip(positions, 0, length) / step_px
@@ -215,7 +214,7 @@ def _splines(positions: Array, length: int, step_px: float) -> tuple[NDArray[np.
 
 
 def _near(positions: Array, length: int, step_px: float) -> tuple[NDArray[np.float32], int]:
-    """Splines of one axis at positions (n, nodes), only those nodes that matter, and the first."""
+    """Spline weights (n, nodes) at positions on an axis, for contributing nodes; the first node."""
     cell, weights = _splines(positions, length, step_px)
     first = int(cell.min())
     basis = np.zeros((len(positions), int(cell.max()) - first + 4), np.float32)

@@ -1,8 +1,8 @@
-"""Fits a smooth field of shifts to scattered measurements of which some are wrong.
+"""Fits a smooth field of shifts to scattered measurements with outliers.
 
 The splines are fitted by least squares with a penalty on their bending (P-splines: Eilers and Marx
-1996, Statistical Science 11), so that where there are few measurements the affine map remains. How stiff
-they are is decided by measurements that are held out of the fit.
+1996, Statistical Science 11), so that the affine map remains where there are few measurements.
+Their stiffness is chosen by cross-validation.
 """
 
 from __future__ import annotations
@@ -19,52 +19,54 @@ from scipy.spatial import cKDTree
 
 from satellite.registration.shift import Array, ShiftField, design, lattice_shape, linear_terms
 
-# Pull of each node to the affine map: holds it where nothing was measured, costs little where something was.
+# Penalty that pulls each node to the affine map: holds nodes without measurements, hardly affects
+# others.
 _PULL = 0.003
-# Pull of the affine map's slopes to 0, relative to the weight of all measurements: decides only where these
-# lie in a line.
+# Penalty on the affine map's slopes, relative to the weight of all measurements: matters only where
+# the measurements are collinear.
 _SLOPE_PULL = 1e-4
-# Iterations of reweighting; the weights settle within three or four.
+# Iterations of reweighting; the weights converge within three or four.
 _REWEIGHTS = 4
-# Tukey's biweight: residuals beyond this many standard deviations count nothing. 4.685 would be 95 %
-# efficient for normal errors; shifts of neighbouring chips are less well behaved.
+# Tukey's biweight: residuals beyond this many standard deviations have no weight. 4.685 would be 95
+# % efficient for normal errors; shifts of neighbouring chips are less well behaved.
 _BIWEIGHT = 4.0
-# Standard deviation per axis below which residuals are no reason to distrust a measurement, pixels.
+# Lower bound of the residuals' standard deviation per axis, pixels: smaller ones are accepted as
+# they are.
 _MEASURED_TO_PX = 0.1
-# Median of the length of a two-dimensional normal error, in standard deviations per axis.
+# Median length of a two-dimensional normal error, in standard deviations per axis.
 _RAYLEIGH_MEDIAN = 1.1774
-# How free a field may be, from the stiffest on: terms of the affine map (one: the same shift everywhere)
+# Candidate models from the stiffest on: terms of the affine map (one: the same shift everywhere)
 # and weight of the penalty on the splines' bending (infinite: no splines).
 _FREEDOMS = ((1, inf), (3, inf), (3, 1.0), (3, 0.1), (3, 0.01), (3, 0.001))
-# By how much a freer field must miss what is held out by less than the best stiffer one: share, and pixels.
+# Least improvement of the cross-validation error by a freer model: share, and pixels.
 _WORTHWHILE = 0.1
 _WORTHWHILE_PX = 0.01
-# Parts that are held out in turn, in blocks interleaved over the scene: chips that overlap share their
-# errors, and would vouch for each other.
+# Number of folds, in blocks interleaved over the scene, and side of a block: overlapping chips
+# share their errors, so they belong to one fold.
 _FOLDS = 5
 _BLOCK_PX = 96.0
-# The median test: neighbours asked, how many times their own median difference from their median a
-# measurement may differ, and the difference that is always allowed for, pixels.
+# Median test: number of neighbours, largest deviation from their median in units of their own
+# median deviation, and a deviation in pixels that is always allowed.
 _NEIGHBOURS = 8
 _UNLIKE = 3.0
 _ALLOWED_PX = 0.3
-# How far coefficients may exceed the differences from the affine map that they are fitted to.
+# Largest coefficients in units of the deviations from the affine map to which they are fitted.
 _OVERSHOOT = 1.5
 
 
 def fit_field(
     points: Array, shifts: Array, size: tuple[int, int], step_px: float
 ) -> tuple[ShiftField, NDArray[np.bool_]]:
-    """Fits a field to measurements of which some may be wrong, as free as they want it.
+    """Fits a field, as free as cross-validation allows, to measurements with outliers.
 
     Args:
-        points: (n, 2) where they were made, x and y in pixels of the grid; n at least 1.
-        shifts: (n, 2) what was measured, pixels.
+        points: (n, 2) places of measurement, x and y in pixels of the grid; n at least 1.
+        shifts: (n, 2) measured shifts, pixels.
         size: Width and height of the grid.
         step_px: Distance of the lattice's nodes, pixels.
 
     Returns:
-        The field, and which (n,) of the measurements it trusts.
+        The field, and the mask (n,) of measurements that were used.
     """
     trusted = median_test(points, shifts)
     freedom, missed = _choose_freedom(points[trusted], shifts[trusted], size, step_px)
@@ -74,7 +76,7 @@ def fit_field(
 
 
 def median_test(points: Array, shifts: Array) -> NDArray[np.bool_]:
-    """Which (n,) of the shifts (n, 2) at points (n, 2) are like those of their neighbours.
+    """Which (n,) of the shifts (n, 2) at points (n, 2) agree with their neighbours.
 
     The normalised median test of particle image velocimetry: Westerweel and Scarano 2005,
     Experiments in Fluids 39.
@@ -97,14 +99,14 @@ def fit_with_freedom(
     terms: int = 3,
     stiffness: float = inf,
 ) -> ShiftField:
-    """Fits a field of a given freedom, reweighting what misses it.
+    """Fits a field of a given freedom by iteratively reweighted least squares.
 
     Args:
-        points: (n, 2) where shifts were measured, x and y in pixels of the grid; n at least 1.
-        shifts: (n, 2) what was measured, pixels.
+        points: (n, 2) places of measurement, x and y in pixels of the grid; n at least 1.
+        shifts: (n, 2) measured shifts, pixels.
         size: Width and height of the grid.
         step_px: Distance of the lattice's nodes, pixels.
-        terms: Terms of the affine map: 1 for one shift everywhere, 3 for all of it.
+        terms: Terms of the affine map: 1 for one shift everywhere, 3 for a full affine map.
         stiffness: Weight of the penalty on bending; infinite: no splines.
     """
     linear = linear_terms(points, *size)[:, :terms]
@@ -117,8 +119,7 @@ def fit_with_freedom(
         affine = _affine(linear, shifts, weights)
         left = shifts - linear @ affine.T
         if penalty is not None:
-            # A spline goes nowhere that its coefficients do not: none may lead far beyond what was
-            # measured.
+            # A spline is bounded by its coefficients: none may lead far beyond the measurements.
             most = _OVERSHOOT * np.quantile(np.abs(left), 0.95, axis=0)[:, None]
             bent = np.clip(_bend(splines, left, weights, penalty), -most, most)
         misses = np.hypot(*(left - splines @ bent.T).T)
@@ -132,7 +133,7 @@ def fit_with_freedom(
 def _choose_freedom(
     points: Array, shifts: Array, size: tuple[int, int], step_px: float
 ) -> tuple[tuple[int, float], float]:
-    """How free a field should be, the stiffer in doubt, and the median miss of what is held out."""
+    """The stiffest model with nearly the least cross-validation error, and that median error."""
     best, least = _FREEDOMS[0], inf
     for freedom in _FREEDOMS:
         missed = float(np.median(_cross_validation_errors(points, shifts, size, step_px, freedom)))
@@ -148,7 +149,7 @@ def _cross_validation_errors(
     step_px: float,
     freedom: tuple[int, float],
 ) -> Array:
-    """Distance of each measurement from a field that was fitted without it, pixels."""
+    """Distance of each measurement from a field fitted without its fold, pixels."""
     blocks = np.floor(points / _BLOCK_PX).astype(np.int64)
     folds = (blocks[:, 0] + 2 * blocks[:, 1]) % _FOLDS
     misses = np.empty(len(points))
@@ -161,7 +162,7 @@ def _cross_validation_errors(
 
 
 def _affine(linear: Array, shifts: Array, weights: Array) -> Array:
-    """(2, terms) the weighted affine map; slopes that the points do not determine are 0."""
+    """(2, terms): the weighted affine map; slopes that the points do not determine are 0."""
     scale = np.abs(linear).max(axis=0)
     scale[scale == 0] = 1.0
     weighted = linear / scale * weights[:, None]
@@ -171,7 +172,7 @@ def _affine(linear: Array, shifts: Array, weights: Array) -> Array:
 
 
 def _bend(splines: csr_array, residuals: Array, weights: Array, penalty: csr_array) -> Array:
-    """(2, nodes) coefficients of the splines: a banded system, solved by Cholesky's method."""
+    """(2, nodes): coefficients of the splines, by Cholesky's method on a banded system."""
     weighted = splines * weights[:, None]
     normal = coo_array(splines.T @ weighted + penalty)
     down = normal.row - normal.col
@@ -187,13 +188,13 @@ def _biweight(distances: Array) -> Array:
 
 
 def _penalty(stiffness: float, rows: int, cols: int) -> csr_array:
-    """(nodes, nodes) of the bending, and a weak pull to 0."""
+    """(nodes, nodes): the penalty on bending, and a weak pull to 0."""
     return csr_array(stiffness * _bending(rows, cols) + _PULL * eye_array(rows * cols))
 
 
 @lru_cache(maxsize=2)
 def _bending(rows: int, cols: int) -> csr_array:
-    """(nodes, nodes) the thin plate's energy of a lattice's coefficients."""
+    """(nodes, nodes): bending energy of a thin plate, of a lattice's coefficients."""
     down1, down2, across1, across2 = (
         csr_array(np.diff(np.eye(count), order, axis=0))
         for count in (rows, cols)

@@ -1,1 +1,1 @@
-"""Fine-tunes change networks on a city's own labels and verdicts; the only part that needs torch."""
+"""Fine-tunes change networks on a city's own labels and verdicts; needs torch, unlike the rest."""

@@ -1,4 +1,4 @@
-"""``python -m satellite.training fit|evaluate``: trains a change network, or takes figures of one."""
+"""``python -m satellite.training fit|evaluate``: trains a change network, or evaluates one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        argv: Its arguments; those of the process if left out.
+        argv: Command-line arguments; default: those of the process.
 
     Returns:
-        0; 2 for input that cannot be used.
+        The exit status: 0, or 2 for unusable input.
     """
     options = _parser().parse_args(argv)
     try:
@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m satellite.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    fit = commands.add_parser("fit", help="train a network; the figures are of tiles left out")
-    predict = commands.add_parser("evaluate", help="figures of weights as they are")
+    fit = commands.add_parser("fit", help="train a network, with figures on tiles left out")
+    predict = commands.add_parser("evaluate", help="figures of given weights")
     for command in (fit, predict):
         command.add_argument("--data", type=Path, required=True, help="folder with A, B and label")
         command.add_argument(
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             required=command is predict,
             metavar="PTH",
-            help="PyTorch weights to begin with; random ones without",
+            help="PyTorch weights to start from; random ones without",
         )
         _add_settings(command)
     fit.add_argument("--out", type=Path, required=True, help="folder for the model and its card")
@@ -85,15 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--land", type=Path, help="folder of pictures without labels, or with A and B: pairs"
     )
-    fit.add_argument(
-        "--folds", type=int, help="groups left out in turn; each tile alone by default"
-    )
+    fit.add_argument("--folds", type=int, help="groups left out in turn; default: each tile alone")
     fit.add_argument("--terms", help="terms of the data, for the model card")
     return parser
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
-    """An option for each setting, by its name without the unit."""
+    """Adds an option for each setting, named after the setting without its unit."""
     others = {
         "for small": Settings.of("small", pretrained=True),
         "without weights": Settings.of("tinycd", pretrained=False),
@@ -115,7 +113,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    """What the user chose, and for the rest what suits the network."""
+    """The user's settings, with the network's defaults for the rest."""
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
     chosen = {name: value for name, value in given.items() if value is not None}
     suited = Settings.of(

@@ -1,4 +1,4 @@
-"""The same place as it could look in other pictures: turned, shifted, in other light, the dates swapped."""
+"""Data augmentation: a sample rotated, shifted, in other light, with its dates swapped."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from satellite.training.samples import Mask, Sample
 
 Layer = TypeVar("Layer", Picture, Mask)
 
-# Light, season and processing of a date against another: standard deviation of the logarithm of the
-# gain (common, and of each band), of the offset in grey levels, and of the logarithm of gamma; and
-# the range of colour saturation. As far apart as LEVIR's own dates are, no further.
+# Radiometric difference of one date against another: standard deviations of the logarithm of the
+# gain (common, and per band), of the offset in grey levels, and of the logarithm of gamma; and the
+# range of colour saturation. As far apart as LEVIR's dates are, and no further.
 _GAIN, _BAND_GAIN, _OFFSET, _GAMMA = 0.12, 0.06, 8.0, 0.15
 _SATURATION = (0.6, 1.2)
 
 
 def cropped(sample: Sample, side_m: float, zoom: float, rng: np.random.Generator) -> Sample:
-    """A random square of a sample.
+    """A random square crop of a sample.
 
     Args:
-        sample: The place.
+        sample: The sample.
         side_m: Side of the square on the ground, metres.
-        zoom: Scale at which it is shown: at 1.2, what is 10 m wide passes for 12 m, so the square has
-            fewer pixels.
-        rng: Source of the place.
+        zoom: Scale of the crop: at 1.2, 10 m on the ground appear as 12 m, so the crop has fewer
+            pixels.
+        rng: Source of the crop's place.
 
     Returns:
-        The square; what it has beyond the sample mirrors it, and nothing is known there.
+        The crop; beyond the sample it is mirrored and not known.
     """
     pixel_m = sample.pixel_m * zoom
     side = max(1, round(side_m / pixel_m))
@@ -57,7 +57,7 @@ def _mirrored(layer: Layer, below: int, right: int) -> Layer:
 
 
 def turned(sample: Sample, rng: np.random.Generator) -> Sample:
-    """A sample as if north were elsewhere, perhaps mirrored: eight ways, all as likely."""
+    """A sample rotated by a random multiple of 90 degrees and mirrored at random."""
     quarters, mirror = int(rng.integers(4)), bool(rng.integers(2))
 
     def turn(layer: Layer) -> Layer:
@@ -75,15 +75,15 @@ def turned(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def shifted(sample: Sample, limit_m: float, rng: np.random.Generator) -> Sample:
-    """A sample whose dates do not lie exactly on each other: the earlier one is moved.
+    """A sample with a random misregistration: the earlier date is shifted.
 
     Args:
-        sample: The place.
+        sample: The sample.
         limit_m: Largest shift along each axis, metres.
         rng: Source of the shift.
 
     Returns:
-        The sample; what was there before moves with its picture.
+        The sample; the mask of demolished buildings is shifted with the earlier picture.
     """
     dx, dy = rng.uniform(-limit_m, limit_m, 2) / sample.pixel_m
     move = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
@@ -94,7 +94,7 @@ def shifted(sample: Sample, limit_m: float, rng: np.random.Generator) -> Sample:
 
 
 def relit(sample: Sample, rng: np.random.Generator) -> Sample:
-    """A sample of which each date has a light of its own."""
+    """A sample with random radiometry at each date."""
     return replace(
         sample, before=_in_other_light(sample.before, rng), after=_in_other_light(sample.after, rng)
     )
@@ -104,7 +104,7 @@ def _in_other_light(picture: Picture, rng: np.random.Generator) -> Picture:
     gain = np.exp(rng.normal(0, _GAIN) + rng.normal(0, _BAND_GAIN, 3))
     levels = np.linspace(0, 1, 256, dtype=np.float32) ** np.exp(rng.normal(0, _GAMMA))
     table = 255 * levels[:, None] * gain + rng.normal(0, _OFFSET)
-    # Through a table of 256 levels for each band: much cheaper than computing every pixel.
+    # By a table of 256 levels per band: much cheaper than computing every pixel.
     colours = cv2.LUT(picture, table.astype(np.float32)[None])
     saturation = rng.uniform(*_SATURATION)
     mixing = saturation * np.eye(3) + (1 - saturation) / 3
@@ -113,7 +113,7 @@ def _in_other_light(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def swapped(sample: Sample) -> Sample:
-    """A sample with its dates exchanged: what appeared is gone, and the other way round."""
+    """A sample with its dates exchanged: buildings that appeared are gone, and the reverse."""
     return replace(
         sample,
         before=sample.after,
@@ -124,7 +124,7 @@ def swapped(sample: Sample) -> Sample:
 
 
 def unchanged(sample: Sample, rng: np.random.Generator) -> Sample:
-    """One date of a sample twice: nothing changed there, and that is known everywhere."""
+    """One date of a sample twice: unchanged, and known everywhere."""
     picture = sample.after if rng.integers(2) else sample.before
     nothing = np.zeros_like(sample.appeared)
     return replace(

@@ -1,4 +1,4 @@
-"""What a network is shown in an epoch: crops of the samples, varied anew each time."""
+"""Batches of augmented random crops of the samples, for each epoch."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from satellite.training.settings import Settings
 
 Floats = NDArray[np.float32]
 
-# Share of crops whose dates are swapped: the network must tell new buildings from demolished ones.
+# Share of crops with swapped dates: the network must distinguish construction from demolition.
 _SWAPPED = 0.2
-# Share of crops that show one date twice, but for light and shift: nothing changed there.
+# Share of crops that show one date twice, except light and shift: unchanged ground.
 _UNCHANGED = 0.15
 _ZOOM = (0.9, 1.3)
-# Residual misregistration of pairs that the program has aligned, sensor pixels, and some more.
+# Residual misregistration of aligned pairs, with a margin, sensor pixels.
 _SHIFT_PX = 0.75
-_ROUNDING = 1e-3  # of means over pixels: a share of 1 comes out as nearly 1
-# Mean and standard deviation of ImageNet's colours, 0 to 1: what TinyCD's backbone was trained with.
+_ROUNDING = 1e-3  # tolerance of averages over pixels: a share of 1 is computed as nearly 1
+# Mean and standard deviation of ImageNet's colours, 0 to 1, with which TinyCD's backbone was
+# trained.
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Crops for one step.
+    """Crops for one training step.
 
     Attributes:
         before: float32 ``(n, 3, side, side)``, normalised.
-        after: The same of the later date.
-        appeared: float32 ``(n, 1, side, side)``, 0 to 1: share of a pixel that new buildings cover.
-        known: The same: 0 where nothing is known.
+        after: float32 ``(n, 3, side, side)`` of the later date, normalised.
+        appeared: float32 ``(n, 1, side, side)``, 0 to 1: share of a pixel covered by new buildings.
+        known: float32 ``(n, 1, side, side)``: 0 where the truth is unknown, else 1.
     """
 
     before: Floats
@@ -50,11 +51,12 @@ class Batch:
 
 @dataclass(slots=True)
 class CropSampler:
-    """Draws crops from samples, as a sensor would see them.
+    """Draws augmented crops from samples, as a sensor would image them.
 
     Attributes:
-        samples: Labelled places.
-        land: Places without labels, drawn like the others; see :func:`~satellite.training.samples.read_land`.
+        samples: Labelled samples.
+        land: Unlabelled samples, drawn like the others; see
+            :func:`~satellite.training.samples.read_land`.
         settings: Sizes, resolution and seed.
     """
 
@@ -64,12 +66,12 @@ class CropSampler:
     _buildings: list[Cutout] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Cuts out the buildings that will be inserted."""
+        """Cuts out the buildings to insert."""
         self._buildings = cutouts(self.samples)
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch."""
+        """Number of batches in an epoch."""
         return -(-len(self._places) * self.settings.draws // self.settings.batch)
 
     @property
@@ -80,8 +82,8 @@ class CropSampler:
         """The batches of an epoch.
 
         Args:
-            number: Counts from 0; the same number gives the same batches, so that a training that was
-                cut off goes on as if it had not been.
+            number: Number of the epoch, from 0; the same number gives the same batches, so that a
+                resumed training repeats the uninterrupted one.
 
         Yields:
             Batches; the last one may be smaller.
@@ -126,7 +128,7 @@ class CropSampler:
 
 
 def to_input(picture: Picture) -> Floats:
-    """A picture as a network takes it.
+    """Converts a picture to a network's input.
 
     Args:
         picture: uint8 ``(height, width, 3)`` RGB.

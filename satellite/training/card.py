@@ -1,4 +1,4 @@
-"""The model card: what a network was trained on, how good it is, and under which terms it stands."""
+"""The model card: training data, accuracy and terms of a network."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from satellite.training.scores import Counts
 from satellite.training.settings import Settings
 from satellite.training.validation import Validation, pooled
 
-# Terms of published weights, by the SHA-256 of their file; they bind whatever is trained from them.
+# Terms of published weights by the SHA-256 of their file; they bind every network trained from
+# them.
 _TERMS = {
     "743645b87199c96bd0c3271ae5df6f0918b3f1d84618dfb9396843ca08ee4a3e": (
         "TinyCD's published LEVIR-CD weights: research and comparison only, no commercial use"
     )
 }
-_UNSTATED = "not stated: ask whoever made them before anyone uses what was trained with them"
+_UNSTATED = "not stated: ask the authors before use of anything that was trained with them"
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a network comes from.
+    """The origin of a network.
 
     Attributes:
-        data: What it learned from, in words.
+        data: Description of the training data.
         tiles: Number of labelled tiles.
         verdicts: Number of cases with a verdict.
         land: Number of pictures without labels.
-        terms: Terms of the data, as its user states them; ``None`` where nobody did.
-        weights_sha256: SHA-256 of the file of weights that training began with; ``None`` for none.
-        trained: The day.
+        terms: Terms of the data as stated by the user; ``None`` where not stated.
+        weights_sha256: SHA-256 of the file of initial weights; ``None`` without one.
+        trained: Date of the training.
     """
 
     data: str
@@ -43,7 +44,7 @@ class Origin:
 
     @property
     def all_terms(self) -> list[str]:
-        """Terms that bind whoever uses the network."""
+        """Terms that bind every user of the network."""
         found = [f"data: {self.terms or _UNSTATED}"]
         if self.weights_sha256 is not None:
             found.append(f"first weights: {_TERMS.get(self.weights_sha256, _UNSTATED)}")
@@ -53,14 +54,14 @@ class Origin:
 def card(
     origin: Origin, settings: Settings, validation: Validation | None, sha256: str, parameters: int
 ) -> str:
-    """Writes the card.
+    """Writes the model card.
 
     Args:
-        origin: What the network comes from.
-        settings: How it was trained.
-        validation: Its figures; ``None`` where none were taken.
-        sha256: Of the ONNX file.
-        parameters: Number of trained values.
+        origin: Origin of the network.
+        settings: Settings of the training.
+        validation: Figures of the network; ``None`` without any.
+        sha256: Hex digest of the ONNX file.
+        parameters: Number of trained parameters.
 
     Returns:
         Markdown.
@@ -75,7 +76,9 @@ def card(
     return "\n\n".join(parts) + "\n"
 
 
-_NO_FIGURES = "None were taken. Compare it on labelled tiles of your own before you rely on it."
+_NO_FIGURES = (
+    "Not measured. Compare the network on labelled tiles of your own before you rely on it."
+)
 
 
 def _facts(origin: Origin, settings: Settings, sha256: str, parameters: int) -> str:
@@ -88,20 +91,21 @@ def _facts(origin: Origin, settings: Settings, sha256: str, parameters: int) -> 
         f"{origin.land} pictures without labels",
         "first weights": f"SHA-256 `{origin.weights_sha256}`"
         if origin.weights_sha256
-        else "random: nobody else's",
+        else "random",
         "parameters": f"{parameters:,}",
-        "sensor": f"{settings.resolution_m:g} m; pictures are resampled to {settings.pixel_m:g} m for it",
+        "sensor": f"{settings.resolution_m:g} m; pictures are resampled to {settings.pixel_m:g} m",
         "training": f"{settings.epochs} epochs of {settings.draws} crops of each tile, "
         f"{settings.side_px} px, batch {settings.batch}, AdamW, rate {settings.rate:g}, "
-        f"decay {settings.decay:g}, tuned: {tuned}, {settings.insertions:g} insertions, seed {settings.seed}",
+        f"decay {settings.decay:g}, tuned: {tuned}, {settings.insertions:g} insertions, "
+        f"seed {settings.seed}",
     }
     return "| | |\n|---|---|\n" + "\n".join(f"| {key} | {value} |" for key, value in rows.items())
 
 
 def _figures(validation: Validation) -> str:
     head = (
-        "Pixels of tiles that the network did not learn from: each fold of tiles was left out once, and "
-        "a network trained like this one on the rest.\n\n"
+        "Pixels of tiles that the network was not trained on: each fold of tiles was left out "
+        "once, and a network trained like this one on the rest.\n\n"
         "| tile | F1 before | F1 | precision | recall | IoU |\n|---|---|---|---|---|---|\n"
     )
     rows = [
@@ -115,13 +119,13 @@ def _figures(validation: Validation) -> str:
         rows.append(_row("**blurred and noisy**", before, pooled(validation.poor_after)))
     scale = validation.calibration
     tail = (
-        "\n\n`before` is with the first weights, on pictures of the same resolution. Tiles without change "
-        "have an F1 of 0 whatever is found. `blurred and noisy`: all pixels, seen by a poor sensor of this "
-        "resolution.\n\n"
-        f"Probabilities are calibrated: logits times {scale.scale:.3f} plus {scale.bias:.3f}, by the program "
-        "with what the file says. "
+        "\n\n`before` is with the initial weights, on pictures of the same resolution. Tiles "
+        "without change have an F1 of 0 whatever is found. `blurred and noisy`: all pixels, seen "
+        "by a degraded sensor of this resolution.\n\n"
+        f"Probabilities are calibrated: logits times {scale.scale:.3f} plus {scale.bias:.3f}, by "
+        "the program with the values in the file. "
         f"Expected calibration error on tiles left out: {validation.error_raw:.3f} without, "
-        f"{validation.error:.3f} with it."
+        f"{validation.error:.3f} with calibration."
     )
     return head + "\n".join(rows) + tail
 
@@ -134,28 +138,28 @@ def _row(name: str, before: Counts | None, after: Counts) -> str:
 
 def _limits(settings: Settings) -> str:
     return (
-        f"- Meant for pictures of {settings.resolution_m:g} m. Sharper ones lie outside of what it has "
-        "seen.\n"
-        "- Labelled tiles that are neighbours or of one scene make figures look better than they are "
-        "elsewhere: judge by places, seasons and sensors that are not in the data.\n"
-        "- Demolition is the same network with the dates exchanged; it was taught mostly by exchanged "
-        "dates and inserted buildings."
+        f"- Meant for pictures of {settings.resolution_m:g} m. Sharper ones are outside of the "
+        "training data.\n"
+        "- Labelled tiles that are neighbours or of one scene make figures look better than "
+        "they are elsewhere: judge by places, seasons and sensors that are not in the data.\n"
+        "- Demolition is found by the same network with the dates exchanged, trained mostly on "
+        "exchanged dates and inserted buildings."
     )
 
 
 def metadata(
     origin: Origin, settings: Settings, validation: Validation | None
 ) -> Mapping[str, str]:
-    """What goes into the ONNX file, so that it is not lost when the card is.
+    """The metadata of the ONNX file, which keep the essentials of the card.
 
     Args:
-        origin: What the network comes from.
-        settings: How it was trained.
-        validation: Its figures; its calibration goes into the file.
+        origin: Origin of the network.
+        settings: Settings of the training.
+        validation: Figures of the network; their calibration is included.
 
     Returns:
-        Texts by the names that :class:`models.change.ChangeNetwork` knows, and some more:
-        ``resolution_m`` is there the pixel of the network's own grid, ``sensor_m`` the images'.
+        Texts by the keys that :class:`models.change.ChangeNetwork` reads, and more:
+        ``resolution_m`` is the pixel size of the network's own grid, ``sensor_m`` of the images.
     """
     found = {
         "resolution_m": f"{settings.pixel_m:g}",
@@ -163,7 +167,7 @@ def metadata(
         "licence": "; ".join(origin.all_terms),
         "training": f"{origin.data}, by satellite.training on {origin.trained.isoformat()}",
     }
-    if settings.network == "tinycd":  # the small one is the same at any size
+    if settings.network == "tinycd":  # the small network does not depend on the size
         found["imgsz"] = f"[{settings.side_px}, {settings.side_px}]"
     if validation is not None:
         found["held_out_f1"] = f"{pooled(validation.after).f1:.4f}"

@@ -1,4 +1,4 @@
-"""How good a network is on places that it did not learn from: each is left out once."""
+"""Cross-validation: the accuracy of a network on samples that were left out of its training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from satellite.training.settings import Settings
 from satellite.training.validation import Validation, validate
 
 FoldReport = Callable[[int, int, float], None]
-"""Called after each epoch with the fold's number from 1, the epoch's, and the mean loss."""
+"""Called after each epoch with the fold's number from 1, the epoch's number, and the mean loss."""
 
 
 def cross_validate(
@@ -34,18 +34,18 @@ def cross_validate(
     land: Sequence[Sample] = (),
     report: FoldReport | None = None,
 ) -> Validation:
-    """Trains once for each fold without it, and judges it.
+    """Trains a network for each fold without that fold, and evaluates it on the fold.
 
     Args:
-        samples: Labelled places, sorted by name.
-        settings: How each network is trained.
-        folder: Where each fold's state and result are kept; what is done already is not done again.
-        weights: What each training begins with.
-        folds: Number of groups; neighbours in the list stay together, since tiles of one scene have
-            similar names. By default each place is a fold of its own.
-        others: Places that are only learned from.
-        land: Places without labels.
-        report: Told how far it is.
+        samples: Labelled samples, sorted by name.
+        settings: Settings of each training.
+        folder: Folder for each fold's checkpoint; finished epochs are not repeated.
+        weights: Initial weights of each training.
+        folds: Number of folds; neighbours in the list stay together, since tiles of one scene have
+            similar names. Default: each sample is a fold.
+        others: Samples used in every training but not evaluated.
+        land: Unlabelled samples.
+        report: Called after each epoch.
 
     Returns:
         The figures.
@@ -74,8 +74,8 @@ def cross_validate(
             poor_first |= _counted(network, held, settings, degraded)
         crops = CropSampler([*rest, *others], settings, land)
         kept = folder / f"fold-{number:03d}"
-        told = None if report is None else partial(report, number)
-        fit(network, crops, frozen=weights is not None, folder=kept, report=told)
+        fold_report = None if report is None else partial(report, number)
+        fit(network, crops, frozen=weights is not None, folder=kept, report=fold_report)
         last |= {sample.name: predict(network, sample, settings) for sample in held}
         poor_last |= _counted(network, held, settings, degraded)
     found = validate([[samples[i] for i in group] for group in groups], first, last)

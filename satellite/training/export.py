@@ -1,4 +1,4 @@
-"""A trained network as the program runs it: an ONNX file, and its model card beside it."""
+"""Exports a trained network: an ONNX file with its model card."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def export(
     validation: Validation | None,
     folder: Path,
 ) -> Path:
-    """Writes the network's ONNX file, model card, figures, and weights to go on training from.
+    """Writes a network's ONNX file, model card, figures, and weights for further training.
 
     Args:
         network: The trained network.
-        settings: How it was trained.
-        origin: What it comes from.
-        validation: Its figures; its calibration is written into the ONNX file.
-        folder: Where the files go; made if missing.
+        settings: Settings of the training.
+        origin: Origin of the network.
+        validation: Figures of the network; their calibration is written into the ONNX file.
+        folder: Folder of the files; made if missing.
 
     Returns:
-        The ONNX file.
+        Path of the ONNX file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: values.cpu().numpy() for name, values in network.state_dict().items()}
@@ -63,7 +63,7 @@ def export(
 
 
 def summary(validation: Validation) -> dict[str, object]:
-    """The figures for programs: of each tile, and of all pixels."""
+    """The figures as JSON types: of each tile, and of all pixels."""
     found: dict[str, object] = {
         "calibration": asdict(validation.calibration),
         "calibration_error": validation.error,

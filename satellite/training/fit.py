@@ -1,4 +1,4 @@
-"""Training of one network, and what it then says of a place."""
+"""Trains one network, and runs it on samples."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from satellite.training.sensor import Sensor
 from satellite.training.settings import SIDE_MULTIPLE_PX, Settings
 from satellite.training.small import Small
 
-Network = Any  # torch is not there where types are checked
+Network = Any  # torch is missing where types are checked
 Tensor = Any
 
 Report = Callable[[int, float], None]
-"""Called after each epoch with its number from 1 and the mean loss in it."""
+"""Called after each epoch with its number from 1 and its mean loss."""
 
-# The rate rises to its highest over this share of the steps: Adam's moments are noise at first.
+# Share of the steps over which the rate rises to its maximum: Adam's moments are noise at first.
 _WARM_UP = 0.05
-_GRADIENT_LIMIT = 1.0  # norm; a crop with odd content must not throw the weights about
-# Names of what turns a picture into features, in each of the networks.
+_GRADIENT_LIMIT = 1.0  # norm; bounds the effect of crops with unusual content
+# Prefixes of the feature extractor's parameters, in each of the networks.
 _FEATURES = ("_backbone.", "encoder.")
 _CHECKPOINT = "checkpoint.pt"
 
@@ -42,8 +42,8 @@ def open_network(settings: Settings, weights: Path | None = None) -> Network:
     """Makes a network.
 
     Args:
-        settings: Which one, and the seed of its first weights.
-        weights: A PyTorch file of its parameters by name; without it they are random.
+        settings: Kind of network, and the seed of random weights.
+        weights: A PyTorch file of parameters by name; random ones without it.
 
     Returns:
         The network on the CPU.
@@ -66,7 +66,7 @@ def open_network(settings: Settings, weights: Path | None = None) -> Network:
 
 
 def _loaded(path: Path) -> Any:
-    """What a PyTorch file holds, read as data: none of its pickle's code is run."""
+    """The content of a PyTorch file, loaded as data: no code in its pickle is executed."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -77,7 +77,7 @@ def _loaded(path: Path) -> Any:
 
 
 def device_of(settings: Settings) -> str:
-    """The torch device that settings mean."""
+    """The torch device for some settings."""
     if settings.device != "auto":
         return settings.device
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -93,20 +93,21 @@ def fit(
 ) -> None:
     """Trains a network in place.
 
-    What begins with weights ends between these and what training made of them: at the settings' ``share``.
+    With initial weights the result is interpolated between them and the trained weights, by the
+    settings' ``share``.
 
     Args:
-        network: What :func:`open_network` made.
-        course: What it learns from, and the settings.
-        frozen: It begins with weights that learned from many pictures: keep the means and variances of
-            their batch normalisation, which are better than what batches of a few give, and what the
-            settings say is not tuned.
-        folder: Where its state is kept after each epoch. A training that was cut off goes on from
-            there; one with other settings or samples begins anew.
-        report: Told how far it is.
+        network: A network from :func:`open_network`.
+        crops: Source of the training data, with the settings.
+        frozen: Whether the network has pretrained weights: the means and variances of its batch
+            normalisation are kept, which are better than those of small batches, and so are the
+            parameters that the settings exclude from tuning.
+        folder: Folder of the checkpoint after each epoch, from which an interrupted training is
+            resumed. A training with other settings or samples starts from the first epoch.
+        report: Called after each epoch.
 
     Raises:
-        SatelliteError: The loss is no number any more.
+        SatelliteError: The loss is not finite.
     """
     settings, device = crops.settings, device_of(crops.settings)
     network.to(device)
@@ -121,7 +122,7 @@ def fit(
             losses.append(_step(network, optimiser, batch, rate, device))
         if not math.isfinite(sum(losses)):
             raise SatelliteError(
-                f"training broke down in epoch {epoch + 1}: choose a lower rate than {settings.rate}"
+                f"training diverged in epoch {epoch + 1}: choose a lower rate than {settings.rate}"
             )
         _save_checkpoint(network, optimiser, folder, key, epoch + 1)
         if report is not None:
@@ -132,7 +133,7 @@ def fit(
 
 
 def _optimiser(network: Network, settings: Settings, *, frozen: bool) -> Any:
-    """AdamW for what is tuned; the rest is held."""
+    """AdamW for the tuned parameters; the others are frozen."""
     for name, values in network.named_parameters():
         held = frozen and settings.tuned == "decoder" and name.startswith(_FEATURES)
         values.requires_grad_(not held)
@@ -141,7 +142,7 @@ def _optimiser(network: Network, settings: Settings, *, frozen: bool) -> Any:
 
 
 def _key(network: Network, crops: CropSampler, *, frozen: bool) -> str:
-    """Tells a training from any other: the settings, what is learned from, the first weights."""
+    """A digest that identifies a training: settings, training data, initial weights."""
     digest = hashlib.sha256(f"{crops.settings.digest} {frozen}".encode())
     for sample in (*crops.samples, *crops.land):
         digest.update(sample.name.encode())
@@ -160,7 +161,7 @@ def _set_mode(network: Network, *, frozen: bool) -> None:
 
 
 def _rate_factor(epoch: float, epochs: int) -> float:
-    """What of the highest rate is used: a short rise, then half a cosine down to 0."""
+    """Factor of the highest rate: a short warm-up, then half a cosine down to 0."""
     passed = epoch / epochs
     return min(1.0, (passed + 1e-3) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * passed))
 
@@ -181,12 +182,12 @@ def _step(network: Network, optimiser: Any, batch: Batch, rate: float, device: s
 
 
 def loss_of(logits: Tensor, appeared: Tensor, known: Tensor) -> Tensor:
-    """Binary cross entropy, and the Dice loss of the batch, which does not mind how rare change is.
+    """Binary cross entropy plus the Dice loss of the batch, which is insensitive to rare change.
 
     Args:
         logits: ``(n, 1, height, width)``.
         appeared: The truth, 0 to 1.
-        known: 0 where there is none.
+        known: 0 where the truth is unknown, else 1.
 
     Returns:
         A scalar.
@@ -194,23 +195,23 @@ def loss_of(logits: Tensor, appeared: Tensor, known: Tensor) -> Tensor:
     each = functional.binary_cross_entropy_with_logits(logits, appeared, reduction="none")
     entropy = (each * known).sum() / known.sum().clamp(min=1.0)
     found, truth = torch.sigmoid(logits) * known, appeared * known
-    # The 1 keeps crops without any change from dividing nothing by nothing.
+    # Added 1 avoids a division by zero for crops without change.
     overlap = (2 * (found * truth).sum() + 1) / (found.sum() + truth.sum() + 1)
     return entropy + 1 - overlap
 
 
 def _interpolate_weights(network: Network, first: Mapping[str, Tensor], share: float) -> None:
-    """Moves the weights back to where they began, but for a share of the way."""
+    """Interpolates from the initial weights to the trained ones by ``share``."""
     for name, values in network.state_dict().items():
         if values.is_floating_point():
             values.copy_(first[name].lerp(values, share))
 
 
 def _load_checkpoint(network: Network, optimiser: Any, folder: Path | None, key: str) -> int:
-    """Epochs that are done already; network and optimiser are then as they were after these."""
+    """Restores network and optimiser from a checkpoint; returns the number of finished epochs."""
     if folder is None or not (folder / _CHECKPOINT).exists():
         return 0
-    # What cannot be read or is of another training is no reason to stop: it is then trained anew.
+    # An unreadable checkpoint, or one of another training, is ignored.
     with suppress(SatelliteError):
         kept = _loaded(folder / _CHECKPOINT)
         if isinstance(kept, dict) and kept.get("key") == key:
@@ -240,11 +241,11 @@ def _save_checkpoint(
 def predict(
     network: Network, sample: Sample, settings: Settings, sensor: Sensor | None = None
 ) -> Probability:
-    """What a network says of a place that the sensor of the settings sees.
+    """Runs a network on a sample, as the settings' sensor would image it.
 
     Args:
-        network: A trained network, on the device of the settings or the CPU.
-        sample: The place; finer pictures than the sensor's are degraded to it.
+        network: A trained network, on the settings' device or the CPU.
+        sample: The sample; pictures finer than the sensor's are degraded to it.
         settings: Resolution and grid.
         sensor: Another sensor; its noise follows the settings' seed.
 

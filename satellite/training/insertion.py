@@ -1,4 +1,4 @@
-"""Buildings put from one picture into another, so that few labelled places give many."""
+"""Copy-paste augmentation: buildings of one picture are inserted into others."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from satellite.imagery.views import Picture
 from satellite.training.samples import Mask, Sample
 
-# Smaller ones are mostly slivers at a tile's edge, larger ones fill a crop.
+# Areas of inserted buildings: smaller ones are mostly slivers at a tile's edge, larger ones fill a
+# crop.
 _AREA_M2 = (30.0, 2500.0)
-# Room around a building that is cut out with it, metres: for turning it, and its soft edge.
+# Margin of a cutout, metres, for its rotation and soft edge.
 _ROOM_M = 1.0
-_EDGE_M = 0.5  # standard deviation of the soft edge: no line that a network could learn
-_SCALE = (0.8, 1.25)  # size of an inserted building against the original
-_TRIES = 8  # random places that are tried for each building before it is left out
-# Brightness of the two places may differ; a building is adapted to its new place at most by this.
+_EDGE_M = 0.5  # standard deviation of the soft edge: a hard line would be learned
+_SCALE = (0.8, 1.25)  # size of an inserted building relative to the original
+_TRIES = 8  # random places that are tried for each building before it is skipped
+# Range of the gain that adapts a building's brightness to its new place.
 _GAIN = (0.6, 1.6)
-# What a cast shadow leaves of the light, and how long it is, metres: houses at mid-latitudes.
+# Light that remains in a cast shadow, and length of the shadow, metres: houses at mid-latitudes.
 _SHADE, _SHADOW_M = (0.35, 0.75), (1.0, 5.0)
 
 Alpha = NDArray[np.float32]
@@ -30,14 +31,14 @@ Place = tuple[slice, slice]
 
 
 class Presence(Enum):
-    """What became of an inserted building between the two dates."""
+    """At which dates an inserted building is present."""
 
     APPEARED = "appeared"
     GONE = "gone"
     STAYED = "stayed"
 
 
-# Buildings that stand at both dates are what a network must learn to leave alone.
+# Buildings present at both dates teach the network to ignore unchanged buildings.
 _PRESENCES = (Presence.APPEARED, Presence.GONE, Presence.STAYED)
 _PRESENCE_SHARES = (0.5, 0.1, 0.4)
 
@@ -48,8 +49,8 @@ class Cutout:
 
     Attributes:
         picture: uint8 ``(height, width, 3)`` RGB.
-        mask: 1 where the building is.
-        light: Mean grey level of the picture that it comes from.
+        mask: 1 on the building, else 0.
+        light: Mean grey level of the original picture.
         pixel_m: Side of a pixel, metres.
     """
 
@@ -60,13 +61,13 @@ class Cutout:
 
 
 def cutouts(samples: Sequence[Sample]) -> list[Cutout]:
-    """Cuts out the labelled new buildings that a picture shows whole.
+    """Cuts out the labelled buildings that lie wholly within a picture.
 
     Args:
-        samples: Labelled places.
+        samples: Labelled samples.
 
     Returns:
-        The buildings, those of demolished ones too.
+        The new buildings, and the demolished ones.
     """
     found = []
     for sample in samples:
@@ -94,21 +95,21 @@ def _cut(picture: Picture, mask: Mask, pixel_m: float) -> list[Cutout]:
 def inserted(
     sample: Sample, buildings: Sequence[Cutout], mean_count: float, rng: np.random.Generator
 ) -> Sample:
-    """Puts buildings into a sample: new ones, demolished ones, and some that stand at both dates.
+    """Inserts buildings into a sample: new, demolished, and unchanged ones.
 
     Args:
-        sample: The place.
-        buildings: What there is to insert.
-        mean_count: How many are tried on average (Poisson).
+        sample: The sample.
+        buildings: Cutouts to choose from.
+        mean_count: Mean number of buildings that are tried (Poisson distribution).
         rng: Source of all choices.
 
     Returns:
-        The sample with pictures and masks changed, known where a building was put; the same where
-        nothing fits.
+        The sample with changed pictures and masks, known where a building was inserted; unchanged
+        where nothing fits.
     """
     if not buildings:
         return sample
-    towards = rng.uniform(0, 2 * np.pi)  # the sun stands alike for all buildings of a picture
+    towards = rng.uniform(0, 2 * np.pi)  # one direction of the sun for the whole picture
     taken = sample.appeared | sample.gone
     for _ in range(rng.poisson(mean_count)):
         presence = _PRESENCES[rng.choice(len(_PRESENCES), p=_PRESENCE_SHARES)]
@@ -123,7 +124,7 @@ def inserted(
 
 
 def _turned(building: Cutout, pixel_m: float, rng: np.random.Generator) -> Cutout:
-    """A building at any angle and another size, in pixels of ``pixel_m``."""
+    """A building at a random angle and scale, in pixels of ``pixel_m``."""
     scale = rng.uniform(*_SCALE) * building.pixel_m / pixel_m
     height, width = building.mask.shape
     middle = (width / 2, height / 2)
@@ -140,7 +141,7 @@ def _turned(building: Cutout, pixel_m: float, rng: np.random.Generator) -> Cutou
 
 
 def _place(taken: Mask, building: Mask, rng: np.random.Generator) -> Place | None:
-    """Somewhere where no change is labelled or inserted; ``None`` where no such place was found."""
+    """A random place without labelled or inserted change; ``None`` where none was found."""
     side = len(building)
     rows, cols = (length - side for length in taken.shape)
     for _ in range(_TRIES if min(rows, cols) >= 0 else 0):
@@ -152,7 +153,7 @@ def _place(taken: Mask, building: Mask, rng: np.random.Generator) -> Place | Non
 
 
 def _shadow(building: Cutout, towards: float, rng: np.random.Generator) -> Alpha:
-    """How much light a building takes from the ground beside it, 0 to 1."""
+    """Share of the light that a building takes from the ground beside it, 0 to 1."""
     length = rng.uniform(*_SHADOW_M) / building.pixel_m
     move = np.array([[1, 0, length * np.cos(towards)], [0, 1, length * np.sin(towards)]])
     cast = cv2.warpAffine(building.mask, move, building.mask.shape[::-1])
@@ -194,5 +195,5 @@ def _over(picture: Picture, building: Cutout, shadow: Alpha, place: Place) -> Pi
 
 
 def _light(picture: Picture) -> float:
-    """Mean grey level; OpenCV's sums are several times as fast as numpy's."""
+    """Mean grey level; OpenCV's sum is several times as fast as NumPy's."""
     return float(np.mean(cv2.mean(picture)[:3]))

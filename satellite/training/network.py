@@ -1,10 +1,10 @@
-"""TinyCD (Codegoni et al., "TINYCD: A (Not So) Deep Learning Model For Change Detection", 2022) in torch.
+"""TinyCD in torch, for training.
 
-Written from the paper and from what its published weights hold; the names of the parameters are those
-of the weights, so that these load as they are. Only for training: at run time the graph that
-:mod:`models.convert.tinycd` builds from the same parameters is used. What is not being trained takes that graph's
-shortcut, too: its last stage is worked out at every second pixel, so that figures and calibration are
-those of what will run.
+Codegoni et al., "TINYCD: A (Not So) Deep Learning Model For Change Detection", 2022. Written from
+the paper and the structure of its published weights, with the same parameter names, so that these
+weights load unchanged. For training only: at run time the graph that :mod:`models.convert.tinycd`
+builds from the same parameters is used. In evaluation mode the last stage is computed at every
+second pixel, as in that graph, so that figures and calibration are those of the deployed network.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch.nn import functional
 
 from models.convert.tinycd import ON_THE_SOURCE
 
-Tensor = Any  # torch is not there where types are checked
+Tensor = Any  # torch is missing where types are checked
 
-# EfficientNet-B4 (Tan and Le, 2019), the first three of its seven stages, after a first convolution:
+# EfficientNet-B4 (Tan and Le, 2019), a first convolution and the first three of its seven stages:
 # channels, blocks, kernel, stride, expansion.
 _FIRST_CHANNELS = 48
 _STAGES = ((24, 2, 3, 1, 1), (32, 4, 3, 2, 6), (56, 4, 5, 2, 6))
-_SQUEEZE = 4  # a block's attention works on its input's channels divided by this
-_LEAST = 1e-6  # probabilities nearer to 0 and 1 than this have no logit to speak of
+_SQUEEZE = 4  # reduction of a block's channels in its squeeze-and-excitation
+_LEAST = 1e-6  # probabilities are clipped to this distance from 0 and 1 before the logit
 
 
 def _convolution(
@@ -39,7 +39,7 @@ def _convolution(
 
 
 class _Excitation(nn.Module):  # type: ignore[misc]
-    """Weighs channels by what the whole picture holds (Hu et al., 2018)."""
+    """Squeeze-and-excitation: weighs channels by their global mean (Hu et al., 2018)."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
@@ -47,13 +47,13 @@ class _Excitation(nn.Module):  # type: ignore[misc]
         self.fc2 = nn.Conv2d(squeezed, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The channels, weighed."""
+        """The weighted channels."""
         weight = self.fc2(functional.silu(self.fc1(x.mean((2, 3), keepdim=True))))
         return x * torch.sigmoid(weight)
 
 
 class _Inverted(nn.Module):  # type: ignore[misc]
-    """Inverted residual block: wider inside than outside."""
+    """Inverted residual block."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class _Inverted(nn.Module):  # type: ignore[misc]
         self._residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output, and its input where the shapes agree."""
+        """The block's output, plus its input where the shapes agree."""
         return x + self.block(x) if self._residual else self.block(x)
 
 
@@ -84,7 +84,7 @@ def _backbone() -> Tensor:
 
 
 class _Mixing(nn.Module):  # type: ignore[misc]
-    """Brings the two dates together, channel by channel."""
+    """Mixes the features of the two dates, channel by channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class _Mixing(nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:
-        """As many channels as each date has; before and after are interleaved for it."""
+        """Mixed features with the channels of one date; the dates' channels are interleaved."""
         return self._convmix(torch.stack((before, after), 2).flatten(1, 2))
 
 
@@ -112,12 +112,12 @@ class _Pixelwise(nn.Module):  # type: ignore[misc]
         self._linears = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As many channels as the last convolution has."""
+        """Features with the last convolution's channels."""
         return self._linears(x)
 
 
 class _Attention(nn.Module):  # type: ignore[misc]
-    """One channel that tells where to look, from both dates."""
+    """A spatial attention mask of one channel, from both dates."""
 
     def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -125,13 +125,13 @@ class _Attention(nn.Module):  # type: ignore[misc]
         self._linear = _Pixelwise((channels, *widths))
 
     def forward(self, before: Tensor, after: Tensor, *, halved: bool = False) -> Tensor:
-        """The mask, as large as its inputs, or half as large."""
+        """The mask, at the inputs' size or half of it."""
         mixed = self._mixing(before, after)
         return self._linear(functional.avg_pool2d(mixed, 2) if halved else mixed)
 
 
 class _Up(nn.Module):  # type: ignore[misc]
-    """Doubles the size, looks where the mask says, and mixes."""
+    """Doubles the size, applies an attention mask, and convolves."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -145,11 +145,11 @@ class _Up(nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Twice the size of ``x``, which is that of the mask."""
+        """Features at twice the size of ``x``, which is the mask's size."""
         return self._convolution(_twice(x) * mask)
 
     def halved(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Every second pixel of that, for a mask of half the size."""
+        """Every second pixel of :meth:`forward`, for a mask of half the size."""
         deep, *rest = self._convolution
         along = torch.from_numpy(ON_THE_SOURCE).to(deep.weight)
         kernel = torch.einsum("ai,bj,ocij->ocab", along, along, deep.weight)
@@ -164,12 +164,12 @@ def _twice(x: Tensor) -> Tensor:
 
 
 class TinyCD(nn.Module):  # type: ignore[misc]
-    """The network.
+    """TinyCD.
 
-    It takes two float32 batches ``(n, 3, height, width)``, normalised as by
-    :func:`satellite.training.batches.to_input`, sides a multiple of 8, and gives the logits
-    ``(n, 1, height, width)`` of a building having appeared. With the dates exchanged it gives
-    those of one that is gone.
+    Inputs are two float32 batches ``(n, 3, height, width)``, normalised by
+    :func:`satellite.training.batches.to_input`, with sides that are multiples of 8. The output are
+    logits ``(n, 1, height, width)`` of a building having appeared; with the dates exchanged, of a
+    building having been demolished.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Labelled pairs of pictures: what a network learns from."""
+"""Labelled pairs of pictures, the training data of a network."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from satellite.imagery.views import Picture
 
 Mask = NDArray[np.uint8]
 
-# Read through GDAL, since these can have other than three bands of 8 bits.
+# Read through GDAL, since these formats can have other than three bands of 8 bits.
 _RASTERS = frozenset({".tif", ".tiff", ".jp2", ".img", ".vrt"})
 _PICTURES = _RASTERS | {".png", ".jpg", ".jpeg", ".bmp"}
-# Label pictures are black and white; lossy ones have greys along their edges.
+# Threshold of labels, which are black and white; lossy ones have greys along their edges.
 _LABEL_FROM = 128
-# Grey values between which other than 8-bit pictures are stretched, per cent of their pixels.
+# Percentiles to which pictures of other than 8 bits are stretched.
 _STRETCH_PERCENT = (2.0, 98.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A place at two dates, and what is known of its buildings.
+    """A place at two dates, with labels of changed buildings.
 
     Attributes:
-        name: Tells it from the others.
+        name: Unique name.
         before: uint8 ``(height, width, 3)`` RGB.
-        after: The same of the later date, on the same pixels.
-        appeared: uint8 ``(height, width)``: 1 where a building stands that did not before.
-        gone: The same for one that stood there and does no more.
-        known: 1 where the two masks say something; elsewhere nobody has looked.
+        after: uint8 ``(height, width, 3)`` RGB of the later date, on the same pixels.
+        appeared: uint8 ``(height, width)``: 1 where a building appeared.
+        gone: uint8 ``(height, width)``: 1 where a building was demolished.
+        known: uint8 ``(height, width)``: 1 where the two masks are known to be true.
         pixel_m: Side of a pixel, metres.
     """
 
@@ -54,16 +54,16 @@ def read_tiles(folder: Path, pixel_m: float) -> list[Sample]:
     """Reads a folder of labelled tiles in the form of LEVIR-CD (Chen and Shi, 2020).
 
     Args:
-        folder: Holds ``A`` (before), ``B`` (after) and ``label`` (white: a building appeared), and
-            ``label_gone`` (white: a building went) where there is demolition; files of one tile have
-            the same name.
+        folder: Folder with ``A`` (before), ``B`` (after) and ``label`` (white: a building
+            appeared), and ``label_gone`` (white: a building was demolished) where there is
+            demolition; the files of a tile have the same name.
         pixel_m: Side of a pixel, metres.
 
     Returns:
-        The samples by name.
+        The samples, sorted by name.
 
     Raises:
-        SatelliteError: A folder or file is missing, cannot be read, or its size is another.
+        SatelliteError: A folder or file is missing, cannot be read, or differs in size.
     """
     befores, afters, labels = (_files(folder / part) for part in ("A", "B", "label"))
     goners = _files(folder / "label_gone") if (folder / "label_gone").is_dir() else {}
@@ -82,21 +82,21 @@ def read_tiles(folder: Path, pixel_m: float) -> list[Sample]:
 
 
 def read_land(folder: Path, pixel_m: float) -> list[Sample]:
-    """Reads pictures without labels, into which buildings are inserted while the network learns.
+    """Reads unlabelled pictures, into which buildings are inserted during training.
 
-    So it sees more kinds of land than the labelled tiles have, and in pairs of two dates more
-    seasons: only what is inserted counts there, since nobody knows what else changed.
+    They add kinds of land that the labelled tiles lack, and in pairs of two dates also seasons. In
+    pairs only inserted buildings count, since other changes are unknown.
 
     Args:
-        folder: Pictures, searched through; or ``A`` (before) and ``B`` (after) with pairs of them, files
-            of one pair having the same name.
-        pixel_m: Side of a pixel, metres, of pictures that have no CRS.
+        folder: Folder that is searched for pictures; or with ``A`` (before) and ``B`` (after) that
+            hold pairs, the files of a pair having the same name.
+        pixel_m: Side of a pixel, metres, of pictures without a CRS.
 
     Returns:
-        One sample for each picture, its two dates alike, or for each pair.
+        One sample for each picture, with two equal dates, or for each pair.
 
     Raises:
-        SatelliteError: There is no picture, one cannot be read, or the two of a pair differ in size.
+        SatelliteError: There is no picture, one cannot be read, or a pair differs in size.
     """
     if (folder / "A").is_dir() and (folder / "B").is_dir():
         befores, afters = _files(folder / "A"), _files(folder / "B")
@@ -122,7 +122,7 @@ def _unlabelled(folder: Path, name: str, first: Path, last: Path, pixel_m: float
 
 
 def _pixel_m(path: Path, otherwise: float) -> float:
-    """Side of a raster's pixels on the ground, metres, where it tells."""
+    """Side of a raster's pixels on the ground, metres; ``otherwise`` without georeferencing."""
     if path.suffix.lower() not in _RASTERS:
         return otherwise
     with rasterio.open(path) as source:
@@ -136,16 +136,16 @@ def _check_sizes(folder: Path, name: str, *layers: NDArray[np.uint8]) -> None:
     if len(sizes) > 1:
         listed = ", ".join(f"{width} x {height}" for height, width in sorted(sizes))
         raise SatelliteError(
-            f"{folder}: the pictures of tile '{name}' differ in size ({listed}): cut them to the same "
-            "pixels"
+            f"{folder}: the pictures of tile '{name}' differ in size ({listed}): cut them to the "
+            "same pixels"
         )
 
 
 def _files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise SatelliteError(
-            f"{folder}: there is no such folder: labelled tiles lie in folders A (before), B (after) "
-            "and label"
+            f"{folder}: there is no such folder: labelled tiles lie in folders A (before), B "
+            "(after) and label"
         )
     files = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in _PICTURES}
     if not files:
@@ -163,13 +163,13 @@ def read_picture(path: Path) -> Picture:
     """Reads a picture as 8-bit RGB.
 
     Args:
-        path: A picture; of a raster with more bands the first three are red, green and blue.
+        path: A picture; the first three bands of a raster are red, green and blue.
 
     Returns:
         uint8 ``(height, width, 3)``; values of another type are stretched to 8 bits.
 
     Raises:
-        SatelliteError: It cannot be read.
+        SatelliteError: The picture cannot be read.
     """
     if path.suffix.lower() in _RASTERS:
         try:
@@ -183,13 +183,13 @@ def read_picture(path: Path) -> Picture:
 
 
 def to_8bit(bands: NDArray[np.generic]) -> Picture:
-    """8-bit values of a picture; those of another type are stretched, each band on its own.
+    """Converts a picture to 8 bits; other types are stretched, each band on its own.
 
     Args:
         bands: ``(height, width, bands)``, any type of number.
 
     Returns:
-        uint8 of the same shape, C-contiguous.
+        uint8 ``(height, width, bands)``, C-contiguous.
     """
     if bands.dtype == np.uint8:
         return np.ascontiguousarray(bands, np.uint8)

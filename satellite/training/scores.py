@@ -1,4 +1,4 @@
-"""Counts of pixels by truth and judgement, and the figures that follow from them."""
+"""Confusion counts of pixels, and accuracy figures from them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from satellite.imagery.views import Probability
 from satellite.training.samples import Mask
 
-THRESHOLD = 0.5  # probability from which a pixel counts as changed
+THRESHOLD = 0.5  # probability from which a pixel is classified as changed
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Pixels by truth and judgement; figures of a class that is nowhere are 0.
+    """Confusion counts of pixels; figures with a zero denominator are 0.
 
     Attributes:
-        true: Changed, and found.
-        false: Found, and not changed.
-        missed: Changed, and not found.
+        true: Changed pixels that were found (true positives).
+        false: Unchanged pixels that were found (false positives).
+        missed: Changed pixels that were not found (false negatives).
     """
 
     true: int = 0
@@ -28,12 +28,12 @@ class Counts:
 
     @classmethod
     def of(cls, found: Probability, truth: Mask, known: Mask) -> Counts:
-        """Counts one picture.
+        """Counts the pixels of one picture.
 
         Args:
             found: ``(height, width)`` probability of change.
             truth: 1 where there is change.
-            known: 1 where the truth says something; other pixels do not count.
+            known: 1 where the truth is known; other pixels do not count.
 
         Returns:
             The counts at :data:`THRESHOLD`.
@@ -50,12 +50,12 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """Share of what was found that is changed."""
+        """Share of the found pixels that are changed."""
         return _share(self.true, self.true + self.false)
 
     @property
     def recall(self) -> float:
-        """Share of what is changed that was found."""
+        """Share of the changed pixels that are found."""
         return _share(self.true, self.true + self.missed)
 
     @property

@@ -1,4 +1,4 @@
-"""What a coarser sensor would have seen of a place, on the grid on which the network works."""
+"""Simulates pictures of a coarser sensor, on the network's grid."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 
 from satellite.imagery.views import Picture
 
-# How sensors and their processing differ from plain averaging over a pixel, as standard deviations of
-# the point spread, pixels of the sensor. More and the picture is no longer of its nominal resolution.
+# Range of the blur beyond averaging over a pixel: standard deviation of the point spread function,
+# sensor pixels. With more, a picture no longer has its nominal resolution.
 _BLUR_PX = (0.0, 0.6)
-# Noise that remains in a good 8-bit product, grey levels.
+# Range of the residual noise in a good 8-bit product, grey levels.
 _NOISE = (0.0, 3.0)
-# Off nadir and in resampled products, pixels cover more or less ground than the sensor's name says.
+# Range of the pixel size relative to the nominal one: off-nadir views and resampled products.
 _RESOLUTION = (0.9, 1.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """A sensor, as far as its pictures differ from sharper ones.
+    """Resolution, blur and noise of a sensor.
 
     Attributes:
-        resolution_m: Side of its pixels on the ground, metres.
-        blur_px: Standard deviation of its point spread beyond the pixel, its own pixels.
-        noise: Standard deviation of its noise, grey levels.
+        resolution_m: Side of a pixel on the ground, metres.
+        blur_px: Standard deviation of the point spread function beyond the pixel, sensor pixels.
+        noise: Standard deviation of the noise, grey levels.
     """
 
     resolution_m: float
@@ -33,7 +33,7 @@ class Sensor:
     noise: float = 0.0
 
     def varied(self, rng: np.random.Generator) -> Sensor:
-        """A sensor of nearly that resolution, as they come."""
+        """A sensor with random deviations from the nominal one."""
         return Sensor(
             self.resolution_m * rng.uniform(*_RESOLUTION),
             rng.uniform(*_BLUR_PX),
@@ -41,7 +41,7 @@ class Sensor:
         )
 
     def degraded(self) -> Sensor:
-        """The most blurred and noisy sensor that still has this resolution."""
+        """The sensor with the most blur and noise that still has this resolution."""
         return Sensor(self.resolution_m, _BLUR_PX[1], _NOISE[1])
 
     def simulate(
@@ -51,20 +51,19 @@ class Sensor:
         grid_m: float,
         rng: np.random.Generator | None = None,
     ) -> Picture:
-        """Degrades a picture to this sensor and brings it onto the network's grid.
+        """Degrades a picture to this sensor and resamples it onto the network's grid.
 
-        Each pixel of the sensor is the mean over the ground that it covers, blurred by the point
-        spread; between them the grid is filled bicubically, as the program does with real images.
+        Each sensor pixel is the mean over its ground, blurred by the point spread function; the
+        grid is then interpolated bicubically, as for real images.
 
         Args:
             picture: uint8 ``(height, width, 3)``.
-            pixel_m: Side of its pixels, metres; where they are no finer than the sensor's, nothing is
-                degraded.
-            grid_m: Side of the pixels of the network's grid, metres.
-            rng: Source of the noise; without it there is none.
+            pixel_m: Side of a pixel, metres; pictures no finer than the sensor are not degraded.
+            grid_m: Side of a pixel of the network's grid, metres.
+            rng: Source of the noise; no noise without it.
 
         Returns:
-            uint8 picture of the same ground.
+            uint8 ``(height, width, 3)`` of the same ground, on the grid.
         """
         height, width = picture.shape[:2]
         if self.resolution_m > pixel_m:
@@ -85,7 +84,7 @@ def shape_on(shape: tuple[int, int], pixel_m: float, other_m: float) -> tuple[in
 
 
 def resized(picture: Picture, height: int, width: int, how: int) -> Picture:
-    """A picture at another size, by one of OpenCV's interpolations."""
+    """Resizes a picture by one of OpenCV's interpolations."""
     if picture.shape[:2] == (height, width):
         return picture
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)

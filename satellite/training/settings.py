@@ -1,4 +1,4 @@
-"""What is decided about a training before it starts."""
+"""Settings of a training."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Literal
 
 from satellite.errors import SatelliteError
 
-# Pixel of the network's grid against the sensor's. The small network learns from nothing, and does so four
-# times as fast on the sensor's own pixels as on ones of half the side, and as well. With TinyCD's published weights at 2 m, F1 on LEVIR-CD's
-# tiles is 0.61 on a grid of 0.5 m, where the picture is so smooth that they see no edges, 0.90 on one of
-# 0.8 m, 0.86 at 1 m and 0.32 at 2 m, where houses are smaller than any they know. The detector enlarges
-# pictures as much, and no further.
+# Pixel size of the network's grid relative to the sensor's. The small network is trained from
+# random weights, on the sensor's own pixels four times as fast as on pixels of half the side, and
+# as well. With TinyCD's published weights at 2 m, F1 on LEVIR-CD's tiles is 0.61 on a grid of 0.5
+# m, where the picture is so smooth that they find no edges, 0.90 at 0.8 m, 0.86 at 1 m and 0.32 at
+# 2 m, where houses are smaller than in their training data. The detector enlarges pictures by as
+# much, and no further.
 _GRID_SHARE = {"tinycd": 0.4, "small": 1.0}
-_FINEST_M = 0.5  # pixel of the pictures that those weights learned from
+_FINEST_M = 0.5  # pixel size of the pictures on which the published weights were trained
 
 Architecture = Literal["tinycd", "small"]
 Tuned = Literal["decoder", "all"]
@@ -30,25 +31,26 @@ class Settings:
 
     Attributes:
         network: TinyCD, or the project's own small network.
-        resolution_m: What the sensor resolves, metres per pixel; finer labelled tiles are degraded to it.
-        grid_m: Pixel of the grid on which the network works, metres; pictures are resampled to it. 0: as
-            fits the resolution, see :attr:`pixel_m`.
-        side_px: Side of the crops that the network sees while it learns, pixels of that grid; TinyCD, whose
-            instance normalisation depends on it, is run on tiles of this size later.
-        tuned: What is trained of a network that begins with weights: only what follows its backbone, or all.
-            On eight tiles the first is better; all is for hundreds of them.
-        epochs: Times that the network goes through the labelled tiles.
-        draws: Crops from each tile and epoch.
+        resolution_m: Resolution of the sensor, metres per pixel; finer labelled tiles are degraded
+            to it.
+        grid_m: Pixel size of the network's grid, metres, to which pictures are resampled. 0:
+            derived from the resolution, see :attr:`pixel_m`.
+        side_px: Side of the training crops, pixels of the grid; TinyCD, whose instance
+            normalisation depends on the side, is later run on tiles of this size.
+        tuned: The trained part of a network with initial weights: the decoder after its backbone,
+            or all. On eight tiles the decoder is better; all is for hundreds of tiles.
+        epochs: Number of passes over the labelled tiles.
+        draws: Crops of each tile per epoch.
         batch: Crops per step.
-        rate: Highest step size of AdamW; it falls to 0 along a cosine.
+        rate: Highest learning rate of AdamW; falls to 0 along a cosine.
         decay: Weight decay of AdamW.
-        insertions: Buildings put into a crop on average.
-        share: Of the trained weights in the result, where training begins with weights: mixed with those, it
-            keeps more of what they knew (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022,
-            whose default this is).
-        seed: Of every random choice; the same seed on the same machine gives the same weights.
-        threads: CPU threads.
-        device: A torch device, or ``"auto"``: CUDA where there is one.
+        insertions: Mean number of buildings inserted into a crop.
+        share: Share of the trained weights in the result, where training starts from weights; the
+            interpolation keeps more of what these had learned (Wortsman et al., "Robust fine-tuning
+            of zero-shot models", 2022, whose default this is).
+        seed: Seed of every random choice; on the same machine it gives the same weights.
+        threads: Number of CPU threads.
+        device: A torch device, or ``"auto"``: CUDA where available.
     """
 
     network: Architecture = "tinycd"
@@ -68,7 +70,7 @@ class Settings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        """Refuses what cannot work.
+        """Refuses values that are out of range.
 
         Raises:
             SatelliteError: A number is out of range.
@@ -85,11 +87,11 @@ class Settings:
 
     @classmethod
     def of(cls, network: Architecture, *, pretrained: bool) -> Settings:
-        """What suits a network.
+        """The default settings of a network.
 
         Args:
-            network: Which.
-            begun: Whether it begins with weights; from nothing it has far more to learn.
+            network: The kind of network.
+            pretrained: Whether training starts from weights; from random ones it takes far longer.
         """
         usual = cls(network)
         if network == "small":
@@ -100,14 +102,14 @@ class Settings:
 
     @property
     def pixel_m(self) -> float:
-        """Side of the pixels of the network's grid, metres."""
+        """Pixel size of the network's grid, metres."""
         return self.grid_m or max(_FINEST_M, _GRID_SHARE[self.network] * self.resolution_m)
 
     @property
     def digest(self) -> str:
-        """Tells a training from one with other settings: what was begun is only continued alike.
+        """A digest of the settings that a resumed training must share with the interrupted one.
 
-        The weights are mixed after it.
+        ``share`` is not among them, since the weights are interpolated after the training.
         """
         facts = {k: v for k, v in asdict(self).items() if k not in ("share", "threads", "device")}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""The project's own small network, for weights that begin with nobody else's.
+"""The project's own small network, for weights without terms of others.
 
 A U-Net on the difference of the two dates' features (Daudt et al., "Fully Convolutional Siamese
-Networks for Change Detection", 2018: FC-Siam-diff). The difference keeps its sign here: what appeared
-and what is gone are then two readings of one network.
+Networks for Change Detection", 2018: FC-Siam-diff). Unlike there the difference keeps its sign, so
+that one network finds both new and demolished buildings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-Tensor = Any  # torch is not there where types are checked
+Tensor = Any  # torch is missing where types are checked
 
 WIDTHS = (
     8,
@@ -31,7 +31,7 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> Tensor:
 
 
 class Small(nn.Module):  # type: ignore[misc]
-    """The network; its inputs and output are those of :class:`~satellite.training.network.TinyCD`."""
+    """The small network; inputs and output as for :class:`~satellite.training.network.TinyCD`."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,22 +12,22 @@ from models.convert.onnx_graph import Floats, OnnxGraph
 from satellite.errors import SatelliteError
 from satellite.training.batches import DEVIATION, MEAN
 
-TILE_PX = 256  # side of the tiles that it is meant to be run on
-_EPSILON = 1e-5  # torch's, in batch normalisation
-_STAGES = 4  # sizes at which the two dates are compared, each half of the one before
+TILE_PX = 256  # side of the tiles on which the network is run
+_EPSILON = 1e-5  # torch's value in batch normalisation
+_STAGES = 4  # number of sizes at which the two dates are compared, each half of the previous
 
 State = Mapping[str, NDArray[np.generic]]
 
 
 def build(state: State, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
-    """Turns parameters of :class:`satellite.training.small.Small` into an ONNX model.
+    """Builds an ONNX model from the parameters of :class:`satellite.training.small.Small`.
 
     Args:
-        state: The parameters by torch's names.
-        metadata: What the file tells of itself.
+        state: Parameters by torch's names.
+        metadata: Metadata of the ONNX file.
 
     Returns:
-        The model, with inputs and outputs as :func:`models.convert.tinycd.build` gives them; batch
+        The model, with inputs and outputs as from :func:`models.convert.tinycd.build`; batch
         normalisation is folded into the convolutions.
 
     Raises:
@@ -42,17 +42,17 @@ def build(state: State, metadata: Mapping[str, str] | None = None) -> onnx.Model
         raise SatelliteError(f"not parameters of the small network: {error} is missing") from None
     picture = ("batch", 3, "height", "width")
     layer = ("batch", 1, "height", "width")
-    told = {"task": "change", "family": "small", "imgsz": f"[{TILE_PX}, {TILE_PX}]"}
+    defaults = {"task": "change", "family": "small", "imgsz": f"[{TILE_PX}, {TILE_PX}]"}
     return graph.model(
         "small",
         {"before": picture, "after": picture},
         {"appeared": layer, "gone": layer},
-        told | dict(metadata or {}),
+        defaults | dict(metadata or {}),
     )
 
 
 def _encoded(graph: OnnxGraph, state: State, date: str) -> list[str]:
-    """A date's features, at full size and at each half of it."""
+    """A date's features at full size and at each halving."""
     shape = (1, 3, 1, 1)
     mean = graph.weight("image.mean", MEAN.reshape(shape))
     gain = graph.weight("image.gain", 1 / DEVIATION.reshape(shape))
@@ -97,7 +97,7 @@ def _decoded(
 def _convolution(
     graph: OnnxGraph, state: State, name: str, source: str, prefix: str, stride: int = 1
 ) -> str:
-    """3x3 convolution, its batch normalisation folded in, ReLU; both dates share the weights."""
+    """3x3 convolution with folded batch normalisation, and ReLU; both dates share the weights."""
     weight, bias = _folded(state, name)
     plain = graph.node(
         "Conv",

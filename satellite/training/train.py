@@ -1,4 +1,4 @@
-"""A whole training: read the data, take figures on what is left out, train on all, export."""
+"""A complete training: reads the data, cross-validates, trains on all data, exports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from models.registry.fetch import sha256_of
+from models.files import sha256_of
 from satellite.training.batches import CropSampler
 from satellite.training.card import Origin
 from satellite.training.cross_validation import cross_validate
@@ -27,13 +27,13 @@ from satellite.training.verdicts import read_verdicts
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What a network learns from.
+    """The training data.
 
     Attributes:
         tiles: Folder of labelled tiles (``A``, ``B``, ``label``).
         pixel_m: Side of the tiles' pixels, metres.
         verdicts: Folder of decided cases, see :mod:`satellite.training.verdicts`.
-        land: Folder of pictures or pairs without labels, see
+        land: Folder of unlabelled pictures or pairs, see
             :func:`~satellite.training.samples.read_land`.
         terms: Terms under which the data may be used, for the model card.
     """
@@ -54,22 +54,22 @@ def train(
     folds: int | None = None,
     console: Console | None = None,
 ) -> Validation | None:
-    """Fine-tunes a network, or trains one anew, and writes what the program needs to run it.
+    """Trains or fine-tunes a network and exports it for use by the program.
 
-    Cut off and started again with the same arguments, it goes on where it was.
+    An interrupted training is resumed by a call with the same arguments.
 
     Args:
-        data: What it learns from.
-        out: Folder for ``model.onnx``, ``MODEL_CARD.md``, ``figures.json``, ``weights.pt`` and the
-            state of what is not finished.
-        settings: How it is trained.
-        weights: PyTorch file of the weights to begin with; random ones without it.
-        folds: Groups of tiles that are left out in turn for the figures; each tile by itself if not
-            given; 0: no figures and no calibration.
-        console: Where progress and figures are shown.
+        data: The training data.
+        out: Folder for ``model.onnx``, ``MODEL_CARD.md``, ``figures.json``, ``weights.pt`` and
+            checkpoints.
+        settings: Settings of the training.
+        weights: PyTorch file of initial weights; random ones without it.
+        folds: Number of folds of tiles for the figures; default: each tile is a fold; 0: no figures
+            and no calibration.
+        console: Console for progress and figures.
 
     Returns:
-        The figures, if they were taken.
+        The figures; ``None`` without folds.
 
     Raises:
         SatelliteError: The data, the weights or a setting cannot be used.
@@ -114,16 +114,16 @@ def train(
 
 
 def evaluate(data: Data, weights: Path, settings: Settings, console: Console) -> Counts:
-    """Takes figures of weights as they are, on all tiles.
+    """Evaluates given weights on all tiles.
 
     Args:
         data: The labelled tiles.
         weights: PyTorch file of the weights.
-        settings: Which network, and the resolution to which the tiles are degraded.
-        console: Where the figures are shown.
+        settings: Kind of network, and the resolution to which the tiles are degraded.
+        console: Console for the figures.
 
     Returns:
-        Counts of all pixels.
+        Counts over all pixels.
 
     Raises:
         SatelliteError: The data or the weights cannot be used.
@@ -151,7 +151,7 @@ def _progress(console: Console, name: str, epochs: int) -> Iterator[Report]:
 
 
 def table(validation: Validation) -> Table:
-    """The figures for people."""
+    """The figures as a table for display."""
     found = _table("pixels of tiles left out", validation.before, validation.after)
     _add(found, "calibrated", None, pooled(validation.calibrated))
     if validation.poor_after:

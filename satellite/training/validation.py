@@ -1,4 +1,4 @@
-"""Figures on places that a network did not learn from."""
+"""Accuracy and calibration on samples that were left out of a network's training."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from satellite.imagery.views import Probability
 from satellite.training.samples import Mask, Sample
 from satellite.training.scores import Counts
 
-# Neighbouring pixels say nearly the same: every fourth row and column is enough to calibrate with.
+# Neighbouring pixels are nearly equal: every fourth row and column suffices for calibration.
 _STRIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found on the places left out.
+    """Figures on the samples left out.
 
     Attributes:
-        before: Counts of each place with the weights that training begins with; empty without any.
-        after: Counts of each place by the network that learned from the other folds.
-        calibrated: Counts of each place with probabilities calibrated on the other folds.
-        calibration: Fitted on all places.
-        error_raw: Expected calibration error of the network's own probabilities.
-        error: The same of those calibrated on the other folds.
-        poor_before: As ``before``, seen by a blurred and noisy sensor of the same resolution.
-        poor_after: As ``after``, likewise.
+        before: Counts of each sample with the initial weights; empty without any.
+        after: Counts of each sample with the network trained on the other folds.
+        calibrated: Counts of each sample with probabilities calibrated on the other folds.
+        calibration: Calibration fitted on all samples.
+        error_raw: Expected calibration error of the uncalibrated probabilities.
+        error: Expected calibration error of those calibrated on the other folds.
+        poor_before: ``before``, seen by a blurred and noisy sensor of the same resolution.
+        poor_after: ``after``, seen by a blurred and noisy sensor of the same resolution.
     """
 
     before: Mapping[str, Counts]
@@ -44,7 +44,7 @@ class Validation:
 
 
 def pooled(counts: Mapping[str, Counts]) -> Counts:
-    """Counts of all places together."""
+    """Counts of all samples together."""
     return sum(counts.values(), Counts())
 
 
@@ -53,15 +53,15 @@ def validate(
     first: Mapping[str, Probability],
     last: Mapping[str, Probability],
 ) -> Validation:
-    """Works out the figures.
+    """Computes the figures.
 
     Args:
-        groups: The places of each fold.
-        first: What the weights that training begins with say of each place; empty without any.
-        last: What the network says of each place that learned from the other folds.
+        groups: The samples of each fold.
+        first: Probabilities of each sample with the initial weights; empty without any.
+        last: Probabilities of each sample from the network trained on the other folds.
 
     Returns:
-        The figures; each place's probabilities are calibrated with those of the other folds.
+        The figures; each sample's probabilities are calibrated on the other folds.
     """
     samples = [sample for group in groups for sample in group]
     honest: dict[str, Probability] = {}
@@ -83,17 +83,17 @@ def _counts(sample: Sample, found: Probability) -> Counts:
 
 
 def _calibration(samples: Sequence[Sample], values: Mapping[str, Probability]) -> Platt:
-    """The calibration that fits these places; none where the truth is all the same."""
+    """The calibration of these samples; none where the truth has one class only."""
     try:
         return platt.fit(*_pixels(samples, values))
-    except (ModelError, np.linalg.LinAlgError):  # the latter where all answers are the same
+    except (ModelError, np.linalg.LinAlgError):  # LinAlgError: all probabilities are equal
         return Platt()
 
 
 def _pixels(
     samples: Sequence[Sample], values: Mapping[str, Probability]
 ) -> tuple[Probability, Mask]:
-    """Values and truth of every few pixels of which something is known."""
+    """Values and truth on a grid of every fourth pixel, where the truth is known."""
     chosen = [s.known[::_STRIDE, ::_STRIDE] > 0 for s in samples]
     pairs = list(zip(samples, chosen, strict=True))
     found = [values[s.name][::_STRIDE, ::_STRIDE][use] for s, use in pairs]

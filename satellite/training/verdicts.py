@@ -1,16 +1,16 @@
-"""A city's own verdicts on cases as labels: confirmed is change, rejected is none, the rest unknown.
+"""A city's verdicts on cases as labels: confirmed is change, rejected is no change, else unknown.
 
 A folder of verdicts holds::
 
     verdicts.geojson   a FeatureCollection (RFC 7946, WGS 84), a polygon for each decided case
-    A/NAME.tif         what was compared: the earlier image, 8-bit or other, with a CRS
+    A/NAME.tif         the earlier of the compared images, 8-bit or other, with a CRS
     B/NAME.tif         the later image on the same pixels
 
 and each feature's properties are
 
     verdict   "confirmed" or "rejected"
     pair      NAME of the images in which the case was found
-    change    "appeared" (also when left out) or "gone": what was confirmed
+    change    "appeared" (default) or "gone": the confirmed change
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from satellite.training.samples import Mask, Sample, to_8bit
 
 _FILE = "verdicts.geojson"
 _WGS84 = CRS.from_epsg(4326)
-# Ground around a case that is shown with it, metres: a crop of the network's at 0.5 m.
+# Side of the square around a case, metres: a crop of the network at 0.5 m.
 _SIDE_M = 128.0
 _VERDICTS = ("confirmed", "rejected")
 _CHANGES = ("appeared", "gone")
@@ -56,17 +56,17 @@ class _Verdict:
 
 
 def read_verdicts(folder: Path, side_m: float = _SIDE_M) -> list[Sample]:
-    """Reads decided cases, each with the ground around it.
+    """Reads decided cases, each with its surroundings.
 
     Args:
-        folder: As described above.
-        side_m: Side of the square around a case, metres; larger cases get a larger one.
+        folder: A folder of the form described above.
+        side_m: Side of the square around a case, metres; larger for larger cases.
 
     Returns:
         A sample for each case; known only within the polygons of this and other cases.
 
     Raises:
-        SatelliteError: A file is missing, cannot be read, or a case is not in its images.
+        SatelliteError: A file is missing or cannot be read, or a case lies outside of its images.
     """
     verdicts = sorted(_verdicts(folder / _FILE), key=lambda verdict: verdict.pair)
     samples: list[Sample] = []
@@ -138,12 +138,13 @@ def _check(before: Any, after: Any, paths: Sequence[Path]) -> None:
         raise SatelliteError(f"{paths[0]}: has no CRS: verdicts cannot be placed in it")
     if (before.crs, before.transform, before.shape) != (after.crs, after.transform, after.shape):
         raise SatelliteError(
-            f"{paths[1]}: does not lie on the pixels of {paths[0]}: give the images as they were compared"
+            f"{paths[1]}: does not lie on the pixels of {paths[0]}: give the images as they were "
+            "compared"
         )
 
 
 def _window(grid: Grid, bounds: tuple[float, ...], side_m: float) -> Window | None:
-    """The pixels to read around a case, cut off at the image's edge; none where it lies outside."""
+    """The pixels around a case, clipped to the image; ``None`` where the case lies outside."""
     case = from_bounds(*bounds, transform=grid.transform)
     side = max(side_m / grid.resolution_m, case.width, case.height)
     row, col = case.row_off + (case.height - side) / 2, case.col_off + (case.width - side) / 2
@@ -162,7 +163,7 @@ def _picture(source: Any, window: Window) -> Any:
 def _masks(
     grid: Grid, window: Window, cases: Sequence[tuple[_Verdict, Mapping[str, Any]]]
 ) -> tuple[Mask, Mask, Mask]:
-    """What appeared, what is gone, and where one of the two is known."""
+    """Masks of what appeared, what is gone, and where one of the two is known."""
 
     def burnt(places: list[Mapping[str, Any]]) -> Mask:
         size = (int(window.height), int(window.width))

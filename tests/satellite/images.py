@@ -59,13 +59,13 @@ def write(
 
 
 def texture(height: int, width: int, bands: int = 3, seed: int = 0) -> NDArray[np.uint8]:
-    """A picture ``(bands, height, width)`` of which no two places are alike."""
+    """A random picture ``(bands, height, width)`` without repetition."""
     found = np.random.default_rng(seed).integers(1, 255, (bands, height, width))
     return found.astype(np.uint8)
 
 
 class _Ranges(BaseHTTPRequestHandler):
-    """Serves files of a folder, whole or in ranges, and notes what is asked for."""
+    """Serves files of a folder, whole or in ranges, and records the requests."""
 
     server: _Server
 
@@ -103,7 +103,7 @@ class _Ranges(BaseHTTPRequestHandler):
             self.wfile.write(content[first : last + 1])
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Suppresses the log."""
 
 
 class _Server(ThreadingHTTPServer):

@@ -31,17 +31,17 @@ class Tiles:
         return self._rgb("A", name)
 
     def after(self, name: str) -> NDArray[np.uint8]:
-        """The same of the later date."""
+        """RGB ``(3, 256, 256)`` of the later date."""
         return self._rgb("B", name)
 
     def label(self, name: str) -> NDArray[np.bool_]:
-        """``(256, 256)``: where a building is new."""
+        """``(256, 256)``: mask of new buildings."""
         found = cv2.imread(str(self._folder / "label" / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
         assert found is not None
         return np.asarray(found > 127, np.bool_)
 
     def beside(self, names: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Several side by side, RGB ``(3, 256, n * 256)`` of the earlier and of the later date."""
+        """Several tiles side by side, RGB ``(3, 256, n * 256)``, at both dates."""
         earlier = np.concatenate([self.before(name) for name in names], axis=2)
         later = np.concatenate([self.after(name) for name in names], axis=2)
         return earlier, later
@@ -49,7 +49,7 @@ class Tiles:
     def growing(self) -> tuple[NDArray[np.uint8], ...]:
         """A site at three dates, RGB ``(3, 256, 512)``: empty, half of a building, all of it.
 
-        Beside it lies ground that stays as it is, at the third date in other light.
+        Beside the site lies unchanged ground, at the third date in other light.
         """
         before, after = self.beside(_GROWING)
         label = self.label(_GROWING[0]).astype(np.uint8)
@@ -58,10 +58,10 @@ class Tiles:
         whole = cv2.dilate((parts == largest).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
         half = whole.copy()
         half[:, int(centres[largest][0]) :] = False
-        begun, done = before.copy(), after.copy()
-        begun[:, :, :256][:, half] = after[:, :, :256][:, half]
+        started, done = before.copy(), after.copy()
+        started[:, :, :256][:, half] = after[:, :, :256][:, half]
         done[:, :, :256][:, ~whole] = before[:, :, :256][:, ~whole]
-        return before, begun, done
+        return before, started, done
 
     def _rgb(self, date: str, name: str) -> NDArray[np.uint8]:
         image = cv2.imread(str(self._folder / date / f"{name}.png"))
@@ -70,6 +70,6 @@ class Tiles:
 
 
 def image(folder: Path, day: str, picture: NDArray[np.uint8]) -> Path:
-    """Writes an image of a day (YYYYMMDD), which its name tells."""
+    """Writes an image with the day (YYYYMMDD) in its name."""
     folder.mkdir(parents=True, exist_ok=True)
     return write(folder / f"aerial-{day}.tif", picture, tiled=True, blockxsize=256, blockysize=256)

@@ -23,7 +23,7 @@ def everything(views: Views) -> Change:
 
 @dataclass
 class Plain:
-    """Marks everything, and notes what it was given."""
+    """Marks everything as changed, and records its inputs."""
 
     given: list[Views] = field(default_factory=list)
     name: str = "plain"
@@ -36,7 +36,7 @@ class Plain:
 
 @dataclass
 class Selective(Plain):
-    """Can be asked for parts."""
+    """Can judge selected parts."""
 
     asked: list[NDArray[np.bool_]] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ def pair() -> Views:
 
 
 @pytest.mark.parametrize("detector", [Plain(), Selective()], ids=["plain", "selective"])
-def test_only_what_the_screen_leaves_is_judged(detector: Plain) -> None:
+def test_only_screened_parts_are_judged(detector: Plain) -> None:
     cascade = CascadeDetector(Screen(), detector)
     change = cascade(pair())
     wanted = Screen()(pair())
@@ -63,7 +63,7 @@ def test_only_what_the_screen_leaves_is_judged(detector: Plain) -> None:
     assert cascade.share.wanted < 0.1
 
 
-def test_a_detector_that_can_choose_is_told_where() -> None:
+def test_a_selective_detector_is_given_the_mask() -> None:
     detector = Selective()
     assert isinstance(detector, SelectiveDetector)
     CascadeDetector(Screen(), detector)(pair())
@@ -71,7 +71,7 @@ def test_a_detector_that_can_choose_is_told_where() -> None:
     assert detector.given == []
 
 
-def test_another_one_is_given_the_part_with_its_margin() -> None:
+def test_other_detectors_are_given_boxes_with_their_margin() -> None:
     detector = Plain()
     assert not isinstance(detector, SelectiveDetector)
     CascadeDetector(Screen(), detector)(pair())
@@ -83,7 +83,7 @@ def test_another_one_is_given_the_part_with_its_margin() -> None:
 
 
 @pytest.mark.parametrize("core", [(slice(0, 150), slice(0, 384)), (slice(0, 100), slice(0, 384))])
-def test_nothing_is_asked_for_outside_of_the_core(core: tuple[slice, slice]) -> None:
+def test_pixels_outside_of_the_core_are_not_selected(core: tuple[slice, slice]) -> None:
     detector = Selective()
     cascade = CascadeDetector(Screen(), detector)
     change = cascade(replace(pair(), core=core))
@@ -93,7 +93,7 @@ def test_nothing_is_asked_for_outside_of_the_core(core: tuple[slice, slice]) -> 
     assert cascade.share.wanted == pytest.approx(wanted.mean())
 
 
-def test_nothing_is_judged_where_nothing_changed() -> None:
+def test_unchanged_windows_are_not_judged() -> None:
     detector = Plain()
     cascade = CascadeDetector(Screen(), detector)
     views = pair()
@@ -103,7 +103,7 @@ def test_nothing_is_judged_where_nothing_changed() -> None:
     assert (cascade.share.seen_px, cascade.share.wanted) == (384 * 384, 0)
 
 
-def test_it_asks_for_the_margin_of_its_detector() -> None:
+def test_the_margin_is_that_of_the_detector() -> None:
     cascade = CascadeDetector(Screen(), Plain(margin_px=37))
     assert (cascade.name, cascade.margin_px) == ("cascade", 37)
 
@@ -112,7 +112,9 @@ def test_it_asks_for_the_margin_of_its_detector() -> None:
     spots=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 79)), max_size=12),
     margin=st.integers(0, 12),
 )
-def test_boxes_cover_what_is_wanted_once(spots: list[tuple[int, int]], margin: int) -> None:
+def test_boxes_cover_the_selection_without_overlap(
+    spots: list[tuple[int, int]], margin: int
+) -> None:
     wanted = np.zeros((60, 80), np.bool_)
     for row, col in spots:
         wanted[row, col] = True

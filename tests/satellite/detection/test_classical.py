@@ -39,7 +39,7 @@ def tiles(shared_data: Path) -> list[Sample]:
 
 
 def f1(marked: Sequence[NDArray[np.bool_]], tiles: Sequence[Sample]) -> float:
-    """Of pixels of all tiles together; what is marked may be coarser than the truth."""
+    """F1 of the pixels of all tiles together; ``marked`` may be coarser than the truth."""
     hits = both = 0
     for mask, tile in zip(marked, tiles, strict=True):
         size = tile.truth.shape[::-1]
@@ -70,7 +70,7 @@ def undisturbed(tiles: list[Sample]) -> float:
     return judged(tiles)
 
 
-def test_on_real_tiles_it_is_far_better_than_plain_change(
+def test_f1_on_real_tiles_is_far_above_change_vectors(
     tiles: list[Sample], undisturbed: float
 ) -> None:
     plain = f1([plain_change(tile.views()) for tile in tiles], tiles)
@@ -78,9 +78,7 @@ def test_on_real_tiles_it_is_far_better_than_plain_change(
 
 
 @pytest.mark.parametrize(("resolution_m", "least"), [(1.0, 0.66), (2.0, 0.6)])
-def test_coarser_images_of_the_same_places_serve(
-    tiles: list[Sample], resolution_m: float, least: float
-) -> None:
+def test_coarser_images_are_judged(tiles: list[Sample], resolution_m: float, least: float) -> None:
     assert judged(tiles, resolution_m) > least
 
 
@@ -95,14 +93,14 @@ def relit(picture: Picture) -> Picture:
 
 
 @pytest.mark.parametrize("disturbed", [shifted, relit])
-def test_a_small_shift_and_another_light_cost_little(
+def test_f1_is_robust_to_small_shifts_and_light(
     tiles: list[Sample], undisturbed: float, disturbed: Callable[[Picture], Picture]
 ) -> None:
     assert judged(tiles, before=disturbed) > undisturbed - 0.03
 
 
 @pytest.mark.parametrize("resolution_m", RESOLUTIONS)
-def test_a_house_that_appears_is_found_and_nothing_else(resolution_m: float) -> None:
+def test_only_a_new_house_is_found(resolution_m: float) -> None:
     before, after = village().seen(resolution_m, 0), built().seen(resolution_m, 1)
     change = detector(views(before, after, resolution_m))
     house = within(HOUSE, before, resolution_m)
@@ -112,7 +110,7 @@ def test_a_house_that_appears_is_found_and_nothing_else(resolution_m: float) -> 
 
 
 @pytest.mark.parametrize("resolution_m", RESOLUTIONS)
-def test_a_house_that_goes_is_gone(resolution_m: float) -> None:
+def test_a_demolished_house_is_found_as_gone(resolution_m: float) -> None:
     before, after = built().seen(resolution_m, 0), village().seen(resolution_m, 1)
     change = detector(views(before, after, resolution_m))
     assert change.gone[within(HOUSE, before, resolution_m)].mean() > 0.6
@@ -147,7 +145,7 @@ def test_sizes_are_in_metres(side_m: float, resolution_m: float) -> None:
 
 @settings(max_examples=10)
 @given(gain=st.floats(0.7, 1.2), bias=st.floats(-8, 8), x_m=st.floats(-1, 1), y_m=st.floats(-1, 1))
-def test_a_house_that_stays_is_no_change(gain: float, bias: float, x_m: float, y_m: float) -> None:
+def test_an_unchanged_house_is_not_found(gain: float, bias: float, x_m: float, y_m: float) -> None:
     before = built().seen()
     move = np.array([[1, 0, x_m / 0.5], [0, 1, y_m / 0.5]], np.float32)
     moved = cv2.warpAffine(built().seen(seed=1), move, (256, 256), borderMode=cv2.BORDER_REFLECT)
@@ -155,14 +153,14 @@ def test_a_house_that_stays_is_no_change(gain: float, bias: float, x_m: float, y
     assert not changed(detector(views(before, after))).any()
 
 
-def test_plants_that_grow_are_no_building() -> None:
+def test_growing_plants_are_not_found() -> None:
     before = village().seen()
     after = village().cover((30, 66, 128, 128), GRASS).tree(80, 90, 6).tree(50, 80, 4).seen(seed=1)
     change = detector(views(before, after))
     assert np.maximum(change.appeared, change.gone).max() < 0.5
 
 
-def test_near_infrared_tells_plants_of_a_roofs_colour() -> None:
+def test_near_infrared_excludes_plants_of_a_roofs_colour() -> None:
     before, after = village().seen(), built().seen(seed=1)
     house = within(HOUSE, before)
     dull = np.full(before.shape[:2], 110, np.uint8)
@@ -173,7 +171,7 @@ def test_near_infrared_tells_plants_of_a_roofs_colour() -> None:
     assert plants.appeared[house].max() < 0.3
 
 
-def test_what_cannot_be_compared_is_not_judged() -> None:
+def test_masked_pixels_have_probability_0() -> None:
     before, after = village().seen(), built().seen(seed=1)
     quality = np.zeros(before.shape[:2], np.uint8)
     quality[:, 130:] = Quality.CLOUD
@@ -195,7 +193,7 @@ def test_what_cannot_be_compared_is_not_judged() -> None:
     level=st.integers(0, 255),
     noise=st.integers(0, 80),
 )
-def test_any_window_is_judged(
+def test_windows_of_any_content_are_judged(
     height: int, width: int, bands: int, resolution_m: float, level: int, noise: int
 ) -> None:
     rng = np.random.default_rng(0)
@@ -208,7 +206,7 @@ def test_any_window_is_judged(
         assert ((probability >= 0) & (probability <= 1)).all()
 
 
-def test_a_car_park_is_taken_for_a_building() -> None:
-    """A known limit: as grey and rectangular as a hall, it only throws no shadow."""
+def test_a_car_park_is_found_as_a_building() -> None:
+    """A known limit: a car park is as grey and rectangular as a hall, and lacks only a shadow."""
     after = village().pave((50, 66, 110, 110)).seen(seed=1)
     assert (detector(views(village().seen(), after)).appeared >= 0.5).mean() > 0.1

@@ -14,7 +14,7 @@ Mask = NDArray[np.bool_]
 
 
 def inner(one: Rectangle, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Where a rectangle's pixels lie well within it, or at the window's own border."""
+    """Slices of a rectangle's pixels at least ``edge`` from its border, or at the window's."""
     rows, cols = (
         slice(part.start + EDGE if part.start else 0, part.stop - EDGE * (part.stop < length))
         for part, length in zip(one.part, shape, strict=True)
@@ -45,7 +45,7 @@ def area(found: list[Rectangle]) -> int:
 
 @pytest.mark.parametrize("sides", [(SIDE,), (32, SIDE), SIDES])
 @given(wanted=windows())
-def test_every_wanted_pixel_lies_well_within_a_rectangle(
+def test_every_selected_pixel_lies_well_within_a_rectangle(
     sides: tuple[int, ...], wanted: Mask
 ) -> None:
     found = cover(wanted, sides, EDGE)
@@ -54,7 +54,7 @@ def test_every_wanted_pixel_lies_well_within_a_rectangle(
         assert one.height in sides and one.width in sides and one.top >= 0 and one.left >= 0
         assert one.top + one.height <= wanted.shape[0] and one.left + one.width <= wanted.shape[1]
         assert wanted[one.part].any()
-    # Never more than the grid would take, and what the cells round up.
+    # At most the area of a regular grid, plus the rounding to cells.
     grid = [-(-(length - 2 * EDGE) // (SIDE - 2 * EDGE)) for length in wanted.shape]
     assert area(found) <= (grid[0] * grid[1] + sum(grid)) * SIDE**2
 
@@ -68,7 +68,7 @@ def test_more_sizes_never_take_more_area(wanted: Mask) -> None:
     ("shape", "count"),
     [((64, 64), 1), ((64, 120), 2), ((120, 120), 4), ((121, 120), 6), ((288, 288), 25)],
 )
-def test_a_full_window_takes_the_plain_grid(shape: tuple[int, int], count: int) -> None:
+def test_a_full_window_is_covered_by_a_regular_grid(shape: tuple[int, int], count: int) -> None:
     assert len(cover(np.ones(shape, np.bool_), (SIDE,), EDGE)) == count
 
 
@@ -78,19 +78,19 @@ def test_a_block_takes_little_more_than_itself() -> None:
     assert area(cover(wanted, SIDES, EDGE)) <= 1.4 * (80 + 2 * EDGE) * (44 + 2 * EDGE)
 
 
-def test_a_corner_is_not_covered_where_nothing_is_wanted() -> None:
+def test_an_unselected_corner_is_not_covered() -> None:
     wanted = np.zeros((400, 400), np.bool_)
     wanted[100:300, 100:130] = wanted[270:300, 100:300] = True
     assert area(cover(wanted, SIDES, EDGE)) < 0.5 * 200**2
 
 
-def test_nothing_wanted_takes_no_rectangle() -> None:
+def test_an_empty_selection_takes_no_rectangle() -> None:
     assert cover(np.zeros((100, 100), np.bool_), SIDES, EDGE) == []
 
 
-def test_a_lone_spot_is_seen_in_its_surroundings() -> None:
+def test_a_lone_spot_is_centred_in_its_rectangle() -> None:
     wanted = np.zeros((300, 300), np.bool_)
-    wanted[136:152, 200:216] = True  # whole cells: no finer is it known where a spot lies
+    wanted[136:152, 200:216] = True  # whole cells, the resolution of the cover
     (one,) = cover(wanted, (SIDE,), EDGE)
     assert abs(one.top + SIDE / 2 - 144) <= 2 and abs(one.left + SIDE / 2 - 208) <= 2
 
@@ -98,9 +98,7 @@ def test_a_lone_spot_is_seen_in_its_surroundings() -> None:
 @pytest.mark.parametrize(
     ("spots", "sizes"), [(1, [(32, 32)]), (2, [(56, 32)]), (3, [(56, 56)]), (4, [(64, 64)])]
 )
-def test_a_rectangle_is_no_larger_than_what_is_wanted_asks_for(
-    spots: int, sizes: list[tuple[int, int]]
-) -> None:
+def test_a_rectangle_is_no_larger_than_needed(spots: int, sizes: list[tuple[int, int]]) -> None:
     wanted = np.zeros((300, 300), np.bool_)
     for y, x in ((100, 100), (140, 100), (100, 140), (145, 145))[:spots]:
         wanted[y : y + 6, x : x + 6] = True

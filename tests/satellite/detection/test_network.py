@@ -44,7 +44,7 @@ def tiles(shared_data: Path) -> list[Tile]:
 
 @pytest.fixture
 def flat(tmp_path: Path) -> NetworkDetector:
-    """A detector whose network gives one value for each tile: how bright its later image is."""
+    """A detector whose network returns one value per tile: its later image's brightness."""
     dims: list[str | int | None] = ["n", 3, "h", "w"]
     images = [
         helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n in ("before", "after")
@@ -66,7 +66,7 @@ def flat(tmp_path: Path) -> NetworkDetector:
 
 @pytest.fixture
 def runs(flat: NetworkDetector, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one with each tile that the flat network is run on."""
+    """Records each tile on which the flat network is run."""
     done: list[int] = []
     run = flat.network.runtime.run
 
@@ -90,7 +90,7 @@ def mirrored(image: NDArray[Any]) -> NDArray[Any]:
     return np.pad(image, [(PAD, PAD), (PAD, PAD), (0, 0)][: image.ndim], "symmetric")
 
 
-def test_one_tile_is_what_the_network_says(
+def test_one_tile_equals_the_networks_output(
     detector: NetworkDetector, network: ChangeNetwork, tiles: list[Tile]
 ) -> None:
     pair = tiles[0]
@@ -102,7 +102,7 @@ def test_one_tile_is_what_the_network_says(
     assert found.appeared.dtype == found.gone.dtype == np.float32
 
 
-def test_a_new_building_is_not_gone_as_well(
+def test_only_the_greater_probability_is_kept(
     detector: NetworkDetector, network: ChangeNetwork, tiles: list[Tile]
 ) -> None:
     pair = tiles[1]
@@ -113,7 +113,7 @@ def test_a_new_building_is_not_gone_as_well(
     assert f1(found.appeared > 0.5, pair.changed) > 0.9
 
 
-def test_tiling_finds_what_one_tile_does(
+def test_tiling_agrees_with_one_large_tile(
     detector: NetworkDetector, network: ChangeNetwork, tiles: list[Tile]
 ) -> None:
     whole, tiled, truth = [], [], []
@@ -126,7 +126,7 @@ def test_tiling_finds_what_one_tile_does(
     assert f1(np.stack(tiled), changed) > max(0.93, f1(np.stack(whole), changed) - 0.005)
 
 
-def test_it_does_not_matter_where_the_tiles_lie(
+def test_f1_does_not_depend_on_the_tiles_offset(
     detector: NetworkDetector, tiles: list[Tile]
 ) -> None:
     before, after = (mirrored(image) for image in tiles[0][:2])
@@ -140,19 +140,17 @@ def test_it_does_not_matter_where_the_tiles_lie(
     assert ((shifted.appeared[inner] > 0.5) != (there > 0.5)).mean() < 0.02
 
 
-def test_no_seam_shows(flat: NetworkDetector) -> None:
+def test_tiles_are_blended_without_seams(flat: NetworkDetector) -> None:
     ramp = np.linspace(0, 255, 300).astype(np.uint8)
     after = np.ascontiguousarray(np.broadcast_to(ramp[:, np.newaxis, np.newaxis], (300, 200, 3)))
     found = flat(views(np.zeros_like(after), after)).appeared
     assert found.max() - found.min() > 0.6  # the tiles do differ
     for axis in (0, 1):
-        # From one tile to the next over 16 pixels: at most a tenth of their difference (0.25) each.
+        # Blended over 16 pixels: steps of at most a tenth of the tiles' difference (0.25).
         assert np.abs(np.diff(found, axis=axis)).max() < 0.03
 
 
-def test_dates_in_reversed_order_find_what_is_gone(
-    detector: NetworkDetector, tiles: list[Tile]
-) -> None:
+def test_reversed_dates_find_demolition(detector: NetworkDetector, tiles: list[Tile]) -> None:
     pair = tiles[0]
     found = detector(views(pair.after, pair.before))
     assert f1(found.gone > 0.5, pair.changed) > 0.9
@@ -163,7 +161,7 @@ def test_dates_in_reversed_order_find_what_is_gone(
     ("spots", "tiles_run"),
     [([], 0), ([(100, 100)], 1), ([(100, 100), (104, 112)], 1), ([(10, 10), (380, 380)], 2)],
 )
-def test_only_wanted_parts_are_judged(
+def test_only_selected_parts_are_judged(
     flat: NetworkDetector, runs: list[int], spots: list[tuple[int, int]], tiles_run: int
 ) -> None:
     bright = np.full((400, 400, 3), 255, np.uint8)
@@ -175,7 +173,7 @@ def test_only_wanted_parts_are_judged(
     assert len(runs) == tiles_run and not found.gone.any()
 
 
-def test_a_windows_margin_is_only_looked_at(flat: NetworkDetector, runs: list[int]) -> None:
+def test_a_windows_margin_is_context_only(flat: NetworkDetector, runs: list[int]) -> None:
     bright = np.full((200, 200, 3), 255, np.uint8)
     core = slice(90, 110), slice(80, 112)
     found = flat(replace(views(np.zeros_like(bright), bright), core=core)).appeared
@@ -185,7 +183,7 @@ def test_a_windows_margin_is_only_looked_at(flat: NetworkDetector, runs: list[in
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_what_cannot_be_compared_is_not_judged(flat: NetworkDetector, runs: list[int]) -> None:
+def test_masked_pixels_have_probability_0(flat: NetworkDetector, runs: list[int]) -> None:
     bright = np.full((160, 160, 3), 255, np.uint8)
     quality = np.full((160, 160), Quality.CLOUD, np.uint8)
     assert not flat(views(bright, bright, quality=quality)).appeared.any() and not runs
@@ -195,7 +193,7 @@ def test_what_cannot_be_compared_is_not_judged(flat: NetworkDetector, runs: list
     assert len(runs) == 1
 
 
-def test_missing_data_do_not_hide_what_is_beside(
+def test_nodata_does_not_hide_change_beside_it(
     detector: NetworkDetector, tiles: list[Tile]
 ) -> None:
     pair = tiles[1]
@@ -208,7 +206,7 @@ def test_missing_data_do_not_hide_what_is_beside(
     assert not found[:, :128].any()
 
 
-def test_a_window_ends_where_the_images_do(flat: NetworkDetector) -> None:
+def test_a_window_is_cropped_to_the_images_extent(flat: NetworkDetector) -> None:
     after, quality = np.zeros((160, 160, 3), np.uint8), np.full((160, 160), Quality.NODATA)
     after[20:, 30:], quality[20:, 30:] = 204, Quality.CLEAR
     found = flat(views(np.zeros_like(after), after, quality=quality)).appeared
@@ -219,7 +217,7 @@ def test_a_window_ends_where_the_images_do(flat: NetworkDetector) -> None:
     ("side", "least"),
     [(512, 0.9), (256, 0.9), (232, 0.9), (128, 0.9), (100, 0.88), (64, 0.85), (43, 0.65)],
 )
-def test_other_resolutions_are_brought_to_the_networks(
+def test_other_resolutions_are_resampled_to_the_networks(
     detector: NetworkDetector, tiles: list[Tile], side: int, least: float
 ) -> None:
     found, changed = [], []
@@ -244,7 +242,7 @@ def test_the_margin_is_in_pixels_of_the_windows(
     assert NetworkDetector(network, views_m=metres).margin_px == margin
 
 
-def test_near_infrared_is_passed_over(flat: NetworkDetector) -> None:
+def test_near_infrared_is_ignored(flat: NetworkDetector) -> None:
     after = np.full((64, 64, 4), 51, np.uint8)
     after[..., 3] = 255
     found = flat(views(np.zeros_like(after), after))
@@ -252,7 +250,7 @@ def test_near_infrared_is_passed_over(flat: NetworkDetector) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 300), (256, 17), (5, 5), (257, 256)])
-def test_windows_of_any_size_are_judged(flat: NetworkDetector, height: int, width: int) -> None:
+def test_windows_of_any_size_are_accepted(flat: NetworkDetector, height: int, width: int) -> None:
     after = np.full((height, width, 3), 51, np.uint8)
     found = flat(views(after, after))
     assert found.appeared.shape == found.gone.shape == (height, width)
@@ -281,15 +279,15 @@ def bands(count: int) -> Views:
         ),
     ],
 )
-def test_windows_that_do_not_fit_are_refused(
+def test_windows_with_mismatched_parts_are_refused(
     flat: NetworkDetector, given: Callable[[], Views], wanted: tuple[int, int], message: str
 ) -> None:
     with pytest.raises(SatelliteError, match=message):
         flat.judge(given(), np.ones(wanted, np.bool_))
 
 
-def test_a_network_has_to_tell_its_resolution(flat: NetworkDetector) -> None:
+def test_a_network_without_a_resolution_is_refused(flat: NetworkDetector) -> None:
     flat.network.resolution_m = None
-    with pytest.raises(SatelliteError, match="'flat' does not tell for which resolution"):
+    with pytest.raises(SatelliteError, match="'flat' does not state the resolution"):
         NetworkDetector(flat.network)
     assert NetworkDetector(flat.network, resolution_m=2.0).resolution_m == 2.0

@@ -15,7 +15,7 @@ from satellite.imagery.views import Picture, Quality, Views
 
 
 def ground(side: int, seed: int = 0, grain: int = 8) -> Picture:
-    """Earth and grass: soft spots of some metres, a few grey levels strong."""
+    """Earth and grass: soft spots of some metres with a contrast of a few grey levels."""
     rng = np.random.default_rng(seed)
     spots = rng.normal(120, 12, (side // grain + 2, side // grain + 2)).astype(np.float32)
     soft = cv2.resize(spots, None, fx=grain, fy=grain, interpolation=cv2.INTER_CUBIC)

@@ -29,7 +29,7 @@ from tests.satellite.images import texture, write
         ({"TIFFTAG_DATETIME": "yesterday"}, "a_20240517", datetime(2024, 5, 17)),
     ],
 )
-def test_when_an_image_was_taken(
+def test_acquisition_time_from_tags_and_names(
     tmp_path: Path, tags: dict[str, str], name: str, expected: datetime | None
 ) -> None:
     path = write(tmp_path / "a.tif", texture(4, 4), tags=tags)
@@ -38,7 +38,7 @@ def test_when_an_image_was_taken(
     assert found == (None if expected is None else expected.replace(tzinfo=UTC))
 
 
-def test_the_tag_of_the_acquisition_comes_first(tmp_path: Path) -> None:
+def test_the_acquisition_tag_takes_precedence(tmp_path: Path) -> None:
     path = write(
         tmp_path / "a.tif", texture(4, 4), tags={"TIFFTAG_DATETIME": "2024:06:20 11:00:00"}
     )

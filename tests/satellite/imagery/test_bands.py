@@ -37,7 +37,7 @@ from tests.satellite.images import texture, write
         ("", None),
     ],
 )
-def test_names_of_bands(name: str, role: Role | None) -> None:
+def test_roles_of_band_names(name: str, role: Role | None) -> None:
     assert role_of_name(name) == role
 
 
@@ -92,7 +92,7 @@ def test_names_of_bands(name: str, role: Role | None) -> None:
         ),
     ],
 )
-def test_roles_from_what_the_file_says(
+def test_roles_are_read_from_the_file(
     tmp_path: Path,
     count: int,
     dtype: str,
@@ -118,7 +118,7 @@ def test_roles_from_what_the_file_says(
         ({"swir": 4}, {"red": 1, "green": 2, "blue": 3, "swir": 4}),
     ],
 )
-def test_given_roles_come_first(
+def test_given_roles_take_precedence(
     tmp_path: Path, given: dict[Role, int], roles: dict[Role, int]
 ) -> None:
     path = write(tmp_path / "a.tif", texture(16, 16, bands=4))
@@ -141,7 +141,7 @@ def test_wrong_roles_are_refused(tmp_path: Path, given: Any, says: str) -> None:
         identify_bands(image, "a.tif", given)
 
 
-def test_an_alpha_band_is_no_light(tmp_path: Path) -> None:
+def test_an_alpha_band_has_no_role(tmp_path: Path) -> None:
     values = texture(16, 16, bands=4)
     values[3] = np.where(np.arange(16) < 5, 0, 255)
     path = write(tmp_path / "a.tif", values, alpha="yes")
@@ -151,7 +151,7 @@ def test_an_alpha_band_is_no_light(tmp_path: Path) -> None:
     assert "nir" not in bands.roles
 
 
-def test_a_band_that_is_said_to_be_near_infrared_is_no_alpha(tmp_path: Path) -> None:
+def test_a_band_given_as_near_infrared_is_not_used_as_alpha(tmp_path: Path) -> None:
     values = np.full((4, 16, 16), 255, np.uint8)
     path = write(tmp_path / "a.tif", values, alpha="yes")
     with rasterio.open(path) as image:

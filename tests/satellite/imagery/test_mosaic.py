@@ -18,7 +18,7 @@ from tests.satellite.images import HALF_METRE, texture, write
 def _cut(
     folder: Path, whole: NDArray[Any], side: int, without: tuple[int, ...] = (), **options: Any
 ) -> Path:
-    """Cuts an image into tiles, some of which are left out."""
+    """Cuts an image into tiles and leaves some out."""
     folder.mkdir(exist_ok=True)
     number = 0
     for top in range(0, whole.shape[1], side):
@@ -31,7 +31,7 @@ def _cut(
     return folder
 
 
-def test_a_folder_of_tiles_is_one_image(tmp_path: Path) -> None:
+def test_a_folder_of_tiles_is_read_as_one_image(tmp_path: Path) -> None:
     whole = texture(100, 130)
     folder = _cut(tmp_path / "ningbo", whole, 40)
     (folder / "readme.txt").write_text("not a tile")
@@ -50,7 +50,7 @@ def test_a_folder_of_tiles_is_one_image(tmp_path: Path) -> None:
     ("options", "dtype"), [({}, "uint8"), ({"nodata": 0}, "uint8"), ({"nodata": -1}, "int16")]
 )
 @pytest.mark.parametrize("without", [(4,), (3, 4, 5)], ids=["a hole", "a row"])
-def test_a_missing_tile_is_empty_and_named(
+def test_a_missing_tile_is_empty_and_reported(
     tmp_path: Path, options: dict[str, Any], dtype: str, without: tuple[int, ...]
 ) -> None:
     whole = texture(120, 120).astype(dtype)
@@ -70,7 +70,7 @@ def test_a_missing_tile_is_empty_and_named(
     assert entry["missing_km2"] == pytest.approx(len(without) * 0.0004, rel=0.05)
 
 
-def test_a_ragged_outline_misses_nothing(tmp_path: Path) -> None:
+def test_a_ragged_outline_is_not_reported_as_missing(tmp_path: Path) -> None:
     with (
         capture_logs() as log,
         open_scene(_cut(tmp_path / "t", texture(80, 80), 40, (1,))) as scene,
@@ -82,7 +82,7 @@ def test_a_ragged_outline_misses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nodata", "alpha", "mask"])
-def test_where_tiles_overlap_empty_pixels_let_the_other_through(tmp_path: Path, kind: str) -> None:
+def test_empty_pixels_of_overlapping_tiles_are_transparent(tmp_path: Path, kind: str) -> None:
     whole = texture(40, 100)
     folder = tmp_path / "tiles"
     folder.mkdir()
@@ -119,7 +119,7 @@ def test_where_tiles_overlap_empty_pixels_let_the_other_through(tmp_path: Path, 
         ({"nodata": 0}, r"nodata value 0\.0"),
     ],
 )
-def test_a_tile_that_does_not_belong_is_named(
+def test_a_tile_that_differs_is_refused_by_name(
     tmp_path: Path, odd: dict[str, Any], says: str
 ) -> None:
     folder = _cut(tmp_path / "tiles", texture(40, 120), 40)
@@ -133,7 +133,7 @@ def test_a_tile_that_does_not_belong_is_named(
     assert "a_first.tif" in str(caught.value)
 
 
-def test_bands_in_files_of_their_own_are_not_taken_for_tiles(tmp_path: Path) -> None:
+def test_bands_in_separate_files_are_not_accepted_as_tiles(tmp_path: Path) -> None:
     for name in ("B02", "B03"):
         write(tmp_path / f"{name}.tif", texture(20, 20, bands=1))
     with pytest.raises(
@@ -142,7 +142,7 @@ def test_bands_in_files_of_their_own_are_not_taken_for_tiles(tmp_path: Path) -> 
         open_scene(tmp_path)
 
 
-def test_tiles_off_the_common_pixels_are_taken_to_the_nearest(tmp_path: Path) -> None:
+def test_tiles_off_the_common_grid_are_moved_to_the_nearest_pixel(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", texture(20, 20))
     write(tmp_path / "b.tif", texture(20, 20), transform=HALF_METRE @ Affine.translation(20.3, 0))
     with capture_logs() as log, open_scene(tmp_path) as scene:
@@ -151,7 +151,7 @@ def test_tiles_off_the_common_pixels_are_taken_to_the_nearest(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("broken", ["text", "cut"])
-def test_a_broken_tile_is_named(tmp_path: Path, broken: str) -> None:
+def test_a_broken_tile_is_refused_by_name(tmp_path: Path, broken: str) -> None:
     folder = _cut(tmp_path / "tiles", texture(400, 800), 400)
     path = folder / "t1.tif"
     path.write_bytes(b"no image" if broken == "text" else path.read_bytes()[:300_000])
@@ -159,12 +159,12 @@ def test_a_broken_tile_is_named(tmp_path: Path, broken: str) -> None:
         scene.picture(scene.native, scene.native.window)
 
 
-def test_a_folder_without_images(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SatelliteError, match=r"no images lie in this folder; .*\.jp2"):
         open_scene(tmp_path)
 
 
-def test_tiles_far_apart_are_no_image(tmp_path: Path) -> None:
+def test_tiles_far_apart_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", texture(20, 20))
     far = HALF_METRE @ Affine.translation(3_000_000, 2_000_000)
     write(tmp_path / "b.tif", texture(20, 20), transform=far)
@@ -172,7 +172,7 @@ def test_tiles_far_apart_are_no_image(tmp_path: Path) -> None:
         open_scene(tmp_path)
 
 
-def test_dates_of_tiles(tmp_path: Path) -> None:
+def test_the_median_date_of_tiles_is_used(tmp_path: Path) -> None:
     for number, day in enumerate((1, 3, 20)):
         place = HALF_METRE @ Affine.translation(20 * number, 0)
         write(tmp_path / f"t{number}_202405{day:02}.tif", texture(20, 20), transform=place)
@@ -182,7 +182,7 @@ def test_dates_of_tiles(tmp_path: Path) -> None:
     assert "different times" in log[0]["event"]
 
 
-def test_real_tiles(shared_data: Path) -> None:
+def test_real_tiles_are_read_as_one_image(shared_data: Path) -> None:
     """Seven of ten tiles: five in a row and two below, so nothing is missing between them."""
     with capture_logs() as log, open_scene(shared_data / "satellite" / "delhi" / "A") as scene:
         assert (scene.width, scene.height, scene.roles["nir"]) == (4 * 256 + 199, 512, 4)

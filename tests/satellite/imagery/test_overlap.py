@@ -37,7 +37,7 @@ def _image(
     return Image(name, Grid(CRS.from_string(crs), transform, side, side))
 
 
-def test_images_on_one_grid_keep_it() -> None:
+def test_images_on_the_same_grid_keep_that_grid() -> None:
     before, after = _image("a", 0.5), _image("b", 0.5, west=50, north=-20.5)
     grid = common_grid(before, after)
     assert grid.crs == before.native.crs
@@ -71,7 +71,7 @@ def test_the_coarser_image_is_not_interpolated(before: float, after: float, kept
 @given(
     st.floats(0.5, 3), st.floats(0.5, 3), st.floats(-400, 400), st.floats(-400, 400), st.booleans()
 )
-def test_the_grid_lies_within_both(
+def test_the_common_grid_lies_within_both_images(
     fine: float, coarse: float, west: float, north: float, zone: bool
 ) -> None:
     before = _image("a", fine, side=300)
@@ -118,7 +118,7 @@ def test_grids_are_in_metres(crs: str, transform: Affine, expected: str, side: f
 
 
 @pytest.mark.parametrize("wanted", [0.5, 1.0, 2.0, 3.3])
-def test_the_wanted_resolution_is_that_on_the_ground(wanted: float) -> None:
+def test_the_requested_resolution_is_measured_on_the_ground(wanted: float) -> None:
     web = Image(
         "a", Grid(CRS.from_epsg(3857), Affine(2, 0, 13_500_000, 0, -2, 3_500_000), 300, 300)
     )
@@ -127,7 +127,7 @@ def test_the_wanted_resolution_is_that_on_the_ground(wanted: float) -> None:
         assert grid.resolution_m == pytest.approx(wanted, rel=0.01)
 
 
-def test_a_rotated_image_is_compared_on_a_straight_grid() -> None:
+def test_a_rotated_image_is_compared_on_a_north_up_grid() -> None:
     turned = Affine.translation(WEST, NORTH) @ Affine.rotation(30) @ Affine.scale(0.5, -0.5)
     rotated = Image("a", Grid(CRS.from_string(UTM50), turned, 400, 400))
     grid = common_grid(rotated, rotated)
@@ -149,12 +149,12 @@ def test_a_rotated_image_is_compared_on_a_straight_grid() -> None:
         (_image("b", 4.5), r"a has pixels of 0\.5 m, b of 4\.5 m: too different.*gdalwarp"),
     ],
 )
-def test_images_that_cannot_be_compared(after: Image, says: str) -> None:
+def test_images_that_cannot_be_compared_are_refused(after: Image, says: str) -> None:
     with pytest.raises(SatelliteError, match=says):
         common_grid(_image("a", 0.5), after)
 
 
 @pytest.mark.parametrize("wanted", [0.0, -1.0, float("nan"), float("inf")])
-def test_resolutions_that_are_none(wanted: float) -> None:
+def test_impossible_resolutions_are_refused(wanted: float) -> None:
     with pytest.raises(SatelliteError, match="give metres above 0"):
         common_grid(_image("a", 0.5), _image("b", 0.5), resolution_m=wanted)

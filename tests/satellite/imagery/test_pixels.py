@@ -44,7 +44,7 @@ def _grid(width: int, height: int, transform: Affine = HALF_METRE) -> Grid:
     ],
 )
 @pytest.mark.parametrize("offset", [0.0, 0.1])
-def test_empty_pixels(
+def test_empty_pixels_are_invalid(
     tmp_path: Path,
     dtype: str,
     nodata: float | None,
@@ -68,28 +68,28 @@ def test_empty_pixels(
     assert not picture[~ok].any()
 
 
-def test_empty_pixels_given_by_the_user(tmp_path: Path) -> None:
+def test_a_nodata_value_given_by_the_user_is_used(tmp_path: Path) -> None:
     values = texture(40, 40)
     values[:, :, 30:] = 255
     path = write(tmp_path / "a.tif", values)
     coarse = _grid(20, 20, Affine(1, 0, WEST, 0, -1, NORTH))
-    with open_scene(path) as trusting, open_scene(path, nodata=255) as told:
+    with open_scene(path) as trusting, open_scene(path, nodata=255) as given:
         assert trusting.picture(trusting.native, trusting.native.window)[1].all()
-        valid = told.picture(told.native, told.native.window)[1]
+        valid = given.picture(given.native, given.native.window)[1]
         assert valid[:, :30].all()
         assert not valid[:, 30:].any()
-        # They do not brighten the averages beside them either.
-        found, valid = told.read(coarse, coarse.window, ["red"])
+        # Empty pixels do not affect averages beside them, either.
+        found, valid = given.read(coarse, coarse.window, ["red"])
         assert not valid[:, 15:].any()
         assert valid[:, :14].all()
         squares = values[0, 2:-2, 2:28].reshape(18, 2, 13, 2).mean(axis=(1, 3))
         assert np.abs(found[0, 1:-1, 1:14] - squares).max() < 1
-        assert trusting.fingerprint() != told.fingerprint()
+        assert trusting.fingerprint() != given.fingerprint()
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.1])
 @pytest.mark.parametrize("kind", ["alpha", "mask"])
-def test_masks_of_the_file(tmp_path: Path, kind: str, offset: float) -> None:
+def test_masks_in_the_file_are_used(tmp_path: Path, kind: str, offset: float) -> None:
     values = texture(40, 40)
     mask = np.full((40, 40), 255, np.uint8)
     mask[:, 20:] = 0
@@ -105,7 +105,7 @@ def test_masks_of_the_file(tmp_path: Path, kind: str, offset: float) -> None:
     assert not valid[:, 20:].any()
 
 
-def test_near_infrared_that_gdal_calls_alpha(tmp_path: Path) -> None:
+def test_near_infrared_declared_as_alpha_is_recognised(tmp_path: Path) -> None:
     values = texture(40, 40, bands=4)
     path = write(tmp_path / "a.tif", values, alpha="yes")
     with rasterio.open(path) as image:
@@ -130,7 +130,7 @@ def test_near_infrared_that_gdal_calls_alpha(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.97])
-def test_a_file_that_is_cut_short_is_an_error(
+def test_a_truncated_file_is_an_error(
     tmp_path: Path, options: dict[str, Any], offset: float, share: float
 ) -> None:
     path = write(tmp_path / "whole.tif", texture(400, 400), **options)
@@ -146,7 +146,7 @@ def test_a_file_that_is_cut_short_is_an_error(
         scene.picture(grid, window)
 
 
-def test_threads_share_a_scene(tmp_path: Path) -> None:
+def test_threads_can_share_a_scene(tmp_path: Path) -> None:
     values = texture(256, 256)
     path = write(tmp_path / "a.tif", values, tiled=True, blockxsize=64, blockysize=64)
     with open_scene(path) as scene, ThreadPoolExecutor(4) as pool:

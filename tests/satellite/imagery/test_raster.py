@@ -43,7 +43,7 @@ def _no_crs(folder: Path) -> Path:
 
 
 def _flat(folder: Path) -> Path:
-    """All its pixels on one line."""
+    """An image with all pixels on one line."""
     flat = Affine(1, 1, WEST, 1, 1, NORTH)
     return write(folder / "a.tif", texture(8, 8), transform=flat)
 
@@ -89,7 +89,7 @@ def _seven_bands(folder: Path) -> Path:
 
 
 def _off_earth(folder: Path) -> Path:
-    """Metres called degrees."""
+    """An image whose metres are declared as degrees."""
     return write(folder / "a.tif", texture(8, 8), crs="EPSG:4326")
 
 
@@ -158,7 +158,7 @@ def _lost_source(folder: Path) -> Path:
         (_lost_source, r"a\.vrt.*gone\.tif"),
     ],
 )
-def test_what_cannot_be_used_is_refused(
+def test_unusable_images_are_refused_with_advice(
     tmp_path: Path,
     make: Callable[[Path], Path],
     says: str,
@@ -173,7 +173,7 @@ def test_what_cannot_be_used_is_refused(
     assert not [warning for warning in recwarn if "georef" in str(warning.message)]
 
 
-def test_sparse_and_well_packed_images_are_no_bombs(tmp_path: Path) -> None:
+def test_sparse_and_highly_compressed_images_are_accepted(tmp_path: Path) -> None:
     values = np.zeros((3, 6000, 6000), np.uint8)
     path = write(tmp_path / "a.tif", values, tiled=True, sparse_ok=True, compress="zstd")
     assert path.stat().st_size < 20_000
@@ -181,7 +181,7 @@ def test_sparse_and_well_packed_images_are_no_bombs(tmp_path: Path) -> None:
         assert scene.width == 6000
 
 
-def test_messages_do_not_show_signatures(tmp_path: Path) -> None:
+def test_messages_omit_the_query_of_an_address(tmp_path: Path) -> None:
     raster = Raster.at("https://127.0.0.1:1/a.tif?sig=secret")
     assert raster.address == "/vsicurl/https://127.0.0.1:1/a.tif?sig=secret"
     with pytest.raises(SatelliteError) as caught:
@@ -202,5 +202,5 @@ def test_messages_do_not_show_signatures(tmp_path: Path) -> None:
         ("/images/a?b.tif", False),
     ],
 )
-def test_paths_and_addresses(source: str, remote: bool) -> None:
+def test_paths_are_told_from_addresses(source: str, remote: bool) -> None:
     assert is_remote(source) is remote

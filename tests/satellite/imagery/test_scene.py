@@ -29,7 +29,7 @@ def _grid(width: int, height: int, transform: Affine = HALF_METRE) -> Grid:
     return Grid(CRS.from_string(UTM50), transform, width, height)
 
 
-def test_on_its_own_pixels_a_picture_is_what_the_file_holds(tmp_path: Path) -> None:
+def test_a_picture_on_its_own_grid_equals_the_file(tmp_path: Path) -> None:
     values = texture(60, 80)
     with open_scene(write(tmp_path / "a.tif", values)) as scene:
         picture, valid = scene.picture(scene.native, Window(10, 20, 50, 30))
@@ -52,7 +52,7 @@ def test_on_its_own_pixels_a_picture_is_what_the_file_holds(tmp_path: Path) -> N
     ],
 )
 @pytest.mark.parametrize("shift", [0.0, 0.2])
-def test_beyond_the_image_there_is_nothing(tmp_path: Path, window: Window, shift: float) -> None:
+def test_pixels_beyond_the_image_are_invalid(tmp_path: Path, window: Window, shift: float) -> None:
     values = texture(60, 80)
     grid = _grid(80, 60, Affine(0.5, 0, WEST + shift, 0, -0.5, NORTH))
     with open_scene(write(tmp_path / "a.tif", values)) as scene:
@@ -71,7 +71,7 @@ _DEGREES = Transformer.from_crs(UTM50, "EPSG:4326", always_xy=True)
 
 
 def _lies() -> dict[str, tuple[str, Affine]]:
-    """Images that all show the square of 200 m around one place, at about a metre."""
+    """Grids of one square of 200 m around one place, with pixels of about a metre."""
     x, y = WEST + 100, NORTH - 100
     lon, lat = _DEGREES.transform(x, y)
     web = Transformer.from_crs(UTM50, "EPSG:3857", always_xy=True).transform(x, y)
@@ -96,8 +96,8 @@ def _lies() -> dict[str, tuple[str, Affine]]:
 
 
 @pytest.mark.parametrize("kind", _lies())
-def test_every_place_shows_itself(tmp_path: Path, kind: str) -> None:
-    """The image holds its own eastings and northings: read on the grid they are the grid's."""
+def test_resampling_keeps_every_place_at_its_coordinates(tmp_path: Path, kind: str) -> None:
+    """An image of its own eastings and northings gives those of the grid it is read on."""
     crs, transform = _lies()[kind]
     col, row = np.meshgrid(np.arange(300) + 0.5, np.arange(300) + 0.5)
     x, y = transform @ (col, row)
@@ -115,7 +115,7 @@ def test_every_place_shows_itself(tmp_path: Path, kind: str) -> None:
     assert np.abs(found[1] - (north - NORTH)).max() < 0.01
 
 
-def test_interpolation_is_that_of_gdal(tmp_path: Path) -> None:
+def test_interpolation_agrees_with_gdal(tmp_path: Path) -> None:
     smooth = np.kron(texture(16, 16), np.ones((1, 8, 8), np.uint8))
     path = write(tmp_path / "a.tif", smooth)
     transform = Affine(0.53, 0, WEST + 3.3, 0, -0.53, NORTH - 2.9)
@@ -135,7 +135,7 @@ def test_interpolation_is_that_of_gdal(tmp_path: Path) -> None:
     ):
         expected = np.moveaxis(warped.read(), 0, 2).astype(int)
     assert valid.all()
-    # GDAL widens its kernel by 6 % for pixels that much larger; at edges of 250 levels that shows.
+    # GDAL widens its kernel by 6 % for pixels larger by 6 %; visible at edges of 250 levels.
     assert np.abs(picture - expected).mean() < 1.5
     assert np.corrcoef(picture.ravel(), expected.ravel())[0, 1] > 0.998
 
@@ -163,7 +163,9 @@ def smooth(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=["same", "shifted", "averaged", "another zone"],
 )
-def test_a_window_is_a_part_of_the_whole(smooth: Path, crs: str, transform: Affine | None) -> None:
+def test_a_window_equals_the_part_of_a_larger_one(
+    smooth: Path, crs: str, transform: Affine | None
+) -> None:
     if transform is None:
         west, north = Transformer.from_crs(UTM50, crs, always_xy=True).transform(WEST, NORTH)
         transform = Affine(0.6, 0, west - 9, 0, -0.6, north - 9)
@@ -193,7 +195,7 @@ def test_larger_pixels_are_averages(tmp_path: Path) -> None:
     assert np.abs(picture.astype(int) - 100).max() <= 1
 
 
-def test_one_band_serves_for_three(tmp_path: Path) -> None:
+def test_a_panchromatic_band_is_used_for_three_colours(tmp_path: Path) -> None:
     values = texture(30, 30, bands=1)
     with open_scene(write(tmp_path / "pan.tif", values)) as scene:
         picture, _ = scene.picture(scene.native, scene.native.window)
@@ -203,7 +205,9 @@ def test_one_band_serves_for_three(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32", "float64", "uint32", "int8"])
-def test_pictures_of_other_types_use_the_whole_range(tmp_path: Path, dtype: str) -> None:
+def test_pictures_of_other_types_are_stretched_to_the_full_range(
+    tmp_path: Path, dtype: str
+) -> None:
     y, x = np.mgrid[0:200, 0:200]
     steps = 100 if dtype == "int8" else 3000
     plane = (x + y) / 400 * steps
@@ -221,7 +225,7 @@ def test_pictures_of_other_types_use_the_whole_range(tmp_path: Path, dtype: str)
     assert middle[2] / middle[0] == pytest.approx(0.25, abs=0.03)
 
 
-def test_an_image_of_one_value_and_an_empty_one_have_pictures(tmp_path: Path) -> None:
+def test_constant_and_empty_images_can_be_stretched(tmp_path: Path) -> None:
     flat = write(tmp_path / "flat.tif", np.full((3, 9, 9), 7, np.uint16))
     empty = write(tmp_path / "empty.tif", np.zeros((3, 9, 9), np.uint16), nodata=0)
     with open_scene(flat) as scene:
@@ -241,7 +245,7 @@ def test_large_images_are_stretched_from_samples(tmp_path: Path) -> None:
     assert np.abs(picture.astype(int) - 128).max() < 6
 
 
-def test_the_fingerprint_tells_images_apart(tmp_path: Path) -> None:
+def test_the_fingerprint_distinguishes_images(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", texture(20, 20))
 
     def digest(**options: Any) -> str:
@@ -256,7 +260,7 @@ def test_the_fingerprint_tells_images_apart(tmp_path: Path) -> None:
     assert digest() != first
 
 
-def test_its_date_and_name(tmp_path: Path) -> None:
+def test_name_and_date_of_a_scene(tmp_path: Path) -> None:
     path = write(tmp_path / "gf2_20240517_pan.tif", texture(20, 20))
     with open_scene(path) as scene:
         assert scene.name == "gf2_20240517_pan"
@@ -277,8 +281,10 @@ def test_its_date_and_name(tmp_path: Path) -> None:
         ("EPSG:3857", Affine(1.1, 0, -20_037_508.3 - 110, 0, -1.1, -1_920_800)),
     ],
 )
-def test_images_across_the_antimeridian(tmp_path: Path, crs: str, transform: Affine | None) -> None:
-    """The image holds its own eastings and northings in zone 60, as above."""
+def test_images_across_the_antimeridian_are_read(
+    tmp_path: Path, crs: str, transform: Affine | None
+) -> None:
+    """An image of its own eastings and northings in zone 60 gives those of the grid."""
     zone = "EPSG:32760"
     west, north = Transformer.from_crs("EPSG:4326", zone, always_xy=True).transform(179.999, -17)
     transform = transform or Affine(1, 0, west, 0, -1, north)
@@ -302,7 +308,7 @@ def test_images_across_the_antimeridian(tmp_path: Path, crs: str, transform: Aff
     assert np.abs(found[1] - (place[1] - north))[valid].max() < 0.01
 
 
-def test_real_pair_of_reflectances(shared_data: Path) -> None:
+def test_a_real_pair_of_reflectances_is_stretched(shared_data: Path) -> None:
     """Natural colours, no band black or saturated, though values lie between 0.01 and 0.4."""
     folder = shared_data / "satellite" / "delhi"
     with (
@@ -323,7 +329,7 @@ def test_real_pair_of_reflectances(shared_data: Path) -> None:
             assert (picture == 255).mean() < 0.03
 
 
-def test_a_closed_scene_opens_again(tmp_path: Path) -> None:
+def test_a_closed_scene_can_be_read_again(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", texture(20, 20))
     scene: Scene = open_scene(path)
     scene.close()

@@ -39,7 +39,7 @@ def _band(folder: Path, name: str, values: Any, scale: float = 1, **options: Any
     return {"href": f"./{name}.tif", "type": _TIFF, "roles": ["data"]}
 
 
-def test_bands_in_files_of_their_own_become_one_image(tmp_path: Path) -> None:
+def test_bands_in_separate_files_are_stacked(tmp_path: Path) -> None:
     values = texture(40, 40, bands=5).astype(np.uint16) * 40
     names = ("B08", "B04", "B03", "B02")
     common = ("nir", "red", "green", "blue")
@@ -72,7 +72,7 @@ def test_bands_in_files_of_their_own_become_one_image(tmp_path: Path) -> None:
         assert scene.fingerprint() != first
 
 
-def test_one_file_with_all_bands(tmp_path: Path) -> None:
+def test_one_file_with_all_bands_is_used(tmp_path: Path) -> None:
     values = texture(20, 20, bands=4).astype(np.uint16)
     write(tmp_path / "analytic.tif", values)
     names = [{"eo:common_name": name} for name in ("blue", "green", "red", "nir")]
@@ -84,7 +84,7 @@ def test_one_file_with_all_bands(tmp_path: Path) -> None:
     assert log == []
 
 
-def test_the_picture_where_there_is_nothing_else(tmp_path: Path) -> None:
+def test_the_visual_asset_is_used_without_bands(tmp_path: Path) -> None:
     values = texture(20, 20)
     write(tmp_path / "visual.tif", values)
     assets = {
@@ -106,7 +106,7 @@ def test_the_picture_where_there_is_nothing_else(tmp_path: Path) -> None:
     assert np.array_equal(picture, np.moveaxis(values, 0, 2))
 
 
-def test_over_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_is_read_over_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     values = texture(40, 40)
     assets = {
@@ -123,7 +123,7 @@ def test_over_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert np.array_equal(picture, np.moveaxis(values, 0, 2))
 
 
-def test_bands_that_do_not_fit(tmp_path: Path) -> None:
+def test_bands_that_do_not_match_are_refused_or_ignored(tmp_path: Path) -> None:
     values = texture(40, 40)
     assets = {
         "red": _band(tmp_path, "red", values[0]),
@@ -148,14 +148,14 @@ def test_bands_that_do_not_fit(tmp_path: Path) -> None:
         ('{"type": "Feature", "properties": {}, "geometry": null}', "no STAC item"),
     ],
 )
-def test_what_is_no_item(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_items_are_refused(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "item.json"
     path.write_text(text)
     with pytest.raises(SatelliteError, match=r"item\.json: .*" + says):
         open_scene(path)
 
 
-def test_items_without_an_image(tmp_path: Path) -> None:
+def test_items_without_an_image_are_refused(tmp_path: Path) -> None:
     assets = {"thumbnail": {"href": "./t.png", "type": "image/png", "roles": ["thumbnail"]}}
     with pytest.raises(SatelliteError, match="none of its assets show red, green and blue"):
         open_scene(_item(tmp_path, assets))
@@ -164,7 +164,7 @@ def test_items_without_an_image(tmp_path: Path) -> None:
         open_scene(_item(tmp_path, gone))
 
 
-def test_without_pystac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pystac_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pystac", None)
     with pytest.raises(SatelliteError, match="pip install pystac"):
         open_scene(_item(tmp_path, {}))
@@ -180,5 +180,5 @@ def test_without_pystac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("items/a.tif", False),
     ],
 )
-def test_items_are_known_by_their_names(source: str, item: bool) -> None:
+def test_items_are_recognised_by_their_names(source: str, item: bool) -> None:
     assert is_item(source) is item

@@ -18,7 +18,7 @@ def test_a_span_is_linear_and_saturates() -> None:
     ]
 
 
-def test_haze_is_taken_off_and_colours_stay() -> None:
+def test_haze_is_removed_and_colours_are_kept() -> None:
     rng = np.random.default_rng(0)
     light = rng.random(100_000) * 0.2
     samples: dict[Role, np.ndarray] = {
@@ -35,7 +35,7 @@ def test_haze_is_taken_off_and_colours_stay() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(50, 40), (960, 96), (961, 5000), (40_000, 30_000)])
-def test_samples_are_few_and_everywhere(width: int, height: int) -> None:
+def test_sample_windows_are_few_and_spread_evenly(width: int, height: int) -> None:
     windows = list(sample_windows(width, height))
     assert len(windows) <= 100
     for window in windows:

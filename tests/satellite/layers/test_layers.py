@@ -28,7 +28,7 @@ def tiles(grid: Grid = GRID) -> list[Tile]:
 
 
 def result(tile: Tile) -> tuple[Change, Picture]:
-    """What a detector says of a tile: made of places on the grid, so that seams would show."""
+    """A detector's result for a tile, computed from grid positions so that seams would show."""
     rows, cols = np.mgrid[: tile.padded.height, : tile.padded.width]
     x, y = cols + tile.padded.col_off, rows + tile.padded.row_off
     appeared = ((x * 7 + y * 3) % 256 / 255).astype(np.float32)
@@ -52,14 +52,14 @@ def same(one: Rasters, other: Rasters) -> bool:
 
 @pytest.fixture
 def layers(tmp_path: Path) -> Layers:
-    """All tiles written, not finished."""
+    """Layers with all tiles written, before finishing."""
     made = Layers.create(tmp_path / "layers", GRID, SIDE)
     for tile in tiles():
         made.write(tile, *result(tile))
     return made
 
 
-def test_tiles_come_back_without_their_margins(layers: Layers) -> None:
+def test_tiles_are_written_without_their_margins(layers: Layers) -> None:
     assert layers.done() == {tile.name for tile in tiles()}
     assert same(layers.read(GRID.window), expected())
 
@@ -79,7 +79,7 @@ def test_any_window_can_be_read_before_and_after_finishing(layers: Layers, windo
     assert same(layers.read(window), expected(window))
 
 
-def test_beyond_the_grid_nothing_is_known(layers: Layers) -> None:
+def test_pixels_beyond_the_grid_have_no_data(layers: Layers) -> None:
     for _ in range(2):
         found = layers.read(Window(-20, 490, 50, 30))
         assert same(found.read(Window(20, 0, 30, 10)), expected(Window(0, 490, 30, 10)))
@@ -90,7 +90,7 @@ def test_beyond_the_grid_nothing_is_known(layers: Layers) -> None:
         layers.finish()
 
 
-def test_where_nothing_can_be_compared_nothing_has_changed() -> None:
+def test_masked_pixels_have_no_change() -> None:
     ones = np.ones((4, 4), np.float32)
     quality = np.array([[int(value)] * 4 for value in list(Quality)[:4]], np.uint8)
     found = Rasters.of(Change(ones, ones), quality)
@@ -121,7 +121,7 @@ def test_finished_files_are_cloud_optimised(layers: Layers) -> None:
             assert set(np.unique(coarse.read(1))) == {Quality.CLEAR, Quality.CLOUD}
 
 
-def test_finishing_leaves_only_what_is_of_use(layers: Layers) -> None:
+def test_finishing_removes_the_tiles(layers: Layers) -> None:
     layers.finish()
     assert sorted(path.name for path in layers.folder.iterdir()) == [
         "layers.json",
@@ -134,7 +134,7 @@ def test_finishing_leaves_only_what_is_of_use(layers: Layers) -> None:
     assert layers.done() == {tile.name for tile in tiles()}
 
 
-def test_what_was_never_done_is_no_data_and_not_unchanged(tmp_path: Path) -> None:
+def test_missing_tiles_finish_as_no_data(tmp_path: Path) -> None:
     layers = Layers.create(tmp_path, GRID, SIDE)
     tile = tiles()[4]
     layers.write(tile, *result(tile))
@@ -148,13 +148,13 @@ def test_what_was_never_done_is_no_data_and_not_unchanged(tmp_path: Path) -> Non
         assert file.read_masks(1)[:SIDE].max() == 0
 
 
-def test_no_tile_at_all_finishes_as_no_data(tmp_path: Path) -> None:
+def test_a_comparison_without_tiles_finishes_as_no_data(tmp_path: Path) -> None:
     layers = Layers.create(tmp_path, GRID, SIDE)
     layers.finish()
     assert (layers.read(GRID.window).quality == Quality.NODATA).all()
 
 
-def test_a_comparison_goes_on_where_it_was_left(tmp_path: Path) -> None:
+def test_a_comparison_is_resumed(tmp_path: Path) -> None:
     first = Layers.create(tmp_path, GRID, SIDE)
     for tile in tiles()[:3]:
         first.write(tile, *result(tile))
@@ -180,29 +180,29 @@ for tile in tiles():
 """
 
 
-def test_a_killed_process_loses_no_tile_that_it_had_written(tmp_path: Path) -> None:
+def test_a_killed_process_keeps_its_written_tiles(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    told = [process.stdout.readline().strip() for _ in range(3)]
+    reported = [process.stdout.readline().strip() for _ in range(3)]
     process.kill()
-    told += process.communicate()[0].split()
+    reported += process.communicate()[0].split()
     layers = Layers.open(tmp_path)
-    assert set(told) <= layers.done()
+    assert set(reported) <= layers.done()
     for tile in tiles():
         if tile.name in layers.done():
             assert same(layers.read(tile.core), expected(tile.core))
 
 
 def noise(tile: Tile) -> tuple[Change, Picture]:
-    """What takes much room."""
+    """A result that hardly compresses."""
     shape = (tile.padded.height, tile.padded.width)
     random = np.random.default_rng(tile.row * 10 + tile.col).random(shape).astype(np.float32)
     return Change(random, random), np.zeros(shape, np.uint8)
 
 
-def test_a_full_disk_while_tiles_are_written_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_while_writing_keeps_earlier_tiles(tmp_path: Path) -> None:
     layers = Layers.create(tmp_path, GRID, SIDE)
     first, second = tiles()[:2]
     layers.write(first, *noise(first))
@@ -217,7 +217,7 @@ def test_a_full_disk_while_tiles_are_written_loses_nothing(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
-def test_a_full_disk_while_finishing_loses_nothing(tmp_path: Path, share: float) -> None:
+def test_a_full_disk_while_finishing_keeps_the_tiles(tmp_path: Path, share: float) -> None:
     layers = Layers.create(tmp_path / "full", GRID, SIDE)
     other = Layers.create(tmp_path / "other", GRID, SIDE)
     for tile in tiles():
@@ -247,7 +247,7 @@ def test_a_folder_without_a_comparison_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"crs": "no such thing"}', "{}"])
-def test_a_damaged_description_is_told(tmp_path: Path, text: str) -> None:
+def test_a_damaged_description_is_reported(tmp_path: Path, text: str) -> None:
     Layers.create(tmp_path, GRID, SIDE)
     if text.startswith('{"crs"'):
         said = json.loads((tmp_path / "layers.json").read_text())
@@ -257,7 +257,7 @@ def test_a_damaged_description_is_told(tmp_path: Path, text: str) -> None:
         Layers.open(tmp_path)
 
 
-def test_a_damaged_tile_is_told(layers: Layers) -> None:
+def test_a_damaged_tile_is_reported(layers: Layers) -> None:
     path = layers.folder / "tiles" / "r0000c0000.tif"
     os.truncate(path, 300)
     with pytest.raises(SatelliteError, match="is damaged"):
@@ -266,13 +266,13 @@ def test_a_damaged_tile_is_told(layers: Layers) -> None:
         layers.finish()
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SatelliteError, match="cannot be written"):
         Layers.create(tmp_path / "file" / "layers", GRID, SIDE)
 
 
-def test_arrays_of_another_tile_are_a_mistake(tmp_path: Path) -> None:
+def test_arrays_of_another_tile_are_refused(tmp_path: Path) -> None:
     layers = Layers.create(tmp_path, GRID, SIDE)
     other = next(GRID.tiles(512, MARGIN))
     with pytest.raises(ValueError, match="is not of these layers"):

@@ -1,4 +1,4 @@
-"""Clouds, their shadows and other veils, laid over pictures."""
+"""Synthetic clouds, cloud shadows and haze over pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Cloudy:
     Attributes:
         picture: The picture.
         cloud: Share of cloud in each pixel, 0 to 1.
-        shadow: The same of shadow.
+        shadow: Share of shadow in each pixel, 0 to 1.
     """
 
     picture: Picture
@@ -41,11 +41,11 @@ def overcast(
 
     Args:
         picture: The picture.
-        resolution_m: Side of its pixels.
+        resolution_m: Side of a pixel, metres.
         clouds: x, y and diameter of each cloud, metres.
-        sun_m: How far right and down the shadows fall.
-        shade: What a shadow leaves of the light.
-        seed: Of the clouds' ragged edges.
+        sun_m: Displacement of the shadows, right and down, metres.
+        shade: Share of the light that remains in a shadow.
+        seed: Seed of the clouds' ragged edges.
     """
     height, width = picture.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32) * np.float32(resolution_m)
@@ -70,7 +70,7 @@ def overcast(
 
 
 def veiled(picture: Picture, strength: float, veil: Plane) -> Picture:
-    """A picture through a bluish-white veil, ``veil`` its share ``(height, width)``."""
+    """A picture under a bluish-white veil with opacity ``veil`` ``(height, width)``."""
     share = strength * veil[..., None]
     values = picture * (1 - share) + share * np.array([205, 212, 220])
     return np.asarray(np.clip(values, 0, 255), np.uint8)

@@ -41,7 +41,7 @@ def misses(found: ShiftField, true: Plane, rim: int = 0) -> Plane:
     [(0.0, 0.2), (0.3, 0.3), (0.6, 0.5)],
     ids=["same", "30 %", "60 % changed"],
 )
-def test_a_warped_image_is_found_to_half_a_pixel(
+def test_a_warp_is_estimated_to_half_a_pixel(
     shared_data: Path, share: float, worst_px: float
 ) -> None:
     before = mosaic(shared_data, "B", FOUR, side=2)
@@ -55,7 +55,7 @@ def test_a_warped_image_is_found_to_half_a_pixel(
 
 
 @pytest.mark.parametrize("name", ["saras_1", "val_27_0000_0256"])
-def test_a_warp_between_two_years_is_found(shared_data: Path, name: str) -> None:
+def test_a_warp_between_two_years_is_estimated(shared_data: Path, name: str) -> None:
     before, after = (tile(shared_data, date, name) for date in ("A", "B"))
     whole = Window(0, 0, 256, 256)
     plain = estimate_shift(grid(before), view(before), view(after)).at(whole)
@@ -65,7 +65,7 @@ def test_a_warp_between_two_years_is_found(shared_data: Path, name: str) -> None
     assert np.median(off) < 0.5
 
 
-def test_a_large_shift_is_found(shared_data: Path) -> None:
+def test_a_large_shift_is_estimated(shared_data: Path) -> None:
     before = mosaic(shared_data, "A", FOUR, side=2)
     moved = field(before.shape, amplitude=0.0) + np.array([51.7, -45.3], np.float32)[:, None, None]
     found = estimate_shift(grid(before), view(before), view(warped(before, moved)))
@@ -73,7 +73,7 @@ def test_a_large_shift_is_found(shared_data: Path) -> None:
     assert found.largest_px == pytest.approx(np.hypot(55, 48), abs=1)
 
 
-def test_the_edge_of_the_data_does_not_hold_the_images_together(shared_data: Path) -> None:
+def test_the_edge_of_nodata_does_not_bias_the_shift(shared_data: Path) -> None:
     before = mosaic(shared_data, "B", FOUR, side=2)
     moved = field(before.shape, amplitude=0.0)
     rows, cols = np.indices(before.shape[:2])
@@ -109,17 +109,17 @@ def test_noise_and_flat_ground_are_refused(shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 40), (30, 30), (100, 90)])
-def test_scenes_too_small_to_tell_are_refused(size: tuple[int, int]) -> None:
+def test_scenes_too_small_to_align_are_refused(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (2, *size, 3)).astype(np.uint8)
     with pytest.raises(SatelliteError, match=r"cannot be aligned|same ground"):
         estimate_shift(grid(noise[0]), view(noise[0]), view(noise[1]))
 
 
-def test_progress_goes_on_to_the_end_and_the_result_repeats(shared_data: Path) -> None:
+def test_progress_reaches_1_and_the_result_is_deterministic(shared_data: Path) -> None:
     before = tile(shared_data, "B", "val_27_0000_0256")
     after = warped(before, field(before.shape))
-    told: list[float] = []
-    first = estimate_shift(grid(before), view(before), view(after), progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1
+    reported: list[float] = []
+    first = estimate_shift(grid(before), view(before), view(after), progress=reported.append)
+    assert reported == sorted(reported)
+    assert reported[-1] == 1
     assert first.to_dict() == estimate_shift(grid(before), view(before), view(after)).to_dict()

@@ -13,7 +13,7 @@ from satellite.registration.normalise import Gains
 from tests.satellite.registration.scenes_with_clouds import overcast, veiled
 from tests.satellite.registration.warps import label, lit, mosaic, tile, tiles
 
-SOME = (2, 5, 7, 8)  # of the nine tiles: the first has white sand, over which no cloud is told
+SOME = (2, 5, 7, 8)  # of the nine tiles: the first has white sand, over which clouds are missed
 VEILS = (Quality.CLOUD, Quality.SHADOW, Quality.HAZE, Quality.SNOW)
 
 
@@ -32,7 +32,7 @@ def coarser(picture: Picture, factor: int) -> Picture:
     return np.tile(small, (factor, factor, 1)).astype(np.uint8)
 
 
-def test_real_changes_are_no_clouds(shared_data: Path) -> None:
+def test_real_changes_are_not_masked_as_clouds(shared_data: Path) -> None:
     for name in tiles(shared_data):
         before, after = (tile(shared_data, date, name) for date in ("A", "B"))
         quality = judged(before, after)
@@ -60,13 +60,13 @@ def test_clouds_and_their_shadows_are_masked(
     quality = judged(*pair, resolution_m)
     assert share(quality, VEILS, sky.cloud > 0.5) > 0.9
     shadow = (sky.shadow > 0.5) & (sky.cloud < 0.05)
-    # Where the ground changed from bright to dark, the shadow's place is less sure.
+    # Where the ground changed from bright to dark, the shadow's place is less certain.
     assert share(quality, VEILS, shadow) > (0.9 if other == "the same" else 0.8)
     away = (cv2.dilate(sky.cloud + sky.shadow, np.ones((61, 61))) < 0.02).astype(bool)
     assert (quality[away] > 0).mean() < (0.03 if other == "the same" else 0.12)
 
 
-def test_a_white_roof_is_no_cloud_and_a_cloud_of_its_size_is(shared_data: Path) -> None:
+def test_a_cloud_is_masked_but_not_a_white_roof_of_its_size(shared_data: Path) -> None:
     ground = mosaic(shared_data, "A", (2, 5, 7, 8), side=2)
     roofs = ground.copy()
     roofs[100:220, 60:300] = (236, 238, 240)  # 60 by 120 metres
@@ -77,7 +77,7 @@ def test_a_white_roof_is_no_cloud_and_a_cloud_of_its_size_is(shared_data: Path) 
     assert (judged(ground, cloud.picture) == Quality.CLOUD).mean() > 0.05
 
 
-def test_a_new_roof_beside_a_cloud_is_compared(shared_data: Path) -> None:
+def test_a_new_roof_beside_a_cloud_is_not_masked(shared_data: Path) -> None:
     ground = mosaic(shared_data, "B", SOME, side=2)
     sky = overcast(ground, 0.5, [(150.0, 60.0, 60.0)], seed=1)
     roof = np.zeros(ground.shape[:2], bool)
@@ -88,7 +88,7 @@ def test_a_new_roof_beside_a_cloud_is_compared(shared_data: Path) -> None:
     assert share(quality, (Quality.CLOUD,), sky.cloud > 0.5) > 0.9
 
 
-def test_ground_that_is_darker_as_a_whole_is_no_shadow(shared_data: Path) -> None:
+def test_large_dark_ground_is_not_masked_as_shadow(shared_data: Path) -> None:
     ground = mosaic(shared_data, "B", SOME, side=2)
     sky = overcast(ground, 0.5, [(60.0, 60.0, 60.0)], sun_m=(900.0, 0.0), seed=1)
     sky.picture[200:, 200:] = (sky.picture[200:, 200:] * 0.65).astype(np.uint8)  # ploughed
@@ -97,8 +97,8 @@ def test_ground_that_is_darker_as_a_whole_is_no_shadow(shared_data: Path) -> Non
     assert share(quality, (Quality.CLOUD,), sky.cloud > 0.5) > 0.9
 
 
-def test_shadows_fall_to_one_side_all_over_an_image(shared_data: Path) -> None:
-    """One window with a dark field of a cloud's shape tells another direction than all together."""
+def test_the_shadow_direction_is_estimated_over_all_windows(shared_data: Path) -> None:
+    """A dark field of a cloud's shape misleads one window, but not all windows together."""
     ground = mosaic(shared_data, "B", SOME, side=2)
     valid = np.ones(ground.shape[:2], bool)
     skies = [
@@ -119,14 +119,14 @@ def test_shadows_fall_to_one_side_all_over_an_image(shared_data: Path) -> None:
     assert ((known == Quality.CLOUD) == (there == Quality.CLOUD)).all()
 
 
-def test_without_clouds_there_is_no_direction(shared_data: Path) -> None:
+def test_without_clouds_no_shadow_direction_is_estimated(shared_data: Path) -> None:
     before, after = (mosaic(shared_data, date, SOME, side=2) for date in ("A", "B"))
     valid = np.ones(before.shape[:2], bool)
     assert shadow_directions([(before, after, valid)], 0.5, None) == (None, None)
 
 
-def test_a_cloud_stays_white_in_another_light(shared_data: Path) -> None:
-    # Clouds are cut off at white in their own light, and so are coloured in the other's.
+def test_a_cloud_is_white_in_its_own_radiometry(shared_data: Path) -> None:
+    # Clouds saturate in their own radiometry, and so are coloured in the other date's.
     ground = mosaic(shared_data, "B", SOME, side=2)
     gain, bias = (0.85, 1.0, 1.1), (15.0, 0.0, -12.0)
     sky = overcast(lit(ground, gain, bias), 0.5, [(120.0, 120.0, 100.0)])
@@ -140,21 +140,21 @@ def test_a_cloud_stays_white_in_another_light(shared_data: Path) -> None:
     assert share(quality, VEILS, (sky.shadow > 0.5) & (sky.cloud < 0.05)) > 0.9
 
 
-def test_nothing_but_cloud_is_cloud(shared_data: Path) -> None:
+def test_a_window_full_of_cloud_is_masked(shared_data: Path) -> None:
     ground = mosaic(shared_data, "B", SOME, side=2)
     white = np.random.default_rng(0).integers(230, 240, (*ground.shape[:2], 1)).repeat(3, axis=2)
     assert (judged(ground, white.astype(np.uint8)) == Quality.CLOUD).mean() > 0.95
 
 
-def test_a_cloud_at_both_dates_is_not_told() -> None:
-    # Known limit: nothing lacks it.
+def test_a_cloud_at_both_dates_is_missed() -> None:
+    # A known limit: a cloud must be missing at one date.
     white = np.full((256, 256, 3), 240, np.uint8)
     assert not judged(white, white).any()
 
 
 @pytest.mark.parametrize("strength", [0.35, 0.5, 0.65])
 @pytest.mark.parametrize("date", ["A", "B"])
-def test_haze_is_told_where_the_ground_shows_through(
+def test_haze_is_masked_where_the_ground_shows_through(
     shared_data: Path, date: str, strength: float
 ) -> None:
     ground = mosaic(shared_data, "A" if date == "A" else "B")
@@ -165,7 +165,7 @@ def test_haze_is_told_where_the_ground_shows_through(
     assert (quality[veil == 0] > 0).mean() < 0.01
 
 
-def test_new_snow_is_told(shared_data: Path) -> None:
+def test_new_snow_is_masked(shared_data: Path) -> None:
     ground = mosaic(shared_data, "B", SOME, side=2)
     rng = np.random.default_rng(0)
     drift = cv2.GaussianBlur(rng.normal(size=ground.shape[:2]), (0, 0), 12)
@@ -175,12 +175,12 @@ def test_new_snow_is_told(shared_data: Path) -> None:
         0.1 * winter[lies] + (212, 216, 222) + rng.normal(0, 6, (int(lies.sum()), 1)), 0, 255
     )
     quality = judged(ground, winter)
-    assert share(quality, (Quality.SNOW, Quality.CLOUD), lies) > 0.8  # not on concrete
+    assert share(quality, (Quality.SNOW, Quality.CLOUD), lies) > 0.8  # concrete excepted
     assert (quality == Quality.SNOW).mean() > 0.3
 
 
 @pytest.mark.parametrize("bands", [3, 4])
-def test_water_at_both_dates_is_told(shared_data: Path, bands: int) -> None:
+def test_water_at_both_dates_is_masked(shared_data: Path, bands: int) -> None:
     before, after = (mosaic(shared_data, date, SOME, side=2) for date in ("A", "B"))
     rng = np.random.default_rng(0)
     lake = np.hypot(*np.indices(before.shape[:2]) - 250.0) < 110
@@ -197,7 +197,7 @@ def test_water_at_both_dates_is_told(shared_data: Path, bands: int) -> None:
     assert not (judged(pictures[0], np.dstack([after, pictures[1][..., 3:]])) == 6).any()
 
 
-def test_nodata_of_either_date_comes_first(shared_data: Path) -> None:
+def test_nodata_of_either_date_takes_precedence(shared_data: Path) -> None:
     ground = mosaic(shared_data, "B", SOME, side=2)
     sky = overcast(ground, 0.5, [(120.0, 120.0, 100.0)])
     rows, cols = np.indices(ground.shape[:2])
@@ -209,7 +209,7 @@ def test_nodata_of_either_date_comes_first(shared_data: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (250, 131), (64, 1030)])
 @pytest.mark.parametrize("resolution_m", [0.3, 0.5, 2.1, 10.0])
-def test_windows_of_any_size_are_judged(shape: tuple[int, int], resolution_m: float) -> None:
+def test_windows_of_any_size_are_accepted(shape: tuple[int, int], resolution_m: float) -> None:
     rng = np.random.default_rng(0)
     before, after = rng.integers(0, 255, (2, *shape, 3)).astype(np.uint8)
     quality = judged(before, after, resolution_m)

@@ -32,11 +32,11 @@ def samples(before: Picture, after: Picture, side: int = 256) -> Iterator[Sample
         ((0.6, 0.7, 0.65), (40, 30, 50)),
     ],
 )
-def test_gain_and_bias_are_brought_back(
+def test_gain_and_bias_are_recovered(
     shared_data: Path, gain: Sequence[float], bias: Sequence[float], share: float
 ) -> None:
     before = mosaic(shared_data, "B", (0, 2, 7, 8), side=2)
-    moved = np.full((2, *before.shape[:2]), 0.3, np.float32)  # what the alignment leaves
+    moved = np.full((2, *before.shape[:2]), 0.3, np.float32)  # residual of the alignment
     after = lit(warped(changed(before, share), moved), gain, bias, noise=2)
     found = estimate_gains(samples(before, after), 3)
     assert found.basis is Basis.UNCHANGED
@@ -47,11 +47,11 @@ def test_gain_and_bias_are_brought_back(
     assert np.abs(reached - wanted).max() < 3
 
 
-def test_between_seasons_middle_and_spread_are_matched(shared_data: Path) -> None:
+def test_mean_and_deviation_are_matched_between_seasons(shared_data: Path) -> None:
     before, after = (mosaic(shared_data, date, (0, 1, 2, 3), side=2) for date in ("A", "B"))
     plain = estimate_gains(samples(before, after), 3)
     assert plain.basis is Basis.SPREAD
-    # Another light of the same image ends in the same light.
+    # Versions of one image in different light are matched to the same result.
     darker = lit(after, (0.8, 0.9, 0.85), (10, 5, 12))
     again = estimate_gains(samples(before, darker), 3)
     off = plain.apply(after).astype(int) - again.apply(darker)
@@ -59,7 +59,7 @@ def test_between_seasons_middle_and_spread_are_matched(shared_data: Path) -> Non
     assert np.abs(plain.apply(after).mean(axis=(0, 1)) - before.mean(axis=(0, 1))).max() < 8
 
 
-def test_the_same_image_stays_as_it_is(shared_data: Path) -> None:
+def test_equal_images_are_left_unchanged(shared_data: Path) -> None:
     picture = mosaic(shared_data, "A", (0, 1, 2, 3), side=2)
     found = estimate_gains(samples(picture, picture), 3)
     assert found.gain == pytest.approx((1, 1, 1), abs=1e-3)
@@ -69,7 +69,7 @@ def test_the_same_image_stays_as_it_is(shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["no samples", "nothing usable", "flat", "overexposed"])
-def test_without_evidence_nothing_is_done(case: str) -> None:
+def test_without_evidence_the_image_is_left_unchanged(case: str) -> None:
     picture = np.full((256, 256, 3), 255 if case == "overexposed" else 120, np.uint8)
     usable = np.full((256, 256), case != "nothing usable")
     given = [] if case == "no samples" else [(picture, picture // 2, usable)]
@@ -90,7 +90,7 @@ def test_four_bands_and_windows_of_any_size(shared_data: Path) -> None:
     assert np.abs(found.apply(after).astype(int) - four).mean() < 1.5
 
 
-def test_what_cannot_be_compared_has_no_vote(shared_data: Path) -> None:
+def test_masked_pixels_do_not_affect_the_gains(shared_data: Path) -> None:
     before = mosaic(shared_data, "B", (0, 2, 7, 8), side=2)
     after = lit(before, (1.25, 1.25, 1.25), (-12, -12, -12))
     usable = np.ones(before.shape[:2], bool)
@@ -100,13 +100,13 @@ def test_what_cannot_be_compared_has_no_vote(shared_data: Path) -> None:
     assert found.gain == pytest.approx((0.8, 0.8, 0.8), abs=0.01)
 
 
-def test_gains_are_applied_band_by_band_and_cut_off() -> None:
+def test_gains_are_applied_per_band_and_clipped() -> None:
     gains = Gains((2.0, 1.0, 0.5), (-10.0, 5.0, 0.0))
     picture = np.array([[[2, 3, 5], [200, 253, 200]]], np.uint8)
     assert gains.apply(picture).tolist() == [[[0, 8, 2], [255, 255, 100]]]
 
 
-def test_gains_come_back_from_json() -> None:
+def test_gains_round_trip_through_json() -> None:
     gains = Gains((1.1, 0.9), (3.0, -4.5), Basis.UNCHANGED, 0.4)
     assert Gains.from_dict(json.loads(json.dumps(gains.to_dict()))) == gains
 
@@ -114,12 +114,12 @@ def test_gains_come_back_from_json() -> None:
 @pytest.mark.parametrize(
     "change", [{"gain": "no"}, {"gain": [1.0]}, {"basis": "guessed"}, {"share": None}]
 )
-def test_what_are_no_gains_is_refused(change: dict[str, Any]) -> None:
+def test_invalid_stored_gains_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(SatelliteError, match="stored gains"):
         Gains.from_dict(Gains.none(3).to_dict() | change)
 
 
-def test_a_warp_that_is_left_spoils_nothing(shared_data: Path) -> None:
+def test_a_residual_warp_does_not_affect_the_gains(shared_data: Path) -> None:
     before = mosaic(shared_data, "B", (0, 2, 7, 8), side=2)
     left = field(before.shape, amplitude=0.4) - np.array([3.3, -2.7], np.float32)[:, None, None]
     found = estimate_gains(samples(before, lit(warped(before, left), (1.25,) * 3, (-12,) * 3)), 3)

@@ -38,7 +38,7 @@ def ground(shared_data: Path) -> Picture:
 
 @pytest.fixture(scope="module")
 def pair(ground: Picture, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """A pair of which the later image is warped, in another light, and changed in part."""
+    """A pair whose later image is warped, in other light, and partly changed."""
     folder = tmp_path_factory.mktemp("pair")
     after = lit(warped(changed(ground, 0.3), field(ground.shape)), GAIN, BIAS)
     made = Pair(scene(folder / "a.tif", ground), scene(folder / "b.tif", after))
@@ -51,7 +51,7 @@ def apart(first: Picture, second: Picture) -> float:
     return float(np.median(np.abs(first.astype(int) - second)))
 
 
-def test_what_did_not_change_looks_the_same(ground: Picture, pair: Pair) -> None:
+def test_unchanged_ground_looks_the_same_at_both_dates(ground: Picture, pair: Pair) -> None:
     views = pair.read(INNER)
     same = (changed(ground, 0.3) == ground).all(axis=2)[64:448, 64:448]
     plain = Pair(pair.before, pair.after, align=False, normalise=False).read(INNER)
@@ -63,7 +63,7 @@ def test_what_did_not_change_looks_the_same(ground: Picture, pair: Pair) -> None
     assert views.after.flags.c_contiguous
 
 
-def test_each_step_can_be_left_out(pair: Pair) -> None:
+def test_each_step_can_be_switched_off(pair: Pair) -> None:
     aligned = Pair(pair.before, pair.after, normalise=False).prepare()
     assert aligned.shift is not None
     assert aligned.gains.basis is Basis.NONE
@@ -72,7 +72,7 @@ def test_each_step_can_be_left_out(pair: Pair) -> None:
     assert normalised.gains.basis is not Basis.NONE
 
 
-def test_the_preparation_tells_what_it_found(ground: Picture, pair: Pair) -> None:
+def test_the_preparation_reports_shift_and_gains(ground: Picture, pair: Pair) -> None:
     preparation = pair.prepare()
     assert preparation.shift is not None
     off = preparation.shift.at(pair.grid.window) - truth(field(ground.shape))
@@ -88,7 +88,7 @@ def test_windows_agree_where_they_overlap(pair: Pair) -> None:
     assert np.abs(large.after[inner].astype(int) - small.after).mean() < 0.5
 
 
-def test_beyond_the_grid_is_nodata(pair: Pair) -> None:
+def test_pixels_beyond_the_grid_are_nodata(pair: Pair) -> None:
     views = pair.read(Window(-40, -30, 200, 150))
     assert views.before.shape == views.after.shape == (150, 200, 3)
     assert (views.quality[:30] == Quality.NODATA).all()
@@ -97,7 +97,7 @@ def test_beyond_the_grid_is_nodata(pair: Pair) -> None:
     assert (pair.read(Window(9000, 9000, 16, 16)).quality == Quality.NODATA).all()
 
 
-def test_a_preparation_is_kept_and_used_again(pair: Pair) -> None:
+def test_a_stored_preparation_can_be_used_again(pair: Pair) -> None:
     stored = json.dumps(pair.prepare().to_dict())
     other = Pair(pair.before, pair.after)
     other.use(Preparation.from_dict(json.loads(stored)))
@@ -113,7 +113,7 @@ def test_a_preparation_is_kept_and_used_again(pair: Pair) -> None:
         Preparation.from_dict({"size": "large"})
 
 
-def test_it_may_be_shared_between_threads(pair: Pair) -> None:
+def test_a_pair_can_be_shared_between_threads(pair: Pair) -> None:
     fresh = Pair(pair.before, pair.after, align=False)
     alone = Pair(pair.before, pair.after, align=False)
     windows = [Window(x, y, 96, 96) for x in (0, 100, 200, 300) for y in (0, 150, 300)]
@@ -124,7 +124,7 @@ def test_it_may_be_shared_between_threads(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (2.0, -3.0), (2.5, -3.25), (2.03, -2.98)], ids=str)
-def test_one_shift_is_read_at_its_place(
+def test_a_constant_shift_is_removed(
     ground: Picture, pair: Pair, shift: tuple[float, float]
 ) -> None:
     moved = Pair(pair.before, pair.before, masks=False)
@@ -138,10 +138,8 @@ def test_one_shift_is_read_at_its_place(
     assert off.mean() < (0.1 if all(part.is_integer() for part in shift) else 4)
 
 
-def test_images_of_other_resolution_and_origin_are_brought_together(
-    ground: Picture, tmp_path: Path
-) -> None:
-    # The later image is coarser, its corner lies 1.3 m off, and it is georeferenced 2 m wrongly.
+def test_images_of_other_resolution_and_origin_are_aligned(ground: Picture, tmp_path: Path) -> None:
+    # The later image is coarser, displaced by 1.3 m, and misplaced by 2 m in addition.
     coarse = cv2.resize(ground[:, :], None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
     wrong = Affine(0.625, 0, HALF_METRE.c + 2.0, 0, -0.625, HALF_METRE.f - 1.0)
     pair = Pair(
@@ -154,7 +152,7 @@ def test_images_of_other_resolution_and_origin_are_brought_together(
     assert middle * 0.625 == pytest.approx((2.0, 1.0), abs=0.1)
 
 
-def test_near_infrared_is_kept_where_both_have_it(ground: Picture, tmp_path: Path) -> None:
+def test_near_infrared_is_kept_where_both_images_have_it(ground: Picture, tmp_path: Path) -> None:
     infrared = (ground[..., 1] // 2 + 60)[..., None]
     four = np.concatenate([ground, infrared], axis=2)
     first, second = scene(tmp_path / "a.tif", four), scene(tmp_path / "b.tif", four)
@@ -166,7 +164,7 @@ def test_near_infrared_is_kept_where_both_have_it(ground: Picture, tmp_path: Pat
     assert Pair(first, plain, **off).read(INNER).after.shape[2] == 3
 
 
-def test_clouds_are_left_out_of_what_is_compared(ground: Picture, tmp_path: Path) -> None:
+def test_clouds_are_masked(ground: Picture, tmp_path: Path) -> None:
     sky = overcast(ground, 0.5, [(80.0, 80.0, 70.0)])
     after = lit(warped(sky.picture, field(ground.shape)), (0.95, 0.95, 0.95), (5, 5, 5))
     pair = Pair(scene(tmp_path / "a.tif", ground), scene(tmp_path / "b.tif", after))
@@ -185,7 +183,7 @@ def test_different_ground_is_refused(ground: Picture, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["1_1", "2_2"])
-def test_real_images_on_different_grids_are_brought_together(shared_data: Path, name: str) -> None:
+def test_real_images_on_different_grids_are_aligned(shared_data: Path, name: str) -> None:
     folder = shared_data / "satellite/delhi"
     pair = Pair(
         open_scene(folder / f"A/t1_nov_{name}.tif"), open_scene(folder / f"B/t2_nov_{name}.tif")

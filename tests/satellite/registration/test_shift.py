@@ -21,7 +21,7 @@ def bent(seed: int = 0, width: int = 700, height: int = 500, step: float = 90.0)
 
 
 @given(x=st.integers(-60, 760), y=st.integers(-60, 560))
-def test_windows_and_points_agree(x: int, y: int) -> None:
+def test_shifts_of_windows_and_points_agree(x: int, y: int) -> None:
     field = bent()
     window = field.at(Window(x - 3, y - 2, 8, 5))
     point = field.at_points(np.array([[x + 0.5, y + 0.5]]))[0]
@@ -35,7 +35,7 @@ def test_windows_and_points_agree(x: int, y: int) -> None:
     width=st.integers(1, 90),
     height=st.integers(1, 90),
 )
-def test_places_are_the_pixels_and_their_shifts(x: int, y: int, width: int, height: int) -> None:
+def test_read_positions_are_pixels_plus_shifts(x: int, y: int, width: int, height: int) -> None:
     field = bent()
     window = Window(x, y, width, height)
     places = np.stack(field.read_positions(window, Window(x - 5, y + 2, width + 9, height)))
@@ -49,7 +49,7 @@ def test_places_are_the_pixels_and_their_shifts(x: int, y: int, width: int, heig
 
 
 @given(x=st.integers(-100, 700), y=st.integers(-100, 500), side=st.integers(16, 300))
-def test_least_and_largest_bound_a_window(x: int, y: int, side: int) -> None:
+def test_the_range_bounds_the_shifts_in_a_window(x: int, y: int, side: int) -> None:
     field = bent()
     window = Window(x, y, side, side)
     least, largest = field.range_in(window)
@@ -58,20 +58,20 @@ def test_least_and_largest_bound_a_window(x: int, y: int, side: int) -> None:
     assert (shifts.max(axis=1) <= largest + 0.1).all()
 
 
-def test_a_constant_shift_is_one_everywhere() -> None:
+def test_a_constant_field_has_one_shift_everywhere() -> None:
     field = ShiftField.constant(300, 200, 1.5, -0.5)
     assert np.allclose(field.at(Window(-50, -50, 400, 300)).reshape(2, -1).T, (1.5, -0.5))
     assert field.largest_px == pytest.approx(np.hypot(1.5, 0.5))
 
 
-def test_beyond_the_grid_the_splines_stay_as_at_the_edge() -> None:
+def test_splines_are_constant_beyond_the_grid() -> None:
     field = bent()
     far, edge = field.at_points(np.array([[5000.0, 250], [700, 250]]))
     across = field.affine[:, 1] * 4300
     assert far - across == pytest.approx(edge, abs=1e-6)
 
 
-def test_it_comes_back_from_json() -> None:
+def test_a_field_round_trips_through_json() -> None:
     field = bent()
     back = ShiftField.from_dict(json.loads(json.dumps(field.to_dict())))
     window = Window(10, 20, 100, 80)
@@ -83,6 +83,6 @@ def test_it_comes_back_from_json() -> None:
     "change",
     [{"lattice": [[[1.0]]]}, {"affine": [1, 2]}, {"step_px": 0}, {"width": "wide"}, {"more": 1}],
 )
-def test_what_is_no_field_is_refused(change: dict[str, Any]) -> None:
+def test_an_invalid_stored_field_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(SatelliteError, match="stored shift field"):
         ShiftField.from_dict(bent().to_dict() | change)

@@ -39,7 +39,7 @@ def pixels(window: Window) -> Array:
 
 @settings(max_examples=6)
 @given(seed=st.integers(0, 1000), wrong=st.floats(0, 0.3))
-def test_an_affine_map_is_found_among_outliers(seed: int, wrong: float) -> None:
+def test_an_affine_map_is_fitted_despite_outliers(seed: int, wrong: float) -> None:
     rng = np.random.default_rng(seed)
     points = places()
     shifts = affine_shift(points) + rng.normal(0, 0.05, (len(points), 2))
@@ -52,7 +52,7 @@ def test_an_affine_map_is_found_among_outliers(seed: int, wrong: float) -> None:
     assert field.chips == trusted.sum()
 
 
-def test_a_local_warp_is_followed_and_noise_is_not() -> None:
+def test_a_local_warp_is_followed_but_noise_is_not() -> None:
     rng = np.random.default_rng(0)
     points = places()
     field, _ = fit_field(points, wavy_shift(points) + rng.normal(0, 0.1, points.shape), SIZE, 50.0)
@@ -62,7 +62,7 @@ def test_a_local_warp_is_followed_and_noise_is_not() -> None:
     assert np.abs(noise.at(WINDOW)).max() < 0.25
 
 
-def test_the_residual_is_what_held_out_places_miss() -> None:
+def test_the_residual_is_the_error_of_held_out_points() -> None:
     rng = np.random.default_rng(0)
     points = places()
     shifts = affine_shift(points) + rng.normal(0, 0.3, points.shape)
@@ -71,13 +71,13 @@ def test_the_residual_is_what_held_out_places_miss() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
-def test_few_places_give_a_calm_field(count: int) -> None:
+def test_few_points_give_a_smooth_field(count: int) -> None:
     points = places()[:: len(places()) // count][:count]
     field, _ = fit_field(points, np.full((count, 2), 2.0), SIZE, 50.0)
     assert np.allclose(field.at(Window(0, 0, *SIZE)), 2.0, atol=0.05)
 
 
-def test_a_hole_is_bridged_without_overshoot() -> None:
+def test_a_gap_is_bridged_without_overshoot() -> None:
     points = places()
     hole = (np.abs(points - (500, 400)) < 250).all(axis=1)
     field, _ = fit_field(points[~hole], wavy_shift(points[~hole]), SIZE, 50.0)
@@ -85,7 +85,7 @@ def test_a_hole_is_bridged_without_overshoot() -> None:
     assert inside.max() < 2.5  # the warp itself has an amplitude of 1 along each axis
 
 
-def test_who_differs_from_all_neighbours_is_told() -> None:
+def test_the_median_test_finds_outliers() -> None:
     points = places()
     shifts = wavy_shift(points)
     shifts[150] += (6, 0)

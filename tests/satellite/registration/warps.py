@@ -37,7 +37,7 @@ def tile(shared_data: Path, date: Literal["A", "B"], name: str) -> Picture:
 
 
 def label(shared_data: Path, name: str) -> NDArray[np.bool_]:
-    """Where buildings changed in one tile."""
+    """Mask of changed buildings in one tile."""
     picture = cv2.imread(
         str(shared_data / f"satellite/levir/label/{name}.png"), cv2.IMREAD_GRAYSCALE
     )
@@ -58,7 +58,7 @@ def mosaic(
 
 
 def view(picture: Picture, valid: NDArray[np.bool_] | None = None) -> View:
-    """Gives windows of a picture, also beyond it."""
+    """A reader of windows of a picture, which may reach beyond it."""
     held = np.ones(picture.shape[:2], bool) if valid is None else valid
     rim = 512
 
@@ -88,7 +88,7 @@ def field(shape: tuple[int, ...], amplitude: float = 1.0, period: float = 400.0)
 
 
 def warped(picture: Picture, moved: Plane) -> Picture:
-    """A picture whose content lies moved by a field: at p it shows what lay at p - field(p)."""
+    """A picture warped by a field: at p it shows the original at p - field(p)."""
     y, x = np.mgrid[: moved.shape[1], : moved.shape[2]].astype(np.float32)
     border = cv2.BORDER_REFLECT
     found = cv2.remap(picture, x - moved[0], y - moved[1], cv2.INTER_CUBIC, borderMode=border)
@@ -96,7 +96,7 @@ def warped(picture: Picture, moved: Plane) -> Picture:
 
 
 def truth(moved: Plane, offset: Plane | None = None) -> Plane:
-    """Where a warped picture shows what lies at each pixel (plus an offset) of the original."""
+    """The true shift of a warped picture at each pixel of the original, plus an offset."""
     start = np.zeros_like(moved) if offset is None else offset
     y, x = np.mgrid[: moved.shape[1], : moved.shape[2]].astype(np.float32)
     found = start + moved.mean(axis=(1, 2), keepdims=True)
@@ -124,7 +124,7 @@ def blobs(shape: tuple[int, ...], share: float, seed: int = 0) -> NDArray[np.boo
 
 
 def changed(picture: Picture, share: float, seed: int = 0) -> Picture:
-    """A picture of which a share shows other ground."""
+    """A picture with a share of its ground replaced."""
     other = np.roll(picture[::-1], (170, 110), (0, 1))
     return np.where(blobs(picture.shape, share, seed)[..., None], other, picture)
 
@@ -132,7 +132,7 @@ def changed(picture: Picture, share: float, seed: int = 0) -> Picture:
 def lit(
     picture: Picture, gain: Sequence[float], bias: Sequence[float], noise: float = 0
 ) -> Picture:
-    """A picture in another light."""
+    """A picture with other gain and bias."""
     values = picture * np.asarray(gain) + np.asarray(bias)
     values += noise * np.random.default_rng(7).normal(size=picture.shape)
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)

@@ -1,4 +1,4 @@
-"""Small labelled places made up for tests."""
+"""Small synthetic labelled samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOF = (200, 60, 40)  # RGB; no ground has it
 def place(
     side: int = 96, seed: int = 0, *, name: str = "place", pixel_m: float = 0.5, houses: int = 2
 ) -> Sample:
-    """Noisy green land on which red houses appear between the dates; no house touches the edge."""
+    """Noisy green land with new red houses; no house touches the edge."""
     rng = np.random.default_rng(seed)
     land = rng.normal(0, 6, (side, side, 3)) + np.array([90, 110, 80])
     before = np.clip(land, 0, 255).astype(np.uint8)
@@ -32,7 +32,7 @@ def place(
 
 
 def write(samples: list[Sample], folder: Path) -> Path:
-    """Writes places in the form of LEVIR-CD."""
+    """Writes samples in the form of LEVIR-CD."""
     for part in ("A", "B", "label"):
         (folder / part).mkdir(parents=True)
     for sample in samples:

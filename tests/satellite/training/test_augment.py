@@ -18,14 +18,14 @@ def _roofs(sample: Sample) -> np.ndarray:
 
 
 @given(seed=seeds)
-def test_labels_turn_with_their_pictures(seed: int) -> None:
+def test_labels_rotate_with_their_pictures(seed: int) -> None:
     sample = turned(place(houses=3), np.random.default_rng(seed))
     assert np.array_equal(_roofs(sample), sample.appeared)
     assert sample.appeared.sum() == place(houses=3).appeared.sum()
     assert sample.after.flags.c_contiguous
 
 
-def test_all_eight_ways_come_up() -> None:
+def test_all_eight_orientations_occur() -> None:
     rng = np.random.default_rng(0)
     assert len({turned(place(), rng).after.tobytes() for _ in range(100)}) == 8
 
@@ -38,7 +38,7 @@ def test_crops_keep_label_and_picture_together(seed: int, zoom: float, side_m: f
     assert crop.pixel_m == 0.5 * zoom
     assert crop.before.shape == (side, side, 3)
     assert np.array_equal(_roofs(crop), crop.appeared)
-    assert crop.known.sum() == min(side, 96) ** 2  # what lies beyond the place is not known
+    assert crop.known.sum() == min(side, 96) ** 2  # unknown beyond the sample
 
 
 def test_a_crop_does_not_write_into_its_sample() -> None:
@@ -48,7 +48,7 @@ def test_a_crop_does_not_write_into_its_sample() -> None:
 
 
 def test_a_shift_moves_the_earlier_date_only() -> None:
-    sample = swapped(place())  # what is gone was in the earlier picture
+    sample = swapped(place())  # demolished houses are in the earlier picture
     moved = shifted(sample, 3.0, np.random.default_rng(3))
     assert np.array_equal(moved.after, sample.after)
     assert not np.array_equal(moved.before, sample.before)
@@ -60,7 +60,7 @@ def test_a_shift_moves_the_earlier_date_only() -> None:
     assert (red & (moved.gone > 0)).sum() > 0.8 * moved.gone.sum()
 
 
-def test_light_differs_between_the_dates_but_not_what_stands_there() -> None:
+def test_relighting_changes_radiometry_but_not_content() -> None:
     sample = unchanged(place(), np.random.default_rng(0))
     rng = np.random.default_rng(0)
     for lit in [relit(sample, rng) for _ in range(20)]:
@@ -82,7 +82,7 @@ def test_swapping_twice_changes_nothing() -> None:
 
 
 @given(seed=seeds)
-def test_one_date_twice_is_no_change(seed: int) -> None:
+def test_one_date_twice_is_unchanged(seed: int) -> None:
     sample = unchanged(place(), np.random.default_rng(seed))
     assert np.array_equal(sample.before, sample.after)
     assert not sample.appeared.any()

@@ -21,7 +21,7 @@ def _same(one: list[Batch], other: list[Batch]) -> bool:
     )
 
 
-def test_an_epoch_shows_every_place_as_often_as_asked() -> None:
+def test_an_epoch_draws_every_sample_equally_often() -> None:
     crops = CropSampler(PLACES, SETTINGS)
     batches = list(crops.epoch(0))
     assert [len(batch.before) for batch in batches] == [3, 3, 2]
@@ -31,19 +31,19 @@ def test_an_epoch_shows_every_place_as_often_as_asked() -> None:
     assert all(b.before.dtype == b.appeared.dtype == np.float32 for b in batches)
 
 
-def test_land_is_shown_as_well() -> None:
+def test_unlabelled_land_is_drawn_as_well() -> None:
     land = [place(seed=9, name="land", houses=0)]
     assert CropSampler(PLACES, SETTINGS, land).steps == 4  # 5 places twice, 3 at a time
 
 
-def test_an_epoch_can_be_had_again_and_differs_from_the_others() -> None:
+def test_epochs_are_reproducible_and_differ() -> None:
     first = list(CropSampler(PLACES, SETTINGS).epoch(3))
     assert _same(first, list(CropSampler(PLACES, SETTINGS).epoch(3)))
     assert not _same(first, list(CropSampler(PLACES, SETTINGS).epoch(4)))
     assert not _same(first, list(CropSampler(PLACES, replace(SETTINGS, seed=1)).epoch(3)))
 
 
-def test_new_buildings_look_other_than_their_surroundings_at_the_later_date() -> None:
+def test_labelled_buildings_differ_from_their_surroundings() -> None:
     inside, outside = [], []
     for epoch in range(6):
         for batch in CropSampler(PLACES, replace(SETTINGS, insertions=0.0)).epoch(epoch):
@@ -53,18 +53,18 @@ def test_new_buildings_look_other_than_their_surroundings_at_the_later_date() ->
     assert np.concatenate(inside).mean() > np.concatenate(outside).mean() + 1
 
 
-def test_what_is_unknown_stays_unknown() -> None:
+def test_unknown_pixels_stay_unknown() -> None:
     nowhere = [replace(p, known=np.zeros_like(p.known)) for p in PLACES]
     crops = CropSampler(nowhere, replace(SETTINGS, insertions=0.0))
     batches = [batch for epoch in range(10) for batch in crops.epoch(epoch)]
     shares = np.array([share for b in batches for share in b.known.mean(axis=(1, 2, 3))])
-    # Only where one date is shown twice is anything known.
+    # The truth is known only where one date is shown twice.
     assert set(np.unique(shares)) == {0.0, 1.0}
     assert 0.05 < np.mean(shares) < 0.35
 
 
 @pytest.mark.parametrize("pixel_m", [0.3, 0.5, 2.1])
-def test_tiles_of_any_pixel_fill_the_crop(pixel_m: float) -> None:
+def test_tiles_of_any_resolution_fill_the_crop(pixel_m: float) -> None:
     crops = CropSampler([replace(p, pixel_m=pixel_m) for p in PLACES], SETTINGS)
     assert next(crops.epoch(0)).before.shape == (3, 3, 64, 64)
 

@@ -21,7 +21,7 @@ FIGURES = validate(
 )
 
 
-def test_the_card_says_what_it_is_made_of_and_how_good_it_is() -> None:
+def test_the_card_states_origin_and_figures() -> None:
     text = card(ORIGIN, Settings(seed=7), FIGURES, "abc123", 285128)
     for part in ("abc123", "2026-03-01", "9 labelled tiles, 4 verdicts", "285,128", "seed 7"):
         assert part in text
@@ -29,28 +29,28 @@ def test_the_card_says_what_it_is_made_of_and_how_good_it_is() -> None:
     assert "| **all pixels** | 0.000 | 1.000 |" in text
 
 
-def test_terms_of_the_data_and_of_the_first_weights_bind() -> None:
+def test_terms_of_data_and_initial_weights_are_listed() -> None:
     text = card(ORIGIN, Settings(), FIGURES, "abc", 1)
     assert "data: city's own" in text
     assert "no commercial use" in text
 
 
-def test_terms_that_nobody_stated_are_not_passed_over() -> None:
+def test_missing_terms_are_listed_as_not_stated() -> None:
     unknown = replace(ORIGIN, terms=None, weights_sha256="00" * 32)
     assert [line.split(":")[1].strip() for line in unknown.all_terms] == ["not stated"] * 2
     own = replace(ORIGIN, weights_sha256=None)
     assert own.all_terms == ["data: city's own"]
-    assert "random: nobody else's" in card(own, Settings(), None, "abc", 1)
+    assert "random" in card(own, Settings(), None, "abc", 1)
 
 
-def test_without_figures_the_card_says_so() -> None:
-    assert "None were taken" in card(ORIGIN, Settings(), None, "abc", 1)
+def test_a_card_without_figures_says_so() -> None:
+    assert "Not measured" in card(ORIGIN, Settings(), None, "abc", 1)
     assert "calibration" not in metadata(ORIGIN, Settings(), None)
 
 
-def test_the_file_itself_carries_resolution_terms_and_calibration() -> None:
+def test_metadata_contain_resolution_terms_and_calibration() -> None:
     found = metadata(ORIGIN, Settings(resolution_m=2.1, grid_m=1.0, side_px=128), FIGURES)
-    assert found["resolution_m"] == "1"  # of the pixels that the network is to be given
+    assert found["resolution_m"] == "1"  # of the network's input
     assert found["sensor_m"] == "2.1"
     assert found["imgsz"] == "[128, 128]"
     assert found["held_out_f1"] == "1.0000"

@@ -7,7 +7,7 @@ import pytest
 from satellite.training.__main__ import main
 
 
-def test_without_torch_the_command_says_how_to_get_it(
+def test_a_missing_torch_is_reported_with_advice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in [n for n in sys.modules if n.startswith("satellite.training.")]:

@@ -25,7 +25,7 @@ def _weights(network: object) -> dict[str, np.ndarray]:
     return {name: values.numpy().copy() for name, values in network.state_dict().items()}  # type: ignore[attr-defined]
 
 
-def test_a_network_learns_what_new_houses_look_like() -> None:
+def test_a_network_learns_to_find_new_houses() -> None:
     settings = replace(SETTINGS, epochs=10, insertions=0.0)
     network = open_network(settings)
     losses: list[float] = []
@@ -43,10 +43,10 @@ def test_a_network_learns_what_new_houses_look_like() -> None:
 
 
 class _Cut(Exception):
-    """Ends a training as a power cut would."""
+    """Interrupts a training."""
 
 
-def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = open_network(SETTINGS)
     fit(whole, CropSampler(PLACES, SETTINGS), frozen=False)
 
@@ -54,9 +54,9 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path) 
         if epoch == 2:
             raise _Cut
 
-    begun = open_network(SETTINGS)
+    interrupted = open_network(SETTINGS)
     with pytest.raises(_Cut):
-        fit(begun, CropSampler(PLACES, SETTINGS), frozen=False, folder=tmp_path, report=cut)
+        fit(interrupted, CropSampler(PLACES, SETTINGS), frozen=False, folder=tmp_path, report=cut)
     epochs: list[int] = []
     resumed = open_network(SETTINGS)
     crops = CropSampler(PLACES, SETTINGS)
@@ -67,7 +67,7 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("change", ["settings", "samples", "damaged"])
-def test_what_was_begun_otherwise_is_begun_anew(tmp_path: Path, change: str) -> None:
+def test_a_checkpoint_of_another_training_is_ignored(tmp_path: Path, change: str) -> None:
     settings = replace(SETTINGS, epochs=1, draws=1)
     fit(open_network(settings), CropSampler(PLACES, settings), frozen=False, folder=tmp_path)
     places = PLACES
@@ -84,7 +84,7 @@ def test_what_was_begun_otherwise_is_begun_anew(tmp_path: Path, change: str) -> 
     assert epochs == [1]
 
 
-def test_frozen_statistics_stay_what_they_were() -> None:
+def test_frozen_batch_statistics_do_not_change() -> None:
     settings = replace(SETTINGS, epochs=1)
     network = open_network(settings)
     first = _weights(network)
@@ -95,7 +95,7 @@ def test_frozen_statistics_stay_what_they_were() -> None:
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_features_that_learned_from_many_pictures_are_kept(frozen: bool) -> None:
+def test_frozen_features_do_not_change(frozen: bool) -> None:
     network = open_network(SETTINGS)
     first = _weights(network)
     fit(network, CropSampler(PLACES, replace(SETTINGS, epochs=1)), frozen=frozen)
@@ -104,7 +104,7 @@ def test_features_that_learned_from_many_pictures_are_kept(frozen: bool) -> None
     assert any(name.startswith("encoder.") for name in changed) is not frozen
 
 
-def test_what_began_with_weights_ends_between_these_and_the_trained_ones() -> None:
+def test_weights_are_interpolated_after_fine_tuning() -> None:
     found = []
     for share in (1.0, 0.5):
         settings = replace(SETTINGS, epochs=1, share=share)
@@ -116,7 +116,7 @@ def test_what_began_with_weights_ends_between_these_and_the_trained_ones() -> No
     assert not np.allclose(found[1], found[0], atol=1e-6)
 
 
-def test_pixels_that_are_not_known_cost_nothing() -> None:
+def test_unknown_pixels_do_not_affect_the_loss() -> None:
     logits = torch.randn(2, 1, 8, 8, requires_grad=True)
     truth, known = torch.ones(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
     known[0] = 1
@@ -125,7 +125,7 @@ def test_pixels_that_are_not_known_cost_nothing() -> None:
     assert logits.grad[1].abs().max() == 0
 
 
-def test_better_answers_cost_less() -> None:
+def test_better_predictions_have_a_lower_loss() -> None:
     truth = (torch.rand(1, 1, 16, 16) > 0.8).float()
     known = torch.ones_like(truth)
     losses = [float(loss_of(k * (2 * truth - 1), truth, known)) for k in (-3.0, 0.0, 3.0, 9.0)]
@@ -133,7 +133,7 @@ def test_better_answers_cost_less() -> None:
     assert losses[-1] < 0.01
 
 
-def test_any_size_is_judged_on_its_own_pixels() -> None:
+def test_predictions_are_on_the_samples_own_pixels() -> None:
     network = open_network(SETTINGS)
     for side in (50, 64, 75):
         sample = place(side=side, houses=0)

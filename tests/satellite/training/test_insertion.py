@@ -19,7 +19,7 @@ def _red(picture: np.ndarray) -> np.ndarray:
     return np.asarray(picture[..., 0].astype(int) - picture[..., 1] > 60)
 
 
-def test_whole_buildings_of_a_fair_size_are_cut_out() -> None:
+def test_whole_buildings_of_moderate_size_are_cut_out() -> None:
     sample = place(houses=3)
     assert len(cutouts([sample])) == 3
     assert len(cutouts([swapped(sample)])) == 3  # the demolished ones, too
@@ -33,18 +33,18 @@ def test_whole_buildings_of_a_fair_size_are_cut_out() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_what_is_inserted_is_labelled_and_nothing_else(seed: int) -> None:
+def test_exactly_the_inserted_buildings_are_labelled(seed: int) -> None:
     sample = inserted(LAND, cutouts([place()]), 6.0, np.random.default_rng(seed))
     before, after = _red(sample.before), _red(sample.after)
     inside = sample.appeared > 0
-    if inside.any():  # its soft edge is as little red as the land
+    if inside.any():  # the soft edge is not red
         assert (after & inside).sum() > 0.8 * inside.sum()
         assert (before & inside).sum() < 0.1 * inside.sum()
     assert (before & ~after & (sample.gone == 0)).sum() < 0.02 * before.size
     assert (after & ~before & (sample.appeared == 0)).sum() < 0.02 * before.size
 
 
-def test_all_three_fates_come_up() -> None:
+def test_buildings_appear_disappear_and_stay() -> None:
     rng = np.random.default_rng(0)
     buildings = cutouts([place()])
     found = [inserted(LAND, buildings, 1.0, rng) for _ in range(60)]
@@ -56,7 +56,7 @@ def test_all_three_fates_come_up() -> None:
     )
 
 
-def test_sizes_follow_the_ground_not_the_pixels() -> None:
+def test_inserted_sizes_are_in_metres() -> None:
     coarse = replace(LAND, pixel_m=1.0)
     areas = []
     for sample in (LAND, coarse):
@@ -68,14 +68,14 @@ def test_sizes_follow_the_ground_not_the_pixels() -> None:
     assert areas[1] == pytest.approx(areas[0], rel=0.3)
 
 
-def test_labelled_changes_are_left_as_they_are() -> None:
+def test_labelled_changes_are_not_painted_over() -> None:
     full = replace(LAND, appeared=np.ones_like(LAND.appeared))
     found = inserted(full, cutouts([place()]), 9.0, np.random.default_rng(0))
     assert np.array_equal(found.after, full.after)
     assert np.array_equal(found.appeared, full.appeared)
 
 
-def test_of_unknown_land_only_what_was_inserted_is_known() -> None:
+def test_on_unlabelled_land_only_insertions_are_known() -> None:
     nowhere = replace(LAND, known=np.zeros_like(LAND.known))
     found = inserted(nowhere, cutouts([place()]), 9.0, np.random.default_rng(0))
     known = found.known > 0
@@ -87,7 +87,7 @@ def test_of_unknown_land_only_what_was_inserted_is_known() -> None:
     assert known.mean() < 0.2
 
 
-def test_without_buildings_or_room_nothing_happens() -> None:
+def test_without_buildings_or_room_the_sample_is_unchanged() -> None:
     rng = np.random.default_rng(0)
     assert inserted(LAND, [], 9.0, rng) is LAND
     tiny: Sample = place(side=40, houses=0)
@@ -99,7 +99,7 @@ def test_without_buildings_or_room_nothing_happens() -> None:
     assert np.array_equal(found.after, tiny.after)
 
 
-def test_the_samples_own_arrays_stay_as_they_are() -> None:
+def test_the_samples_arrays_are_not_modified() -> None:
     kept = LAND.after.copy()
     inserted(LAND, cutouts([place()]), 9.0, np.random.default_rng(0))
     assert np.array_equal(LAND.after, kept)

@@ -27,7 +27,7 @@ def _onnx(model: bytes, before: np.ndarray, after: np.ndarray) -> list[np.ndarra
     return found
 
 
-def test_published_weights_fit_and_the_graph_gives_the_same_numbers(shared_data: Path) -> None:
+def test_published_weights_load_and_agree_with_the_graph(shared_data: Path) -> None:
     data = shared_data / "satellite"
     network = open_network(Settings(), data / "weights" / "tinycd_levir.pth").eval()
     assert sum(p.numel() for p in network.parameters()) == 285_128
@@ -42,12 +42,12 @@ def test_published_weights_fit_and_the_graph_gives_the_same_numbers(shared_data:
     assert appeared.max() > 0.9
 
 
-def test_while_it_learns_it_is_the_network_as_published(shared_data: Path) -> None:
+def test_in_training_mode_the_network_is_the_published_one(shared_data: Path) -> None:
     data = shared_data / "satellite"
     network = open_network(Settings(), data / "weights" / "tinycd_levir.pth").train()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.eval()  # as with frozen weights: what it learned, not this one picture
+            module.eval()  # as with frozen weights: stored statistics, not those of this picture
     state = {name: values.numpy() for name, values in network.state_dict().items()}
     model = tinycd.build(state, exact=True).SerializeToString()
     tile = read_tiles(data / "levir", 0.5)[2]
@@ -57,14 +57,14 @@ def test_while_it_learns_it_is_the_network_as_published(shared_data: Path) -> No
         assert np.abs(torch.sigmoid(network(before, after)).numpy() - appeared).max() < 1e-4
 
 
-def test_the_small_network_and_its_graph_give_the_same_numbers() -> None:
+def test_the_small_network_agrees_with_its_graph() -> None:
     network = open_network(Settings(network="small"))
     assert sum(p.numel() for p in network.parameters()) < 60_000
     rng = np.random.default_rng(0)
     before, after = rng.integers(0, 256, (2, 40, 56, 3), np.uint8)
     inputs = [torch.from_numpy(to_input(picture)[None]) for picture in (before, after)]
     with torch.no_grad():
-        for _ in range(20):  # gives batch normalisation means and variances of its own
+        for _ in range(20):  # sets the statistics of batch normalisation
             network.train()(*inputs)
     network.eval()
     state = {name: values.numpy() for name, values in network.state_dict().items()}

@@ -13,7 +13,7 @@ from satellite.training.samples import names, read_land, read_picture, read_tile
 from tests.satellite.training.places import ROOF, place, write
 
 
-def test_tiles_come_as_they_were_written(tmp_path: Path) -> None:
+def test_tiles_are_read_as_written(tmp_path: Path) -> None:
     wanted = [place(name="a"), place(seed=1, name="b")]
     found = read_tiles(write(wanted, tmp_path / "tiles"), 0.5)
     assert names(found) == ["a", "b"]
@@ -71,16 +71,16 @@ def _damaged(folder: Path) -> None:
         (_damaged, r"a\.png: not a readable picture"),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_explained(
-    tmp_path: Path, spoil: Callable[[Path], None], told: str
+def test_unusable_folders_are_refused(
+    tmp_path: Path, spoil: Callable[[Path], None], message: str
 ) -> None:
     folder = write([place(name="a")], tmp_path / "tiles")
     spoil(folder)
-    with pytest.raises(SatelliteError, match=told):
+    with pytest.raises(SatelliteError, match=message):
         read_tiles(folder, 0.5)
 
 
-def test_land_is_the_same_at_both_dates(tmp_path: Path) -> None:
+def test_single_pictures_of_land_are_equal_at_both_dates(tmp_path: Path) -> None:
     folder = write([place(name="a")], tmp_path / "tiles")
     found = read_land(folder / "B", 0.5)
     assert names(found) == ["a"]
@@ -91,7 +91,7 @@ def test_land_is_the_same_at_both_dates(tmp_path: Path) -> None:
         read_land(tmp_path / "nothing", 0.5)
 
 
-def test_of_unlabelled_pairs_nothing_is_known(tmp_path: Path) -> None:
+def test_unlabelled_pairs_are_unknown(tmp_path: Path) -> None:
     folder = write([place(name="a")], tmp_path / "pairs")
     (pair,) = read_land(folder, 0.5)
     assert np.array_equal(pair.before, place().before)
@@ -106,7 +106,7 @@ def test_of_unlabelled_pairs_nothing_is_known(tmp_path: Path) -> None:
         read_land(folder, 0.5)
 
 
-def test_land_in_a_crs_tells_its_own_pixels(shared_data: Path) -> None:
+def test_land_with_a_crs_has_its_own_pixel_size(shared_data: Path) -> None:
     found = read_land(shared_data / "satellite" / "naip", 0.5)
     assert [round(sample.pixel_m) for sample in found] == [5, 5]
 
@@ -126,16 +126,16 @@ def test_rasters_of_reflectance_are_stretched(tmp_path: Path) -> None:
     assert (np.diff(picture[..., 0].ravel()[order].astype(int)) >= 0).all()
 
 
-def test_a_raster_cut_short_is_explained(tmp_path: Path) -> None:
+def test_a_truncated_raster_is_refused(tmp_path: Path) -> None:
     (tmp_path / "scene.tif").write_bytes(b"II*\x00\x08")
     with pytest.raises(SatelliteError, match=r"scene\.tif: not a readable raster"):
         read_picture(tmp_path / "scene.tif")
 
 
-def test_8_bits_stay_as_they_are() -> None:
+def test_8_bit_pictures_are_not_stretched() -> None:
     picture = np.random.default_rng(0).integers(30, 60, (5, 6, 3), np.uint8)
     assert np.array_equal(to_8bit(picture), picture)
-    flat = to_8bit(np.full((5, 6, 3), 7, np.uint16))  # has no contrast to stretch
+    flat = to_8bit(np.full((5, 6, 3), 7, np.uint16))  # no contrast to stretch
     assert (flat == 0).all()
 
 

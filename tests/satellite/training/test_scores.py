@@ -20,7 +20,7 @@ def test_pixels_are_counted_where_the_truth_is_known() -> None:
     assert counts.iou == pytest.approx(1 / 3)
 
 
-def test_figures_of_nothing_are_0() -> None:
+def test_figures_with_a_zero_denominator_are_0() -> None:
     nothing = Counts()
     assert (nothing.precision, nothing.recall, nothing.f1, nothing.iou) == (0, 0, 0, 0)
 

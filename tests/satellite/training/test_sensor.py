@@ -13,7 +13,7 @@ def _texture(height: int = 64, width: int = 96) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def test_a_pixel_of_the_sensor_is_the_mean_over_its_ground() -> None:
+def test_a_sensor_pixel_is_the_mean_over_its_ground() -> None:
     picture = _texture()
     seen = Sensor(2.0).simulate(picture, 0.5, 2.0)
     blocks = picture.reshape(16, 4, 24, 4, 3).mean(axis=(1, 3))
@@ -21,7 +21,7 @@ def test_a_pixel_of_the_sensor_is_the_mean_over_its_ground() -> None:
     assert np.abs(seen - blocks).max() <= 0.5 + 1e-6  # rounding
 
 
-def test_the_grid_is_filled_between_the_sensors_pixels() -> None:
+def test_the_grid_is_interpolated_between_sensor_pixels() -> None:
     picture = _texture()
     coarse = Sensor(2.0).simulate(picture, 0.5, 2.0)
     fine = Sensor(2.0).simulate(picture, 0.5, 0.5)
@@ -30,12 +30,12 @@ def test_the_grid_is_filled_between_the_sensors_pixels() -> None:
 
 
 @given(pixel_m=st.floats(2.0, 10.0))
-def test_what_is_no_finer_than_the_sensor_is_not_degraded(pixel_m: float) -> None:
+def test_pictures_no_finer_than_the_sensor_are_not_degraded(pixel_m: float) -> None:
     picture = _texture()
     assert np.array_equal(Sensor(2.0, 0.6, 5.0).simulate(picture, pixel_m, pixel_m), picture)
 
 
-def test_noise_and_blur_are_as_large_as_said() -> None:
+def test_noise_and_blur_have_the_stated_size() -> None:
     flat = np.full((256, 256, 3), 120, np.uint8)
     noisy = Sensor(1.0, noise=4.0).simulate(flat, 0.5, 1.0, np.random.default_rng(0))
     assert noisy.std() == pytest.approx(4.0, rel=0.05)
@@ -48,7 +48,7 @@ def test_noise_and_blur_are_as_large_as_said() -> None:
     assert 140 < soft[8] < 190
 
 
-def test_varied_sensors_stay_near_the_nominal_one() -> None:
+def test_random_sensors_are_near_the_nominal_one() -> None:
     rng = np.random.default_rng(0)
     sensors = [Sensor(2.0).varied(rng) for _ in range(200)]
     resolutions = [sensor.resolution_m for sensor in sensors]

@@ -22,28 +22,28 @@ from satellite.training.settings import Settings
         ({"share": 1.5}, "share is 1.5: it must be more than 0, at most 1"),
     ],
 )
-def test_what_cannot_work_is_refused(change: dict[str, Any], told: str) -> None:
-    with pytest.raises(SatelliteError, match=told):
+def test_settings_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(SatelliteError, match=message):
         Settings(**change)
 
 
 @pytest.mark.parametrize(
     ("resolution_m", "grid_m", "wanted"), [(2.0, 0.0, 0.8), (0.5, 0.0, 0.5), (2.0, 1.0, 1.0)]
 )
-def test_the_grid_fits_the_resolution_unless_it_is_given(
+def test_the_grid_follows_the_resolution_by_default(
     resolution_m: float, grid_m: float, wanted: float
 ) -> None:
     assert Settings(resolution_m=resolution_m, grid_m=grid_m).pixel_m == wanted
 
 
-def test_what_begins_from_nothing_has_more_to_learn() -> None:
+def test_random_weights_are_trained_longer() -> None:
     pretrained, new = (Settings.of("small", pretrained=pretrained) for pretrained in (True, False))
     assert new.epochs * new.draws > 5 * pretrained.epochs * pretrained.draws
     assert Settings.of("tinycd", pretrained=True) == Settings()
     assert new.pixel_m == new.resolution_m  # on the sensor's own pixels
 
 
-def test_the_digest_is_of_what_changes_the_training() -> None:
+def test_the_digest_covers_settings_that_affect_the_training() -> None:
     plain = Settings()
     assert replace(plain, threads=2, device="cuda", share=1.0).digest == plain.digest
     assert replace(plain, seed=1).digest != plain.digest

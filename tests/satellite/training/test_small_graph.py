@@ -42,7 +42,7 @@ def _run(before: NDArray[np.float32], after: NDArray[np.float32]) -> list[NDArra
     return found
 
 
-def test_exchanged_dates_exchange_what_appeared_and_what_is_gone() -> None:
+def test_exchanged_dates_exchange_appeared_and_gone() -> None:
     before, after = np.random.default_rng(0).random((2, 2, 3, 32, 48), np.float32)
     appeared, gone = _run(before, after)
     assert appeared.shape == gone.shape == (2, 1, 32, 48)
@@ -53,7 +53,7 @@ def test_exchanged_dates_exchange_what_appeared_and_what_is_gone() -> None:
     assert not np.allclose(appeared, gone, atol=0.01)
 
 
-def test_the_same_picture_twice_gives_the_same_answer_whatever_it_shows() -> None:
+def test_the_output_for_equal_dates_is_constant() -> None:
     one, other = np.random.default_rng(0).random((2, 1, 3, 32, 32), np.float32)
     assert np.allclose(_run(one, one)[0], _run(other, other)[0], atol=1e-6)
 

@@ -38,7 +38,7 @@ def _quiet() -> Console:
     return Console(file=io.StringIO())
 
 
-def test_a_training_gives_a_model_its_card_and_its_figures(tiles: Path, tmp_path: Path) -> None:
+def test_a_training_writes_model_card_and_figures(tiles: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     data = Data(tiles, terms="made up for a test")
     figures = train(data, out, settings=SETTINGS, console=_quiet())
@@ -58,7 +58,7 @@ def test_a_training_gives_a_model_its_card_and_its_figures(tiles: Path, tmp_path
     assert set(kept["after"]["tiles"]) == {"t0", "t1", "t2"}
 
 
-def test_the_detector_finds_with_the_file_what_the_network_found(tmp_path: Path) -> None:
+def test_the_detector_agrees_with_the_trained_network(tmp_path: Path) -> None:
     tiles = write([place(64, seed=i, name=f"t{i}") for i in range(4)], tmp_path / "tiles")
     settings = replace(SETTINGS, epochs=12, rate=0.01, insertions=0.0)
     train(Data(tiles), tmp_path / "out", settings=settings, folds=0, console=_quiet())
@@ -72,14 +72,14 @@ def test_the_detector_finds_with_the_file_what_the_network_found(tmp_path: Path)
     network = open_network(settings, tmp_path / "out" / "weights.pt")
     wanted = cv2.resize(predict(network, sample, settings), (32, 32), interpolation=cv2.INTER_AREA)
     inside = np.zeros_like(wanted, np.bool_)
-    inside[6:-6, 6:-6] = True  # beyond the border each assumes something else
-    told = (found > 0) & inside  # 0 where it takes it for demolished rather than new
-    assert told.sum() > 50
+    inside[6:-6, 6:-6] = True  # the two differ in padding beyond the border
+    certain = (found > 0) & inside  # 0 where demolition is more probable
+    assert certain.sum() > 50
     assert wanted.max() - wanted.min() > 0.3
-    assert np.abs(found - wanted)[told].mean() < 0.03
+    assert np.abs(found - wanted)[certain].mean() < 0.03
 
 
-def test_a_finished_training_is_not_done_again(tiles: Path, tmp_path: Path) -> None:
+def test_a_finished_training_is_not_repeated(tiles: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     train(Data(tiles), out, settings=SETTINGS, console=_quiet())
     model = (out / "model.onnx").read_bytes()
@@ -90,7 +90,7 @@ def test_a_finished_training_is_not_done_again(tiles: Path, tmp_path: Path) -> N
     assert (out / "model.onnx").read_bytes() == model
 
 
-def test_training_goes_on_from_earlier_weights(tiles: Path, tmp_path: Path) -> None:
+def test_training_starts_from_given_weights(tiles: Path, tmp_path: Path) -> None:
     train(Data(tiles), tmp_path / "one", settings=SETTINGS, folds=0, console=_quiet())
     weights = tmp_path / "one" / "weights.pt"
     figures = train(
@@ -107,7 +107,7 @@ def test_training_goes_on_from_earlier_weights(tiles: Path, tmp_path: Path) -> N
     assert "3 pictures without labels" in card
 
 
-def test_one_tile_cannot_be_left_out(tmp_path: Path) -> None:
+def test_cross_validation_needs_two_tiles(tmp_path: Path) -> None:
     tiles = write([place(name="only")], tmp_path / "tiles")
     with pytest.raises(SatelliteError, match="give two tiles or more"):
         train(Data(tiles), tmp_path / "out", settings=SETTINGS, console=_quiet())

@@ -12,13 +12,13 @@ PLACES = [place(seed=i, name=str(i)) for i in range(4)]
 
 
 def _overconfident(sample: Sample, seed: int) -> Probability:
-    """Right about most pixels, and surer of it than it should be."""
+    """Mostly correct probabilities that are too close to 0 and 1."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(np.where(sample.appeared > 0, 1.0, -1.0), 1.0) * 8
     return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
-def test_calibration_is_learned_from_other_places_and_helps() -> None:
+def test_calibration_on_other_folds_reduces_the_error() -> None:
     found = {sample.name: _overconfident(sample, i) for i, sample in enumerate(PLACES)}
     figures = validate([[sample] for sample in PLACES], {}, found)
     assert figures.before == {}
@@ -27,7 +27,7 @@ def test_calibration_is_learned_from_other_places_and_helps() -> None:
     assert pooled(figures.calibrated).precision > pooled(figures.after).precision
 
 
-def test_a_truth_without_change_leaves_probabilities_as_they_are() -> None:
+def test_without_change_in_the_truth_probabilities_are_not_calibrated() -> None:
     empty = [place(seed=i, name=str(i), houses=0) for i in range(2)]
     found = {sample.name: _overconfident(sample, i) for i, sample in enumerate(empty)}
     figures = validate([[empty[0]], [empty[1]]], found, found)
@@ -35,7 +35,7 @@ def test_a_truth_without_change_leaves_probabilities_as_they_are() -> None:
     assert figures.after == figures.calibrated == figures.before
 
 
-def test_pooled_figures_are_of_all_pixels_not_of_all_tiles() -> None:
+def test_pooled_figures_count_pixels_rather_than_tiles() -> None:
     found = {sample.name: sample.appeared.astype(np.float32) for sample in PLACES}
     found["0"] = np.zeros_like(found["0"])
     figures = validate([[sample] for sample in PLACES], {}, found)

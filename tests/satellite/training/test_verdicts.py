@@ -44,7 +44,7 @@ def _write(folder: Path, features: list[Any], *, crs: Any = UTM, shift: int = 0)
     return folder
 
 
-def test_confirmed_is_change_rejected_is_none_the_rest_unknown(tmp_path: Path) -> None:
+def test_labels_of_confirmed_and_rejected_cases(tmp_path: Path) -> None:
     cases = [
         _feature(_square(100, 70, 10), verdict="confirmed"),
         _feature(_square(120, 70, 8), verdict="rejected"),
@@ -54,19 +54,19 @@ def test_confirmed_is_change_rejected_is_none_the_rest_unknown(tmp_path: Path) -
     assert first.name == "may/1"
     assert first.before.shape == (64, 64, 3)  # 128 m around the case
     assert first.pixel_m == pytest.approx(2.0, rel=0.01)
-    # All cases around are seen in each sample.
+    # Each sample contains all cases around it.
     for sample in (first, second, third):
         assert sample.appeared.sum() == 100
         assert sample.gone.sum() == 36
         assert sample.known.sum() == 100 + 64 + 36
-    # Band 1 holds the row, band 2 the column: the masks lie where the cases do.
+    # Band 1 holds the row, band 2 the column: the masks are at the places of the cases.
     rows, cols = first.before[..., 0], first.before[..., 1]
     inside = first.appeared > 0
     assert (rows[inside].min(), rows[inside].max()) == (70, 79)
     assert (cols[inside].min(), cols[inside].max()) == (100, 109)
 
 
-def test_a_case_at_the_edge_has_a_smaller_chip(tmp_path: Path) -> None:
+def test_a_case_at_the_edge_has_a_smaller_sample(tmp_path: Path) -> None:
     folder = _write(tmp_path / "v", [_feature(_square(0, 140, 10), verdict="rejected")])
     (sample,) = read_verdicts(folder)
     assert sample.known.sum() == 100
@@ -88,8 +88,8 @@ def test_a_case_at_the_edge_has_a_smaller_chip(tmp_path: Path) -> None:
         ("text", "its verdict is None"),
     ],
 )
-def test_cases_that_cannot_be_used_are_named(tmp_path: Path, feature: Any, told: str) -> None:
-    with pytest.raises(SatelliteError, match=told):
+def test_unusable_cases_are_refused_by_number(tmp_path: Path, feature: Any, message: str) -> None:
+    with pytest.raises(SatelliteError, match=message):
         read_verdicts(_write(tmp_path / "v", [feature]))
 
 
@@ -97,11 +97,9 @@ def test_cases_that_cannot_be_used_are_named(tmp_path: Path, feature: Any, told:
     ("options", "told"),
     [({"crs": None}, "has no CRS"), ({"shift": 2}, "does not lie on the pixels of")],
 )
-def test_images_that_cannot_be_used_are_explained(
-    tmp_path: Path, options: dict[str, Any], told: str
-) -> None:
+def test_unusable_images_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     case = _feature(_square(9, 9, 9), verdict="rejected")
-    with pytest.raises(SatelliteError, match=told):
+    with pytest.raises(SatelliteError, match=message):
         read_verdicts(_write(tmp_path / "v", [case], **options))
 
 
@@ -109,9 +107,11 @@ def test_images_that_cannot_be_used_are_explained(
     ("text", "told"),
     [("{", "not GeoJSON"), ("[]", "holds no features"), ('{"features": []}', "holds no features")],
 )
-def test_a_file_that_is_no_collection_is_explained(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_without_a_feature_collection_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
     (tmp_path / "verdicts.geojson").write_text(text, encoding="utf-8")
-    with pytest.raises(SatelliteError, match=told):
+    with pytest.raises(SatelliteError, match=message):
         read_verdicts(tmp_path)
     with pytest.raises(SatelliteError, match="cannot be read"):
         read_verdicts(tmp_path / "nowhere")
