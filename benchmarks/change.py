@@ -1,25 +1,24 @@
 """How well changed buildings are found, on labelled pairs of tiles (LEVIR-CD's form).
 
 A pixel is marked where either probability (appeared, gone) is 0.5 or more. An object is a connected
-group of at least 50 pixels; a labelled one is found where at least half of it is marked, and a
-marked one is false where less than half of it is labelled. The network, the cascade (screen, then
-network) and the classical detector are scored beside TinyCD as published, without what makes it
-faster here, and the plain way: histogram matching, change vectors, Otsu's threshold.
+group of at least 50 pixels; a labelled object is found if at least half of it is marked, and a
+marked object is false if less than half of it is labelled. The network, the cascade (screen, then
+network) and the classical detector are scored beside TinyCD as published, without the optimisation
+used here, and a plain baseline: histogram matching, change vectors, Otsu's threshold.
 
-Then: the same with the borders of a scene's tiles running through the samples (tiled), and with the
-samples side by side as one scene (mosaic; untiled: the network over all of it at once); the same at 2 m
-(means over 4 x 4 pixels, probabilities brought back to the fine grid); what the screen keeps and discards; the
-cascade's time on a scene of which at least 95 % is unchanged, made by scattering the tiles among
-relit copies of their two dates; and scenes on disk that are shifted, warped, relit and clouded,
-with each step that undoes it left out in turn, scored where no cloud or shadow lies, means of eight.
+Further figures: with the borders of a scene's tiles running through the samples (tiled), and with
+the samples side by side as one scene (mosaic; untiled: the network over the whole scene); at 2 m
+(means over 4 x 4 pixels, probabilities resampled to the fine grid); the share that the screen keeps
+and discards; the cascade's time on a scene of which at least 95 % is unchanged, made by scattering
+the tiles among relit copies of their two dates; and scenes on disk that are shifted, warped, relit
+and clouded, with each step of preparation left out in turn, scored outside clouds and shadows,
+means of eight.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,31 +28,24 @@ from rich.table import Table
 
 from benchmarks.imagery.figures import (
     Figures,
+    across_borders,
     at_2_m,
-    cut_through,
-    of_plain_way,
-    of_screen,
+    on_city,
     on_mosaics,
     on_scenes,
+    on_swapped_dates,
     on_tiles,
     on_untiled_mosaics,
-    race,
-    torn_down,
+    plain_figures,
+    screen_figures,
 )
+from benchmarks.imagery.program import argument_parser, run
 from benchmarks.imagery.steps import Outcome
-from benchmarks.imagery.tiles import (
-    RESOLUTION_M,
-    SHARED,
-    WEIGHTS,
-    Sample,
-    load,
-    tiles_in,
-    weights_beside,
-)
+from benchmarks.imagery.tiles import RESOLUTION_M, Sample, load, tiles_in, weights_beside
 from models.change import open_change_network
 from models.convert.tinycd import build, state_of
 from models.convert.torch_checkpoint import read_checkpoint
-from models.registry.fetch import sha256_of
+from models.files import sha256_of
 from models.registry.manifest import load_manifest
 from satellite.detection.cascade import CascadeDetector
 from satellite.detection.classical import ClassicalDetector
@@ -71,22 +63,11 @@ def main(argv: Sequence[str]) -> int:
         0, or 2 for bad input.
     """
     options = _options(argv)
-    try:
-        result = _run(options)
-    except ValueError as error:  # SatelliteError and ModelError are such
-        print(f"change: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps({name: _rounded(value) for name, value in result.items()}))
-    return 0
+    return run("change", lambda: _measure(options), digits=4)
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks change", description=__doc__)
-    parser.add_argument(
-        "--data", type=Path, default=SHARED / "levir", help="the tiles, or a folder that has them"
-    )
-    parser.add_argument("--weights", help=f"name or path of the network (default: {WEIGHTS})")
-    parser.add_argument("--coarse-weights", help="another network for 2 m")
+    parser = argument_parser("change", __doc__)
     parser.add_argument("--backend", default="auto", choices=("auto", "openvino", "onnxruntime"))
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "int8"))
     parser.add_argument("--threads", type=int, default=1)
@@ -99,7 +80,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _run(options: argparse.Namespace) -> Values:
+def _measure(options: argparse.Namespace) -> Values:
     samples = load(tiles_in(options.data))
     weights = options.weights or weights_beside(options.data)
     detectors = _detectors(weights, options)
@@ -108,7 +89,7 @@ def _run(options: argparse.Namespace) -> Values:
     published = _as_published(weights, options)
     if published is not None:
         figures["published"] = on_tiles(published, samples)
-    figures["plain"] = of_plain_way(samples)
+    figures["plain"] = plain_figures(samples)
     _print_figures(console, figures, f"{len(samples)} tiles at {RESOLUTION_M} m")
     result = _flat(figures)
     coarse = detectors
@@ -116,7 +97,7 @@ def _run(options: argparse.Namespace) -> Values:
         coarse = _detectors(options.coarse_weights, options)
     for title, values in (
         (
-            "judged in tiles, at 2 m, and torn down (dates swapped)",
+            "judged in tiles, at 2 m, and demolitions (dates swapped)",
             _at_other_scales(detectors, coarse, samples),
         ),
         ("the screen; a scene 95 % unchanged (city)", _speed(detectors["network"], samples)),
@@ -131,7 +112,7 @@ def _run(options: argparse.Namespace) -> Values:
 
 
 def _detectors(weights: str, options: argparse.Namespace) -> dict[str, Detector]:
-    """The detectors by the names that their figures have."""
+    """The detectors by their names in the figures."""
     network = _network(Path(weights) if Path(weights).is_file() else weights, options)
     cascade = CascadeDetector(Screen(), network)
     return {"network": network, "cascade": cascade, "classical": ClassicalDetector()}
@@ -149,7 +130,7 @@ def _network(model: str | Path, options: argparse.Namespace) -> NetworkDetector:
 
 
 def _as_published(weights: str, options: argparse.Namespace) -> NetworkDetector | None:
-    """TinyCD without the shortcut of :mod:`models.convert.tinycd`; ``None`` for other networks."""
+    """TinyCD without the optimisation of :mod:`models.convert.tinycd`; ``None`` for others."""
     checkpoint = Path(weights)
     spec = load_manifest()["tinycd"]
     if not checkpoint.is_file() or sha256_of(checkpoint) != spec.sha256:
@@ -162,7 +143,7 @@ def _as_published(weights: str, options: argparse.Namespace) -> NetworkDetector 
 
 
 def _flat(figures: Mapping[str, Figures]) -> Values:
-    """The figures by key; those of the network have no prefix."""
+    """The figures by key; the network's keys have no prefix."""
     flat: Values = {}
     for name, one in figures.items():
         prefix = "" if name == "network" else f"{name}_"
@@ -185,34 +166,34 @@ def _at_other_scales(
     values: Values = {}
     for name, detector in detectors.items():
         prefix = "" if name == "network" else f"{name}_"
-        values[f"{prefix}tiled_f1"] = cut_through(detector, samples).f1
+        values[f"{prefix}tiled_f1"] = across_borders(detector, samples).f1
         values[f"{prefix}mosaic_f1"] = on_mosaics(detector, samples).f1
         if isinstance(detector, NetworkDetector):
             values["mosaic_untiled_f1"] = on_untiled_mosaics(detector.network, samples).f1
         values[f"{prefix}f1_2m"] = at_2_m(coarse[name], samples).f1
-        gone = torn_down(detector, samples)
+        gone = on_swapped_dates(detector, samples)
         values[f"{prefix}demolition_f1"] = gone.f1
         values[f"{prefix}demolition_recall"] = gone.recall
     return values
 
 
 def _speed(network: Detector, samples: Sequence[Sample]) -> Values:
-    screened, raced = of_screen(samples), race(network, samples)
+    screen, city = screen_figures(samples), on_city(network, samples)
     return {
-        "screen_kept": screened.kept,
-        "screen_kept_single_houses": screened.single,
-        "screen_discarded_unchanged": screened.discarded,
-        "cascade_share": raced.share,
-        "cascade_speedup": raced.alone_s / max(1e-9, raced.behind_s),
-        "network_mpix_s": raced.mpix / max(1e-9, raced.alone_s),
-        "cascade_mpix_s": raced.mpix / max(1e-9, raced.behind_s),
-        "network_city_f1": raced.alone.f1,
-        "cascade_city_f1": raced.behind.f1,
+        "screen_kept": screen.kept,
+        "screen_kept_single_houses": screen.single,
+        "screen_discarded_unchanged": screen.discarded,
+        "cascade_share": city.share,
+        "cascade_speedup": city.alone_s / max(1e-9, city.cascade_s),
+        "network_mpix_s": city.mpix / max(1e-9, city.alone_s),
+        "cascade_mpix_s": city.mpix / max(1e-9, city.cascade_s),
+        "network_city_f1": city.alone.f1,
+        "cascade_city_f1": city.cascade.f1,
     }
 
 
 def _flat_outcomes(outcomes: Mapping[str, Outcome]) -> Values:
-    """By key, such as ``scenes.no_masks.network_f1``."""
+    """The figures of scenes by key, such as ``scenes.no_masks.network_f1``."""
     flat: Values = {}
     for name, one in outcomes.items():
         prefix = f"scenes.{name.replace(' ', '_')}."
@@ -261,7 +242,7 @@ def _print_values(console: Console, values: Values, title: str) -> None:
 
 
 def _print_outcomes(console: Console, outcomes: Mapping[str, Outcome]) -> None:
-    table = Table(title="scenes on disk, where no cloud or shadow lies")
+    table = Table(title="scenes on disk, outside clouds and shadows")
     table.add_column("steps")
     detectors = list(next(iter(outcomes.values())).f1)
     for column in (
@@ -287,7 +268,3 @@ def _print_outcomes(console: Console, outcomes: Mapping[str, Outcome]) -> None:
 
 def _text(value: float, digits: int) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _rounded(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 4)

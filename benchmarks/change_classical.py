@@ -1,14 +1,12 @@
-"""The classical detector's numbers, fitted to labelled pairs of tiles, and its F1 on tiles left out.
+"""Fits the classical detector to labelled pairs of tiles, and cross-validates it.
 
-Each tile is judged once with numbers that were fitted to the others only, and scored as ``benchmarks
-change`` does. The numbers fitted to all of them are those that the program has.
+Each tile is judged once with weights fitted to the other tiles only, and scored as in ``benchmarks
+change``. The program has the weights fitted to all tiles.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,11 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.imagery.figures import at_2_m, on_tiles
-from benchmarks.imagery.fit import Lesson, fitted_odds, lessons
+from benchmarks.imagery.fit import TrainingPair, fitted_odds, training_pairs
+from benchmarks.imagery.program import run
 from benchmarks.imagery.score import Pixels
 from benchmarks.imagery.tiles import SHARED, Sample, load
 from satellite.detection.classical import APPEARED, ClassicalDetector
 from satellite.detection.roofs import BUILDING, Odds
+from satellite.errors import SatelliteError
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,22 +34,21 @@ def main(argv: Sequence[str]) -> int:
         "--data", type=Path, default=SHARED / "levir", help="the tiles (A, B, label)"
     )
     options = parser.parse_args(argv)
-    try:
-        samples = load(options.data)
-    except ValueError as error:  # SatelliteError is one
-        print(f"change-classical: {error}", file=sys.stderr)
-        return 2
+    return run("change-classical", lambda: _measure(options.data), digits=4)
+
+
+def _measure(data: Path) -> dict[str, float]:
+    samples = load(data)
     if len(samples) < 2:
-        print(f"change-classical: {options.data}: one tile cannot be left out", file=sys.stderr)
-        return 2
-    taught = [lessons(sample) for sample in samples]
-    fine, coarse, swapped = left_out(samples, taught)
-    building, appeared = fitted_odds([lesson for of_one in taught for lesson in of_one])
+        raise SatelliteError(f"{data}: cross-validation needs two tiles or more")
+    pairs = [training_pairs(sample) for sample in samples]
+    fine, coarse, swapped = cross_validated(samples, pairs)
+    building, appeared = fitted_odds([pair for of_tile in pairs for pair in of_tile])
     own = on_tiles(ClassicalDetector(building, appeared), samples).pixels
     console = Console(width=100)
     for name, fitted, has in (("building", building, BUILDING), ("appeared", appeared, APPEARED)):
         console.print(_table(name, fitted, has))
-    result = {
+    return {
         "f1": fine.f1,
         "precision": fine.precision,
         "recall": fine.recall,
@@ -57,25 +56,23 @@ def main(argv: Sequence[str]) -> int:
         "f1_swapped": swapped.f1,
         "f1_fitted_to_all": own.f1,
     }
-    print(json.dumps({name: round(value, 4) for name, value in result.items()}))
-    return 0
 
 
-def left_out(
-    samples: Sequence[Sample], taught: Sequence[Sequence[Lesson]]
+def cross_validated(
+    samples: Sequence[Sample], pairs: Sequence[Sequence[TrainingPair]]
 ) -> tuple[Pixels, Pixels, Pixels]:
-    """Scores each sample with numbers fitted to the others.
+    """Scores each sample with weights fitted to the others.
 
     Args:
-        samples: Labelled pairs.
-        taught: The lessons of each.
+        samples: Labelled samples.
+        pairs: Training pairs of each sample.
 
     Returns:
-        Counts at 0.5 m, at 2 m, and at 0.5 m with the dates swapped (demolition).
+        Counts at 0.5 m, at 2 m, and at 0.5 m with swapped dates (demolitions).
     """
     fine, coarse, swapped = Pixels(), Pixels(), Pixels()
     for number, sample in enumerate(samples):
-        others = [one for i, of_one in enumerate(taught) if i != number for one in of_one]
+        others = [one for i, of_tile in enumerate(pairs) if i != number for one in of_tile]
         detector = ClassicalDetector(*fitted_odds(others))
         fine += on_tiles(detector, [sample]).pixels
         coarse += at_2_m(detector, [sample])

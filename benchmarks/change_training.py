@@ -1,8 +1,8 @@
-"""F1 of change networks at 2 m, on tiles that they did not learn from: each is left out once.
+"""F1 of change networks at 2 m by cross-validation: each tile is left out once.
 
-TinyCD fine-tuned from its published weights, beside these weights as they are, and the project's own
-small network, which begins from nothing. Needs torch. The tiles are degraded to the resolution; a run
-that was cut off goes on with ``--out``.
+TinyCD fine-tuned from its published weights is compared with these weights, and with the project's
+own small network, which is trained from scratch. Needs torch. The tiles are degraded to the
+resolution; with ``--out``, an interrupted run is resumed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.imagery.tiles import SHARED, WEIGHTS
 from satellite.training.settings import Architecture, Settings
 from satellite.training.validation import Validation, pooled
 
-_WANTED_F1 = 0.72  # what fine-tuning must reach on the tiles left out at 2 m
+_WANTED_F1 = 0.72  # that fine-tuning must reach by cross-validation at 2 m
 _NETWORKS = get_args(Architecture)
 
 
@@ -55,14 +55,14 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         "--small-epochs",
         type=int,
         default=30,
-        help="of the small network; fewer than its usual ones, to be done in a quarter of an hour",
+        help="epochs of the small network; fewer than usual, so that it takes 15 minutes",
     )
     parser.add_argument("--out", type=Path, help="folder that keeps the state and the networks")
     return parser.parse_args(argv)
 
 
 def _trained(name: Architecture, options: argparse.Namespace, out: Path) -> Validation:
-    # Here, since torch is an extra.
+    # Imported here, since torch is an extra.
     from satellite.training.train import Data, train
 
     weights = options.weights if name == "tinycd" else None
@@ -78,7 +78,7 @@ def _trained(name: Architecture, options: argparse.Namespace, out: Path) -> Vali
 
 
 def summary(found: Validation) -> dict[str, Any]:
-    """The figures by key: of all pixels, and F1 of each tile; ``before`` where weights were given."""
+    """The figures by key: of all pixels, and F1 of each tile; ``before`` if weights were given."""
     after, calibrated = pooled(found.after), pooled(found.calibrated)
     figures = {
         "f1": after.f1,

@@ -1,23 +1,21 @@
 """How fast scenes are compared on one core, in how much memory, and how long a city takes.
 
-A scene is made of the labelled tiles of ``--data`` among relit copies of their two dates, so that 95 % of
-it is unchanged, and is repeated up to the size that is asked for, each repetition a file of its own.
-Each step is timed by itself, by the CPU time of a process that is bound to one core, on land that is
-counted once, not with what is read around it: reading (both images, aligned, in one light, masked), the
-screen, the network in both orders of the dates and in one, the cascade (the screen, then the network on
-what is left), the layers on disk, vectorising, and telling the buildings' sorts, at 0.5 m and at 2 m. What
-a runtime takes to make ready for the shapes of tiles, once for a process, is not in it. The hours for a
-city follow from these, and from what is estimated once for each pair of scenes.
+A scene is made of the labelled tiles of ``--data`` among relit copies of their two dates, so that
+95 % of it is unchanged, and is repeated up to the requested size, each repetition a file of its
+own. Each step is timed by itself, in CPU time of a process that is bound to one core, per area
+without the margins of tiles: reading (both images, aligned, normalised, masked), the screen, the
+network in both orders of the dates and in one, the cascade (the screen, then the network on the
+areas kept), the layers on disk, vectorising, and classifying changes, at 0.5 m and at 2 m. A
+runtime's preparation for the shapes of tiles, once for a process, is excluded. The hours for a city
+follow from these steps, and from the estimates made once for each pair of scenes.
 
-Then whole comparisons run, from files to polygons, each in a process of its own whose peak memory is taken: it
-must be the same whatever the size.
+Then whole comparisons run, from files to polygons, each in a process of its own whose peak memory
+is measured: it must not depend on the size.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -31,18 +29,19 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness.alone import alone, peak_mb
+from benchmarks.imagery.program import argument_parser, run
 from benchmarks.imagery.repeated_scene import Ground, repeated, write_ground
-from benchmarks.imagery.tiles import RESOLUTION_M, SHARED, load, tiles_in, weights_beside
+from benchmarks.imagery.tiles import RESOLUTION_M, load, tiles_in, weights_beside
 from models.change import open_change_network
 from satellite.compare.comparison import TILE_PX, compare
-from satellite.compare.comparison_request import Order, Source
+from satellite.compare.comparison_request import ComparisonRequest, Source
 from satellite.detection.cascade import CascadeDetector
 from satellite.detection.network import NetworkDetector
 from satellite.detection.screen import Screen
 from satellite.imagery.views import Detector, Views
 from satellite.layers.layers import Layers
 from satellite.vector.buildings import outline
-from satellite.vector.change_types import sorts_of
+from satellite.vector.change_types import change_types_of
 from satellite.vector.gaps import gaps
 
 _COARSE_M = 2.0
@@ -50,11 +49,11 @@ _CITY_KM2 = 9816.0
 _HOUR_S = 3600.0
 # Size of a scene whose shifts and light are estimated once, megapixels: 50 km x 50 km at 2 m.
 _SCENE_MPIX = 625.0
-# The network without its word on what is gone, as it was published.
+# The network without the probability of what is gone, as published.
 _ONE_ORDER = "network_one_order"
-# Calls of a network and of the cascade; the fastest counts, so that other work on the machine disturbs little.
+# Calls of a network and of the cascade. The fastest counts, so that other programs disturb little.
 _ROUNDS = 4
-# Steps that a comparison is made of; the cascade contains the screen and what the network does there.
+# Steps of a comparison; the cascade includes the screen and the network.
 _STEPS = ("read", "cascade", "layers", "vectorise", "sorts")
 
 
@@ -64,8 +63,8 @@ class Steps:
 
     Attributes:
         mpix_s: Megapixels of land per CPU second, by step.
-        share: Share of the pixels that the screen let through.
-        once_s: CPU seconds that estimating shifts and light takes, once for a scene of any size.
+        share: Share of the pixels that the screen keeps.
+        once_s: CPU seconds of estimating shifts and light, once for a scene of any size.
     """
 
     mpix_s: dict[str, float]
@@ -78,20 +77,20 @@ class Steps:
         return 1 / sum(1 / self.mpix_s[step] for step in _STEPS)
 
     def hours(self, resolution_m: float, km2: float = _CITY_KM2) -> float:
-        """Hours that one core takes for a city at a resolution."""
+        """Hours of one core for a city at a resolution."""
         mpix = km2 / resolution_m**2  # 1 km2 at 1 m is a megapixel
         return mpix * (1 / self.whole + self.once_s / _SCENE_MPIX) / _HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """One comparison from files to polygons.
+    """The figures of one comparison from files to polygons.
 
     Attributes:
-        side: Of its scene, pixels.
-        cpu_s: CPU seconds it took.
-        peak_mb: Most memory its process held, MiB.
-        sites: Changed buildings that it found.
+        side: Side of the scene, pixels.
+        cpu_s: CPU seconds of the comparison.
+        peak_mb: Peak memory of the process, MiB.
+        sites: Number of changed buildings found.
     """
 
     side: int
@@ -112,36 +111,25 @@ def main(argv: Sequence[str]) -> int:
         0, or 2 for bad input.
     """
     options = _options(argv)
-    try:
-        result = _run(options)
-    except ValueError as error:  # SatelliteError and ModelError are such
-        print(f"satellite-speed: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps({name: round(value, 3) for name, value in result.items()}))
-    return 0
+    return run("satellite-speed", lambda: _measure(options), digits=3)
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks satellite-speed", description=__doc__)
+    parser = argument_parser("satellite-speed", __doc__)
     parser.add_argument(
-        "--data", type=Path, default=SHARED / "levir", help="the tiles, or a folder that has them"
-    )
-    parser.add_argument("--weights", help="name or path of the network (default: TinyCD's)")
-    parser.add_argument("--coarse-weights", help="another network for 2 m")
-    parser.add_argument(
-        "--steps-side", type=int, default=4096, help="of the scene of the steps, px"
+        "--steps-side", type=int, default=4096, help="side of the scene of the steps, px"
     )
     parser.add_argument(
         "--side",
         type=int,
         nargs="*",
         default=[10_000, 20_000],
-        help="of the scenes that are compared as a whole, px; 40,000 take a quarter of an hour or more",
+        help="sides of the scenes of whole comparisons, px; 40,000 takes 15 minutes or more",
     )
     return parser.parse_args(argv)
 
 
-def _run(options: argparse.Namespace) -> dict[str, float]:
+def _measure(options: argparse.Namespace) -> dict[str, float]:
     samples = load(tiles_in(options.data))
     weights = options.weights or weights_beside(options.data)
     coarse = options.coarse_weights or weights
@@ -149,7 +137,7 @@ def _run(options: argparse.Namespace) -> dict[str, float]:
     wholes = []
     with TemporaryDirectory(prefix="cv-engine-bench-") as scratch:
         folder = Path(scratch)
-        # Not here: a process inherits the peak memory of the one that starts it.
+        # In other processes: a process inherits the peak memory of the one that starts it.
         fine = alone(write_ground, samples, folder / "fine", RESOLUTION_M)
         blurred = alone(write_ground, samples, folder / "coarse", _COARSE_M)
         side = options.steps_side
@@ -166,7 +154,7 @@ def _run(options: argparse.Namespace) -> dict[str, float]:
 
 
 def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Steps:
-    """Takes the comparison of a scene of ``side`` x ``side`` pixels apart, in this process."""
+    """Times the steps of comparing two scenes of ``side`` x ``side`` pixels, in this process."""
     cv2.setNumThreads(1)
     before, after = repeated(ground, folder, side)
     clock: defaultdict[str, float] = defaultdict(float)
@@ -177,7 +165,7 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
         yield
         clock[step] += time.process_time() - began
 
-    with Order(Source(str(before)), Source(str(after))).pair() as pair:
+    with ComparisonRequest(Source(str(before)), Source(str(after))).pair() as pair:
         grid = pair.grid
         networks = {
             step: NetworkDetector(
@@ -199,7 +187,7 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
                 views = pair.read_tile(tile)
             with timed("screen"):
                 screen(views)
-            change = cascade(views)  # a runtime makes ready for each shape that it has not met
+            change = cascade(views)  # not timed: a runtime prepares for each new shape
             clock["cascade"] += min(_seconds(cascade, views) for _ in range(_ROUNDS))
             with timed("layers"):
                 layers.write(tile, change, views.quality)
@@ -209,7 +197,7 @@ def measure_steps(ground: Ground, weights: str, side: int, folder: Path) -> Step
             buildings = outline(layers, grid)
             gaps(layers, grid)
         with timed("sorts"):
-            sorts_of(buildings, pair, layers)
+            change_types_of(buildings, pair, layers)
     once_s = clock.pop("once")
     land = dict.fromkeys(clock, grid.width * grid.height / 1e6)
     land |= dict.fromkeys(networks, tiles[0].core.width * tiles[0].core.height / 1e6)
@@ -225,12 +213,12 @@ def _seconds(detector: Detector, views: Views) -> float:
 
 
 def measure_whole(ground: Ground, weights: str, side: int, folder: Path) -> Whole:
-    """Compares two scenes of ``side`` x ``side`` pixels as the program does, in this process."""
+    """Times a whole comparison of two scenes of ``side`` x ``side`` pixels, in this process."""
     cv2.setNumThreads(1)
     before, after = repeated(ground, folder, side)
-    order = Order(Source(str(before)), Source(str(after)), model=weights)
+    request = ComparisonRequest(Source(str(before)), Source(str(after)), model=weights)
     began = time.process_time()
-    comparison = compare(order, folder / "comparison")
+    comparison = compare(request, folder / "comparison")
     cpu_s = time.process_time() - began
     return Whole(side, cpu_s, peak_mb(), len(comparison.sites))
 
@@ -254,14 +242,14 @@ def _flat(steps: dict[float, Steps], wholes: Sequence[Whole]) -> dict[str, float
 
 
 def _print_steps(console: Console, steps: dict[float, Steps]) -> None:
-    table = Table(title="megapixels of land per CPU second, one core")
+    table = Table(title="megapixels of ground per CPU second, one core")
     table.add_column("step")
     for resolution_m in steps:
         table.add_column(f"at {resolution_m:g} m", justify="right")
     for name in next(iter(steps.values())).mpix_s:
         table.add_row(name, *(f"{one.mpix_s[name]:.2f}" for one in steps.values()))
     table.add_row("all of a comparison", *(f"{one.whole:.2f}" for one in steps.values()))
-    table.add_row("left by the screen", *(f"{one.share:.1%}" for one in steps.values()))
+    table.add_row("kept by the screen", *(f"{one.share:.1%}" for one in steps.values()))
     table.add_row("once for a scene, CPU s", *(f"{one.once_s:.1f}" for one in steps.values()))
     times = (f"{one.hours(at):.2f} h" for at, one in steps.items())
     table.add_row(f"{_CITY_KM2:,.0f} km2", *times)
@@ -270,6 +258,6 @@ def _print_steps(console: Console, steps: dict[float, Steps]) -> None:
 
 def _print_whole(console: Console, whole: Whole) -> None:
     console.print(
-        f"{whole.side:,} x {whole.side:,} px: {whole.cpu_s:.0f} CPU s, {whole.mpix_s:.2f} MPix/s, peak "
-        f"{whole.peak_mb:.0f} MiB, {whole.sites} buildings"
+        f"{whole.side:,} x {whole.side:,} px: {whole.cpu_s:.0f} CPU s, {whole.mpix_s:.2f} MPix/s, "
+        f"peak {whole.peak_mb:.0f} MiB, {whole.sites} buildings"
     )

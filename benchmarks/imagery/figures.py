@@ -1,4 +1,4 @@
-"""What is measured of detectors of change and of the screen, on labelled pairs of tiles."""
+"""Figures of change detectors and of the screen, on labelled pairs of tiles."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from benchmarks.imagery.tiles import (
     SAME_LIGHT,
     Sample,
     city,
-    continued,
     degraded,
     inserted,
+    mirrored,
     mosaic,
     tiled,
     unchanged,
@@ -42,27 +42,27 @@ from satellite.detection.screen import Screen
 from satellite.imagery.views import Change, Detector, Probability
 
 _COARSE = 4  # 0.5 m to 2 m
-# Share of a scene's tiles that has change. A quarter keeps a scene small, and leaves ground by which
-# its two images can be brought together.
+# Share of a scene's tiles that has change. A quarter keeps a scene small, and leaves enough
+# unchanged ground to align its two images.
 _CITY_CHANGED = 0.05
 _SCENE_CHANGED = 0.25
 _SCENES = 8
 _MOSAICS = 8  # F1 differs by a point from one to the next
-_MOSAIC_CORE_PX = 512  # so that tiles' borders run through the mosaic's tiles
+_MOSAIC_CORE_PX = 512  # so that borders of tiles run through the samples
 _SEED = 1
 _SINGLE_HOUSES = 200
 _RELIT = 8  # pictures made of each tile
-_KEPT = 0.5  # share of a house that must be wanted
+_KEPT = 0.5  # least share of a house that is kept
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How one detector did.
+    """The figures of one detector.
 
     Attributes:
         pixels: Counts of pixels.
         objects: Counts of objects.
-        ece: Expected calibration error of its probabilities; ``nan`` where it has none.
+        ece: Expected calibration error; ``nan`` for a detector without probabilities.
     """
 
     pixels: Pixels
@@ -71,33 +71,33 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
-    """A detector alone and behind the screen, on one scene.
+class CityFigures:
+    """A detector alone and in a cascade with the screen, on one scene.
 
     Attributes:
-        alone: Scored alone.
-        behind: Scored behind the screen.
-        alone_s: CPU seconds alone.
-        behind_s: CPU seconds behind the screen, its own included.
+        alone: Score of the detector alone.
+        cascade: Score of the cascade.
+        alone_s: CPU seconds of the detector alone.
+        cascade_s: CPU seconds of the cascade, the screen included.
         mpix: Size of the scene, megapixels.
-        share: Share of the pixels that the screen let through.
+        share: Share of the pixels that the screen keeps.
     """
 
     alone: Pixels
-    behind: Pixels
+    cascade: Pixels
     alone_s: float
-    behind_s: float
+    cascade_s: float
     mpix: float
     share: float
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
-    """What the screen does.
+class ScreenFigures:
+    """The figures of the screen.
 
     Attributes:
-        kept: Share of the labelled pixels that it keeps.
-        single: Share of single houses in ground that stays of which it keeps at least half.
+        kept: Share of the labelled pixels that the screen keeps.
+        single: Share of single houses in unchanged ground of which it keeps at least half.
         discarded: Share of unchanged ground in another light that it discards.
     """
 
@@ -107,22 +107,22 @@ class Screened:
 
 
 def either(change: Change) -> Probability:
-    """How sure a detector is that anything changed."""
+    """The probability of any change."""
     return np.maximum(change.appeared, change.gone)
 
 
 def on_tiles(detector: Detector, samples: Sequence[Sample]) -> Figures:
     """Scores a detector on each sample by itself."""
     pixels, objects = Pixels(), Objects()
-    said = [either(detector(sample.views())) for sample in samples]
-    for probability, sample in zip(said, samples, strict=True):
+    found = [either(detector(sample.views())) for sample in samples]
+    for probability, sample in zip(found, samples, strict=True):
         pixels += score_pixels(probability >= MARKED, sample.truth)
         objects += score_objects(probability >= MARKED, sample.truth, RESOLUTION_M)
     truth = np.stack([sample.truth for sample in samples])
-    return Figures(pixels, objects, calibration_error(np.stack(said), truth))
+    return Figures(pixels, objects, calibration_error(np.stack(found), truth))
 
 
-def of_plain_way(samples: Sequence[Sample]) -> Figures:
+def plain_figures(samples: Sequence[Sample]) -> Figures:
     """Scores histogram matching, change vectors and Otsu's threshold."""
     pixels, objects = Pixels(), Objects()
     for sample in samples:
@@ -133,39 +133,39 @@ def of_plain_way(samples: Sequence[Sample]) -> Figures:
 
 
 def at_2_m(detector: Detector, samples: Sequence[Sample]) -> Pixels:
-    """Scores a detector on what a coarser sensor would have seen, on the fine grid."""
+    """Scores a detector on samples degraded to a coarser sensor, on the fine grid."""
     pixels = Pixels()
     for sample in samples:
-        said = either(detector(degraded(sample, _COARSE).views(_COARSE * RESOLUTION_M)))
+        found = either(detector(degraded(sample, _COARSE).views(_COARSE * RESOLUTION_M)))
         size = (sample.truth.shape[1], sample.truth.shape[0])
-        fine = np.asarray(cv2.resize(said, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        fine = np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_LINEAR), np.float32)
         pixels += score_pixels(fine >= MARKED, sample.truth)
     return pixels
 
 
-def torn_down(detector: Detector, samples: Sequence[Sample]) -> Pixels:
-    """Scores what a detector says is gone, where the dates are swapped."""
+def on_swapped_dates(detector: Detector, samples: Sequence[Sample]) -> Pixels:
+    """Scores a detector's demolitions on samples with swapped dates."""
     pixels = Pixels()
     for sample in samples:
-        said = detector(sample.swapped().views())
-        pixels += score_pixels(said.gone >= MARKED, sample.truth)
+        found = detector(sample.swapped().views())
+        pixels += score_pixels(found.gone >= MARKED, sample.truth)
     return pixels
 
 
 def on_mosaics(detector: Detector, samples: Sequence[Sample]) -> Pixels:
-    """Scores a detector on the samples as one scene that is judged tile by tile, laid in several ways.
+    """Scores a detector on mosaics of the samples, which are judged tile by tile.
 
-    Harder than any scene: at every border one piece of ground ends in the middle of its houses.
+    A mosaic is harder than any scene: houses are cut at every border between samples.
     """
     pixels = Pixels()
     for whole in _mosaics(samples):
-        said = either(tiled(detector, whole.views(), _MOSAIC_CORE_PX))
-        pixels += score_pixels(said >= MARKED, whole.truth)
+        found = either(tiled(detector, whole.views(), _MOSAIC_CORE_PX))
+        pixels += score_pixels(found >= MARKED, whole.truth)
     return pixels
 
 
 def on_untiled_mosaics(network: ChangeNetwork, samples: Sequence[Sample]) -> Pixels:
-    """The same of a network that is given each of these scenes at one go."""
+    """Scores a network on the same mosaics, each judged as a whole."""
     pixels = Pixels()
     for whole in _mosaics(samples):
         appeared, gone = network(whole.before[np.newaxis], whole.after[np.newaxis])
@@ -181,60 +181,61 @@ def _mosaics(samples: Sequence[Sample]) -> Iterator[Sample]:
         yield mosaic([samples[number] for number in some], columns)
 
 
-def cut_through(detector: Detector, samples: Sequence[Sample]) -> Pixels:
-    """Scores a detector on samples through which borders of its tiles run, as they do in scenes.
+def across_borders(detector: Detector, samples: Sequence[Sample]) -> Pixels:
+    """Scores a detector on samples with borders of tiles running through them, as in scenes.
 
-    Each sample is continued by its mirror image, and the borders cross in the middle of it.
+    Each sample is extended by its mirror image, so that the borders cross in its middle.
     """
     pixels = Pixels()
     for sample in samples:
         beyond = sample.truth.shape[0] // 2
-        said = either(tiled(detector, continued(sample, beyond).views(), 2 * beyond))
-        own = said[beyond:-beyond, beyond:-beyond]
+        found = either(tiled(detector, mirrored(sample, beyond).views(), 2 * beyond))
+        own = found[beyond:-beyond, beyond:-beyond]
         pixels += score_pixels(own >= MARKED, sample.truth)
     return pixels
 
 
-def of_screen(samples: Sequence[Sample], houses: int = _SINGLE_HOUSES) -> Screened:
-    """Measures the screen by itself, with so many single houses."""
+def screen_figures(samples: Sequence[Sample], houses: int = _SINGLE_HOUSES) -> ScreenFigures:
+    """Measures the screen alone, with this number of single houses."""
     screen = Screen()
     kept = sum(int(np.count_nonzero(screen(one.views()) & one.truth)) for one in samples)
     single = [
         float(screen(one.views())[one.truth].mean()) >= _KEPT
         for one in inserted(samples, houses, _SEED)
     ]
-    stays = (unchanged(one, number, _SEED) for one in samples for number in range(_RELIT))
-    wanted = [float(screen(one.views()).mean()) for one in stays]
+    same = (unchanged(one, number, _SEED) for one in samples for number in range(_RELIT))
+    wanted = [float(screen(one.views()).mean()) for one in same]
     labelled = sum(int(np.count_nonzero(one.truth)) for one in samples)
-    return Screened(
+    return ScreenFigures(
         kept=kept / max(1, labelled),
         single=float(np.mean(single)) if single else math.nan,
         discarded=1 - float(np.mean(wanted)),
     )
 
 
-def race(detector: Detector, samples: Sequence[Sample]) -> Race:
-    """Judges a scene of which at least 95 % is unchanged, alone and behind the screen."""
+def on_city(detector: Detector, samples: Sequence[Sample]) -> CityFigures:
+    """Judges a scene, at least 95 % unchanged, by the detector alone and in a cascade."""
     scene = city(samples, _CITY_CHANGED, _SEED)
     share = ScreenedShare()
-    detector(samples[0].views())  # a runtime makes ready at its first call
+    detector(samples[0].views())  # a runtime prepares at its first call
     alone, alone_s = _timed(detector, scene)
-    behind, behind_s = _timed(CascadeDetector(Screen(), detector, share), scene)
-    return Race(alone, behind, alone_s, behind_s, scene.truth.size / 1e6, share.wanted)
+    cascade, cascade_s = _timed(CascadeDetector(Screen(), detector, share), scene)
+    return CityFigures(alone, cascade, alone_s, cascade_s, scene.truth.size / 1e6, share.wanted)
 
 
 def _timed(detector: Detector, scene: Sample) -> tuple[Pixels, float]:
-    """The score on a scene that is judged in tiles, and the CPU seconds that it takes."""
-    begin = time.process_time()  # of the CPU: other work on the machine does not count
-    said = either(tiled(detector, scene.views(), TILE_PX))
-    seconds = time.process_time() - begin
-    return score_pixels(said >= MARKED, scene.truth), seconds
+    """The score on a scene that is judged in tiles, and the CPU seconds taken."""
+    began = time.process_time()  # CPU time: other programs do not count
+    found = either(tiled(detector, scene.views(), TILE_PX))
+    seconds = time.process_time() - began
+    return score_pixels(found >= MARKED, scene.truth), seconds
 
 
 def on_scenes(detectors: dict[str, Detector], samples: Sequence[Sample]) -> dict[str, Outcome]:
     """Judges scenes on disk: undisturbed, and disturbed with all steps and without each of them.
 
-    The means over several scenes: in one, a single cloud beside new houses moves F1 by two points.
+    Figures are means over several scenes: a single cloud beside new houses changes F1 of one scene
+    by two points.
     """
     found = [_on_scene(detectors, samples, _SEED + number) for number in range(_SCENES)]
     return {name: mean_of([outcomes[name] for outcomes in found]) for name in found[0]}
@@ -243,7 +244,7 @@ def on_scenes(detectors: dict[str, Detector], samples: Sequence[Sample]) -> dict
 def _on_scene(
     detectors: dict[str, Detector], samples: Sequence[Sample], seed: int
 ) -> dict[str, Outcome]:
-    scene = city(samples, _SCENE_CHANGED, seed, SAME_LIGHT)  # it is moved and relit as a whole
+    scene = city(samples, _SCENE_CHANGED, seed, SAME_LIGHT)  # moved and relit as a whole later
     outcomes = {}
     with TemporaryDirectory(prefix="cv-engine-bench-") as folder:
         clean, disturbed = Path(folder, "clean"), Path(folder, "disturbed")

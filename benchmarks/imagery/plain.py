@@ -1,4 +1,4 @@
-"""The plain way to find change, to measure others by: histogram matching, change vectors, Otsu."""
+"""A plain baseline of change detection: histogram matching, change vectors, Otsu's threshold."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LEVELS = 256
 
 
 def plain_change(views: Views) -> NDArray[np.bool_]:
-    """Marks what differs most in colour.
+    """Marks the pixels that differ most in colour.
 
     Args:
-        views: Two dates; the later is matched to the earlier here.
+        views: Two dates; the later one is matched to the earlier one.
 
     Returns:
         ``(h, w)``: where the length of the change vector (Malila, 1980) exceeds Otsu's threshold.

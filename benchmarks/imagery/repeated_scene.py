@@ -15,7 +15,7 @@ from benchmarks.imagery.scenes import write
 from benchmarks.imagery.tiles import RESOLUTION_M, Sample, city
 from satellite.imagery.grid import Grid
 from satellite.imagery.views import Picture
-from satellite.imagery.vrt import VirtualSource, VirtualBand, virtual_image
+from satellite.imagery.vrt import VirtualBand, VirtualSource, virtual_image
 
 _CHANGED = 0.05  # share of the tiles that have change
 _SEED = 1
@@ -28,8 +28,8 @@ class Ground:
 
     Attributes:
         before: The earlier image.
-        after: The later one.
-        grid: Their pixels on the ground.
+        after: The later image.
+        grid: The grid of both images.
     """
 
     before: Path
@@ -42,8 +42,8 @@ def write_ground(samples: Sequence[Sample], folder: Path, resolution_m: float) -
 
     Args:
         samples: Real tiles.
-        folder: Where to.
-        resolution_m: Side of its pixels, a multiple of that of the tiles.
+        folder: The folder to write to.
+        resolution_m: Side of the pixels, a multiple of that of the tiles.
     """
     folder.mkdir(parents=True, exist_ok=True)
     scene = city(samples, _CHANGED, _SEED)
@@ -62,13 +62,13 @@ def _coarser(picture: Picture, factor: int) -> Picture:
 
 
 def repeated(ground: Ground, folder: Path, side: int) -> tuple[Path, Path]:
-    """Two virtual images of ``side`` x ``side`` pixels in which the ground repeats itself.
+    """Makes two virtual images of ``side`` x ``side`` pixels in which the ground repeats itself.
 
-    Each repetition is a file of its own for GDAL, by a link of another name: it has to be read and
-    decoded, and takes its share of the cache, as if it were other ground.
+    Each repetition is a file of its own for GDAL, by a link of another name: it is read, decoded
+    and cached as if it were other ground.
 
     Returns:
-        The earlier and the later one, which tell their dates by their names.
+        The earlier and the later image, with their dates in their names.
     """
     folder.mkdir(parents=True, exist_ok=True)
     before = _repeated(ground.before, ground.grid, folder / "city-20240501.vrt", side)
@@ -84,7 +84,9 @@ def _repeated(image: Path, grid: Grid, path: Path, side: int) -> Path:
             link = path.with_name(f"{path.stem}-{row}-{col}.tif")
             link.symlink_to(image.resolve())
             place = (col * grid.width, row * grid.height, grid.width, grid.height)
-            linked.append(VirtualSource(str(link.absolute()), grid.width, grid.height, block, place, 1))
+            linked.append(
+                VirtualSource(str(link.absolute()), grid.width, grid.height, block, place, 1)
+            )
     bands = [
         VirtualBand([replace(piece, band=number) for piece in linked], "uint8", colour=colour)
         for number, colour in enumerate(_COLOURS, 1)

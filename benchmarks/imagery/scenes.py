@@ -1,4 +1,4 @@
-"""Georeferenced scenes whose truth is known, made from a mosaic of tiles and then disturbed."""
+"""Georeferenced scenes with known truth, made from a mosaic of tiles and then disturbed."""
 
 from __future__ import annotations
 
@@ -17,42 +17,36 @@ from satellite.imagery.views import Picture
 _Raster = NDArray[np.float32]
 _Value = TypeVar("_Value", np.uint8, np.float32)
 
-_SHIFT_PX = (
-    3.3,
-    -2.7,
-)  # right, down: a good georeference of a satellite image at 0.5 m is no better
-_WARP_PX = 1.0  # amplitude of what a shift cannot undo: terrain, the sensor's attitude
+# Right and down; a good georeference of a satellite image at 0.5 m is no better.
+_SHIFT_PX = (3.3, -2.7)
+_WARP_PX = 1.0  # amplitude of the local displacement: terrain, the sensor's attitude
 _WARP_WAVE_PX = 700.0
 _GAIN = (0.8, 1.1, 1.2)  # red, green, blue
 _BIAS = (18.0, -8.0, 6.0)  # grey levels
 _CLOUD_SHARE = 0.08
-_CLOUD_GRAIN_PX = 192  # of the noise that clouds are cut out of: the smallest are 100 m across
+_CLOUD_GRAIN_PX = 192  # of the noise that clouds are made of: the smallest are 100 m across
 _CLOUD_GREY = 245.0
 _SHADOW_OFFSET_PX = (230, 150)  # right, down: far enough to fall on other ground
 _SHADOW_LIGHT = 0.45  # of the sun's, under the thickest cloud
-# Opacity from which a pixel is covered: under less, the ground's contrast is nearly whole.
+# Opacity from which a pixel is covered; below, the ground's contrast is nearly unchanged.
 _COVERED = 0.1
-# Share of a window that must be seen for its shift to be measured, and contrast of its grey levels
-# from which it has texture.
+# Least usable share of a window whose shift is measured, and least contrast of its grey levels.
 _SEEN = 0.9
 _TEXTURE = 8.0
-_FAR_PX = 10  # farthest shift that is looked for
-_ECC = (
-    cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT,
-    50,
-    1e-4,
-)  # steps, change of the coefficient
+_FAR_PX = 10  # longest shift that is searched
+# Most steps, and least change of the coefficient.
+_ECC = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scenes:
-    """Two images on disk, and what is true of them.
+    """Two images on disk, and their truth.
 
     Attributes:
-        before: The earlier image, as it is.
-        after: The later one, disturbed.
-        truth: The mosaic without any disturbance, on the grid of ``before``.
-        covered: ``(h, w)``: where a cloud or its shadow lies, or what the later image does not reach, on
+        before: The earlier image, undisturbed.
+        after: The later image, disturbed.
+        truth: The undisturbed mosaic, on the grid of ``before``.
+        covered: ``(h, w)``: the pixels under a cloud or its shadow, or outside the later image, on
             the same grid.
     """
 
@@ -67,9 +61,9 @@ def write_scenes(sample: Sample, folder: Path, *, seed: int, disturbed: bool = T
 
     Args:
         sample: A mosaic.
-        folder: Where to.
-        seed: Of the clouds.
-        disturbed: Whether the later image is moved, relit and clouded; else it is as it is.
+        folder: The folder to write to.
+        seed: Seed of the clouds.
+        disturbed: Whether the later image is moved, relit and clouded.
 
     Returns:
         The scenes.
@@ -107,7 +101,7 @@ def write(path: Path, picture: Picture, resolution_m: float = RESOLUTION_M) -> N
 
 
 def displaced(picture: NDArray[_Value]) -> NDArray[_Value]:
-    """Moves the content by the shift and the warp, as a poor georeference does."""
+    """Displaces the content by the shift and the warp, as a poor georeference does."""
     x, y = _places(picture.shape)
     dx, dy = _displacement(x, y)
     edge = cv2.BORDER_REFLECT_101
@@ -116,7 +110,7 @@ def displaced(picture: NDArray[_Value]) -> NDArray[_Value]:
 
 
 def moved_out(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """What lies beyond the picture once it is displaced, bool ``(h, w)``: nobody sees it there."""
+    """The pixels that lie outside the picture once it is displaced, bool ``(h, w)``."""
     height, width = shape[0], shape[1]
     x, y = _places(shape)
     dx, dy = _displacement(x, y)
@@ -130,7 +124,10 @@ def _places(shape: tuple[int, ...]) -> tuple[_Raster, _Raster]:
 
 
 def _displacement(x: _Raster, y: _Raster) -> tuple[_Raster, _Raster]:
-    """How far right and down the content moves, pixels; so slowly varying that either end will do."""
+    """Displacement to the right and down, pixels.
+
+    It varies so slowly that it is the same at both ends of a displacement.
+    """
     wave = np.float32(2 * np.pi / _WARP_WAVE_PX)
     right, down = np.float32(_SHIFT_PX[0]), np.float32(_SHIFT_PX[1])
     warp = np.float32(_WARP_PX)
@@ -173,18 +170,18 @@ def _moved(raster: _Raster, by: tuple[int, int]) -> _Raster:
 def misregistration(
     moved: Picture, fixed: Picture, usable: NDArray[np.bool_], side: int = 96
 ) -> NDArray[np.float64]:
-    """How far the content of a picture lies from where it belongs.
+    """Measures the misregistration of a picture.
 
     Args:
-        moved: What was brought into place, ``(h, w, bands)``.
-        fixed: The same content where it belongs.
-        usable: ``(h, w)``: what both show; a window with less than nine tenths of it is left out.
-        side: Of the windows that are matched, pixels.
+        moved: The aligned picture, ``(h, w, bands)``.
+        fixed: The same content in its true place.
+        usable: ``(h, w)``: pixels that both show; windows with less than nine tenths are left out.
+        side: Side of the windows that are matched, pixels.
 
     Returns:
-        Length of the shift in each window that has texture, pixels: by correlation to the pixel, from
-        there by the enhanced correlation coefficient (Evangelidis and Psarakis, 2008), which gain
-        and bias do not disturb.
+        Length of the shift in each window with texture, pixels: to the pixel by correlation, then
+        by the enhanced correlation coefficient (Evangelidis and Psarakis, 2008), which is
+        independent of gain and bias.
     """
     greys = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (moved, fixed)]
     shifts = []
@@ -201,13 +198,13 @@ def misregistration(
 
 
 def _shift(fixed: _Raster, moved: _Raster) -> float | None:
-    """Length of the shift between two windows; ``None`` where they do not match."""
+    """Length of the shift between two windows; ``None`` if they do not match."""
     inner = fixed[_FAR_PX:-_FAR_PX, _FAR_PX:-_FAR_PX].copy()
     likeness = cv2.matchTemplate(moved, inner, cv2.TM_CCOEFF_NORMED)
     _, _, _, (x, y) = cv2.minMaxLoc(likeness)
     matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
     try:
         _, found = cv2.findTransformECC(inner, moved, matrix, cv2.MOTION_TRANSLATION, _ECC)
-    except cv2.error:  # it does not converge
+    except cv2.error:  # no convergence
         return None
     return float(np.hypot(found[0, 2] - _FAR_PX, found[1, 2] - _FAR_PX))

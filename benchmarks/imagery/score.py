@@ -1,4 +1,4 @@
-"""How well a mask of changed buildings agrees with the labelled one: pixels, objects, probabilities."""
+"""Agreement of changed buildings with their labels: pixels, objects, probabilities."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 
-# Probability from which a pixel counts as changed: what a calibrated probability means.
+# Probability from which a pixel counts as changed.
 MARKED = 0.5
 # Pixels from which a connected group is an object; smaller ones are ragged edges (12 m2 at 0.5 m).
 OBJECT_PX = 50
-# Share of a labelled object that must be marked for it to be found, and of a marked object that
-# must be labelled for it not to be false.
+# Least share of a labelled object that is marked if it is found, and of a marked object that is
+# labelled if it is not false.
 _COVERED = 0.5
-_CALIBRATION_BINS = 15  # as is usual for the expected calibration error (Guo et al., 2017)
+_CALIBRATION_BINS = 15  # usual for the expected calibration error (Guo et al., 2017)
 _SQUARE_KM = 1e6
 
 
@@ -40,12 +40,12 @@ class Pixels:
 
     @property
     def precision(self) -> float:
-        """Share of what is marked that is labelled."""
+        """Share of the marked pixels that is labelled."""
         return self.hit / max(1, self.hit + self.false)
 
     @property
     def recall(self) -> float:
-        """Share of what is labelled that is marked."""
+        """Share of the labelled pixels that is marked."""
         return self.hit / max(1, self.hit + self.missed)
 
     @property
@@ -63,9 +63,9 @@ def score_pixels(marked: Mask, truth: Mask, judged: Mask | None = None) -> Pixel
     """Counts pixels.
 
     Args:
-        marked: ``(h, w)``: what a detector says has changed.
-        truth: ``(h, w)``: what has changed.
-        judged: ``(h, w)``: where the comparison counts; everywhere by default.
+        marked: ``(h, w)``: pixels that a detector marks as changed.
+        truth: ``(h, w)``: pixels labelled as changed.
+        judged: ``(h, w)``: pixels that count; all by default.
 
     Returns:
         The counts.
@@ -82,10 +82,10 @@ class Objects:
 
     Attributes:
         labelled: Groups of labelled pixels.
-        found: Those of them of which at least half is marked.
+        found: Labelled groups of which at least half is marked.
         marked: Groups of marked pixels.
-        false: Those of them of which less than half is labelled.
-        area_km2: Ground that was looked at.
+        false: Marked groups of which less than half is labelled.
+        area_km2: Area of the ground that was judged.
     """
 
     labelled: int = 0
@@ -110,7 +110,7 @@ class Objects:
 
     @property
     def false_per_km2(self) -> float:
-        """False objects per square kilometre looked at."""
+        """False objects per square kilometre judged."""
         return self.false / self.area_km2 if self.area_km2 else 0.0
 
 
@@ -118,8 +118,8 @@ def score_objects(marked: Mask, truth: Mask, resolution_m: float) -> Objects:
     """Counts objects.
 
     Args:
-        marked: ``(h, w)``: what a detector says has changed.
-        truth: ``(h, w)``: what has changed.
+        marked: ``(h, w)``: pixels that a detector marks as changed.
+        truth: ``(h, w)``: pixels labelled as changed.
         resolution_m: Side of a pixel, metres.
 
     Returns:
@@ -146,11 +146,11 @@ def _covered(objects: Mask, by: Mask) -> NDArray[np.float64]:
 
 
 def calibration_error(probability: NDArray[np.float32], truth: Mask) -> float:
-    """Expected calibration error: how far probabilities lie from frequencies, on average.
+    """Expected calibration error: the mean distance of probabilities from frequencies.
 
     Args:
-        probability: Of change, 0 to 1, any shape.
-        truth: What has changed, the same shape.
+        probability: Probability of change, 0 to 1, any shape.
+        truth: Labels of the same shape.
 
     Returns:
         Mean over the pixels of the distance between the mean probability and the share of changed
@@ -158,6 +158,6 @@ def calibration_error(probability: NDArray[np.float32], truth: Mask) -> float:
     """
     flat = probability.ravel().astype(np.float64)
     bins = np.minimum((flat * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
-    said = np.bincount(bins, weights=flat, minlength=_CALIBRATION_BINS)
+    expected = np.bincount(bins, weights=flat, minlength=_CALIBRATION_BINS)
     true = np.bincount(bins, weights=truth.ravel(), minlength=_CALIBRATION_BINS)
-    return float(np.abs(said - true).sum() / max(1, flat.size))
+    return float(np.abs(expected - true).sum() / max(1, flat.size))

@@ -1,4 +1,4 @@
-"""What each step that makes two images comparable is worth: scenes of known truth, with it and without."""
+"""The benefit of each step of preparation: scenes of known truth, judged with it and without."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from satellite.layers.layers import Rasters
 from satellite.registration.pair import Pair
 from satellite.vector.buildings import Building, outline
 
-# A labelled building and a polygon whose middles are this far apart are two different ones, metres.
+# Greatest distance between the middles of a labelled building and its polygon, metres.
 _SAME_M = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Which of the steps are done.
+    """The steps of preparation that are done.
 
     Attributes:
-        name: As the table calls it.
-        align: Local shifts are estimated and taken out.
-        normalise: The light is.
-        masks: Cloud, shadow, haze, snow and water are left out.
+        name: Name in the table.
+        align: Whether local shifts are estimated and removed.
+        normalise: Whether differences of light are removed.
+        masks: Whether cloud, shadow, haze, snow and water are masked.
     """
 
     name: str
@@ -52,18 +52,18 @@ VARIANTS = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a pair of scenes.
+    """The figures of a pair of scenes.
 
     Attributes:
-        f1: Of each detector, over the pixels that no cloud or shadow covers; what is masked there by
-            mistake is missed.
-        f1_compared: The same without what is masked, which the program reports as not compared.
+        f1: F1 of each detector over the pixels outside clouds and shadows; pixels masked there by
+            mistake count as missed.
+        f1_compared: F1 without masked pixels, which the program reports as not compared.
         offset_m: Median distance of each detector's polygons from the labelled buildings' middles.
-        residual_px: 95th percentile of the shift that is left, over windows with texture.
-        residual_same_px: The same of windows of which less than a tenth changed: elsewhere the later
-            image has texture, but not that of the earlier one, and the shift is guessed from around.
+        residual_px: 95th percentile of the remaining shift, over windows with texture.
+        residual_same_px: The same over windows of which less than a tenth changed. Elsewhere the
+            two images differ in texture, and the shift is interpolated from the surroundings.
         masked: Share of the clear pixels that was not compared.
-        unmasked: Share of the covered pixels that was.
+        unmasked: Share of the covered pixels that was compared.
     """
 
     f1: Mapping[str, float]
@@ -76,7 +76,7 @@ class Outcome:
 
 
 def mean_of(outcomes: Sequence[Outcome]) -> Outcome:
-    """The means of what came of several pairs of scenes."""
+    """The means of the figures of several pairs of scenes."""
 
     def means(maps: Sequence[Mapping[str, float]]) -> dict[str, float]:
         return {name: fmean([one[name] for one in maps]) for name in maps[0]}
@@ -95,19 +95,19 @@ def mean_of(outcomes: Sequence[Outcome]) -> Outcome:
 def judge(
     scenes: Scenes, steps: Steps, detectors: Mapping[str, Detector], covered: Mask | None = None
 ) -> Outcome:
-    """Compares two scenes as the program does, and scores it.
+    """Compares two scenes as the program does, and scores the detectors.
 
     Args:
         scenes: Two images and their truth.
-        steps: What is done to make them comparable.
-        detectors: By the names that the figures have.
-        covered: Pixels that are not scored, in place of those that the scenes' clouds cover.
+        steps: The steps of preparation.
+        detectors: The detectors by their names in the figures.
+        covered: Pixels that are not scored, in place of those covered by the scenes' clouds.
 
     Returns:
         The figures.
 
     Raises:
-        SatelliteError: The images cannot be brought together.
+        SatelliteError: The images cannot be aligned.
     """
     with open_scene(scenes.before) as before, open_scene(scenes.after) as after:
         pair = Pair(
@@ -150,7 +150,7 @@ def _nearly_all(shifts: NDArray[np.float64]) -> float:
 def _compared(
     pair: Pair, detectors: Mapping[str, Detector]
 ) -> tuple[Picture, Picture, dict[str, Change]]:
-    """The later image as it is seen, the quality, and what each detector says, of the whole grid."""
+    """The prepared later image, the quality, and each detector's result, of the whole grid."""
     shape = (pair.grid.height, pair.grid.width)
     seen, quality = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8)
     changes = {

@@ -1,4 +1,4 @@
-"""Labelled pairs of tiles, as they are, degraded, set into mosaics, and unchanged pairs made from them."""
+"""Labelled pairs of tiles: unchanged, degraded, in mosaics, and made into pairs without change."""
 
 from __future__ import annotations
 
@@ -18,33 +18,31 @@ from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid
 from satellite.imagery.views import Change, Detector, Picture, Quality, Views
 
-#: Where the tiles (`levir`) and weights of the shared data lie, from the repository's root.
+#: Folder of the shared tiles (`levir`) and weights, from the repository's root.
 SHARED = Path("../shared/data/satellite")
 WEIGHTS = "tinycd_levir.pth"
 RESOLUTION_M = 0.5  # of LEVIR-CD
-# A zone of UTM for mosaics that are nowhere: metres, like the tiles themselves.
+# A UTM zone for mosaics without a place: metres, like the tiles.
 _CRS = CRS.from_epsg(32650)
 _CORNER = (500_000.0, 4_000_000.0)
-_CORE_PX = (
-    512  # side of what a detector is given at a time; not the tiles' own borders in a row of 9
-)
+_CORE_PX = 512  # side of the tiles given to a detector; not the samples' own borders in a row of 9
 
-_SHADOW_PX = 6  # of a house of one floor, at most
-_HOUSE_PX = (60, 1200)  # area of what is set into other ground: a shed of 15 m2 to a large house
-# Difference of a house from the ground it is set on, mean over the bands: less is not seen by people.
+_SHADOW_PX = 6  # longest shadow of a house of one floor
+_HOUSE_PX = (60, 1200)  # area of inserted houses: a shed of 15 m2 to a large house
+# Least difference of a house from the ground under it, mean over the bands; less is not visible.
 _VISIBLE = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """What season, air and sensor do to ground that stays the same; drawn anew for each picture.
+    """Ranges of the differences that season, air and sensor make on unchanged ground.
 
     Attributes:
-        gain: Least and most, per band: another sun angle, another atmosphere.
-        bias: Least and most, per band, grey levels: light from the air between.
-        slope: Most of the light's slope across a picture: view angle, thin haze.
-        noise: Standard deviation, grey levels: the sensor's and the compression's.
-        shift_px: Most of the shift, each way: what co-registration leaves.
+        gain: Smallest and largest, per band: another sun angle, another atmosphere.
+        bias: Smallest and largest, per band, grey levels: light scattered by the air.
+        slope: Largest slope of the light across a picture: view angle, thin haze.
+        noise: Standard deviation, grey levels, of sensor and compression.
+        shift_px: Largest shift, each way: the residual of co-registration.
     """
 
     gain: tuple[float, float] = (0.8, 1.25)
@@ -63,10 +61,10 @@ class Sample:
     """A labelled pair.
 
     Attributes:
-        name: The file's name without its suffix, or what it was made of.
+        name: The file's name without its suffix, or the names of what the pair is made of.
         before: uint8 ``(h, w, 3)``, red, green, blue.
-        after: The same of the later date.
-        truth: ``(h, w)``: where a building changed; finer than the pictures where those are degraded.
+        after: The picture of the later date.
+        truth: ``(h, w)``: the pixels of changed buildings; finer than degraded pictures.
     """
 
     name: str
@@ -75,17 +73,17 @@ class Sample:
     truth: NDArray[np.bool_]
 
     def views(self, resolution_m: float = RESOLUTION_M) -> Views:
-        """As a detector sees it: all of it can be compared."""
+        """The views for a detector, in which every pixel can be compared."""
         clear = np.zeros(self.before.shape[:2], np.uint8)
         return Views(self.before, self.after, clear, resolution_m)
 
     def swapped(self) -> Sample:
-        """The same with the dates exchanged: what was built is torn down."""
+        """The sample with swapped dates: new buildings become demolitions."""
         return Sample(self.name, self.after, self.before, self.truth)
 
 
 def tiles_in(data: Path) -> Path:
-    """The folder with the tiles: the one named, or the one in it."""
+    """The folder with the tiles: the given one, or the one inside it."""
     for folder in (data, data / "levir", data / "satellite" / "levir"):
         if (folder / "label").is_dir():
             return folder
@@ -93,7 +91,7 @@ def tiles_in(data: Path) -> Path:
 
 
 def weights_beside(data: Path) -> str:
-    """The weights beside the tiles, or those of the shared data, or the manifest's."""
+    """The weights beside the tiles, or else of the shared data, or else of the manifest."""
     for folder in (tiles_in(data).parent, SHARED):
         if (path := folder / "weights" / WEIGHTS).is_file():
             return str(path)
@@ -104,13 +102,14 @@ def load(folder: Path) -> list[Sample]:
     """Reads the pairs of a folder in LEVIR-CD's form.
 
     Args:
-        folder: Has ``A`` (before), ``B`` (after) and ``label`` (0 or 255) with files of equal names.
+        folder: Contains ``A`` (before), ``B`` (after) and ``label`` (0 or 255) with files of the
+            same names.
 
     Returns:
         The pairs in the order of their names, all of one size.
 
     Raises:
-        SatelliteError: There are none, or one is not complete or of another size.
+        SatelliteError: There are no pairs, or one is incomplete or of another size.
     """
     samples = [_load(folder, path) for path in sorted((folder / "label").glob("*.png"))]
     if not samples:
@@ -136,9 +135,9 @@ def _load(folder: Path, label: Path) -> Sample:
 
 
 def degraded(sample: Sample, factor: int) -> Sample:
-    """As a sensor of coarser pixels sees it: the mean over each square of ``factor`` pixels.
+    """Degrades a sample to a coarser sensor: the mean over each square of ``factor`` pixels.
 
-    The truth stays as it is, on the fine grid.
+    The truth is unchanged, on the fine grid.
     """
     height, width = sample.truth.shape
     size = (width // factor, height // factor)
@@ -150,15 +149,16 @@ def degraded(sample: Sample, factor: int) -> Sample:
 
 
 def unchanged(sample: Sample, number: int, seed: int) -> Sample:
-    """A pair of the same ground, made from one date of a sample: only light and sensor differ.
+    """Makes a pair without change from one date of a sample: only light and sensor differ.
 
     Args:
-        sample: Where the ground is taken from.
-        number: Even takes the earlier date, odd the later; ``number // 2`` says how it is turned.
-        seed: Of what is drawn.
+        sample: The sample whose ground is used.
+        number: Even numbers use the earlier date, odd ones the later; ``number // 2`` chooses the
+            rotation.
+        seed: Seed of the light.
 
     Returns:
-        The pair; nothing in it has changed.
+        The pair, without change.
     """
     ground = _ground(sample, number)
     after = relit(ground, np.random.default_rng((seed, number)))
@@ -166,14 +166,14 @@ def unchanged(sample: Sample, number: int, seed: int) -> Sample:
 
 
 def _ground(sample: Sample, number: int) -> Picture:
-    """One of the 16 pictures that a sample's dates give when turned and mirrored."""
+    """One of the 16 pictures made by turning and mirroring a sample's dates."""
     picture = sample.after if number % 2 else sample.before
     turned = np.rot90(picture, number // 2 % 4)
     return np.ascontiguousarray(turned[::-1] if number // 8 % 2 else turned)
 
 
 def relit(picture: Picture, rng: np.random.Generator, light: Light = OTHER_LIGHT) -> Picture:
-    """The same ground in another light, seen by another sensor, moved a little."""
+    """The ground in another light, by another sensor, with a small shift."""
     height, width, bands = picture.shape
     moved = (
         picture if not light.shift_px else _moved(picture, rng.uniform(-1, 1, 2) * light.shift_px)
@@ -194,18 +194,18 @@ def _moved(picture: Picture, by: NDArray[np.float64]) -> Picture:
 
 
 def inserted(samples: Sequence[Sample], count: int, seed: int) -> Iterator[Sample]:
-    """Single houses in ground that stays: what the screen must not lose.
+    """Makes pairs with a single changed house, which the screen must keep.
 
-    A labelled house is cut out of one sample and set, with a shadow of its own, into one date of
-    another. Every second one is new, the others are gone.
+    A labelled house is cut out of one sample and inserted, with a shadow, into one date of another.
+    Every second house is new, the others are gone.
 
     Args:
-        samples: Where houses and ground are taken from.
-        count: How many.
-        seed: Of what is drawn.
+        samples: The samples whose houses and ground are used.
+        count: Number of pairs.
+        seed: Seed of everything random.
 
     Yields:
-        Pairs in which the house and the light are all that differs.
+        Pairs that differ only in the house and the light.
     """
     rng = np.random.default_rng(seed)
     houses = [house for sample in samples for house in _houses(sample)]
@@ -222,7 +222,7 @@ def inserted(samples: Sequence[Sample], count: int, seed: int) -> Iterator[Sampl
 
 
 def _houses(sample: Sample) -> list[tuple[Picture, NDArray[np.bool_]]]:
-    """The labelled houses that lie whole within a sample, with their masks."""
+    """The labelled houses that lie completely inside a sample, with their masks."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(sample.truth.view(np.uint8))
     height, width = sample.truth.shape
     found = []
@@ -237,7 +237,7 @@ def _houses(sample: Sample) -> list[tuple[Picture, NDArray[np.bool_]]]:
 def _built(
     ground: Picture, house: tuple[Picture, NDArray[np.bool_]], rng: np.random.Generator
 ) -> tuple[Picture, NDArray[np.bool_]]:
-    """Ground with a house and its shadow somewhere on it, and where the house is."""
+    """Ground with a house and its shadow in a random place, and the mask of the house."""
     turns = int(rng.integers(4))
     picture, mask = np.rot90(house[0], turns), np.rot90(house[1], turns)
     height, width = ground.shape[:2]
@@ -256,8 +256,8 @@ def _built(
     return np.ascontiguousarray(built), truth
 
 
-def continued(sample: Sample, beyond: int) -> Sample:
-    """A sample with its mirror image around it, ``beyond`` pixels wide."""
+def mirrored(sample: Sample, beyond: int) -> Sample:
+    """Extends a sample by its mirror image, ``beyond`` pixels wide."""
     border = (beyond, beyond, beyond, beyond)
     before, after, truth = (
         np.asarray(cv2.copyMakeBorder(part, *border, cv2.BORDER_REFLECT_101), np.uint8)
@@ -267,7 +267,7 @@ def continued(sample: Sample, beyond: int) -> Sample:
 
 
 def mosaic(samples: Sequence[Sample], columns: int) -> Sample:
-    """Sets samples of one size into rows; their number is a multiple of ``columns``."""
+    """Joins samples of one size into rows; their number is a multiple of ``columns``."""
     rows = [samples[i : i + columns] for i in range(0, len(samples), columns)]
     before = np.vstack([np.hstack([sample.before for sample in row]) for row in rows])
     after = np.vstack([np.hstack([sample.after for sample in row]) for row in rows])
@@ -278,16 +278,16 @@ def mosaic(samples: Sequence[Sample], columns: int) -> Sample:
 def city(
     samples: Sequence[Sample], changed_share: float, seed: int, light: Light = OTHER_LIGHT
 ) -> Sample:
-    """A scene in which all samples lie scattered among unchanged ground.
+    """Makes a scene of all samples scattered among unchanged ground.
 
     Args:
         samples: Real pairs, changed or not.
-        changed_share: At most this share of the scene's tiles has change.
-        seed: Of where they lie and of what is drawn.
-        light: What differs at the later date on all unchanged ground: one image has one light.
+        changed_share: Largest share of the scene's tiles with change.
+        seed: Seed of the places and the light.
+        light: Differences of the later date on all unchanged ground: one image has one light.
 
     Returns:
-        The scene: as near to a square as fits.
+        The scene, as near to a square as possible.
     """
     changed = sum(bool(sample.truth.any()) for sample in samples)
     wanted = max(len(samples), ceil(changed / changed_share))
@@ -303,7 +303,7 @@ def city(
 
 
 def _same(samples: Sequence[Sample], number: int) -> Sample:
-    """Ground of one of the samples, twice."""
+    """A pair of the same picture of one of the samples."""
     ground = _ground(samples[number % len(samples)], number // len(samples))
     return Sample(f"ground {number}", ground, ground, np.zeros(ground.shape[:2], np.bool_))
 
@@ -313,21 +313,21 @@ def _full(sample: Sample, value: bool) -> NDArray[np.bool_]:
 
 
 def grid_of(shape: tuple[int, ...], resolution_m: float = RESOLUTION_M) -> Grid:
-    """A grid for a picture ``(h, w, ...)`` that is nowhere in particular."""
+    """A grid for a picture ``(h, w, ...)`` without a place."""
     across = Affine(resolution_m, 0, _CORNER[0], 0, -resolution_m, _CORNER[1])
     return Grid(_CRS, across, shape[1], shape[0])
 
 
 def tiled(detector: Detector, views: Views, side: int = _CORE_PX) -> Change:
-    """Judges views tile by tile, as scenes are that do not fit into memory.
+    """Judges views tile by tile, as scenes that do not fit into memory are judged.
 
     Args:
-        detector: What judges; its margin is read around each tile.
-        views: All of the scene.
+        detector: The detector; its margin is read around each tile.
+        views: The whole scene.
         side: Side of a tile's core, pixels.
 
     Returns:
-        The cores, put together.
+        The result of all cores, joined.
     """
     shape = views.quality.shape
     change = Change(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
@@ -340,7 +340,7 @@ def tiled(detector: Detector, views: Views, side: int = _CORE_PX) -> Change:
 
 
 def cut(views: Views, window: Window) -> Views:
-    """A window of views; beyond their border there is no data."""
+    """A window of views, without data beyond their border."""
     height, width = views.quality.shape
     x, y = int(window.col_off), int(window.row_off)
     right, bottom = x + int(window.width), y + int(window.height)

@@ -14,12 +14,12 @@ from rasterio.windows import Window
 
 from benchmarks.imagery.figures import (
     across_borders,
+    on_city,
+    on_mosaics,
+    on_swapped_dates,
+    on_tiles,
     plain_figures,
     screen_figures,
-    on_mosaics,
-    on_tiles,
-    on_city,
-    on_swapped_dates,
 )
 from benchmarks.imagery.scenes import (
     clouds,
@@ -70,7 +70,7 @@ LESS = (slice(8, 18), slice(8, 12))
 
 @dataclass
 class Truthful:
-    """Marks what got brighter by more than ``step`` grey levels."""
+    """Marks pixels that got brighter by more than ``step`` grey levels."""
 
     step: int = 40
     name: str = "truthful"
@@ -96,7 +96,7 @@ class Named:
 
 
 def sample(truth: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], seed: int = 0) -> Sample:
-    """Ground with soft spots, and white roofs where the truth is."""
+    """Ground with soft spots, and white roofs on the labelled pixels."""
     rng = np.random.default_rng(seed)
     spots = np.kron(
         rng.integers(60, 120, (truth.shape[0] // 4, truth.shape[1] // 4)), np.ones((4, 4))
@@ -130,7 +130,7 @@ def test_pixels_are_scored(
     assert (score.f1, score.iou) == pytest.approx((f1, iou))
 
 
-def test_what_is_not_judged_does_not_count() -> None:
+def test_pixels_that_are_not_judged_do_not_count() -> None:
     judged = ~mask(OTHER)
     assert score_pixels(mask(HOUSE, OTHER), mask(HOUSE), judged) == Pixels(100, 0, 0)
     assert score_pixels(mask(HOUSE), mask(HOUSE, OTHER), judged) == Pixels(100, 0, 0)
@@ -164,7 +164,7 @@ def test_scores_add_up() -> None:
 
 
 @given(share=st.floats(0, 1), said=st.floats(0, 1))
-def test_calibration_error_is_how_far_what_is_said_lies_from_what_is(
+def test_calibration_error_is_the_distance_of_probability_from_frequency(
     share: float, said: float
 ) -> None:
     truth = np.arange(1000) < round(1000 * share)
@@ -174,14 +174,14 @@ def test_calibration_error_is_how_far_what_is_said_lies_from_what_is(
 
 @settings(max_examples=20)
 @given(side=st.integers(20, 200), margin=st.integers(0, 40))
-def test_judging_in_tiles_changes_nothing_for_a_detector_of_pixels(side: int, margin: int) -> None:
+def test_tiles_make_no_difference_to_a_detector_of_single_pixels(side: int, margin: int) -> None:
     scene = mosaic([sample(mask(HOUSE)), sample(mask(OTHER))] * 2, 2)
     detector = Truthful(margin_px=margin)
     whole = detector(scene.views())
     assert np.array_equal(tiled(detector, scene.views(), side).appeared, whole.appeared)
 
 
-def test_beyond_the_border_there_is_no_data() -> None:
+def test_there_is_no_data_outside_the_border() -> None:
     views = sample(mask(HOUSE)).views()
     part = cut(views, Window(-3, 60, 10, 10))
     assert part.before.shape == (10, 10, 3)
@@ -199,12 +199,12 @@ def test_a_perfect_detector_scores_1_on_tiles_and_across_their_borders() -> None
     assert across_borders(Truthful(), samples).f1 == 1
 
 
-def test_mosaics_are_laid_of_all_samples_that_fill_a_square() -> None:
+def test_mosaics_are_made_of_the_samples_that_fill_a_square() -> None:
     samples = [sample(mask(HOUSE, OTHER), seed) for seed in range(5)]
     assert on_mosaics(Truthful(), samples) == Pixels(8 * 4 * 200, 0, 0)
 
 
-def test_where_dates_are_swapped_only_what_is_said_to_be_gone_counts() -> None:
+def test_with_swapped_dates_only_demolitions_count() -> None:
     made = sample(mask(HOUSE, OTHER))
 
     def gone(views: Views) -> Change:
@@ -232,7 +232,7 @@ def test_an_unchanged_pair_shows_the_same_ground_in_another_light() -> None:
     assert np.corrcoef(*ground)[0, 1] > 0.8
 
 
-def test_an_inserted_house_is_all_that_differs_but_light(shared_data: Path) -> None:
+def test_only_an_inserted_house_and_light_differ(shared_data: Path) -> None:
     tiles = load(shared_data / "satellite" / "levir")
     pairs = list(inserted(tiles, 6, 0))
     assert len(pairs) == 6
@@ -248,7 +248,7 @@ def test_degrading_keeps_the_mean_and_the_truth() -> None:
     assert np.array_equal(coarse.truth, fine.truth)
 
 
-def test_misregistration_is_what_was_moved() -> None:
+def test_misregistration_is_the_displacement() -> None:
     rng = np.random.default_rng(0)
     noise = np.asarray(cv2.GaussianBlur(rng.integers(0, 255, (384, 384), np.uint8), (0, 0), 1.5))
     ground = np.repeat(noise[..., None], 3, axis=2).astype(np.uint8)
@@ -277,7 +277,7 @@ def test_clouds_cover_their_share_and_hide_the_ground(tmp_path: Path) -> None:
     assert after[scenes.covered].astype(float).std() > 0
 
 
-def test_steps_left_out_show(shared_data: Path, tmp_path: Path) -> None:
+def test_leaving_out_a_step_lowers_the_figures(shared_data: Path, tmp_path: Path) -> None:
     tile = load(shared_data / "satellite" / "levir")[4]
     scenes = write_scenes(city([tile], 0.25, 1, SAME_LIGHT), tmp_path, seed=1)
     detectors = {"bright": Truthful()}
@@ -289,16 +289,16 @@ def test_steps_left_out_show(shared_data: Path, tmp_path: Path) -> None:
     assert done.f1["bright"] > skipped.f1["bright"] + 0.05
 
 
-def test_the_screen_and_the_plain_way_on_real_tiles(shared_data: Path) -> None:
+def test_the_screen_and_the_plain_baseline_on_real_tiles(shared_data: Path) -> None:
     tiles = load(shared_data / "satellite" / "levir")[2:5]
-    screened = screen_figures(tiles, houses=40)
-    assert screened.kept >= 0.99
-    assert screened.single >= 0.95
-    assert screened.discarded >= 0.9
+    screen = screen_figures(tiles, houses=40)
+    assert screen.kept >= 0.99
+    assert screen.single >= 0.95
+    assert screen.discarded >= 0.9
     assert 0.05 < plain_figures(tiles).pixels.f1 < 0.5
 
 
-def test_a_race_is_won_by_the_screen() -> None:
+def test_the_cascade_scores_no_worse_on_a_city() -> None:
     samples = [sample(mask(HOUSE, side=256)), sample(mask(side=256))]
     result = on_city(Truthful(), samples)
     assert result.share < 0.2
@@ -309,7 +309,7 @@ def test_a_race_is_won_by_the_screen() -> None:
     ("missing", "message"),
     [("label", "there are no labels"), ("A", "must be in A, B and label")],
 )
-def test_folders_that_are_not_such_are_refused(
+def test_folders_without_complete_pairs_are_refused(
     shared_data: Path, tmp_path: Path, missing: str, message: str
 ) -> None:
     for part in {"A", "B", "label"} - {missing}:

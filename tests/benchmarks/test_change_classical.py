@@ -1,4 +1,4 @@
-"""The classical detector's numbers are those that the tiles give."""
+"""The classical detector's weights are those fitted to the tiles."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def pairs(tiles: list[Sample]) -> list[list[TrainingPair]]:
     return [training_pairs(tile) for tile in tiles]
 
 
-def test_the_program_has_the_numbers_that_are_fitted(pairs: list[list[TrainingPair]]) -> None:
+def test_the_program_has_the_fitted_weights(pairs: list[list[TrainingPair]]) -> None:
     fitted = fitted_odds([pair for of_tile in pairs for pair in of_tile])
     for found, has in zip(fitted, (BUILDING, APPEARED), strict=True):
         assert found.constant == pytest.approx(has.constant, abs=0.02)
         assert dict(found.weights) == pytest.approx(dict(has.weights), abs=0.02, rel=0.005)
 
 
-def test_tiles_left_out_are_judged_by_what_the_others_teach(
+def test_tiles_are_judged_with_weights_fitted_to_the_others(
     tiles: list[Sample], pairs: list[list[TrainingPair]]
 ) -> None:
     fine, coarse, swapped = cross_validated(tiles[3:6], pairs[3:6])
@@ -39,7 +39,7 @@ def test_tiles_left_out_are_judged_by_what_the_others_teach(
 
 
 @pytest.mark.parametrize("kind", ["missing", "one tile"])
-def test_bad_input_is_told(
+def test_bad_input_is_refused(
     kind: str, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if kind == "one tile":

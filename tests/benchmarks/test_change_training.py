@@ -18,6 +18,6 @@ def test_the_summary_has_figures_before_and_after() -> None:
     assert found["tiles"] == {"0": 1.0, "1": 1.0}
 
 
-def test_data_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_data_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--data", "nowhere", "--weights", "none.pth"]) == 2
     assert "change-training: " in capsys.readouterr().err

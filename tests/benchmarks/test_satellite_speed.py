@@ -48,7 +48,7 @@ def test_a_scene_of_any_size_repeats_its_ground(tmp_path: Path, resolution_m: fl
         assert scene.read(window=Window(3 * size, 0, 5, 5)).any()
 
 
-def test_hours_follow_from_the_speed_and_what_is_done_once() -> None:
+def test_hours_are_those_of_all_steps_and_the_estimates() -> None:
     steps_of_one = ("read", "cascade", "layers", "vectorise", "sorts")
     rates = dict.fromkeys(steps_of_one, 50.0) | {"network": 1.0}
     steps = Steps(rates, share=0.05, once_s=62.5)
@@ -69,6 +69,8 @@ def test_each_step_and_a_whole_comparison_are_measured(shared_data: Path, tmp_pa
     assert whole.side == 160 and whole.cpu_s > 0 and 100 < whole.peak_mb < 8000
 
 
-def test_data_that_are_none_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_tiles_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--data", str(tmp_path)]) == 2
     assert "there are no labels" in capsys.readouterr().err
