@@ -9,8 +9,8 @@ used here, and a plain baseline: histogram matching, change vectors, Otsu's thre
 Further figures: with the borders of a scene's tiles running through the samples (tiled), and with
 the samples side by side as one scene (mosaic; untiled: the network over the whole scene); at 2 m
 (means over 4 x 4 pixels, probabilities resampled to the fine grid); the share that the screen keeps
-and discards; the cascade's time on a scene of which at least 95 % is unchanged, made by scattering
-the tiles among relit copies of their two dates; and scenes on disk that are shifted, warped, relit
+and discards; the cascade's time on a scene that is at least 95 % unchanged, made by scattering the
+tiles among relit copies of their two dates; and scenes on disk that are shifted, warped, relit
 and clouded, with each step of preparation left out in turn, scored outside clouds and shadows,
 means of eight.
 """

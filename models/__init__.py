@@ -1,4 +1,4 @@
-"""Detectors: which weights there are, how to get them, and how to run them on this machine's CPU."""
+"""Object detectors and change networks: their weights, and running them on this machine's CPU."""
 
 from models.errors import ModelError
 

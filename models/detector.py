@@ -1,4 +1,4 @@
-"""Detect objects in images."""
+"""Object detection in images."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from models.detection.decoders import FAMILIES, FamilyName, Outputs, Query
+from models.detection.decoders import FAMILIES, Outputs, Query
 from models.detection.letterbox import STRIDE_PX, Letterbox, fit, smallest_input
 from models.detection.nms import suppress
 from models.errors import ModelError
+from models.families import DetectorFamily
 from models.probe import probe
 from models.registry.manifest import class_list
 from models.registry.weights import Weights, fetch
 from models.runtime.batches import batches
 from models.runtime.graph import inspect
 from models.runtime.runtime import Backend, Precision, Runtime, load
-from models.tuning.trial import choose
+from models.tuning.autotune import choose
 
 Image = NDArray[np.uint8]
 
-_LIMIT = 300  # detections per image: what the authors' evaluations keep at most
+_LIMIT = 300  # detections per image, as in the authors' evaluations
 _CANDIDATES = 30_000  # boxes per image that enter suppression, the most confident first
 
 
 class Detector:
-    """A detector of one model, ready to run; threads that call it take turns.
+    """A loaded detector; calls from several threads run one after the other.
 
     Example:
         >>> detector = open_detector("yolov8n")  # doctest: +SKIP
@@ -40,15 +41,15 @@ class Detector:
         array(['car', 'person'], dtype='<U14')
 
     Attributes:
-        weights: The model's weights and what is known of them.
-        runtime: What runs them.
+        weights: The model's weights and description.
+        runtime: The loaded model.
         family: How the output is read.
         confidence: Detections below this are left out.
         iou: Overlap above which duplicates of one class are suppressed; ``None`` where the network
-            leaves none.
+            leaves no duplicates.
         input_size: Side of the square that images are fitted into, pixels.
-        square: Whether the input is that whole square; otherwise the smallest rectangle that holds the
-            image, where the model allows it.
+        square: Whether the input is that whole square; otherwise the smallest rectangle that holds
+            the image, where the model allows it.
         multi_label: Whether one box may be reported as several classes.
     """
 
@@ -71,29 +72,29 @@ class Detector:
         self.square = square
         self.multi_label = multi_label
         self.input_size = _side(runtime, input_size or weights.spec.input_size, input_size)
-        nature = probe(weights, runtime, self.input_size)
-        self.family = nature.family
+        probed = probe(weights, runtime, self.input_size)
+        self.family = probed.family
         self._family = FAMILIES[self.family]
         self.iou = iou if iou is not None else self._family.nms_iou
-        self.class_names = _class_names(weights, nature.classes)
+        self.class_names = _class_names(weights, probed.classes)
         self._name_of = np.array(self.class_names)
-        self._turn = Lock()
+        self._lock = Lock()
 
     @property
     def digest(self) -> str:
-        """What computed the result: the weights' SHA-256 and the precision, as ``"<hex>+bf16"``."""
+        """The weights' SHA-256 and the precision, as ``"<hex>+bf16"``."""
         return f"{self.weights.sha256}+{self.runtime.precision}"
 
     def __call__(self, images: Sequence[Image]) -> list[sv.Detections]:
         """Detect objects.
 
         Args:
-            images: BGR images ``(height, width, 3)`` uint8, any number, of any sizes; those whose
-                inputs have the same shape are run together where the model allows it.
+            images: BGR images ``(height, width, 3)`` uint8, any number, of any sizes. Images with
+                inputs of the same shape run in batches where the model allows it.
 
         Returns:
-            One set of detections per image, in the images' order, each most confident first: ``xyxy``
-            in pixels of that image, ``confidence``, ``class_id`` and ``data["class_name"]``.
+            Detections for each image, in the images' order, most confident first: ``xyxy`` in
+            pixels of that image, ``confidence``, ``class_id`` and ``data["class_name"]``.
 
         Raises:
             ModelError: An image is of another shape or type, or the model fails.
@@ -103,7 +104,7 @@ class Detector:
         found = [sv.Detections.empty()] * len(images)
         for part in batches(shapes, self.runtime.batches):
             placed = [boxes[index].place(images[index]) for index in part]
-            with self._turn:
+            with self._lock:
                 outputs = self._run(placed)
             for row, index in enumerate(part):
                 single = {name: values[row] for name, values in outputs.items()}
@@ -111,7 +112,7 @@ class Detector:
         return found
 
     def _run(self, placed: Sequence[Image]) -> Outputs:
-        """The outputs by name for images of one shape, with their batch axis."""
+        """Return the outputs by name for images of one shape, with a batch axis."""
         blob = cv2.dnn.blobFromImages(
             placed, self._family.scale, swapRB=self._family.rgb, crop=False
         )
@@ -124,7 +125,7 @@ class Detector:
             return self._family.decode(outputs, query)
         except (ValueError, IndexError, KeyError) as error:
             raise ModelError(
-                f"{self.weights.path}: its output is not that of family '{self.family}': {error}"
+                f"{self.weights.path}: the output is not of family '{self.family}': {error}"
             ) from None
 
     def _finish(self, found: sv.Detections, box: Letterbox) -> sv.Detections:
@@ -140,7 +141,7 @@ class Detector:
             kept = np.arange(min(len(order), _LIMIT))
         if len(kept) and not 0 <= class_id[kept].min() <= class_id[kept].max() < len(self._name_of):
             raise ModelError(
-                f"{self.weights.path}: gives class {class_id[kept].max()}, but only "
+                f"{self.weights.path}: the model gives class {class_id[kept].max()}, but only "
                 f"{len(self._name_of)} classes are named: name all of them"
             )
         return sv.Detections(
@@ -173,7 +174,7 @@ def open_detector(
     confidence: float = 0.25,
     input_size: int | None = None,
     cache: Path | None = None,
-    family: FamilyName | None = None,
+    family: DetectorFamily | None = None,
     classes: Sequence[str] | None = None,
     iou: float | None = None,
     square: bool = False,
@@ -183,25 +184,26 @@ def open_detector(
 
     Args:
         model: A name of the manifest (fetched on first use) or the path of an ONNX file.
-        backend: ``"openvino"``, ``"onnxruntime"`` or ``"auto"``, the faster one here.
-        precision: ``"fp32"``, ``"bf16"``, ``"int8"`` (once quantised, see :mod:`models.quantise.qdq`) or
-            ``"auto"``.
+        backend: ``"openvino"``, ``"onnxruntime"`` or ``"auto"``, the faster of both here.
+        precision: ``"fp32"``, ``"bf16"``, ``"int8"`` (once quantised, see
+            :mod:`models.quantise.qdq`) or ``"auto"``.
         threads: CPU threads.
         confidence: Detections below this are left out, 0 to 1.
         input_size: Side of the square that images are fitted into, pixels, a multiple of 32; the
             model's own if left out.
-        cache: Folder of the models' cache, if not the user's own.
-        family: Of a file of the user's, if it cannot be inferred.
-        classes: Names of its classes; from its metadata, or COCO's where it has 80, if left out.
+        cache: Folder of the models' cache; the user's own if left out.
+        family: Family of a user's file, if it cannot be inferred.
+        classes: Class names of a user's file; from its metadata, or COCO's for 80 classes, if left
+            out.
         iou: Overlap above which duplicates are suppressed; the family's own if left out.
-        square: Run on the whole square also where a smaller rectangle would do.
+        square: Run on the whole square even where a smaller rectangle holds the image.
         multi_label: Report a box once per class that reaches the confidence.
 
     Returns:
         The detector.
 
     Raises:
-        ModelError: Unknown, damaged or unsuitable weights, or settings that do not fit them.
+        ModelError: The weights are unknown, damaged or unsuitable, or the settings do not fit them.
     """
     weights = fetch(model, cache=cache, family=family, classes=classes, task="detect")
     if precision == "int8":
@@ -224,19 +226,19 @@ def open_detector(
 def _check(index: int, image: Image) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ModelError(
-            f"image {index} is {image.dtype} of shape {image.shape}; wanted are 8-bit BGR images "
+            f"image {index} is {image.dtype} of shape {image.shape}; give 8-bit BGR images "
             "(height, width, 3)"
         )
 
 
 def _side(runtime: Runtime, side: int, asked: int | None) -> int:
-    """The input's side, which a model of fixed size dictates."""
+    """Return the input's side, which a model of fixed size dictates."""
     fixed = runtime.graph.fixed_size
     if fixed:
         if asked is not None and asked != max(fixed):
             raise ModelError(
-                f"{runtime.graph.path}: takes {fixed[1]}x{fixed[0]} only; input_size {asked} does "
-                "not fit it"
+                f"{runtime.graph.path}: the model takes {fixed[1]}x{fixed[0]} only, not "
+                f"input_size {asked}; leave it out"
             )
         return max(fixed)
     if side < STRIDE_PX or side % STRIDE_PX:
@@ -249,7 +251,9 @@ def _class_names(weights: Weights, count: int | None) -> tuple[str, ...]:
     if not names:
         names = class_list("coco")
         if count not in (None, len(names)):
-            raise ModelError(f"{weights.path}: names none of its {count} classes: name them")
+            raise ModelError(f"{weights.path}: the {count} classes have no names: name them")
     if count is not None and count != len(names):
-        raise ModelError(f"{weights.path}: has {count} classes, but {len(names)} are named")
+        raise ModelError(
+            f"{weights.path}: the model has {count} classes, but {len(names)} are named"
+        )
     return names

@@ -1,8 +1,8 @@
-"""Make probabilities mean what they say: of all pixels given 0.8, eight of ten are so.
+"""Calibration of probabilities: of all pixels given 0.8, eight of ten have changed.
 
-A line through the logit, fitted by maximum likelihood: Platt, Probabilistic Outputs for Support Vector
-Machines, 1999. The error is that of Guo et al., On Calibration of Modern Neural Networks, 2017, arXiv
-1706.04599.
+The correction is linear in the logit and fitted by maximum likelihood: Platt, Probabilistic Outputs
+for Support Vector Machines, 1999. The calibration error is that of Guo et al., On Calibration of
+Modern Neural Networks, 2017, arXiv 1706.04599.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 
 _LEAST = 1e-6  # probabilities nearer to 0 and 1 than this have no usable logit in single precision
-_STEPS = 50  # of Newton's method, which settles within ten
-_SETTLED = 1e-9  # change of scale and bias below which it has
+_STEPS = 50  # of Newton's method, which converges within ten
+_CONVERGED = 1e-9  # change of scale and bias below which the method has settled
 _BINS = 15  # of the calibration error, as in the paper
 
 Floats = NDArray[np.float32]
@@ -29,42 +29,42 @@ class Platt:
     """A correction of probabilities.
 
     Attributes:
-        scale: Factor of the logit, above 0: below 1 where the network is too sure of itself.
-        bias: Added to it.
+        scale: Factor of the logit, above 0; below 1 where the network is overconfident.
+        bias: Term added to the scaled logit.
     """
 
     scale: float = 1.0
     bias: float = 0.0
 
     def __call__(self, probability: Floats) -> Floats:
-        """Corrected probabilities, of the same shape."""
+        """Return the corrected probabilities, of the same shape."""
         if self == Platt():
             return probability
         line = np.float32(self.scale) * _logit(probability) + np.float32(self.bias)
         return np.asarray(1 / (1 + np.exp(-line)), np.float32)
 
     def to_text(self) -> str:
-        """As a model's metadata holds it."""
+        """Return the text form for a model's metadata."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_text(cls, text: str) -> Platt:
-        """Read what :meth:`to_text` wrote.
+        """Parse the text form of :meth:`to_text`.
 
         Raises:
-            ModelError: It is something else.
+            ModelError: The text has another form.
         """
         try:
             return cls.of(json.loads(text))
         except ValueError:
-            raise ModelError(f"the calibration '{text}' is none") from None
+            raise ModelError(f"'{text}' is no calibration: scale and bias as JSON") from None
 
     @classmethod
     def of(cls, values: Any) -> Platt:
-        """Scale and bias of a mapping.
+        """Make a correction from a mapping with ``scale`` and ``bias``.
 
         Raises:
-            ModelError: They are missing or no numbers, or the scale is not above 0.
+            ModelError: A value is missing or no number, or the scale is not above 0.
         """
         try:
             platt = cls(float(values["scale"]), float(values["bias"]))
@@ -76,14 +76,11 @@ class Platt:
 
 
 def fit(probability: NDArray[Any], truth: NDArray[Any]) -> Platt:
-    """Find the correction under which the truth is most likely.
+    """Fit the correction under which the truth is most likely.
 
     Args:
-        probability: What a network gave, any shape, 0 to 1.
-        truth: Whether it was so, of the same shape.
-
-    Returns:
-        The correction.
+        probability: Probabilities of a network, any shape, 0 to 1.
+        truth: Whether each pixel has changed, of the same shape.
 
     Raises:
         ModelError: Truth or probability is the same throughout, or the two contradict each other.
@@ -101,21 +98,21 @@ def fit(probability: NDArray[Any], truth: NDArray[Any]) -> Platt:
             step = np.linalg.solve(curvature, design @ (given - wanted))
         except np.linalg.LinAlgError:
             raise ModelError("a calibration needs probabilities that differ") from None
-        # Whole steps may overshoot from a poor start; one unit of the logit at a time never does.
+        # Whole steps may overshoot from a poor start; steps of one unit of the logit do not.
         found = found - step / max(1.0, float(np.abs(step).max()))
-        if np.abs(step).max() < _SETTLED:
+        if np.abs(step).max() < _CONVERGED:
             break
     return Platt.of({"scale": found[0], "bias": found[1]})
 
 
 def log_loss(probability: NDArray[Any], truth: NDArray[Any]) -> float:
-    """Mean negative log-likelihood of the truth, nats per pixel."""
+    """Return the mean negative log-likelihood of the truth, nats per pixel."""
     logit = _logit(np.asarray(probability, np.float64))
     return float(np.mean(np.logaddexp(0, np.where(np.asarray(truth, bool), -logit, logit))))
 
 
 def calibration_error(probability: NDArray[Any], truth: NDArray[Any]) -> float:
-    """Expected calibration error: how far share and probability lie apart, averaged over 15 bins."""
+    """Return the expected calibration error: |share - probability|, averaged over 15 bins."""
     given, wanted = np.asarray(probability, np.float64).ravel(), np.asarray(truth, bool).ravel()
     bins = np.minimum((given * _BINS).astype(int), _BINS - 1)
     gaps = np.bincount(bins, given - wanted, _BINS)  # sum of differences, bin by bin

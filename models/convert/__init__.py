@@ -1,1 +1,1 @@
-"""Building ONNX graphs from published checkpoints without PyTorch."""
+"""Conversion of published checkpoints to ONNX graphs, without PyTorch."""

@@ -1,4 +1,4 @@
-"""Put an ONNX graph together, node by node."""
+"""Construction of an ONNX graph, node by node."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from onnx import TensorProto, helper, numpy_helper
 from models.errors import ModelError
 
 _OPSET = 17
-_IR_VERSION = 8  # what goes with opset 17; newer ones are refused by older runtimes
+_IR_VERSION = 8  # the version of opset 17; older runtimes refuse newer ones
 
 Floats = NDArray[np.float32]
 Dims = Sequence[int | str]
 
 
 class OnnxGraph:
-    """Nodes and weights of the graph that is being built."""
+    """Nodes and weights of a graph under construction."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -58,19 +58,19 @@ class OnnxGraph:
         outputs: Mapping[str, Dims],
         metadata: Mapping[str, str],
     ) -> onnx.ModelProto:
-        """The finished model, checked.
+        """Finish and check the model.
 
         Args:
-            name: Of the graph.
-            inputs: Dimensions of each input, numbers or the names of those that are free.
-            outputs: The same of each output.
-            metadata: What the file tells of itself.
+            name: Name of the graph.
+            inputs: Dimensions of each input, numbers or the names of free dimensions.
+            outputs: Dimensions of each output, in the same form.
+            metadata: Metadata of the file.
 
         Returns:
             The model; inputs and outputs are float32.
 
         Raises:
-            ModelError: The weights that it was put together from do not fit together.
+            ModelError: The shapes of the weights do not match.
         """
         graph = helper.make_graph(
             self._nodes, name, _values(inputs), _values(outputs), list(self._weights.values())

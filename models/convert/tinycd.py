@@ -1,15 +1,15 @@
-"""Build the ONNX graph of TinyCD, a network that finds changed buildings, from its weights.
+"""The ONNX graph of TinyCD, a network that detects changed buildings, built from its weights.
 
 Codegoni, Lombardi and Ferrari, TINYCD: A (Not So) Deep Learning Model For Change Detection, 2022,
-arXiv 2207.13159; its backbone is the beginning of EfficientNet-B4: Tan and Le, EfficientNet, 2019, arXiv
-1905.11946. Two images ``(batch, 3, height, width)`` RGB 0 to 1 go in, one probability per pixel comes
-out. Batch, height and width are free; the latter two in multiples of 8.
+arXiv 2207.13159; the backbone is the first part of EfficientNet-B4: Tan and Le, EfficientNet, 2019,
+arXiv 1905.11946. Inputs are two images ``(batch, 3, height, width)`` RGB 0 to 1, the output is one
+probability per pixel. Batch, height and width are free; the latter two in multiples of 8.
 
-The network sees what appears, hardly what goes. Its answer for the dates in reversed order is therefore
-a second output, which costs the decoder only: both dates pass the backbone once.
+The network detects what appears, and hardly what is gone. Its output for the dates in reversed
+order is therefore a second output, which costs the decoder only: both dates pass the backbone once.
 
-The last stage takes half of the time of all. Unless asked for as published, it is worked out at every
-second pixel, and the answer enlarged: the network is 1.35 times as fast and finds the same.
+The last stage takes half of the time. Unless the exact network is asked for, this stage is computed
+at every second pixel and its output enlarged: the network is 1.35 times as fast and finds the same.
 """
 
 from __future__ import annotations
@@ -25,33 +25,30 @@ from models.convert.onnx_graph import Floats, OnnxGraph
 from models.errors import ModelError
 from models.runtime.graph import PAIR
 
-TILE_PX = 256  # side of the tiles that the authors trained with
+TILE_PX = 256  # side of the authors' training tiles
 BEFORE, AFTER = PAIR
 APPEARED, GONE = "appeared", "gone"
 
 _MEAN = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue, 0 to 1
 _DEVIATION = (0.229, 0.224, 0.225)
-_NORM_EPS = 1e-5  # of batch and of instance normalisation: PyTorch's own, which B0 to B4 keep
+_NORM_EPS = 1e-5  # PyTorch's default of batch and instance normalisation, which B0 to B4 keep
 # Of the backbone's stages after the first convolution: stride and number of blocks.
 _STAGES = ((1, 2), (2, 4), (2, 4))
-_COUNTER = "num_batches_tracked"  # what PyTorch counts while it trains
-# Where a picture is enlarged twice, what lies beside a pixel that it had is the mean of that and the next one:
-# along each side, a kernel over the enlarged picture as one over the picture itself.
+_COUNTER = "num_batches_tracked"  # a counter of PyTorch's training, no weight
+# In an image enlarged twice, every second pixel is the mean of its two neighbours. Along one side,
+# this matrix turns a kernel over the enlarged image into one over the image itself.
 ON_THE_SOURCE = np.array([[0.5, 0, 0], [0.5, 1, 0.5], [0, 0, 0.5]], np.float32)
 
 
 def state_of(checkpoint: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """The weights by name that a checkpoint holds.
+    """Return the weights of a checkpoint, arrays by PyTorch's names.
 
     Args:
-        checkpoint: What :func:`models.convert.torch_checkpoint.read_checkpoint` returned: the weights themselves, or
-            a mapping that holds them as ``state_dict``.
-
-    Returns:
-        Arrays by PyTorch's names.
+        checkpoint: Result of :func:`models.convert.torch_checkpoint.read_checkpoint`: the weights
+            themselves, or a mapping with the weights under ``state_dict``.
 
     Raises:
-        ModelError: There are none.
+        ModelError: The checkpoint holds no weights.
     """
     state = checkpoint.get("state_dict", checkpoint)
     arrays = {str(name): values for name, values in state.items() if isinstance(values, np.ndarray)}
@@ -67,14 +64,14 @@ def build(
     exact: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """Turn TinyCD's weights, the authors' or fine-tuned ones, into an ONNX model.
+    """Convert TinyCD's weights, the authors' or fine-tuned ones, to an ONNX model.
 
     Args:
-        state: Arrays by PyTorch's names, as a ``state_dict`` has them; widths may differ from the
+        state: Arrays by PyTorch's names, as in a ``state_dict``; widths may differ from the
             authors'.
-        both: Also tell what is gone; without, a run is shorter by a decoder.
-        exact: Work out the last stage at every pixel, as published.
-        metadata: What the file tells of itself, see :class:`models.change.ChangeNetwork`.
+        both: Whether to add the output of what is gone, which costs a second decoder.
+        exact: Whether to compute the last stage at every pixel, as published.
+        metadata: Metadata of the file, see :class:`models.change.ChangeNetwork`.
 
     Returns:
         The model, checked: inputs ``before`` and ``after``, outputs ``appeared`` and, if asked for,
@@ -92,19 +89,19 @@ def build(
     if unused:
         raise ModelError(f"the weights are not TinyCD's: it has no '{unused[0]}'")
     size = ["height", "width"]
-    told = {"task": "change", "family": "tinycd", "imgsz": f"[{TILE_PX}, {TILE_PX}]"}
+    known = {"task": "change", "family": "tinycd", "imgsz": f"[{TILE_PX}, {TILE_PX}]"}
     model = network.graph.model(
         "tinycd",
         inputs={date: ["batch", 3, *size] for date in (BEFORE, AFTER)},
         outputs={name: ["batch", 1, *size] for name in (APPEARED, GONE)[: 1 + both]},
-        metadata=told | dict(metadata or {}),
+        metadata=known | dict(metadata or {}),
     )
     _check_widths(model)
     return model
 
 
 def _check_widths(model: onnx.ModelProto) -> None:
-    """Refuse convolutions that do not take as many channels as they are given, as runtimes would."""
+    """Refuse convolutions whose weights and inputs differ in channels, as runtimes would."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     widths = {v.name: v.type.tensor_type.shape.dim[1].dim_value for v in graph.value_info}
     weights = {tensor.name: tensor.dims for tensor in graph.initializer}
@@ -120,9 +117,10 @@ def _check_widths(model: onnx.ModelProto) -> None:
 
 
 class _Network:
-    """The network's parts, each appended to the graph as it is asked for.
+    """Parts of the network, each appended to the graph by a method.
 
-    Everywhere, ``key`` is the beginning of the weights' names and ``at`` of the nodes' and tensors'.
+    In all methods, ``key`` is the prefix of the weights' names and ``at`` that of nodes and
+    tensors.
     """
 
     def __init__(self, state: Mapping[str, NDArray[Any]], exact: bool) -> None:
@@ -133,11 +131,11 @@ class _Network:
 
     @property
     def unused(self) -> list[str]:
-        """Names of the weights that no part has asked for."""
+        """Names of the weights that no part has used."""
         return self._unused
 
     def features(self, image: str) -> list[str]:
-        """One date: the normalised image, then the outputs of the backbone's stages 1 to 3."""
+        """Append one date: the normalised image, then the backbone's stages 1 to 3."""
         shape = (1, 3, 1, 1)
         gain = self.graph.weight("image.gain", 1 / np.array(_DEVIATION, np.float32).reshape(shape))
         mean = self.graph.weight("image.mean", np.array(_MEAN, np.float32).reshape(shape))
@@ -155,7 +153,7 @@ class _Network:
         return found
 
     def decode(self, first: Sequence[str], second: Sequence[str], output: str) -> str:
-        """Probability that something is on the second date that was not on the first."""
+        """Append the probability that something on the second date is not on the first."""
         keys = ("_first_mix", "_mixing_mask.0", "_mixing_mask.1")
         masks = [
             self._mask(key, a, b, f"{output}.mask{level}", level == 0 and not self._exact)
@@ -173,7 +171,10 @@ class _Network:
         return self._twice(self.graph.node("Sigmoid", [logit], f"{output}.halved"), output)
 
     def _bottleneck(self, key: str, source: str, at: str, stride: int, residual: bool) -> str:
-        """Inverted residual block with squeeze and excitation; the first stage does not expand."""
+        """Append an inverted residual block with squeeze and excitation.
+
+        The blocks of the first stage do not expand.
+        """
         wide, part = source, 0
         if f"{key}.3.0.weight" in self._state:
             wide = self._conv(f"{key}.0.0", source, f"{at}.expand", f"{key}.0.1")
@@ -185,7 +186,7 @@ class _Network:
         return self.graph.node("Add", [narrow, source], f"{at}.sum") if residual else narrow
 
     def _excite(self, key: str, source: str, at: str) -> str:
-        """Squeeze and excitation: each channel scaled by what the whole image says."""
+        """Append squeeze and excitation: each channel is scaled by a function of all means."""
         mean = self.graph.node("GlobalAveragePool", [source], f"{at}.mean")
         inner = self._silu(self._conv(f"{key}.fc1", mean, f"{at}.squeeze"))
         outer = self._conv(f"{key}.fc2", inner, f"{at}.gate")
@@ -193,7 +194,7 @@ class _Network:
         return self.graph.node("Mul", [source, gate], at)
 
     def _mask(self, key: str, first: str, second: str, at: str, halved: bool) -> str:
-        """Where two dates differ, one channel, at half the size if asked for."""
+        """Append the mask of where two dates differ, one channel, at half the size if halved."""
         found = self._mix(f"{key}._mixing._convmix", first, second, f"{at}.mix")
         if halved:
             found = self.graph.node(
@@ -204,10 +205,10 @@ class _Network:
         return found
 
     def _mix(self, key: str, first: str, second: str, at: str) -> str:
-        """Each channel of the two dates convolved to one.
+        """Append a convolution of each channel pair of the two dates to one channel.
 
-        The interleaved, grouped convolution of the paper, as the sum of a depthwise one per date: the
-        same numbers without moving the channels, and runtimes have fast code for it.
+        The interleaved, grouped convolution of the paper is the sum of a depthwise one per date:
+        the same numbers without moving the channels, by code that is fast in all runtimes.
         """
         weight, bias = self._take(f"{key}.0.weight"), self._take(f"{key}.0.bias")
         if weight.ndim != 4 or weight.shape[1] != 2:
@@ -220,14 +221,14 @@ class _Network:
         return self._normal(self._prelu(f"{key}.1", mixed), weight.shape[0])
 
     def _up(self, key: str, source: str, mask: str, at: str) -> str:
-        """Twice the size, only where the mask says so, and a separable convolution."""
+        """Append an enlargement to twice the size, masked, and a separable convolution."""
         bigger = self._twice(source, f"{at}.twice")
         return self._separable(key, self._kernel(f"{key}.0"), bigger, mask, at)
 
     def _up_halved(self, key: str, source: str, mask: str, at: str) -> str:
-        """The same for a mask of half the size: every second pixel of it, without the others.
+        """Append the same as :meth:`_up` for a mask of half the size, at every second pixel.
 
-        Only the mask is another than that of :meth:`_up`, as each of its pixels stands for four.
+        Only the mask differs from that of :meth:`_up`, since each of its pixels stands for four.
         """
         along = ON_THE_SOURCE
         kernel = np.einsum("ai,bj,ocij->ocab", along, along, self._kernel(f"{key}.0"))
@@ -244,7 +245,7 @@ class _Network:
         )
 
     def _separable(self, key: str, kernel: Floats, source: str, mask: str, at: str) -> str:
-        """A depthwise convolution where the mask says so, then one of single pixels."""
+        """Append a masked depthwise convolution, then a pointwise one."""
         masked = self.graph.node("Mul", [source, mask], f"{at}.masked")
         deep = self._convolve(kernel, self._take(f"{key}.0.bias"), masked, f"{at}.depth")
         deep = self._normal(self._prelu(f"{key}.1", deep), len(kernel))
@@ -255,7 +256,7 @@ class _Network:
         return self._prelu(f"{key}.1", self._conv(f"{key}.0", source, at))
 
     def _conv(self, key: str, source: str, at: str, norm: str = "", stride: int = 1) -> str:
-        """Convolution, and batch normalisation, folded in, where ``norm`` names one."""
+        """Append a convolution, with the batch normalisation ``norm`` folded in if given."""
         weight = self._kernel(key)
         if norm:
             gain = self._take(f"{norm}.weight") / np.sqrt(
@@ -274,10 +275,11 @@ class _Network:
         return weight
 
     def _convolve(self, weight: Floats, bias: Floats, source: str, at: str, stride: int = 1) -> str:
-        """Convolution; with one input per output channel it is a depthwise one.
+        """Append a convolution, a depthwise one where the weights have one input channel.
 
-        Each has its own copy of the weights, although the two dates' are the same: what OpenVINO finds
-        shared it does not fuse with the activation, which costs a sixth of the time.
+        Each convolution has its own copy of the weights, although both dates use the same: OpenVINO
+        does not fuse a convolution of shared weights with the activation, which costs a sixth of
+        the time.
         """
         outputs, inputs, height, width = weight.shape
         names = [
@@ -299,14 +301,14 @@ class _Network:
         return self.graph.node("Mul", [source, gate], f"{source}.silu")
 
     def _prelu(self, key: str, source: str) -> str:
-        """One slope for all channels is a leaky ReLU, which runtimes fuse with the convolution."""
+        """Append a PReLU of one slope: a leaky ReLU, which runtimes fuse with convolutions."""
         slope = self._take(f"{key}.weight")
         if slope.size != 1:
             raise ModelError(f"the weights are not TinyCD's: '{key}' has {slope.size} slopes")
         return self.graph.node("LeakyRelu", [source], f"{source}.prelu", alpha=float(slope.item()))
 
     def _normal(self, source: str, channels: int) -> str:
-        """Instance normalisation without parameters."""
+        """Append an instance normalisation without parameters."""
         scale = self.graph.weight(f"ones{channels}", np.ones(channels, np.float32))
         shift = self.graph.weight(f"zeros{channels}", np.zeros(channels, np.float32))
         inputs = [source, scale, shift]

@@ -1,10 +1,10 @@
-"""Read a PyTorch checkpoint (zip format) without torch and without executing its pickle.
+"""Reader of PyTorch checkpoints (zip format) without torch and without executing the pickle.
 
-A checkpoint is a pickle, and a pickle is a program: loading one with ``torch.load`` runs whatever it
-names. Here it is read by an unpickler that knows a fixed list of constructors (containers and tensors)
-and turns every other class it meets into an inert :class:`Record`. No class named by the file is
-imported, no code of it is run. As a second wall, a file is not opened at all unless its SHA-256 is the
-one that the caller expects.
+A checkpoint is a pickle, and a pickle is a program: ``torch.load`` runs whatever the pickle names.
+This reader's unpickler has a fixed list of constructors (containers and tensors) and turns every
+other class into an inert :class:`Record`. No class named by the file is imported, no code of the
+file is run. As a second protection, a file is opened only if its SHA-256 is the one that the caller
+expects.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ _STORAGE_TYPES: dict[str, str] = {
 
 
 class Record:
-    """What stands for an object of a class that is not on the list: its class's name and its state.
+    """An object of a class that is not on the list, as the name of the class and the state.
 
     Attributes:
-        type_name: Dotted name of the class in the checkpoint, such as ``"torch.nn.modules.conv.Conv2d"``.
-        state: The object's attributes, as the checkpoint holds them.
+        type_name: Dotted name of the class in the checkpoint, such as
+            ``"torch.nn.modules.conv.Conv2d"``.
+        state: The object's attributes, as stored in the checkpoint.
     """
 
     type_name = ""
@@ -61,11 +62,11 @@ class Record:
 
     @property
     def short_type(self) -> str:
-        """The class's own name without its module."""
+        """The class's name without its module."""
         return self.type_name.rpartition(".")[2]
 
     def __getitem__(self, name: str) -> Any:
-        """Attribute, parameter, buffer or child module ``name``, found as torch finds it."""
+        """Return the attribute, parameter, buffer or child module ``name``, as torch would."""
         for part in (
             self.state,
             self.state.get("_parameters") or {},
@@ -87,7 +88,7 @@ def read_checkpoint(path: Path, sha256: str) -> dict[str, Any]:
 
     Args:
         path: A checkpoint in torch's zip format (torch 1.6 and later).
-        sha256: The digest that the file must have, in hexadecimal.
+        sha256: Required digest of the file, hexadecimal.
 
     Returns:
         The pickled mapping: tensors as numpy arrays, modules as :class:`Record`.
@@ -137,7 +138,7 @@ def _unpickle(archive: zipfile.ZipFile) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Unpickler that builds containers, tensors and records, and nothing else."""
+    """An unpickler that builds only containers, tensors and records."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str, name: str) -> None:
         super().__init__(io.BytesIO(archive.read(name)))
@@ -147,7 +148,7 @@ class _Unpickler(pickle.Unpickler):
         self._types: dict[str, type[Record]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Look the constructor up in the fixed list; anything else becomes a record class."""
+        """Return the listed constructor, or a record class for any other name."""
         allowed = _CONSTRUCTORS.get((module, name))
         if allowed is not None:
             return allowed
@@ -159,7 +160,7 @@ class _Unpickler(pickle.Unpickler):
         return self._types[full]
 
     def persistent_load(self, pid: Any) -> NDArray[Any]:
-        """The storage that a tensor lies in: ``('storage', type, key, device, count)``."""
+        """Return the storage for ``('storage', type, key, device, count)``."""
         if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage":
             raise ModelError("the checkpoint refers to data of an unknown kind")
         _, dtype, key, _, count = pid
@@ -176,7 +177,7 @@ class _Unpickler(pickle.Unpickler):
 def _rebuild_tensor(
     storage: NDArray[Any], offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
 ) -> NDArray[Any]:
-    """A tensor is a view of a storage; copied out, after checking that it lies within."""
+    """Return a copy of a tensor, a view of a storage, after checking its bounds."""
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if math.prod(size) and not (0 <= offset <= last < len(storage) and min(stride, default=0) >= 0):
         raise ModelError("a tensor of the checkpoint reaches beyond its storage")

@@ -1,9 +1,9 @@
-"""Build the ONNX graph of a YOLOv8 detector from the modules that a checkpoint holds.
+"""The ONNX graph of a YOLOv8 detector, built from the modules of a checkpoint.
 
-The graph is the one that an Ultralytics export gives (Jocher et al., Ultralytics YOLOv8, 2023): images
-``(batch, 3, height, width)`` RGB 0 to 1 in, ``(batch, 4 + classes, anchors)`` out, boxes as centre and
-size in input pixels, class probabilities after the sigmoid. Batch, height and width are free; the
-latter two in multiples of 32. Batch normalisation is folded into the convolutions.
+The graph equals an Ultralytics export (Jocher et al., Ultralytics YOLOv8, 2023): the input is
+``(batch, 3, height, width)`` RGB 0 to 1, the output ``(batch, 4 + classes, anchors)``, boxes as
+centre and size in input pixels, class probabilities after the sigmoid. Batch, height and width are
+free; the latter two in multiples of 32. Batch normalisation is folded into the convolutions.
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ from models.convert.onnx_graph import Floats, OnnxGraph
 from models.convert.torch_checkpoint import Record
 from models.errors import ModelError
 
-_REG_MAX = (
-    16  # bins of the box distribution (Li et al., Generalized Focal Loss, 2020), fixed in YOLOv8
-)
+# Bins of the box distribution (Li et al., Generalized Focal Loss, 2020), fixed in YOLOv8.
+_REG_MAX = 16
 
 
 def build(checkpoint: dict[str, Any]) -> onnx.ModelProto:
-    """Turn a YOLOv8 detection checkpoint into an ONNX model.
+    """Convert a YOLOv8 detection checkpoint to an ONNX model.
 
     Args:
-        checkpoint: What :func:`models.convert.torch_checkpoint.read_checkpoint` returned.
+        checkpoint: Result of :func:`models.convert.torch_checkpoint.read_checkpoint`.
 
     Returns:
-        The model, checked, with input ``images`` and output ``output0``; class names and stride are in
-        its metadata, as in an Ultralytics export.
+        The model, checked, with input ``images`` and output ``output0``; class names and stride are
+        in the metadata, as in an Ultralytics export.
 
     Raises:
         ModelError: The checkpoint holds another network than YOLOv8 detection.
@@ -70,11 +69,11 @@ def _layer(graph: OnnxGraph, module: Record, inputs: list[str], name: str) -> st
             return graph.node("Concat", inputs, name, axis=int(module["d"]))
         case "Detect":
             return _detect(graph, module, inputs, name)
-    raise ModelError(f"the checkpoint has a layer '{module.short_type}', which YOLOv8 has not")
+    raise ModelError(f"the checkpoint has a layer '{module.short_type}', which is not YOLOv8's")
 
 
 def _conv(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
-    """Convolution, its batch normalisation folded in, SiLU."""
+    """Append a convolution with folded batch normalisation, and SiLU."""
     conv, norm = module["conv"], module["bn"]
     if module["act"].short_type != "SiLU":
         raise ModelError(f"the activation '{module['act'].short_type}' is not YOLOv8's")
@@ -103,7 +102,7 @@ def _conv2d(
 
 
 def _c2f(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
-    """Cross-stage partial block: half of the channels pass a chain of bottlenecks, all are kept."""
+    """Append a cross-stage partial block: half of the channels pass a chain of bottlenecks."""
     whole = _conv(graph, module["cv1"], source, f"{name}.cv1")
     half = int(module["c"])
     parts = graph.split(whole, [half, half], 1, f"{name}.split")
@@ -117,7 +116,7 @@ def _c2f(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
 
 
 def _sppf(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
-    """Spatial pyramid pooling, as three poolings in a row."""
+    """Append spatial pyramid pooling as three poolings in a row."""
     parts = [_conv(graph, module["cv1"], source, f"{name}.cv1")]
     size, pad = int(module["m"]["kernel_size"]), int(module["m"]["padding"])
     for index in range(3):
@@ -151,7 +150,7 @@ def _upsample(graph: OnnxGraph, module: Record, source: str, name: str) -> str:
 
 
 def _detect(graph: OnnxGraph, module: Record, inputs: list[str], name: str) -> str:
-    """Head: per level a box branch and a class branch, then boxes out of distances to the anchors."""
+    """Append the head: box and class branches per level, then boxes from anchor distances."""
     if int(module["reg_max"]) != _REG_MAX:
         raise ModelError("the checkpoint's box distribution is not YOLOv8's")
     strides = [float(s) for s in _floats(module["stride"])]
@@ -186,10 +185,10 @@ def _flat(graph: OnnxGraph, source: str, channels: int, name: str) -> str:
 
 
 def _anchors(graph: OnnxGraph, source: str, stride: float, name: str) -> tuple[str, str]:
-    """Cell centres of a feature map, row by row, as ``(1, 2, cells)`` x then y in cells; strides.
+    """Append the cell centres of a feature map, ``(1, 2, cells)`` x then y in cells, and strides.
 
-    Counting by running sums over ones leaves no shape arithmetic that a runtime could get wrong when
-    sizes are fixed later; all of it is folded to constants then.
+    Running sums over ones avoid shape arithmetic that a runtime could get wrong when sizes are
+    fixed later; all of it is folded to constants then.
     """
     shape = graph.node("Shape", [source], f"{name}.shape", start=2, end=4)
     flat = graph.ints(f"{name}.flat", [1, 1, -1])
@@ -213,15 +212,16 @@ def _filled(value: float) -> onnx.TensorProto:
 
 
 def _decode(graph: OnnxGraph, box: str, grid: str, scale: str, name: str) -> str:
-    """Distances to the four sides, each the mean of a distribution over bins, as centre and size."""
+    """Append the conversion of side distances, means over bins, to centre and size."""
     bins = graph.node(
         "Reshape", [box, graph.ints(f"{name}.bins.shape", [0, 4, _REG_MAX, -1])], f"{name}.bins"
     )
     swapped = graph.node("Transpose", [bins], f"{name}.swapped", perm=[0, 2, 1, 3])
     shares = graph.node("Softmax", [swapped], f"{name}.softmax", axis=1)
     values = np.arange(_REG_MAX, dtype=np.float32).reshape(1, _REG_MAX, 1, 1)
-    # The mean is a product and a sum, not a convolution as in Ultralytics' own graph: OpenVINO computes
-    # what follows the last convolution in fp32 also under bf16, whose 8 bits would round the boxes.
+    # The mean is a product and a sum, not a convolution as in Ultralytics' own graph: under bf16,
+    # whose 8 bits would round the boxes, OpenVINO computes layers after the last convolution in
+    # fp32.
     share = graph.node("Mul", [shares, graph.weight(f"{name}.values", values)], f"{name}.share")
     sides = [share, graph.ints(f"{name}.sides.axis", [1])]
     flat = graph.node("ReduceSum", sides, f"{name}.sides", keepdims=0)

@@ -1,13 +1,13 @@
-"""Read the outputs of detector families: one small function each, all returning Detections.
+"""Decoders of detector outputs, one function for each family.
 
-Boxes come out in pixels of the network's input, not yet suppressed.
+Boxes are in pixels of the network's input, before non-maximum suppression.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import supervision as sv
@@ -15,25 +15,25 @@ from numpy.typing import NDArray
 
 from models.detection.letterbox import Fit
 from models.errors import ModelError
+from models.families import DetectorFamily
 
-FamilyName = Literal["ultralytics", "ultralytics-nms", "yolox", "detr"]
 Floats = NDArray[np.float32]
 Outputs = Mapping[str, NDArray[Any]]
 """One image's outputs by name, without the batch axis, in the model's order."""
 
-_STRIDES = (8, 16, 32)  # of the three feature maps that YOLO detectors predict on, pixels
+_STRIDES = (8, 16, 32)  # of the three feature maps of YOLO detectors, pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked of a decoder.
+    """Input size and thresholds for a decoder.
 
     Attributes:
         width: Width of the network's input, pixels.
         height: Height of the network's input, pixels.
         confidence: Detections below this are left out.
-        multi_label: Whether one box may stand for several classes (as COCO evaluation is usually run)
-            or for its best class only.
+        multi_label: Whether one box may stand for several classes (as usual in COCO evaluation) or
+            for its best class only.
     """
 
     width: int
@@ -44,15 +44,15 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How a family's input is made and its output read.
+    """Preparation of a family's input and decoding of its output.
 
     Attributes:
         decode: The decoder.
         fit: How the image lies in the input.
         scale: Factor on the 8-bit values.
         rgb: Whether channels are red, green, blue; blue, green, red otherwise.
-        nms_iou: Overlap above which duplicates are suppressed, as the authors evaluate; ``None`` where
-            the network leaves no duplicates.
+        nms_iou: Overlap above which duplicates are suppressed, as in the authors' evaluation;
+            ``None`` where the network leaves no duplicates.
     """
 
     decode: Callable[[Outputs, Query], sv.Detections]
@@ -63,21 +63,21 @@ class Family:
 
 
 def decode_ultralytics(outputs: Outputs, query: Query) -> sv.Detections:
-    """YOLOv8, YOLO11, YOLO26 exports without NMS: ``(4 + classes, anchors)``, xywh in input pixels."""
+    """Decode YOLOv8, YOLO11 and YOLO26 exports without NMS: ``(4 + classes, anchors)``, xywh."""
     table = _only(outputs)
     anchor, class_id, confidence = _pick(table[4:], query)
     return _detections(_corners(table[:4, anchor].T), confidence, class_id)
 
 
 def decode_ultralytics_nms(outputs: Outputs, query: Query) -> sv.Detections:
-    """Exports with built-in NMS or end-to-end heads: ``(n, 6)`` x1, y1, x2, y2, confidence, class."""
+    """Decode exports with NMS or end-to-end heads: ``(n, 6)`` x1, y1, x2, y2, confidence, class."""
     table = _only(outputs)
     table = table[table[:, 4] >= query.confidence]
     return _detections(table[:, :4], table[:, 4], table[:, 5].astype(np.int64))
 
 
 def decode_yolox(outputs: Outputs, query: Query) -> sv.Detections:
-    """YOLOX: ``(anchors, 5 + classes)``, offsets to grid cells, log sizes, objectness, classes.
+    """Decode YOLOX: ``(anchors, 5 + classes)``, cell offsets, log sizes, objectness, classes.
 
     Source: Ge et al., YOLOX: Exceeding YOLO Series in 2021, arXiv 2107.08430.
     """
@@ -90,12 +90,13 @@ def decode_yolox(outputs: Outputs, query: Query) -> sv.Detections:
 
 
 def decode_detr(outputs: Outputs, query: Query) -> sv.Detections:
-    """RT-DETR and D-FINE, in the three forms in which they are exported.
+    """Decode RT-DETR and D-FINE in any of three export formats.
 
-    ``labels, boxes, scores`` (the authors' own export; boxes in input pixels, since the input's size is
-    given as the target size), logits and normalised boxes (``logits``, ``pred_boxes``), or one table of
-    normalised boxes and class probabilities (Ultralytics). Sources: Zhao et al., DETRs Beat YOLOs on
-    Real-time Object Detection, arXiv 2304.08069; Peng et al., D-FINE, arXiv 2410.13842.
+    The formats are ``labels, boxes, scores`` (the authors' own export; boxes in input pixels, since
+    the input's size is given as the target size), logits and normalised boxes (``logits``,
+    ``pred_boxes``), and one table of normalised boxes and class probabilities (Ultralytics).
+    Sources: Zhao et al., DETRs Beat YOLOs on Real-time Object Detection, arXiv 2304.08069; Peng et
+    al., D-FINE, arXiv 2410.13842.
     """
     if {"labels", "boxes", "scores"} <= outputs.keys():
         scores = outputs["scores"].astype(np.float32)
@@ -113,7 +114,7 @@ def decode_detr(outputs: Outputs, query: Query) -> sv.Detections:
     return _detections(_corners(pixels), confidence, class_id)
 
 
-FAMILIES: dict[FamilyName, Family] = {
+FAMILIES: dict[DetectorFamily, Family] = {
     "ultralytics": Family(decode_ultralytics, "centre", 1 / 255, rgb=True, nms_iou=0.7),
     "ultralytics-nms": Family(decode_ultralytics_nms, "centre", 1 / 255, rgb=True, nms_iou=None),
     "yolox": Family(decode_yolox, "corner", 1.0, rgb=False, nms_iou=0.65),
@@ -121,16 +122,13 @@ FAMILIES: dict[FamilyName, Family] = {
 }
 
 
-def infer_family(shapes: Mapping[str, Sequence[int]], width: int, height: int) -> FamilyName:
-    """Tell the family from what a model puts out.
+def infer_family(shapes: Mapping[str, Sequence[int]], width: int, height: int) -> DetectorFamily:
+    """Infer the family from the shapes of a model's outputs.
 
     Args:
         shapes: Output shapes by name, batch axis included, for one image.
-        width: Width of the input that gave them, pixels.
+        width: Width of the input for these outputs, pixels.
         height: Height of that input, pixels.
-
-    Returns:
-        The family's name.
 
     Raises:
         ModelError: No family fits.
@@ -161,7 +159,7 @@ def infer_family(shapes: Mapping[str, Sequence[int]], width: int, height: int) -
 
 
 def _pick(scores: Floats, query: Query) -> tuple[NDArray[np.intp], NDArray[np.int64], Floats]:
-    """Anchor, class and confidence of what reaches the threshold, from ``(classes, anchors)``."""
+    """Return anchor, class and confidence above the threshold, from ``(classes, anchors)``."""
     if query.multi_label:
         class_id, anchor = np.nonzero(scores >= query.confidence)
     else:
@@ -171,24 +169,24 @@ def _pick(scores: Floats, query: Query) -> tuple[NDArray[np.intp], NDArray[np.in
 
 
 def _sigmoid(logits: Floats) -> Floats:
-    """Logistic function; clipped where it is 0 or 1 in single precision, lest exp overflow."""
+    """Return the logistic function, clipped where it is 0 or 1 in float32 against overflow."""
     return (1 / (1 + np.exp(-np.clip(logits, -80, 80)))).astype(np.float32, copy=False)
 
 
 def _only(outputs: Outputs) -> Floats:
-    """The only output there is."""
+    """Return the only output."""
     (output,) = outputs.values()
     return output.astype(np.float32, copy=False)
 
 
 def _corners(xywh: Floats) -> Floats:
-    """Centre and size to corners, ``(n, 4)``."""
+    """Convert centre and size to corners, ``(n, 4)``."""
     half = xywh[:, 2:] / 2
     return np.hstack([xywh[:, :2] - half, xywh[:, :2] + half])
 
 
 def _cells(width: int, height: int) -> tuple[Floats, Floats]:
-    """Top left corners of all grid cells, in cells, and the strides, row by row and level by level."""
+    """Return the top left corner of each grid cell, in cells, and its stride, level by level."""
     grids, strides = [], []
     for stride in _STRIDES:
         columns, rows = width // stride, height // stride

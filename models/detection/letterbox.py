@@ -1,4 +1,4 @@
-"""Fit an image into a network's input and map boxes back."""
+"""Fitting of images into a network's input, and mapping of boxes back."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 Fit = Literal["centre", "corner", "stretch"]
 
-_PAD_VALUE = 114  # grey level that YOLO networks were trained with around letterboxed images
-STRIDE_PX = 32  # the coarsest feature map's stride: sides of the input are multiples of it
+_PAD_VALUE = 114  # grey level around letterboxed images in the training of YOLO networks
+STRIDE_PX = 32  # stride of the coarsest feature map; input sides are multiples of it
 
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where an image lies within a network's input.
+    """Placement of an image within a network's input.
 
     Attributes:
         image_width: Width of the image, pixels.
@@ -61,7 +61,7 @@ class Letterbox:
         return canvas
 
     def to_image(self, boxes: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Boxes ``(n, 4)`` xyxy in pixels of the input, in pixels of the image, clipped to it."""
+        """Map boxes ``(n, 4)`` xyxy from pixels of the input to the image, clipped to it."""
         scale = [self.image_width / self.scaled_width, self.image_height / self.scaled_height] * 2
         moved = (boxes - np.array([self.left, self.top] * 2)) * np.array(scale)
         limit = np.array([self.image_width, self.image_height] * 2)
@@ -69,7 +69,7 @@ class Letterbox:
         return clipped
 
     def to_input(self, boxes: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Boxes ``(n, 4)`` xyxy in pixels of the image, in pixels of the input."""
+        """Map boxes ``(n, 4)`` xyxy from pixels of the image to the input."""
         scale = [self.scaled_width / self.image_width, self.scaled_height / self.image_height] * 2
         moved = boxes * np.array(scale) + np.array([self.left, self.top] * 2)
         placed: NDArray[np.float32] = moved.astype(np.float32)
@@ -84,11 +84,8 @@ def fit(image_width: int, image_height: int, width: int, height: int, how: Fit) 
         image_height: Height of the image, pixels, at least 1.
         width: Width of the input, pixels.
         height: Height of the input, pixels.
-        how: ``"centre"`` and ``"corner"`` keep the proportions, with grey around or to the right and
-            below; ``"stretch"`` fills the input.
-
-    Returns:
-        The placement.
+        how: ``"centre"`` and ``"corner"`` keep the proportions, with grey around the image or to
+            the right and below; ``"stretch"`` fills the input.
     """
     if how == "stretch":
         return Letterbox(image_width, image_height, width, height, 0, 0, width, height)
@@ -104,7 +101,7 @@ def fit(image_width: int, image_height: int, width: int, height: int, how: Fit) 
 
 
 def smallest_input(image_width: int, image_height: int, side: int) -> tuple[int, int]:
-    """The smallest input that holds an image scaled to fit a square.
+    """Return the smallest input that holds an image scaled to fit a square.
 
     Args:
         image_width: Width of the image, pixels.

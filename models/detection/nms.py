@@ -20,14 +20,14 @@ def suppress(
         confidence: ``(n,)``.
         class_id: ``(n,)``; boxes of different classes never suppress each other.
         iou: A box whose intersection over union with a kept one exceeds this is dropped.
-        limit: At most so many are kept.
+        limit: Largest number of boxes to keep.
 
     Returns:
         Indices of the kept boxes, most confident first; equal confidences in input order.
     """
     order = np.argsort(-confidence, kind="stable")
-    # Boxes of each class are moved to a place of their own, so that one pass serves all classes.
-    # In double precision, for the moved coordinates to keep their fractions.
+    # Boxes of each class are moved to a range of their own, so that one pass serves all classes;
+    # in double precision, so that the moved coordinates keep their fractions.
     moved = boxes[order].astype(np.float64)
     if len(moved):
         span = moved.max() - min(moved.min(), 0.0) + 1.0

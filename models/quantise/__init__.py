@@ -1,1 +1,1 @@
-"""8-bit (QDQ) versions of models, calibrated with pictures."""
+"""8-bit (QDQ) versions of models, calibrated with images."""

@@ -1,4 +1,4 @@
-"""Frames and pairs of images to calibrate quantisation with."""
+"""Frames and image pairs for the calibration of quantisation."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _PAIRED = _IMAGES | {".tif", ".tiff"}
-# Names of the folders that hold the earlier and the later images; the second as data sets call them.
+# Names of the folders of earlier and later images; "A" and "B" are usual in data sets.
 _DATES = (("before", "after"), ("A", "B"))
 _VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".m4v", ".webm", ".mpg", ".mpeg"})
 
 
 def frames(source: Path, count: int) -> Iterator[NDArray[np.uint8]]:
-    """Take frames evenly from what there is.
+    """Take frames evenly from images and videos.
 
     Args:
-        source: A folder (searched through), an image or a video.
-        count: At most so many frames; images are taken evenly by name, and each video gives an equal
+        source: A folder (searched with its subfolders), an image or a video.
+        count: Largest number of frames. Images are taken evenly by name; each video gives an equal
             share, evenly spaced in time.
 
     Yields:
-        BGR images ``(height, width, 3)`` uint8. Files that cannot be read are passed over.
+        BGR images ``(height, width, 3)`` uint8. Unreadable files are skipped.
 
     Raises:
         ModelError: The source does not exist, or has neither images nor videos.
@@ -53,7 +53,7 @@ def frames(source: Path, count: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def _video_frames(path: Path, count: int) -> Iterator[NDArray[np.uint8]]:
-    """The key frames next to ``count`` evenly spaced times of a video."""
+    """Yield the key frames next to ``count`` evenly spaced times of a video."""
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
@@ -71,14 +71,13 @@ def pairs(source: Path, count: int, side: int) -> Iterator[Pair]:
     """Take tiles evenly from pairs of images of the same ground.
 
     Args:
-        source: A folder with folders ``before`` and ``after``, or ``A`` and ``B``, in which images of
-            equal names, 8 bits and of equal sizes, show the same ground.
-        count: At most so many tiles, evenly by name.
+        source: A folder with folders ``before`` and ``after``, or ``A`` and ``B``, in which images
+            of equal names, 8 bits and of equal sizes, show the same ground.
+        count: Largest number of tiles, taken evenly by name.
         side: Side of a tile, pixels.
 
     Yields:
-        BGR tiles ``(side, side, 3)`` uint8 of both dates. Images that cannot be read or are smaller are
-        passed over.
+        BGR tiles ``(side, side, 3)`` uint8 of both dates. Unreadable or smaller images are skipped.
 
     Raises:
         ModelError: The source does not exist, or has no such pairs.

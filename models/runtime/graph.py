@@ -1,4 +1,4 @@
-"""What an ONNX file takes and gives, read before any runtime sees it."""
+"""Inputs, outputs and metadata of an ONNX file, read before any runtime loads the file."""
 
 from __future__ import annotations
 
@@ -6,38 +6,34 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import onnx
 
 from models.errors import ModelError
-
-Task = Literal["detect", "change"]
+from models.families import Task
 
 PAIR = ("before", "after")  # inputs of a change network, in this order
-_SIDE_PX = {
-    "detect": 640,
-    "change": 256,
-}  # of inputs whose size is free and not told in the metadata
+# Input side where the size is free and the metadata has none.
+_SIDE_PX: dict[Task, int] = {"detect": 640, "change": 256}
 _TARGET_SIZES = "orig_target_sizes"  # second input of RT-DETR's and D-FINE's own exports
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The outside of an ONNX detector or change network.
+    """Inputs, outputs and metadata of an ONNX detector or change network.
 
     Attributes:
         path: The file.
-        images: Names of the image inputs, float32 NCHW: one of a detector, ``before`` and ``after`` of a
-            change network.
+        images: Names of the image inputs, float32 NCHW: one for a detector, ``before`` and
+            ``after`` for a change network.
         target_sizes: Name of the input that takes image sizes ``(batch, 2)``, if there is one.
         outputs: Names of the outputs, in order.
         fixed_size: Height and width of an image in pixels; ``None`` where both are free.
         fixed_batch: Whether the input takes one image only.
         quantised: Whether the file holds 8-bit (QDQ) quantisation.
-        class_names: From the metadata of an Ultralytics export, if it has them.
-        metadata_size: Input size from that metadata, pixels.
-        metadata: All that the file tells of itself.
+        class_names: Class names in the metadata of an Ultralytics export, if there are any.
+        metadata_size: Input size in that metadata, pixels.
+        metadata: All metadata of the file.
     """
 
     path: Path
@@ -58,7 +54,7 @@ class Graph:
 
     @property
     def task(self) -> Task:
-        """What the model is for, told by its inputs."""
+        """The model's task, which its inputs show."""
         return "change" if self.images == PAIR else "detect"
 
     @property
@@ -76,7 +72,7 @@ def inspect(path: Path) -> Graph:
         path: The file.
 
     Returns:
-        What it takes and gives.
+        The file's inputs, outputs and metadata.
 
     Raises:
         ModelError: The file cannot be read, is damaged, is no ONNX model, or takes no image.
@@ -88,7 +84,7 @@ def inspect(path: Path) -> Graph:
     except Exception:  # whatever protobuf raises for bytes that are no message of its kind
         raise ModelError(f"{path}: not an ONNX file, or cut short or damaged") from None
     try:
-        # The checker reads the file on its own, too: only so does it find weights in files beside it.
+        # By its path, since only then does the checker find weights in files beside the model.
         onnx.checker.check_model(str(path))
     except Exception as error:  # the checker has several exception types without a common base
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -99,7 +95,7 @@ def inspect(path: Path) -> Graph:
     batch, _, height, width = _dims(images[0])
     extra = [value.name for value in inputs if value not in images]
     if any(name != _TARGET_SIZES for name in extra):
-        raise ModelError(f"{path}: wants inputs that are not known here: {', '.join(extra)}")
+        raise ModelError(f"{path}: has inputs of an unknown kind: {', '.join(extra)}")
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     return Graph(
         path=path,
@@ -116,13 +112,13 @@ def inspect(path: Path) -> Graph:
 
 
 def _image_inputs(path: Path, inputs: list[onnx.ValueInfoProto]) -> list[onnx.ValueInfoProto]:
-    """The one image of a detector, or the two of a change network in order."""
+    """Return the image input of a detector, or both of a change network in order."""
     found = {v.name: v for v in inputs if len(_dims(v)) == 4 and _dims(v)[1] == 3}
     if len(found) != 1 and set(found) != set(PAIR):
         listed = ", ".join(f"{value.name} {_dims(value)}" for value in inputs) or "none"
         raise ModelError(
-            f"{path}: takes no image (batch, 3, height, width), nor two named {' and '.join(PAIR)}; "
-            f"its inputs: {listed}"
+            f"{path}: takes no image (batch, 3, height, width), nor two named "
+            f"{' and '.join(PAIR)}; its inputs: {listed}"
         )
     images = [found[name] for name in PAIR] if len(found) == len(PAIR) else list(found.values())
     for image in images:

@@ -1,4 +1,4 @@
-"""Run an ONNX file on this machine's CPU: OpenVINO and onnxruntime behind one interface."""
+"""OpenVINO and onnxruntime behind one interface that runs an ONNX file on this machine's CPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.errors import ModelError
 from models.runtime.graph import Graph
-from models.runtime.silu import approximate
+from models.runtime.silu import approximate_silu
 
 if TYPE_CHECKING:
     import openvino
@@ -21,31 +21,33 @@ Backend = Literal["onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 Floats = NDArray[np.float32]
 
-# Input sizes that are compiled each on its own: cameras have few aspect ratios, tiles of scenes nine shapes. For
-# TinyCD each takes a second and some 50 MB; in free shapes it takes half as long again.
+# Input sizes for which a model of its own is compiled: cameras have few aspect ratios, tiles of
+# scenes nine shapes. For TinyCD each takes a second and some 50 MB; in free shapes a run takes half
+# as long again.
 _COMPILED_LIMIT = 9
-# Runs in free shapes before that: a small scene is done by then, and all larger ones take the same memory.
+# Runs in free shapes before any is compiled: they complete a small scene, and larger ones all take
+# the same memory.
 _FREE_RUNS = {"detect": 0, "change": 64}
-# On a CPU a batch saves little: for YOLOv8n on one thread a pair takes up to 4 % less in bf16 and int8
-# and no less in fp32; four and more save no more and take 100 MB. More threads want more to share out.
+# On a CPU a batch saves little: for YOLOv8n on one thread a pair takes up to 4 % less in bf16 and
+# int8 and no less in fp32; four and more save no more and take 100 MB. More threads need more
+# images.
 _IMAGES_PER_THREAD = 2
-_BATCH_LIMIT = 16  # beyond it only memory grows
+_BATCH_LIMIT = 16  # larger batches only take more memory
 
 
 class Runtime(ABC):
-    """A model made ready to run; not to be shared between threads.
+    """A loaded model, for use by one thread at a time.
 
     Attributes:
-        graph: What the model takes and gives.
-        backend: The library that runs it.
-        precision: The numbers it computes in.
-        threads: CPU threads it uses.
-        batches: Numbers of images to run at once, powers of two, largest first; 1 only where the model
-            takes no more.
+        graph: Inputs and outputs of the model.
+        backend: The library that runs the model.
+        precision: The numbers that the model is computed in.
+        threads: Number of CPU threads.
+        batches: Batch sizes, powers of two, largest first; only 1 where the model takes no more.
     """
 
     backend: Backend
-    _library: str  # as its makers write its name
+    _library: str  # its name in messages
 
     def __init__(self, graph: Graph, precision: Precision, threads: int) -> None:
         self.graph = graph
@@ -58,7 +60,7 @@ class Runtime(ABC):
         """Run the model.
 
         Args:
-            images: For each image input of the graph, in its order, ``(n, 3, height, width)`` float32,
+            images: For each image input of the graph, in order, ``(n, 3, height, width)`` float32,
                 C-contiguous, n from 1, best one of ``batches``; all of one shape.
 
         Returns:
@@ -75,17 +77,19 @@ class Runtime(ABC):
             outputs = self._outputs(images)
             if all(output.shape[:1] == images[0].shape[:1] for output in outputs):
                 return outputs
-        self.batches = (1,)  # some exports leave the batch free in name and fix it within
+        self.batches = (1,)  # some exports name the batch free and fix it within
         return self.run(*images)
 
     def _outputs(self, images: Sequence[Floats]) -> list[NDArray[Any]]:
         if len(images) != len(self.graph.images):
             wanted = " and ".join(self.graph.images)
-            raise ModelError(f"{self.graph.path}: takes {wanted}, not {len(images)} images")
+            raise ModelError(
+                f"{self.graph.path}: the model takes {wanted}, not {len(images)} images"
+            )
         feeds: dict[str, NDArray[Any]] = dict(zip(self.graph.images, images, strict=True))
         count, _, height, width = images[0].shape
         if self.graph.target_sizes:
-            # The input's own size: boxes then come in pixels of the input, as from other families.
+            # The size of the input itself: boxes then are in its pixels, as with other families.
             feeds[self.graph.target_sizes] = np.array([[width, height]] * count, np.int64)
         try:
             return self._infer(feeds)
@@ -95,7 +99,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def _infer(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run the library on inputs by name; raises whatever it raises."""
+        """Run the library on inputs by name; errors of the library pass unchanged."""
 
     def _error(self, what: str, error: Exception) -> ModelError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -104,7 +108,7 @@ class Runtime(ABC):
 
 
 class OnnxRuntime(Runtime):
-    """A model in onnxruntime."""
+    """A model loaded into onnxruntime."""
 
     backend = "onnxruntime"
     _library = "onnxruntime"
@@ -116,12 +120,12 @@ class OnnxRuntime(Runtime):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors only: they are raised as well
+        options.log_severity_level = 3  # errors only, which are raised as well
         try:
             self._session = onnxruntime.InferenceSession(
                 str(graph.path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # likewise unrelated types
+        except Exception as error:  # unrelated types, too
             raise self._error("load it", error) from error
 
     def _infer(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -130,9 +134,10 @@ class OnnxRuntime(Runtime):
 
 
 class OpenVinoRuntime(Runtime):
-    """A model in OpenVINO, compiled anew for each of a few input shapes: faster than with free shapes.
+    """A model loaded into OpenVINO, compiled for each of a few input shapes.
 
-    A change network begins in free shapes, since compiling takes as long as hundreds of runs save.
+    A fixed shape runs faster than free shapes. A change network starts with free shapes, since
+    compiling takes as long as hundreds of runs save.
     """
 
     backend = "openvino"
@@ -147,7 +152,7 @@ class OpenVinoRuntime(Runtime):
         self._free_runs = 0 if graph.fixed_size else _FREE_RUNS[graph.task]
         try:
             self._model = self._core.read_model(str(graph.path))
-        except Exception as error:  # likewise unrelated types
+        except Exception as error:  # unrelated types, too
             raise self._error("load it", error) from error
 
     def _infer(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -157,7 +162,7 @@ class OpenVinoRuntime(Runtime):
         return [request.get_tensor(name).data.copy() for name in self.graph.outputs]
 
     def _request(self, count: int, height: int, width: int) -> openvino.InferRequest:
-        """What is compiled for a shape, or for free shapes, at first and beyond the limit."""
+        """Return the request for a shape; for free shapes at first and beyond the limit."""
         shape: tuple[int, int, int] | None = (count, height, width)
         sizes = {known[1:] for known in self._requests if known}
         limit = 1 if self.graph.fixed_size else _COMPILED_LIMIT
@@ -167,7 +172,7 @@ class OpenVinoRuntime(Runtime):
         elif (height, width) not in sizes and len(sizes) >= limit:
             shape = None
         elif not sizes:
-            self._requests.clear()  # what ran at first, and its memory
+            self._requests.clear()  # frees the memory of the free shapes
         if shape not in self._requests:
             self._requests[shape] = self._compile(shape)
         return self._requests[shape]
@@ -179,10 +184,10 @@ class OpenVinoRuntime(Runtime):
         if self.graph.target_sizes:
             shapes[self.graph.target_sizes] = [count, 2]
         model.reshape(shapes)
-        # Not for cameras: their detector is a tenth of the time, and on one of the test's clips a case hung on
-        # less than that.
+        # Not for detectors: they take a tenth of the time, and on one clip of the benchmark a case
+        # depended on a smaller difference.
         if shape and self.precision == "bf16" and self.graph.task == "change":
-            approximate(model)
+            approximate_silu(model)
         settings = {
             "INFERENCE_NUM_THREADS": self.threads,
             "INFERENCE_PRECISION_HINT": self._hint(),
@@ -191,7 +196,7 @@ class OpenVinoRuntime(Runtime):
         return self._core.compile_model(model, "CPU", settings).create_infer_request()
 
     def _hint(self) -> str:
-        """What the layers that are not 8-bit compute in."""
+        """Return the number type for the layers that are not 8-bit."""
         reduced = self.precision == "bf16" or (self.precision == "int8" and has_bf16())
         return "bf16" if reduced else "f32"
 
@@ -219,13 +224,13 @@ def load(graph: Graph, backend: Backend, precision: Precision, threads: int) -> 
     """Load a model into a given backend.
 
     Raises:
-        ModelError: The backend or the precision is not to be had here, or the model is refused.
+        ModelError: The backend or the precision is not available here, or the model is refused.
     """
     if threads < 1:
         raise ModelError(f"threads is {threads}; it must be 1 or more")
     if (precision == "int8") != graph.quantised:
-        kind = "a quantised (int8)" if graph.quantised else "not a quantised"
-        raise ModelError(f"{graph.path}: is {kind} model; precision '{precision}' does not fit it")
+        kind = "a quantised (int8)" if graph.quantised else "no quantised (int8)"
+        raise ModelError(f"{graph.path}: {kind} model, which precision '{precision}' does not fit")
     if backend == "onnxruntime":
         if precision == "bf16":
             raise ModelError("onnxruntime has no bf16 on CPUs: use OpenVINO, or precision 'fp32'")

@@ -1,1 +1,1 @@
-"""Measuring which backend and precision is fastest on this machine."""
+"""Measurement of the fastest backend and precision on this machine."""

@@ -19,8 +19,8 @@ from models.registry.weights import fetch, list_models
 from models.runtime import runtime
 from models.runtime.graph import inspect
 from models.runtime.runtime import Backend, has_openvino, load
+from models.tuning.autotune import candidates
 from models.tuning.bench import bench
-from models.tuning.trial import candidates
 from tests.models.pairs import f1, tile
 
 BACKENDS: list[Backend] = ["onnxruntime", *(["openvino"] if has_openvino() else [])]  # type: ignore[list-item]
@@ -169,7 +169,7 @@ def test_a_detector_is_no_change_network(
     yolox_nano: Path, weights: Path, cache: Path, tmp_path: Path
 ) -> None:
     for detector in ("yolov8n", yolox_nano):
-        with pytest.raises(ModelError, match=r"is a detector of objects, .*known: tinycd"):
+        with pytest.raises(ModelError, match=r"is an object detector, .*known: tinycd"):
             open_change_network(detector, cache=tmp_path)
     for network in ("tinycd", weights, made(tmp_path / "toy.onnx")):
         with pytest.raises(ModelError, match=r"is a change network, .*known: yolov8n"):
@@ -191,9 +191,9 @@ def test_another_checkpoint_is_not_opened(tmp_path: Path, weights: Path) -> None
 @pytest.mark.parametrize(
     ("inputs", "output", "told", "message"),
     [
-        (("before", "after"), "changed", {}, "is no change network: .* gives changed"),
+        (("before", "after"), "changed", {}, "no change network: .* outputs changed"),
         (("first", "second"), "appeared", {}, "takes no image"),
-        (("before", "after"), "appeared", {"calibration": "none"}, "the calibration 'none'"),
+        (("before", "after"), "appeared", {"calibration": "none"}, "'none' is no calibration"),
         (("before", "after"), "appeared", {"resolution_m": "fine"}, "'fine' is no length"),
         (("before", "after"), "appeared", {"resolution_m": "-1"}, "'-1' is no length"),
     ],
@@ -221,7 +221,7 @@ def test_files_that_do_not_fit_are_refused(
 def test_pictures_that_do_not_fit_are_refused(
     network: ChangeNetwork, before: Any, after: Any
 ) -> None:
-    with pytest.raises(ModelError, match="the pictures are"):
+    with pytest.raises(ModelError, match="the images are"):
         network(before, after)
 
 

@@ -55,7 +55,7 @@ def test_a_correction_is_written_and_read() -> None:
     ["", "1", "[]", "{}", '{"scale": 1}', '{"scale": 0, "bias": 0}', '{"scale": "a", "bias": 0}'],
 )
 def test_another_text_is_refused(text: str) -> None:
-    with pytest.raises(ModelError, match="the calibration"):
+    with pytest.raises(ModelError, match="is no calibration"):
         Platt.from_text(text)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models import ModelError
 from models.detection.decoders import (
     FAMILIES,
-    FamilyName,
+    DetectorFamily,
     Query,
     decode_detr,
     decode_ultralytics,
@@ -74,7 +74,7 @@ def detr_final() -> Arrays:
         ("detr", detr_final()),
     ],
 )
-def test_each_family_gives_the_same_detection(family: FamilyName, outputs: Arrays) -> None:
+def test_each_family_gives_the_same_detection(family: DetectorFamily, outputs: Arrays) -> None:
     found = FAMILIES[family].decode(outputs, QUERY)
     np.testing.assert_allclose(found.xyxy, [BOX], rtol=1e-6)
     np.testing.assert_allclose(found.confidence, [0.75], rtol=1e-6)  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def test_each_family_gives_the_same_detection(family: FamilyName, outputs: Array
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_nothing_above_the_confidence_is_nothing(family: FamilyName) -> None:
+def test_nothing_above_the_confidence_is_nothing(family: DetectorFamily) -> None:
     outputs = {
         "ultralytics": ultralytics,
         "ultralytics-nms": ultralytics_nms,
@@ -121,7 +121,7 @@ def test_not_a_number_is_no_detection(decode: Any) -> None:
     ],
 )
 def test_family_is_told_from_the_outputs(
-    shapes: dict[str, tuple[int, ...]], expected: FamilyName
+    shapes: dict[str, tuple[int, ...]], expected: DetectorFamily
 ) -> None:
     assert infer_family(shapes, 640, 640) == expected
 

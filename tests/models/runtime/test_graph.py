@@ -68,7 +68,7 @@ def test_finds_sizes_and_names_in_the_metadata(tmp_path: Path) -> None:
         (model([4, 3, 64, 64]), "4 images at a time"),
         (model([1, 3, 64, "w"]), "only one of height and width"),
         (model([1, 3, 64, 64], TensorProto.UINT8), "not float32"),
-        (model([1, 3, 64, 64], extra="prompt"), "not known here: prompt"),
+        (model([1, 3, 64, 64], extra="prompt"), "inputs of an unknown kind: prompt"),
         (model([1, 3, 64, 64], names=("first", "second")), "nor two named before and after"),
     ],
 )

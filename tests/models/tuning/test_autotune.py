@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from models import ModelError
 from models.runtime.graph import inspect
 from models.runtime.runtime import Backend, Runtime, has_openvino
+from models.tuning.autotune import Choice, candidates, choose, cpu_name, time_runs
 from models.tuning.bench import bench
-from models.tuning.trial import Choice, candidates, choose, cpu_name, race
 
 
 def test_the_outcome_is_remembered(tmp_path: Path, yolox_nano: Path) -> None:
@@ -59,8 +59,8 @@ def test_other_work_does_not_decide(yolox_nano: Path, monkeypatch: pytest.Monkey
             now_s += self.ms / 1e3 * (10 if runs <= 6 else 1)
             return [np.zeros((1, 1), np.float32)]
 
-    monkeypatch.setattr("models.tuning.trial.time.perf_counter", lambda: now_s)
-    assert race([Timed(60), Timed(80)]) == pytest.approx([60, 80])
+    monkeypatch.setattr("models.tuning.autotune.time.perf_counter", lambda: now_s)
+    assert time_runs([Timed(60), Timed(80)]) == pytest.approx([60, 80])
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])

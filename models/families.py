@@ -1,0 +1,14 @@
+"""What models are for, and the families whose outputs can be read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Task = Literal["detect", "change"]
+"""Detecting objects in an image, or changes between two images."""
+
+DetectorFamily = Literal["ultralytics", "ultralytics-nms", "yolox", "detr"]
+"""How a detector's output is read, see :mod:`models.detection.decoders`."""
+
+ChangeFamily = Literal["tinycd"]
+"""The architecture of a change network, see :mod:`models.convert.tinycd`."""
