@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from cv_engine.live.control.status_snapshot import StatusSnapshot, read_snapshot
-from cv_engine.pipeline.checkpoint import Checkpoints, ended
+from cv_engine.pipeline.checkpoint import checkpoint_path, ended
 
 Cut = Literal["program", "worker", "stop"]
 
@@ -78,8 +78,8 @@ class Program:
 
     def kept(self, names: Sequence[str]) -> dict[str, float]:
         """The time of each camera's last checkpoint, epoch seconds; 0 where there is none."""
-        checkpoints = Checkpoints(self.data / "live" / "checkpoints")
-        return {name: _ended(checkpoints.path(name)) for name in names}
+        folder = self.data / "live" / "checkpoints"
+        return {name: _ended(checkpoint_path(folder, name)) for name in names}
 
     def until(self, met: Callable[[], object], meanwhile: Callable[[], None]) -> None:
         """Waits until a condition is met.

@@ -186,7 +186,7 @@ class Perception:
         """
         background = self.state.background
         if background is None:
-            self.state.background = Background(picture, time_s, occlusion_s=self._lost_s)
+            self.state.background = Background.of(picture, time_s, occlusion_s=self._lost_s)
             return None
         event = self.state.health.update(picture, background, time_s)
         if self.trusted:

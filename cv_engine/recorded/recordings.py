@@ -21,6 +21,7 @@ from cv_engine.pipeline.observer import Observation
 from cv_engine.recorded.file_timing import FileTiming
 from cv_engine.recorded.ledger import Done, Ledger
 from cv_engine.recorded.report import VideoReport
+from cv_engine.recorded.state import RecordedState, RecordingState, ReportState
 from cv_engine.scene.view_health import ViewState
 from cv_engine.services import Services
 from cv_engine.video.clock import Clock
@@ -51,7 +52,7 @@ class RecordedServices:
 
     shared: Services
     ledger: Ledger
-    checkpoints: Checkpoints
+    checkpoints: Checkpoints[RecordedState]
 
     @classmethod
     def open(cls, services: Services) -> RecordedServices:
@@ -65,7 +66,7 @@ class RecordedServices:
         _ = services.store  # first: where its address is wrong, nothing is written
         ledger = Ledger(progress)
         services.open(detector=True)
-        return cls(services, ledger, Checkpoints(progress))
+        return cls(services, ledger, Checkpoints(progress, RecordedState))
 
 
 @dataclass(slots=True)
@@ -204,7 +205,9 @@ class Recordings:
             _report_again(saved, report)
         return after_s
 
-    def _resume(self, saved: Checkpoint, chain: Sequence[Recording]) -> tuple[int, float]:
+    def _resume(
+        self, saved: Checkpoint[RecordedState], chain: Sequence[Recording]
+    ) -> tuple[int, float]:
         """Restores a checkpoint, where it is of one of these recordings or just before them.
 
         Returns:
@@ -317,38 +320,42 @@ class Recordings:
         stretch = self._stretch
         if stretch is None or not stretch.is_present(recording):
             return  # all of it was sampled in the recording before
-        state = {
-            "size": stretch.view.size,
-            "recordings": [
-                (str(r.path.absolute()), r.clock.start, r.clock_basis, r.key, r.seen_s)
+        state = RecordedState(
+            size=stretch.view.size,
+            recordings=[
+                RecordingState(
+                    str(r.path.absolute()), r.clock.start, r.clock_basis, r.key, r.seen_s
+                )
                 for r in stretch.footage.recordings
             ],
-            "observer": stretch.view.observer.state(),
-            "keys": stretch.keys.keys,
-            "first_s": stretch.view.filer.first_s,
-            "report": (report.samples, report.detections, report.cases, report.camera_events),
-        }
+            observer=stretch.view.observer.state(),
+            keys=stretch.keys.keys,
+            first_s=stretch.view.filer.first_s,
+            report=ReportState(
+                report.samples, report.detections, report.cases, report.camera_events
+            ),
+        )
         here = Checkpoint(recording.key, recording.seen_s, finished, stretch.ended, state)
         self._checkpoints.save(self._setup.name, digest_of(self._conditions), here)
         self._saved_at = time.monotonic()
 
-    def _restore(self, saved: Checkpoint, present: Recording | None) -> None:
+    def _restore(self, saved: Checkpoint[RecordedState], present: Recording | None) -> None:
         """Restores a checkpoint; ``present`` is its recording, where that is not finished."""
         state = saved.state
-        view = self._view(state["size"], state["first_s"])
-        view.observer.restore(state["observer"])
+        view = self._view(state.size, state.first_s)
+        view.observer.restore(state.observer)
         footage = Footage()
-        for path, start, basis, key, seen_s in state["recordings"]:
-            footage.add(Recording(Path(path), Clock(start), basis, key, seen_s))
+        for r in state.recordings:
+            footage.add(Recording(Path(r.path), Clock(r.start), r.clock_basis, r.key, r.seen_s))
         if present is not None:
             footage.recordings[-1] = present
-        self._stretch = _Stretch(view, saved.ended, footage, FiledKeys(state["keys"]))
+        self._stretch = _Stretch(view, saved.ended, footage, FiledKeys(state.keys))
 
 
-def _report_again(saved: Checkpoint, report: VideoReport) -> None:
+def _report_again(saved: Checkpoint[RecordedState], report: VideoReport) -> None:
     """Reports what the run before had found in a recording that is resumed."""
-    samples, detections, cases, camera_events = saved.state["report"]
-    report.samples, report.detections = samples, detections
-    report.cases, report.camera_events = cases, camera_events
-    report.cases_known = len(cases)
+    known = saved.state.report
+    report.samples, report.detections = known.samples, known.detections
+    report.cases, report.camera_events = known.cases, known.camera_events
+    report.cases_known = len(known.cases)
     report.say(f"resumed at {saved.seen_s:.0f} s")

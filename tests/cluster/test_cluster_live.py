@@ -1,4 +1,4 @@
-"""A city in small: `watch --cluster` on three machines, one of which is lost in the middle of a stay."""
+"""`watch --cluster` on three machines, one of which is lost in the middle of a stay."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ __all__ = ["postgresql", "postgresql_url"]  # fixtures, which pytest finds by th
 _NAMES = ["east", "north", "west"]
 _OTHERS = ["alpha", "beta"]  # machines besides this one
 _STORE = f"s3://{BUCKET}/city"
-# The crate is put down, and is a case after so long: the machine is lost in between.
+# When the crate is put down, and after how long it is a case: the machine is lost in between.
 _PUT_S, _DWELL_S, _LENGTH_S = 6.0, 30.0, 90.0
-# Looks are a second apart, and a busy machine takes some of another.
+# Samples are a second apart, and a busy machine takes part of another.
 _TOLERANCE_S = 2.5
 _LOST_AFTER_S = 4.0
-# A machine that is lost is known to be after the time of a lease; then comes a new connection.
+# A lost machine is noticed after the length of a lease; then comes a new connection.
 _RECONNECTED_S = 20.0
 _PATIENCE_S = 90.0
 
@@ -53,7 +53,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Footage:
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """What runs, and where."""
+    """The cameras, the machines, and where their results are stored."""
 
     fleet: Fleet
     machines: Machines
@@ -62,25 +62,25 @@ class City:
     data: Path
 
     def snapshot(self) -> StatusSnapshot:
-        board = read_snapshot(self.data)
-        return StatusSnapshot(0.0, 0.0, 0, False, (), ()) if board is None else board
+        snapshot = read_snapshot(self.data)
+        return snapshot or StatusSnapshot(0.0, 0.0, 0, False, (), ())
 
     def machine_of(self, camera: str) -> str:
         """The name of the machine that watches a camera; empty where none does."""
-        for line in self.snapshot().cameras:
-            if line.status.camera == camera and line.status.state == "live":
-                return line.worker.rsplit("-", 2)[0]
+        for entry in self.snapshot().cameras:
+            if entry.status.camera == camera and entry.status.state == "live":
+                return entry.worker.rsplit("-", 2)[0]
         return ""
 
     def put(self, camera: str) -> float:
         return self.fleet.began(camera) + _PUT_S
 
     def stored(self, camera: str) -> float:
-        """When a camera stood where the store says, epoch seconds; 0 where it says nothing."""
+        """Time of a camera's stored checkpoint, seconds since 1970; 0 where there is none."""
         name = checkpoint_path(self.data, camera).name
         try:
             at = ended(zlib.decompress((self.objects / "checkpoints" / name).read_bytes()))
-        except (OSError, zlib.error):  # not there, or being written
+        except (OSError, zlib.error):  # does not exist, or is being written
             return 0.0
         return 0.0 if at is None else at.timestamp()
 
@@ -111,7 +111,7 @@ def city(
 
 
 def _until(met: Callable[[], object], patience_s: float = _PATIENCE_S) -> float:
-    """Waits until it has come about; gives the seconds that took."""
+    """Waits until the condition is met; returns how long that took, seconds."""
     began = time.monotonic()
     while not met():
         assert time.monotonic() - began < patience_s
@@ -157,7 +157,9 @@ def test_a_stay_continues_when_its_machine_is_lost(
     _until(lambda: len({city.machine_of(name) for name in _NAMES} - {""}) == 1 + len(_OTHERS))
     camera = next(name for name in _NAMES if city.machine_of(name) == lost)
     _until(lambda: city.stored(camera) > city.put(camera) + _LOST_AFTER_S)
-    assert camera not in {case.source for case in city.cases()}, "too late: its time is over"
+    assert camera not in {case.source for case in city.cases()}, (
+        "too late: the stay is a case already"
+    )
     city.machines.lose(lost)
     taken_over_s = _until(lambda: city.machine_of(camera) not in ("", lost))
     assert taken_over_s < LEASE_S + _RECONNECTED_S

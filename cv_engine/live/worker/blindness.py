@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from cv_engine.pipeline.filing import CAMERA_BLIND
 from cv_engine.rules.stays import Violation
@@ -10,17 +11,32 @@ from cv_engine.rules.stays import Violation
 _ZONE = "camera"
 
 
+@dataclass(slots=True)
+class BlindnessState:
+    """Since when a camera has shown nothing useful.
+
+    Attributes:
+        began: Since when, seconds; ``None`` while all is well.
+        reported: What was reported of it.
+    """
+
+    began: float | None = None
+    reported: Violation | None = None
+
+
 class Blindness:
     """Watches for one camera that shows nothing useful.
 
     Args:
         limit_s: Seconds after which that is a case.
+
+    Attributes:
+        state: All that is remembered, for a checkpoint.
     """
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
-        self._began: float | None = None
-        self._reported: Violation | None = None
+        self.state = BlindnessState()
 
     def update(
         self, now_s: float, reason: str, frame: tuple[float, float, float, float]
@@ -37,27 +53,19 @@ class Blindness:
         """
         if not reason:
             return self._end(now_s)
-        if self._began is None:
-            self._began = now_s
-        if self._reported is not None or now_s - self._began < self._limit_s:
+        if self.state.began is None:
+            self.state.began = now_s
+        if self.state.reported is not None or now_s - self.state.began < self._limit_s:
             return None
-        self._reported = Violation(
-            CAMERA_BLIND, _ZONE, 0, frame, self._began, now_s, 1.0, {"reason": reason}
+        self.state.reported = Violation(
+            CAMERA_BLIND, _ZONE, 0, frame, self.state.began, now_s, 1.0, {"reason": reason}
         )
-        return "file", self._reported
+        return "file", self.state.reported
 
     def _end(self, now_s: float) -> tuple[Literal["leave"], Violation] | None:
-        reported, self._began, self._reported = self._reported, None, None
+        reported, self.state = self.state.reported, BlindnessState()
         if reported is None:
             return None
         return "leave", Violation(
             reported.kind, reported.zone, 0, reported.box, reported.began, now_s, 1.0
         )
-
-    def state(self) -> dict[str, Any]:
-        """All that is remembered, see `restore`."""
-        return {"began": self._began, "reported": self._reported}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Resumes from the state of an earlier run."""
-        self._began, self._reported = state["began"], state["reported"]

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
+from typing import Any
 
 import structlog
 
@@ -68,7 +69,7 @@ class CheckpointReplica:
 
     def __init__(
         self,
-        checkpoints: Checkpoints,
+        checkpoints: Checkpoints[Any],
         address: str | None,
         every_s: float,
         clock: Callable[[], float] = time.monotonic,

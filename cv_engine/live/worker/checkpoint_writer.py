@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from threading import Condition, Thread
 
+from cv_engine.live.worker.state import LiveState
 from cv_engine.pipeline.checkpoint import Checkpoints
 
 
-class CheckpointWriter(Checkpoints):
+class CheckpointWriter(Checkpoints[LiveState]):
     """Checkpoints of which the latest of each camera is written by a thread.
 
     The content of a checkpoint is fixed when it is saved; the file follows. Before `start` and
@@ -19,7 +20,7 @@ class CheckpointWriter(Checkpoints):
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, LiveState)
         self._waiting: dict[str, bytes] = {}
         self._writing = ""
         self._running = False

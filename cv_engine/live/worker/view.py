@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 import supervision as sv
@@ -21,15 +21,14 @@ from cv_engine.live.stream.stream_state import StreamState
 from cv_engine.live.worker.blindness import Blindness
 from cv_engine.live.worker.retry_queue import PASSING, Action, RetryQueue, Task
 from cv_engine.live.worker.services import LiveServices
+from cv_engine.live.worker.state import LiveState, ObservedView
 from cv_engine.live.worker.unwatched import UnwatchedTimes
 from cv_engine.pipeline.camera_setup import CameraSetup, CameraView
 from cv_engine.pipeline.checkpoint import Checkpoint
 from cv_engine.pipeline.filing import CAMERA_BLIND, FiledKeys, FiledStay, Filer, thing_of
-from cv_engine.pipeline.footage import Footage
 from cv_engine.pipeline.observer import Observation, Observer
 from cv_engine.rules.stays import Violation, ZoneDwell
 from cv_engine.scene.view_health import ViewState
-from cv_engine.video.errors import VideoError
 from cv_engine.video.frame import Sample
 from zones.errors import ZoneError
 
@@ -267,24 +266,13 @@ class LiveView:
         action, violation = task
         try:
             if action == "file":
-                return partial(self._filed, task, self._file(violation, filer, missed))
+                footage = self._retention.footage(violation, self._clock)
+                return partial(self._filed, task, filer.file(violation, footage, missed))
             if action == "leave" and key is not None:
                 filer.left(key, violation.observed)
         except PASSING as error:
             return partial(self._failed, task, str(error))
         return partial(self._over, task)
-
-    def _file(self, violation: Violation, filer: Filer, missed: timedelta) -> FiledStay:
-        try:
-            return filer.file(violation, self._retention.footage(violation, self._clock), missed)
-        except VideoError as error:
-            # The video stays damaged: a case without pictures is better than none.
-            structlog.get_logger(__name__).warning(
-                "the video kept for a case cannot be read",
-                camera=self._setup.name,
-                reason=str(error),
-            )
-            return filer.file(violation, Footage(stream=True), missed)
 
     def _filed(self, task: Task, stay: FiledStay) -> None:
         _, violation = task
@@ -324,19 +312,20 @@ class LiveView:
 
     def save(self, steady_s: float) -> None:
         """Saves a checkpoint, for a run that resumes from here."""
-        view = self._view
-        state: dict[str, Any] = {
-            "size": (0, 0) if view is None else view.size,
-            "last_s": max(self._last_s, 0.0),
-            "shift_s": self._clock.shift_s,
-            "observer": None if view is None else view.observer.state(),
-            "view": self._status.view,
-            "blind": self._blindness.state(),
-            "keys": self._keys.keys,
-            "first_s": self._filer.first_s,
-            "unwatched": self._unwatched.times,
-            "tasks": self._tasks.waiting,
-        }
+        view = None
+        if self._view is not None:
+            observer = self._view.observer.state()
+            view = ObservedView(self._view.size, self._filer.first_s, observer)
+        state = LiveState(
+            view=view,
+            last_s=max(self._last_s, 0.0),
+            shift_s=self._clock.shift_s,
+            condition=self._status.view,
+            blindness=self._blindness.state,
+            keys=self._keys.keys,
+            unwatched=self._unwatched.times,
+            tasks=self._tasks.waiting,
+        )
         ended = self._clock.utc(steady_s)
         here = Checkpoint(_KEY, steady_s, False, ended, state)
         self._checkpoints.save(self._setup.name, self._conditions, here)
@@ -348,15 +337,16 @@ class LiveView:
         if saved is None or saved.key != _KEY:
             return
         state = saved.state
-        self._clock.resume(state["shift_s"], state["last_s"])
-        if state["observer"] is not None:
-            self._start_view(state["size"], state["first_s"]).observer.restore(state["observer"])
-            self._last_s = state["last_s"]
-        self._keys = FiledKeys(state["keys"])
-        self._unwatched.times = state["unwatched"]
-        self._tasks = RetryQueue(state["tasks"])
-        self._status.view = state["view"]
-        self._blindness.restore(state["blind"])
+        self._clock.resume(state.shift_s, state.last_s)
+        if state.view is not None:
+            view = self._start_view(state.view.size, state.view.first_s)
+            view.observer.restore(state.view.observer)
+            self._last_s = state.last_s
+        self._keys = FiledKeys(state.keys)
+        self._unwatched.times = state.unwatched
+        self._tasks = RetryQueue(state.tasks)
+        self._status.view = state.condition
+        self._blindness.state = state.blindness
 
 
 def _note_seen(seen: Sequence[tuple[str, float]], filer: Filer) -> Completion:

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.live.worker.blindness import Blindness
+from cv_engine.live.worker.blindness import Blindness, BlindnessState
 from cv_engine.pipeline.checkpoint import Checkpoint, Checkpoints
 from cv_engine.pipeline.filing import utc_of
 
@@ -62,12 +62,12 @@ def test_a_restart_neither_reports_it_again_nor_forgets_it(tmp_path: Path) -> No
     for now_s, expected in ((300.0, None), (600.0, "file"), (700.0, None)):
         found = first.update(now_s, "dark", _FRAME)
         assert (found[0] if found else None) == expected
-        kept = Checkpoints(tmp_path)
-        kept.save("c", "s", Checkpoint("k", 0.0, False, utc_of(0.0), first.state()))
+        kept = Checkpoints(tmp_path, BlindnessState)
+        kept.save("c", "s", Checkpoint("k", 0.0, False, utc_of(0.0), first.state))
         saved = kept.load("c", "s")
         assert saved is not None
         first = Blindness(600.0)
-        first.restore(saved.state)
+        first.state = saved.state
     left = first.update(800.0, "", _FRAME)
     assert left is not None
     assert left[0] == "leave"

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
 from cv_engine.live.worker.checkpoint_replica import CheckpointReplica
@@ -33,18 +35,22 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cv_engine.live.worker.checkpoint_replica._POLL_S", 0.02)
 
 
+class _State(msgspec.Struct):
+    picture: NDArray[np.float64]
+
+
 class Machine:
     """A folder of checkpoints, and its replica."""
 
     def __init__(self, folder: Path, address: str | None, every_s: float) -> None:
         folder.mkdir()
         self.now = 1000.0
-        self.checkpoints = Checkpoints(folder)
+        self.checkpoints = Checkpoints(folder, _State)
         self.replica = CheckpointReplica(self.checkpoints, address, every_s, lambda: self.now)
         self.replica.start()
 
     def save(self, minute: int, camera: str = "gate") -> None:
-        state = {"picture": np.full((40, 60), float(minute))}
+        state = _State(np.full((40, 60), float(minute)))
         at = BEGAN + timedelta(minutes=minute)
         assert self.checkpoints.save(
             camera, "s", Checkpoint("live", 60.0 * minute, False, at, state)
@@ -52,7 +58,7 @@ class Machine:
 
     def minute(self, camera: str = "gate") -> int | None:
         kept = self.checkpoints.load(camera, "s")
-        assert kept is None or (kept.state["picture"] == kept.seen_s / 60).all()
+        assert kept is None or (kept.state.picture == kept.seen_s / 60).all()
         return None if kept is None else round(kept.seen_s / 60)
 
     def fetch(self, camera: str = "gate") -> None:

@@ -15,7 +15,7 @@ from cv_engine.live.buffer.sampler import DueSample, LiveSampler
 from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.worker.decoding import SampleDecoder
 from cv_engine.video.frame import Sample, Scaler
-from tests.live.encoded_frames import BEGAN_S, arrivals, numbered
+from tests.live.encoded_frames import BEGAN_S, encoded_frames, numbered
 from tests.video.recordings import number_of
 
 
@@ -184,7 +184,7 @@ def test_a_new_connection_may_have_another_codec_and_size(
     assert _number(pictures.decode(_group(made, 0, 5))) == 4
     jpeg = numbered(tmp_path, 5, codec="mjpeg", suffix=".mkv")
     assert _number(pictures.decode(_alone(jpeg[3]))) == 3
-    other = arrivals(shared_data / "video" / "lot_leave_arrive.mp4")[0]
+    other = encoded_frames(shared_data / "video" / "lot_leave_arrive.mp4")[0]
     sample = pictures.decode(_alone(other))
     assert sample is not None
     assert (sample.width, sample.height) == (other.format.width, other.format.height) != (192, 96)
@@ -210,7 +210,7 @@ def test_a_camera_may_change_its_size_in_the_same_connection(tmp_path: Path) -> 
                     out.mux(packet)
             for packet in stream.encode(None):
                 out.mux(packet)
-        made.append(arrivals(path)[0]._replace(format=small[0].format))
+        made.append(encoded_frames(path)[0]._replace(format=small[0].format))
     pictures = SampleDecoder(Scaler())
     for encoded, size in zip([*made, made[0]], [(192, 96), (384, 192), (192, 96)], strict=True):
         sample = pictures.decode(_alone(encoded))
