@@ -1,1 +1,1 @@
-"""Where violations are watched for, and how a camera's pixels lie on the ground."""
+"""Zones that are watched for violations, and the mapping from a camera's pixels to the ground."""

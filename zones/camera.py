@@ -64,7 +64,7 @@ class Camera:
         'camera'
 
     Attributes:
-        name: Its name in the configuration.
+        name: The camera's name in the configuration.
         position: ``(latitude, longitude)`` in degrees WGS 84, if known.
         ground_control_points: No point, or at least four in general position.
         position_radius_m: Accuracy in metres of a place that is given as the camera's position. A

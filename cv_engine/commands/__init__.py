@@ -1,1 +1,1 @@
-"""What the command line shows and how it ends: sessions, tables, progress, exit codes."""
+"""The command groups of ``cv-engine``, one file each, and what they share."""

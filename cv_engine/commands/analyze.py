@@ -32,24 +32,26 @@ if TYPE_CHECKING:
     from cv_engine.recorded.analyze import Progress, Summary, VideoReport
 
 
+StartOption = Annotated[
+    str | None,
+    typer.Option("--start", metavar="TIME", help="When the recording began, with its UTC offset."),
+]
+PositionOption = Annotated[
+    str | None, typer.Option("--at", metavar="LAT,LON", help="Position of the camera, WGS 84.")
+]
+ZonesOption = Annotated[
+    Path | None, typer.Option("--zones", metavar="FILE", help="Zones to watch (GeoJSON).")
+]
+
+
 def analyze(
     videos: Annotated[
         list[str], typer.Argument(metavar="VIDEO...", help="Files, folders or glob patterns.")
     ],
     camera: CameraOption = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--start", metavar="TIME", help="When the recording began, with its UTC offset."
-        ),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option("--at", metavar="LAT,LON", help="Position of the camera, WGS 84."),
-    ] = None,
-    zones: Annotated[
-        Path | None, typer.Option("--zones", metavar="FILE", help="Zones to watch (GeoJSON).")
-    ] = None,
+    start: StartOption = None,
+    at: PositionOption = None,
+    zones: ZonesOption = None,
     config: ConfigOption = None,
     data: DataOption = None,
     format: FormatOption = Format.TABLE,

@@ -70,8 +70,8 @@ class Answer:
 
     Attributes:
         device: The device.
-        streams: Its streams; empty where it was not asked.
-        problem: Why it returned no streams; ``None`` where it was not asked or returned them.
+        streams: The streams of the device; empty where the device was not asked.
+        problem: Why the device returned no streams, if it was asked and returned none.
     """
 
     device: Device

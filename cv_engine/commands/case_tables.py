@@ -54,8 +54,8 @@ def sheet(case: Case, history: Iterable[Entry], packages: Iterable[str], config:
 
     Args:
         case: The case.
-        history: Its events.
-        packages: Folders or addresses of its evidence packages.
+        history: The events of the case.
+        packages: Folders or addresses of the evidence packages.
         config: Where the camera's time zone is read.
     """
     from rich.table import Table
