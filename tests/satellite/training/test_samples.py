@@ -62,7 +62,7 @@ def _damaged(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (_no_b, r"B: has no picture of tile 'a'"),
         (_no_label, r"label: holds no pictures"),

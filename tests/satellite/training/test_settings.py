@@ -10,7 +10,7 @@ from satellite.training.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"side_px": 100}, "side_px is 100: crops must be a multiple of 8 pixels"),
         ({"side_px": 0}, "multiple of 8"),

@@ -75,7 +75,7 @@ def test_a_case_at_the_edge_has_a_smaller_sample(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("feature", "told"),
+    ("feature", "message"),
     [
         (_feature(_square(9, 9, 9)), "feature 1: its verdict is None: write confirmed or rejected"),
         (_feature(_square(9, 9, 9), verdict="yes"), "its verdict is 'yes'"),
@@ -94,7 +94,7 @@ def test_unusable_cases_are_refused_by_number(tmp_path: Path, feature: Any, mess
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [({"crs": None}, "has no CRS"), ({"shift": 2}, "does not lie on the pixels of")],
 )
 def test_unusable_images_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
@@ -104,7 +104,7 @@ def test_unusable_images_are_refused(tmp_path: Path, options: dict[str, Any], me
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [("{", "not GeoJSON"), ("[]", "holds no features"), ('{"features": []}', "holds no features")],
 )
 def test_a_file_without_a_feature_collection_is_refused(
