@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,11 +14,16 @@ import structlog
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-# As the command line does, before NumPy is imported.
+# The command line sets this too, before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# In memory, where a durable commit does not wait for the disk: the tests make thousands of them.
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 4 << 30  # far more than a run of all tests needs
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 _ROOT = Path(__file__).resolve().parents[1]
-_SHARED = _ROOT.parent / "shared" / "data"
+SHARED = _ROOT.parent / "shared" / "data"
 
 # Derandomised, and without a deadline: a busy machine or another seed must not fail a sound change.
 # `HYPOTHESIS_PROFILE=search pytest` looks for new counterexamples.
@@ -74,9 +80,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of test clips, images and weights; without it the test is skipped."""
-    if not _SHARED.is_dir():
-        pytest.skip(f"there is no test data: {_SHARED}")
-    return _SHARED
+    if not SHARED.is_dir():
+        pytest.skip(f"there is no test data: {SHARED}")
+    return SHARED
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,22 +12,19 @@ import av
 import numpy as np
 import pytest
 
-from tests.killing import ROOT, outcome
+from tests.commands.program import Done, run_program
+from tests.killing import outcome
 
 START = "2026-05-01T08:00:00Z"
 SETTINGS = (
     "video: {sample_s: 1.0}\n"
     "rules: {parking: {dwell_s: 3, min_size_px: 80}, clutter: {enabled: false}}\n"
 )
-Done = subprocess.CompletedProcess[str]
 
 
 def _analyze(folder: Path, *arguments: object) -> Done:
-    """Run the real program in ``folder`` and check that it shows no traceback."""
-    command = [sys.executable, str(ROOT / "cli.py"), "analyze", *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
+    """Run the command in ``folder`` and check that it shows no traceback."""
+    done = run_program(folder, "analyze", *arguments)
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
     return done

@@ -12,6 +12,7 @@ import pytest
 
 from cv_engine.video.sampler import Plan, choose
 from cv_engine.video.source import Video, VideoError, open_video
+from tests.conftest import SHARED
 from tests.video.recordings import (
     HEIGHT,
     WIDTH,
@@ -22,6 +23,8 @@ from tests.video.recordings import (
     sound,
     times,
 )
+
+_CLIPS = sorted((SHARED / "video").glob("*.[am][vp]*"))
 
 Looks = list[tuple[float, int]]
 
@@ -278,14 +281,14 @@ def test_a_file_that_disappears_is_told(tmp_path: Path) -> None:
         list(video.samples(Plan("all", 1.0, "")))
 
 
-def test_real_clips_keep_their_times(shared_data: Path) -> None:
-    for path in sorted((shared_data / "video").glob("*.[am][vp]*")):
-        video = open_video(path)
-        plan = choose(video, 2.0)
-        seen = [sample.media_s for sample in video.samples(plan)]
-        assert seen[0] < 0.1
-        assert max(b - a for a, b in pairwise(seen)) <= 2.5
-        assert video.duration_s is not None
-        assert seen[-1] > video.duration_s - 2.5
-        assert video.skipped == []
-        assert video.repairs == []
+@pytest.mark.parametrize("path", _CLIPS, ids=lambda path: path.stem)
+def test_a_real_clip_keeps_its_times(path: Path) -> None:
+    video = open_video(path)
+    plan = choose(video, 2.0)
+    seen = [sample.media_s for sample in video.samples(plan)]
+    assert seen[0] < 0.1
+    assert max(b - a for a, b in pairwise(seen)) <= 2.5
+    assert video.duration_s is not None
+    assert seen[-1] > video.duration_s - 2.5
+    assert video.skipped == []
+    assert video.repairs == []
