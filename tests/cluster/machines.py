@@ -1,4 +1,4 @@
-"""Machines of a Ray cluster: each with its own name, address, processes and data folder, all on this one."""
+"""Machines of a Ray cluster, simulated on this one: each with its own name, address and data."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _RAY = Path(sys.executable).with_name("ray")
 _STORE_BYTES = 80 * 2**20  # the least that Ray takes
 _START_S = 90.0  # a busy machine takes its time
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
-# Namespaces of processes, mounts and of the name; with the first process all of them end at once.
-_APART = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--mount", "--uts"]
-# Its own data folder in the place where all machines have one.
+# Namespaces of processes, mounts and host name; when the first process ends, all of them end.
+_ISOLATED = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--mount", "--uts"]
+# Mounts the machine's own data folder at the path that all machines use.
 _BEGIN = 'hostname "$1" && mount --bind "$2" "$3" && shift 3 && exec "$@"'
 
 
 def available() -> str | None:
-    """Why there can be no machines here; ``None`` where there can."""
+    """Why machines cannot be simulated here; ``None`` where they can."""
     if not _RAY.exists():
         return "ray is not installed"
     try:
-        done = subprocess.run([*_apart(), "true"], capture_output=True, text=True)
+        done = subprocess.run([*_isolated(), "true"], capture_output=True, text=True)
     except OSError as error:
         return f"unshare cannot be run: {error}"
     return f"no namespaces can be made: {done.stderr.strip()}" if done.returncode else None
@@ -42,7 +42,7 @@ class Machines:
     """A cluster whose machines can be lost.
 
     Args:
-        folder: Where messages, and the machines' data, are kept.
+        folder: Folder of the logs and of the machines' data.
         data: The path of the data folder on every machine.
     """
 
@@ -53,7 +53,7 @@ class Machines:
         folder.mkdir()
         self._folder = folder
         self._data = data
-        # Sockets lie in it, whose names must be short.
+        # For sockets, whose paths must be short.
         self._session = Path(tempfile.mkdtemp(prefix="ray"))
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.address = f"127.0.0.1:{_free_port()}"
@@ -83,7 +83,7 @@ class Machines:
         for name in list(self._running):
             self.lose(name)
         if head is not None:
-            head.terminate()  # it ends what it has started
+            head.terminate()  # which ends all processes that it has started
             head.wait(_START_S)
         shutil.rmtree(self._session, ignore_errors=True)
 
@@ -91,12 +91,12 @@ class Machines:
         """Starts a machine, and waits until it has joined."""
         own = self._folder / name
         own.mkdir()
-        begin = [*_apart(), "sh", "-c", _BEGIN, "sh", name, str(own), str(self._data)]
+        begin = [*_isolated(), "sh", "-c", _BEGIN, "sh", name, str(own), str(self._data)]
         address = f"127.0.0.{len(self._running) + 1}"
         self._start(name, begin, ["--address", self.address], address)
 
     def lose(self, name: str) -> None:
-        """Ends all processes of a machine without a word to anybody (SIGKILL)."""
+        """Ends all processes of a machine without notice (SIGKILL)."""
         process = self._running.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -122,8 +122,8 @@ class Machines:
         return self._folder / f"{name}.log"
 
 
-def _apart() -> list[str]:
-    return [*_APART, *([] if os.geteuid() == 0 else ["--map-root-user"])]
+def _isolated() -> list[str]:
+    return [*_ISOLATED, *([] if os.geteuid() == 0 else ["--map-root-user"])]
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""`watch --cluster` on three machines, one of which is lost in the middle of a stay."""
+"""`watch --cluster` on three machines, with one lost in the middle of a stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures as a connection would give them, read from a file, and a machine's clocks to turn by hand."""
+"""Encoded frames as a connection yields them, read from a file, and clocks that are set by hand."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.video.recordings import record, times
 BEGAN_S = 1_777_622_400.0
 
 
-def arrivals(path: Path) -> list[EncodedFrame]:
-    """All pictures of a file, as a connection gives them."""
-    # Over UDP it never naps.
+def encoded_frames(path: Path) -> list[EncodedFrame]:
+    """All frames of a file, as a connection yields them."""
+    # Over UDP the connection does not wait for the next batch.
     connection = Connection(Address(str(path), transport="udp"), stall_s=10.0)
     found = []
     try:
@@ -41,7 +41,7 @@ def numbered(
     codec: str = "libx264",
     suffix: str = ".ts",
 ) -> list[EncodedFrame]:
-    """Pictures that show their own number, ``rate`` per second; see `tests.video.recordings`."""
+    """Frames that show their own number, ``rate`` per second; see `tests.video.recordings`."""
     formats = {"mjpeg": "yuvj420p"}
     path = record(
         folder / f"numbered{suffix}",
@@ -51,7 +51,7 @@ def numbered(
         b_frames=b_frames,
         pixel_format=formats.get(codec, "yuv420p"),
     )
-    return arrivals(path)
+    return encoded_frames(path)
 
 
 @dataclass
@@ -77,6 +77,6 @@ class HandClock:
 
 
 def units_of(data: bytes) -> tuple[bytes, ...]:
-    """What a picture of H.264 or H.265 consists of, from between its start codes."""
+    """The NAL units of an H.264 or H.265 frame, without start codes."""
     parts = data.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
     return tuple(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Streams that break off, hang, change, lie about the time or are damaged: real ones, of a real server."""
+"""Real streams that break off, hang, change, have wrong clocks or are damaged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.live.streams import (
     DWELL_S,
     PUT_S,
     SAMPLE_S,
-    TOLERANCE_S,
+    TRIES,
     Watching,
     cameras,
     configured,
@@ -32,14 +32,13 @@ from tests.live.streams import (
 pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 _DEATHS = 50
-_WARM_UP_LOOKS = 5
+_WARM_UP_SAMPLES = 5
 _FIRST_FEW = 10
-# Memory that a death may cost, MiB, and all of them together. What is lost with a connection is lost
-# every time, and shows in the usual cycle; looks after a gap take room for the first time in a
-# few cycles only, and that is kept.
+# Memory that a death may cost, MiB, and all of them together. A leak of a connection recurs in
+# every cycle, and shows in the median; samples after a gap allocate in the first few cycles only.
 _CYCLE_MB = 0.1
 _ALL_MB = 60.0
-# More than a stay may be interrupted (lost_s), less than what is taken for a wrong timestamp.
+# Longer than a stay may be interrupted (lost_s), shorter than what counts as a wrong timestamp.
 _JUMP_S = 1800.0
 
 
@@ -63,7 +62,7 @@ def test_a_server_that_dies_fifty_times_leaves_nothing_behind(
     config = configured(tmp_path, entries_of(fleet, names), retry_s=0.2)
     with Watching(config) as watching:
         for name in names:
-            watching.until_sampled(name, _WARM_UP_LOOKS)
+            watching.until_sampled(name, _WARM_UP_SAMPLES)
         uses = []
         for _ in range(_DEATHS):
             watching.until_state("live")
@@ -92,20 +91,28 @@ def test_a_frozen_stream_is_opened_again_and_costs_the_others_nothing(
     with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:
         for name in names:
             watching.until_sampled(name, 2)
-        before, began = watching.cameras, time.monotonic()
-        fleet.freeze("frozen")
-        watching.until_state("stalled", "frozen")
-        assert watching.cameras["frozen"].message == "no frames come"
-        watching.until_state("reconnecting", "frozen")
-        assert watching.cameras["frozen"].message
-        fleet.thaw("frozen")
-        watching.until_state("live", "frozen")
-        assert watching.cameras["frozen"].message == ""
-        watching.until_sampled("frozen", 2)
-        after, due = watching.cameras, (time.monotonic() - began) / SAMPLE_S
-        for name in ("north", "south"):
-            assert after[name].samples - before[name].samples >= 0.9 * due - 1
-            assert after[name].reconnects == 0
+        # Other programs keep the machine busy for a while; the frozen stream would, each time.
+        assert any(_others_keep_their_rate(watching, fleet) for _ in range(TRIES))
+
+
+def _others_keep_their_rate(watching: Watching, fleet: Fleet) -> bool:
+    """Freezes and thaws a stream; returns whether the others were sampled as often as usual."""
+    before, began = watching.cameras, time.monotonic()
+    fleet.freeze("frozen")
+    watching.until_state("stalled", "frozen")
+    assert watching.cameras["frozen"].message == "no frames come"
+    watching.until_state("reconnecting", "frozen")
+    assert watching.cameras["frozen"].message
+    fleet.thaw("frozen")
+    watching.until_state("live", "frozen")
+    assert watching.cameras["frozen"].message == ""
+    watching.until_sampled("frozen", 2)
+    after, due = watching.cameras, (time.monotonic() - began) / SAMPLE_S
+    return all(
+        after[name].samples - before[name].samples >= 0.9 * due - 1
+        and after[name].reconnects == before[name].reconnects
+        for name in ("north", "south")
+    )
 
 
 def test_a_queue_that_does_not_answer_delays_no_sample(
@@ -116,19 +123,23 @@ def test_a_queue_that_does_not_answer_delays_no_sample(
     with Watching(config) as watching:
         watching.until_sampled("market", 2)
         with closing(sqlite3.connect(config.queue, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")  # nobody else can write until it is over
+            other.execute("BEGIN IMMEDIATE")  # no other connection can write until its end
             watching.until(
                 lambda: watching.cameras["market"].waiting, "the crate waits to be filed"
             )
             watching.until_sampled("market", 1)
-            before, began = watching.cameras["market"], time.monotonic()
-            watching.until_sampled("market", 5)
-            took_s = time.monotonic() - began
-            assert watching.cameras["market"].dropped == before.dropped
+            assert any(_is_sampled_in_time(watching, "market") for _ in range(TRIES))
             assert watching.cases("market") == []
             other.execute("ROLLBACK")
-        assert took_s <= 7 * SAMPLE_S
         watching.until_filed("market")
+
+
+def _is_sampled_in_time(watching: Watching, name: str) -> bool:
+    """Whether five samples of a camera come without delay, and none is dropped."""
+    dropped, began = watching.cameras[name].dropped, time.monotonic()
+    watching.until_sampled(name, 5)
+    in_time = time.monotonic() - began <= 7 * SAMPLE_S
+    return in_time and watching.cameras[name].dropped == dropped
 
 
 def test_a_stream_that_changes_its_frame_size_is_still_watched(
@@ -139,9 +150,10 @@ def test_a_stream_that_changes_its_frame_size_is_still_watched(
         watching.until_sampled("market", 3)
         fleet.switch("market", street(films, size=(320, 180)))
         watching.until_filed("market")
+        tolerance_s = watching.tolerance_s("market")
         (case,) = watching.cases("market")
         assert watching.cameras["market"].reconnects == 0
-        assert abs(case.began.timestamp() - fleet.began("market") - PUT_S) <= TOLERANCE_S
+        assert abs(case.began.timestamp() - fleet.began("market") - PUT_S) <= tolerance_s
         assert case.place.image_box is not None
         x1, y1, x2, y2 = case.place.image_box
         # The crate is 70 by 60 pixels where the street is 640 by 360.
@@ -156,7 +168,7 @@ def test_sampling_continues_between_damaged_frames(
     fleet.corrupt("market", 0.3)
     with Watching(configured(tmp_path, entries_of(fleet, ["market"]))) as watching:
         watching.until_sampled("market", round(2 * DWELL_S / SAMPLE_S))
-        watching.until(lambda: watching.cameras["market"].damaged, "a look at a spoiled picture")
+        watching.until(lambda: watching.cameras["market"].damaged, "a sample of a damaged frame")
         assert watching.cameras["market"].reconnects == 0
         assert watching.cases("market") == []
 
@@ -170,7 +182,9 @@ def test_sampling_continues_where_one_packet_in_twenty_is_lost(
         watching.until_filed("market")
         assert watching.cameras["market"].damaged > 0
         (case,) = watching.cases("market")
-        assert abs(case.began.timestamp() - fleet.began("market") - PUT_S) <= 2 * TOLERANCE_S
+        assert abs(
+            case.began.timestamp() - fleet.began("market") - PUT_S
+        ) <= 2 * watching.tolerance_s("market")
 
 
 @pytest.mark.parametrize("jump_s", [_JUMP_S, -_JUMP_S])
@@ -184,7 +198,7 @@ def test_a_stay_across_a_jump_of_the_machines_clock_is_one_case_of_its_length(
     fleet.add("untold", street(films), mode="hold", reports="none")
     names = ["told", "untold"]
     with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:
-        _wait_until_in_the_midst_of_the_stay(watching, fleet, names)
+        _wait_for_the_middle_of_the_stay(watching, fleet, names)
         wrong_by_s = jump_s
         _until_the_crate_is_one_case(watching, fleet, names, jump_s)
 
@@ -198,18 +212,16 @@ def test_a_stay_across_a_jump_of_the_timestamps_is_one_case_of_its_length(
         fleet.add(name, street(films), mode="hold", reports=reports)
     names = list(jumps_s)
     with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:
-        _wait_until_in_the_midst_of_the_stay(watching, fleet, names)
+        _wait_for_the_middle_of_the_stay(watching, fleet, names)
         for name, seconds in jumps_s.items():
             fleet.jump(name, seconds)
         _until_the_crate_is_one_case(watching, fleet, names, 0.0)
 
 
-def _wait_until_in_the_midst_of_the_stay(
-    watching: Watching, fleet: Fleet, names: list[str]
-) -> None:
+def _wait_for_the_middle_of_the_stay(watching: Watching, fleet: Fleet, names: list[str]) -> None:
     watching.until_state("live")
-    midst = max(fleet.began(name, timeout_s=30.0) for name in names) + PUT_S + DWELL_S / 2
-    watching.until(lambda: time.time() >= midst, "half of the stay is over")
+    middle = max(fleet.began(name, timeout_s=30.0) for name in names) + PUT_S + DWELL_S / 2
+    watching.until(lambda: time.time() >= middle, "half of the stay is over")
 
 
 def _until_the_crate_is_one_case(
@@ -218,10 +230,11 @@ def _until_the_crate_is_one_case(
     watching.until_filed(*names)
     for name in names:
         watching.until_sampled(name, 3)
+        tolerance_s = watching.tolerance_s(name)
         (case,) = watching.cases(name)
         assert watching.cameras[name].cases == 1
         put_down = fleet.began(name) + PUT_S + wrong_by_s
-        assert abs(case.began.timestamp() - put_down) <= TOLERANCE_S
-        # It may have been noted since that the crate is still there.
+        assert abs(case.began.timestamp() - put_down) <= tolerance_s
+        # The case may have been updated since, as the crate is still there.
         length_s = (case.observed - case.began).total_seconds()
-        assert DWELL_S <= length_s <= time.time() - fleet.began(name) - PUT_S + TOLERANCE_S
+        assert DWELL_S <= length_s <= time.time() - fleet.began(name) - PUT_S + tolerance_s

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 _CUTS: tuple[Cut, ...] = ("program", "worker", "program")
 _LONGEST_LIFE_S = 20.0
-# With these moments it is killed when it has run for 19 seconds, so that something is known by then.
+# With this seed the first kill comes after 19 seconds, so that stays are known by then.
 _SEED = 27
 
 

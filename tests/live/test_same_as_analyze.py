@@ -1,7 +1,7 @@
-"""What is found on footage is found on a stream that shows it: by the real program, both times.
+"""A stream gives the same cases as its recording, by the real program both times.
 
-Eight real clips play as live cameras, each once, and are analysed as recordings of the very same
-compressed pictures.
+Eight real clips play as live cameras, each once, and are analysed as recordings of the same
+encoded frames.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SAME_PLACE_IOU = 0.5
 _SMALLEST_PX, _JITTER_PX = 16.0, 1.0
 _PATIENCE_S = 90.0
 _MICROSECOND = Fraction(1, 1_000_000)
-# Not H.264: encoded as a camera does, at their own size.
+# Clips that are not H.264: encoded as a camera does, at their own size.
 _ENCODED = {
     "aboda_video4.avi": (720, 480),
     "candela_m1_10.mp4": (352, 288),
@@ -58,10 +58,10 @@ _ENCODED = {
 _RATE = 10
 # Sent as they are, with key frames up to 2, 5 and 10 seconds apart. (The busy junction is left out:
 # it was sped up, and what stands there from one sample to the next depends on when these are.)
-_AS_THEY_ARE = ("lot_leave_arrive.mp4", "intel_car-detection.mp4", "pets2001_d3c1.mp4")
-# From then on it shows a card, no street.
+_UNCHANGED = ("lot_leave_arrive.mp4", "intel_car-detection.mp4", "pets2001_d3c1.mp4")
+# From then on the clip shows a title, no street.
 _SCENE_ENDS_S = {"lot_leave_arrive": 57.8}
-# Cases, or the test says nothing.
+# Least number of cases: with fewer the test proves nothing.
 _ENOUGH = 8
 _PROGRAM = (sys.executable, "-m", "cli")
 
@@ -71,9 +71,9 @@ class Found:
     """A case in the footage's own time.
 
     Attributes:
-        kind: Its violation.
-        box: Where it is, xyxy in pixels.
-        began_s: When it began, seconds from the footage's beginning.
+        kind: Kind of violation.
+        box: Location, xyxy in pixels.
+        began_s: When the stay began, seconds from the start of the footage.
     """
 
     kind: str
@@ -87,7 +87,7 @@ class Found:
 
     @property
     def counts(self) -> bool:
-        """Whether it is large enough for both to find it."""
+        """Whether the thing is large enough to be found in both runs."""
         x1, y1, x2, y2 = self.box
         return self.kind == "clutter" or min(x2 - x1, y2 - y1) >= _SMALLEST_PX + _JITTER_PX
 
@@ -129,7 +129,7 @@ class Seen:
 
 
 def _analysed(shown: Mapping[str, Footage], folder: Path) -> dict[str, list[Found]]:
-    """What is found on recordings of it."""
+    """The cases of recordings of the footage."""
     folder.mkdir()
     recordings = [_recording(footage, folder / f"{name}.mkv") for name, footage in shown.items()]
     config = _config(folder, dict.fromkeys(shown, "rtsp://localhost/"))
@@ -141,13 +141,13 @@ def _analysed(shown: Mapping[str, Footage], folder: Path) -> dict[str, list[Foun
 
 
 def _watched(shown: Mapping[str, Footage], folder: Path) -> Seen:
-    """What is found while it is shown, once and to its end."""
+    """The cases of streams that show the footage once, to its end."""
     with cameras(folder / "server") as fleet:
         for name, footage in shown.items():
             fleet.add(name, footage, mode="once")
         config = _config(folder, {name: fleet.url(name) for name in shown})
         with _watching(config, folder / "data"):
-            dropped = _seen_to_the_end(fleet, folder / "data", shown)
+            dropped = _watched_to_the_end(fleet, folder / "data", shown)
         zeros = {name: fleet.began(name) for name in shown}
     return Seen(_cases(folder / "data", zeros), dropped)
 
@@ -158,7 +158,9 @@ def _differing(
     return [
         difference
         for name, footage in shown.items()
-        for difference in _told(name, footage, expected[name], seen.found[name], seen.dropped[name])
+        for difference in _differences_of(
+            name, footage, expected[name], seen.found[name], seen.dropped[name]
+        )
     ]
 
 
@@ -169,11 +171,11 @@ def _footage(clips: Path, folder: Path) -> dict[str, Footage]:
         )
         for clip, size in _ENCODED.items()
     }
-    return encodings | {Path(clip).stem: remuxed(clips / clip, folder) for clip in _AS_THEY_ARE}
+    return encodings | {Path(clip).stem: remuxed(clips / clip, folder) for clip in _UNCHANGED}
 
 
 def _recording(footage: Footage, path: Path) -> Path:
-    """The same compressed pictures as a file."""
+    """The same encoded frames as a file."""
     data = footage.path.read_bytes()
     with av.open(str(path), "w", format="matroska") as out:
         stream = out.add_mux_stream("h264", width=footage.width, height=footage.height)
@@ -204,7 +206,7 @@ def _config(folder: Path, urls: Mapping[str, str]) -> Path:
         "live": {"calm_sample_s": CALM_S, "metrics_port": None, "retry_s": 5.0},
     }
     path = folder / "config.yaml"
-    path.write_text(json.dumps(settings), encoding="utf-8")  # which is YAML, too
+    path.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML, too
     return path
 
 
@@ -214,7 +216,7 @@ def _to(config: Path, data: Path) -> list[str]:
 
 @contextmanager
 def _watching(config: Path, data: Path) -> Iterator[None]:
-    """The program watches meanwhile."""
+    """Runs the program until the block ends."""
     data.mkdir()
     with (data / "log").open("wb") as log:
         command = [*_PROGRAM, "watch", *_to(config, data)]
@@ -229,7 +231,7 @@ def _watching(config: Path, data: Path) -> Iterator[None]:
             process.wait(_PATIENCE_S)
 
 
-def _seen_to_the_end(fleet: Fleet, data: Path, shown: Mapping[str, Footage]) -> dict[str, int]:
+def _watched_to_the_end(fleet: Fleet, data: Path, shown: Mapping[str, Footage]) -> dict[str, int]:
     """Waits until all has been shown and nothing waits to be filed; returns dropped samples."""
     end = max(fleet.began(name, _PATIENCE_S) + each.duration_s for name, each in shown.items())
     deadline = end + _PATIENCE_S
@@ -250,10 +252,10 @@ def _cases(data: Path, zeros: Mapping[str, float]) -> dict[str, list[Found]]:
     return found
 
 
-def _told(
+def _differences_of(
     name: str, footage: Footage, expected: Sequence[Found], found: Sequence[Found], dropped: int
 ) -> Iterator[str]:
-    """The differences of which there may be none: what is over its limit well before the end."""
+    """The differences that are errors: cases over their limit well before the end."""
     # On a machine that is too busy each dropped sample delays what follows.
     late_s = SAMPLE_S * dropped
     end_s = _SCENE_ENDS_S.get(name, footage.duration_s) - DWELL_S - _LATE_S - late_s
@@ -265,7 +267,7 @@ def _told(
 def _differences(
     expected: Sequence[Found], found: Sequence[Found], tolerance_s: float
 ) -> Iterator[tuple[str, Found]]:
-    """What only one of the two has; each case answers for one of the other side."""
+    """The cases that only one of the two has; each case matches one of the other."""
     extra = list(found)
     for each in expected:
         same = next((other for other in extra if each.is_like(other, tolerance_s)), None)
@@ -273,4 +275,4 @@ def _differences(
             yield "missing", each
         else:
             extra.remove(same)
-    yield from (("too much", each) for each in extra)
+    yield from (("extra", each) for each in extra)

@@ -31,7 +31,7 @@ from cv_engine.pipeline.camera_setup import CameraSetup
 from cv_engine.services import Services
 from cv_engine.video.frame import Image, Scaler
 from models.detector import Detector
-from tests.live.encoded_frames import BEGAN_S, HandClock, arrivals
+from tests.live.encoded_frames import BEGAN_S, HandClock, encoded_frames
 from tests.tracking.scenes import HEIGHT, WIDTH, Scene
 
 DWELL_S = 60.0
@@ -78,7 +78,7 @@ def film(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> list[EncodedFrame
             frame.pts, frame.time_base = number, Fraction(1)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    return arrivals(path)
+    return encoded_frames(path)
 
 
 @dataclass

@@ -37,7 +37,7 @@ class ClipRetention:
 
     @property
     def tags(self) -> frozenset[str]:
-        """The stays of which clips are kept."""
+        """The tags of the stays whose clips are kept."""
         return self._started
 
     def update(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -151,19 +152,18 @@ def _latency(cameras: Sequence[CameraStatus]) -> Metric:
     return family
 
 
-def _gauge(
-    name: str, text: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]
+def _family(
+    kind: type[GaugeMetricFamily] | type[CounterMetricFamily],
+    name: str,
+    text: str,
+    labels: Sequence[str],
+    values: Iterable[tuple[Sequence[str], float]],
 ) -> Metric:
-    family = GaugeMetricFamily(f"{_PREFIX}{name}", text, labels=labels)
+    family = kind(f"{_PREFIX}{name}", text, labels=labels)
     for keys, value in values:
         family.add_metric(keys, value)
     return family
 
 
-def _counter(
-    name: str, text: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]
-) -> Metric:
-    family = CounterMetricFamily(f"{_PREFIX}{name}", text, labels=labels)
-    for keys, value in values:
-        family.add_metric(keys, value)
-    return family
+_gauge = partial(_family, GaugeMetricFamily)
+_counter = partial(_family, CounterMetricFamily)

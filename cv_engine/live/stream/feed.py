@@ -152,7 +152,7 @@ class Feed:
         pause_s = self._backoff.failed(was_live_s)
         self._turn(StreamState.RECONNECTING, why)
         structlog.get_logger(__name__).warning(
-            "stream lost", camera=self._name, reason=why, again_in_s=round(pause_s, 1)
+            "stream lost", camera=self._name, reason=why, retry_in_s=round(pause_s, 1)
         )
         return pause_s
 

@@ -29,7 +29,7 @@ _RECOVERY_POINT = 6
 
 
 class _Form(NamedTuple):
-    """The header of a codec's NAL units: ``header`` bytes, the first of which holds the type."""
+    """The header of a codec's NAL units: ``header`` bytes, the type in the first one."""
 
     shift: int
     mask: int

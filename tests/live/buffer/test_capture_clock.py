@@ -46,7 +46,7 @@ _EVENTS = st.lists(
     st.one_of(
         st.tuples(
             st.just("picture"),
-            st.floats(-10, 10),  # media time goes on by
+            st.floats(-10, 10),  # media time advances by
             st.floats(0, 5),  # arrives so long after the one before
             st.one_of(st.none(), st.floats(-100, 100)),  # error of its sender report
         ),
@@ -76,7 +76,7 @@ def test_steady_time_always_increases(
             sent_at = None if sent is None else machine.wall + sent
             steady_s = clock.place(media_s, machine.monotonic, sent_at)
             assert steady_s > last_s
-            # No frame is taken after its arrival, except for the milliseconds that keep times increasing.
+            # No frame is taken after its arrival; up to 2 ms are added to keep times increasing.
             assert steady_s <= max(clock.now(), last_s) + 2e-3
             last_s = steady_s
 

@@ -19,7 +19,7 @@ from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.video.source import open_video
-from tests.live.encoded_frames import BEGAN_S, HandClock, arrivals, numbered, units_of
+from tests.live.encoded_frames import BEGAN_S, HandClock, encoded_frames, numbered, units_of
 from tests.video.recordings import number_of
 
 _RATE = 10.0
@@ -157,7 +157,7 @@ def test_real_footage_is_kept_as_it_is(
     name: str, shared_data: Path, tmp_path: Path, clock: CaptureClock
 ) -> None:
     source = shared_data / "video" / name
-    made = [each for each in arrivals(source) if each.media_s < 12.0]
+    made = [each for each in encoded_frames(source) if each.media_s < 12.0]
     ring = RingBuffer(tmp_path / "kept", 60.0, _MUCH)
     _fill(ring, made)
     assert ring.keep("car", BEGAN_S + 5.0)
@@ -188,7 +188,7 @@ def test_a_clip_starts_at_the_first_key_frame_left(
     ring = RingBuffer(tmp_path, 3.0, _MUCH)
     assert not ring.reaches(BEGAN_S)
     assert not ring.keep("car", BEGAN_S)
-    _fill(ring, made)  # six seconds, of which the last three are left
+    _fill(ring, made)  # six seconds, with the last three left
     assert not ring.reaches(BEGAN_S + 2.9)
     assert ring.reaches(BEGAN_S + 3.1)
     assert ring.keep("car", BEGAN_S + 1.0), "the rest of the clip"

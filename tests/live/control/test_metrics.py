@@ -14,7 +14,7 @@ from cv_engine.live.control.totals import Totals
 from cv_engine.live.status import CameraStatus, Latency, WorkerStatus
 
 
-def _board() -> StatusSnapshot:
+def _snapshot() -> StatusSnapshot:
     latency = Latency()
     for seconds in (0.3, 0.4, 60.0):
         latency.add(seconds)
@@ -30,14 +30,14 @@ _Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 @pytest.fixture(scope="module")
-def told() -> _Samples:
-    return _scrape(_board())
+def metrics() -> _Samples:
+    return _scrape(_snapshot())
 
 
-def _scrape(board: StatusSnapshot | None) -> _Samples:
-    with closing(MetricsServer(lambda: board, "127.0.0.1", 0)) as server:
+def _scrape(snapshot: StatusSnapshot | None) -> _Samples:
+    with closing(MetricsServer(lambda: snapshot, "127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.port}/metrics"
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             text = answer.read().decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -68,18 +68,18 @@ def _scrape(board: StatusSnapshot | None) -> _Samples:
     ],
 )
 def test_every_metric_of_a_camera_is_served(
-    told: _Samples, name: str, labels: dict[str, str], value: float
+    metrics: _Samples, name: str, labels: dict[str, str], value: float
 ) -> None:
     if name != "cv_engine_cameras":
         labels = {"camera": 'gate "2"\n', **labels}
-    assert told[name, tuple(sorted(labels.items()))] == pytest.approx(value)
+    assert metrics[name, tuple(sorted(labels.items()))] == pytest.approx(value)
 
 
-def test_every_metric_of_a_worker_is_served(told: _Samples) -> None:
+def test_every_metric_of_a_worker_is_served(metrics: _Samples) -> None:
     where = (("node", "node"), ("worker", "worker-1"))
-    assert told["cv_engine_worker_up", where] == 1
-    assert told["cv_engine_worker_memory_bytes", where] == 2 * 2**20
-    assert told["cv_engine_worker_cpu_seconds_total", where[1:]] == 3.5
+    assert metrics["cv_engine_worker_up", where] == 1
+    assert metrics["cv_engine_worker_memory_bytes", where] == 2 * 2**20
+    assert metrics["cv_engine_worker_cpu_seconds_total", where[1:]] == 3.5
 
 
 def test_before_the_first_snapshot_there_are_no_metrics() -> None:
@@ -100,7 +100,7 @@ def test_a_taken_port_is_reported_with_the_key_to_change() -> None:
             MetricsServer(lambda: None, "127.0.0.1", port)
 
 
-def _told(samples: int, worker: str = "w1", *, cameras: tuple[str, ...] = ("a",)) -> WorkerStatus:
+def _status(samples: int, worker: str = "w1", *, cameras: tuple[str, ...] = ("a",)) -> WorkerStatus:
     latency = Latency()
     for _ in range(samples):
         latency.add(0.3)
@@ -112,14 +112,14 @@ def test_counts_continue_over_restarts_of_a_worker() -> None:
     totals = Totals(["a"])
     seen = [0]
     for status in (
-        _told(5),
-        _told(9),
+        _status(5),
+        _status(9),
         None,
-        _told(2),
-        _told(3, cameras=()),
-        _told(1),
-        _told(4),
-        _told(1),
+        _status(2),
+        _status(3, cameras=()),
+        _status(1),
+        _status(4),
+        _status(1),
     ):
         if status is None:
             totals.ended("w1")
@@ -133,6 +133,6 @@ def test_counts_continue_over_restarts_of_a_worker() -> None:
 
 def test_counts_continue_when_another_worker_takes_over() -> None:
     totals = Totals(["a"])
-    for status in (_told(5), _told(0, cameras=()), _told(3, "w2")):
+    for status in (_status(5), _status(0, cameras=()), _status(3, "w2")):
         totals.take(status)
     assert totals.camera("a").samples == 8

@@ -120,23 +120,28 @@ def test_without_workers_nothing_is_placed() -> None:
     assert place({"a": 0.1}, {}, {"a": "w1"}) == {}
 
 
-def _told(at: float, work_s: float, worker: str = "w1") -> WorkerStatus:
+def _status(at: float, work_s: float, worker: str = "w1") -> WorkerStatus:
     return WorkerStatus(worker, "n", 1, at, cameras=(CameraStatus("a", work_s=work_s),))
 
 
 @pytest.mark.parametrize(
-    ("told", "load"),
+    ("statuses", "load"),
     [
-        ([_told(0, 0)], None),
-        ([_told(0, 0), _told(MEASURED_S - 1, 9)], None),
-        ([_told(0, 5), _told(40, 9)], 0.1),
-        ([_told(0, 0), _told(40, 4), _told(80, 16)], 0.2),
-        ([_told(0, 8), _told(40, 1), _told(80, 5)], 0.1),  # counts from nothing again
-        ([_told(0, 0), _told(40, 4), _told(41, 90, "w2")], 0.1),  # another worker's count
+        ([_status(0, 0)], None),
+        ([_status(0, 0), _status(MEASURED_S - 1, 9)], None),
+        ([_status(0, 5), _status(40, 9)], 0.1),
+        ([_status(0, 0), _status(40, 4), _status(80, 16)], 0.2),
+        ([_status(0, 8), _status(40, 1), _status(80, 5)], 0.1),  # counts from zero again
+        (
+            [_status(0, 0), _status(40, 4), _status(41, 90, "w2")],
+            0.1,
+        ),  # the count of another worker
     ],
 )
-def test_loads_are_measured_over_some_time(told: list[WorkerStatus], load: float | None) -> None:
+def test_loads_are_measured_over_some_time(
+    statuses: list[WorkerStatus], load: float | None
+) -> None:
     loads = Loads(["a"])
-    for status in told:
+    for status in statuses:
         loads.take(status)
     assert loads.cameras["a"] == pytest.approx(load)

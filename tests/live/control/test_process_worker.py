@@ -1,4 +1,4 @@
-"""Workers in processes of their own: a small one, which watches nothing but says that it does."""
+"""Workers in processes of their own: fake ones that only claim to watch."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from cv_engine.live.control.process_worker import Logs, ProcessHost, ProcessHost
 from cv_engine.live.status import CameraStatus, WorkerStatus
 
 _ROOT = Path(__file__).resolve().parents[3]
-_PATIENCE_S = 60.0  # a process starts in half a second, on a machine that has nothing else to do
+_PATIENCE_S = 60.0  # a process starts in half a second on an idle machine
 
 
 class FakeWorker:
-    """Stands in for a worker. Its configuration is a folder in which it leaves its marks."""
+    """Stands in for a worker; its configuration is a folder, into which it writes when it stops."""
 
     def __init__(self, config: Path, name: str, *, node: str = "") -> None:
         self._folder = config
@@ -48,7 +48,7 @@ class FakeWorker:
     def start(self) -> None:
         structlog.get_logger(__name__).warning("started", password="***")
         if self._folder.name == "nothing":
-            raise ValueError("the model cannot be had")
+            raise ValueError("the model cannot be loaded")
 
     def status(self) -> WorkerStatus:
         cameras = tuple(CameraStatus(name, "live") for name in self._cameras)
@@ -63,7 +63,7 @@ class FakeWorker:
 def _until(met: Callable[[], object]) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while not met():
-        assert time.monotonic() < deadline, "it has not come about"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.02)
 
 
@@ -80,8 +80,8 @@ def _host(folder: Path, log: Path | None = None) -> Iterator[ProcessHost]:
 
 
 def _listed(host: ProcessHost) -> list[str] | None:
-    told = host.status()
-    return None if told is None else [camera.camera for camera in told.cameras]
+    status = host.status()
+    return None if status is None else [camera.camera for camera in status.cameras]
 
 
 def test_a_worker_follows_requests_and_reports_its_status(tmp_path: Path) -> None:
@@ -89,15 +89,16 @@ def test_a_worker_follows_requests_and_reports_its_status(tmp_path: Path) -> Non
         host.assign(["a", "b"])
         assert host.holds == {"a", "b"}
         _until(lambda: _listed(host) == ["a", "b"])
-        told = host.status()
-        assert told is not None
-        assert told.pid == host.pid != os.getpid()
-        assert told.node
+        status = host.status()
+        assert status is not None
+        assert status.pid == host.pid != os.getpid()
+        assert status.node
         host.assign(["b"])
         assert host.holds == {"a", "b"}
         _until(lambda: _listed(host) == ["b"])
         assert host.holds == {"b"}
-        _until(lambda: host.status() is not told and host.status().at > told.at + 1)  # type: ignore[union-attr]
+        first_at = status.at
+        _until(lambda: (latest := host.status()) is not None and latest.at > first_at + 1)
 
 
 def test_a_worker_stops_on_request(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_sigterm_stops_a_worker(tmp_path: Path) -> None:
     with _host(tmp_path) as host:
         _until(lambda: host.status() is not None)
         assert host.pid is not None
-        os.kill(host.pid, signal.SIGINT)  # not its business: the program decides
+        os.kill(host.pid, signal.SIGINT)  # ignored: only the program reacts to Ctrl-C
         os.kill(host.pid, signal.SIGTERM)
         _until(lambda: not host.alive)
         assert (tmp_path / f"stopped-{host.pid}").exists()
@@ -138,7 +139,7 @@ def test_why_a_worker_ended_is_reported(tmp_path: Path, camera: str, failure: st
 def test_why_a_worker_cannot_start_is_reported(tmp_path: Path) -> None:
     with _host(tmp_path / "nothing") as host:
         _until(lambda: not host.alive)
-        assert host.failure == "ValueError: the model cannot be had"
+        assert host.failure == "ValueError: the model cannot be loaded"
         assert host.status() is None
 
 
@@ -177,7 +178,8 @@ from pathlib import Path
 from cv_engine.live.control.process_worker import Logs, ProcessHosts
 from tests.live.control.test_process_worker import FakeWorker
 if __name__ == "__main__":
-    host = ProcessHosts(Path(sys.argv[1]), 1, Logs(verbose=False), worker=FakeWorker).start("worker-1")
+    hosts = ProcessHosts(Path(sys.argv[1]), 1, Logs(verbose=False), worker=FakeWorker)
+    host = hosts.start("worker-1")
     host.assign(["a"])
     while host.status() is None or not host.status().cameras:
         time.sleep(0.02)
@@ -200,7 +202,7 @@ def test_a_worker_ends_when_the_program_is_killed(tmp_path: Path) -> None:
         pid = int(process.stdout.readline())
         assert str(tmp_path) not in Path(f"/proc/{pid}/cmdline").read_text()
         process.kill()
-        _, errors = process.communicate(timeout=_PATIENCE_S)  # the worker has stderr, too
+        _, errors = process.communicate(timeout=_PATIENCE_S)  # the worker holds stderr, too
     assert json.loads(errors.splitlines()[0])["event"] == "started"
     _until(lambda: (tmp_path / f"stopped-{pid}").exists())
     assert (tmp_path / f"stopped-{pid}").read_text() == "a"

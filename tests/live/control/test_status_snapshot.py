@@ -16,7 +16,7 @@ from cv_engine.live.control.status_snapshot import (
 from cv_engine.live.status import CameraStatus, Latency
 
 
-def _board(at: float = 1000.0, *, stopped: bool = False) -> StatusSnapshot:
+def _snapshot(at: float = 1000.0, *, stopped: bool = False) -> StatusSnapshot:
     latency = Latency()
     latency.add(0.3)
     camera = CameraStatus("东门 1", "live", 900.5, samples=7, asked=2, latency=latency)
@@ -25,8 +25,8 @@ def _board(at: float = 1000.0, *, stopped: bool = False) -> StatusSnapshot:
 
 
 def test_a_written_snapshot_is_read_back(tmp_path: Path) -> None:
-    write_snapshot(tmp_path, _board())
-    assert read_snapshot(tmp_path) == _board()
+    write_snapshot(tmp_path, _snapshot())
+    assert read_snapshot(tmp_path) == _snapshot()
     assert [path.name for path in snapshot_path(tmp_path).parent.iterdir()] == ["status.json"]
 
 
@@ -48,4 +48,4 @@ def test_an_invalid_snapshot_is_read_as_none(tmp_path: Path, content: str) -> No
 def test_a_snapshot_goes_stale_unless_watching_was_stopped(
     age_s: float, stopped: bool, stale: bool
 ) -> None:
-    assert _board(1000.0, stopped=stopped).is_stale(1000.0 + age_s) is stale
+    assert _snapshot(1000.0, stopped=stopped).is_stale(1000.0 + age_s) is stale

@@ -16,7 +16,7 @@ from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.connection import Connection
 from cv_engine.live.stream.errors import StreamError
-from tests.live.encoded_frames import arrivals
+from tests.live.encoded_frames import encoded_frames
 from tests.video.recordings import record, times
 
 pytestmark = pytest.mark.real_time
@@ -31,7 +31,7 @@ _PASSWORD = "p@ss/w:rd?#"
 def test_frames_have_times_and_can_be_stored(suffix: str, b_frames: int, tmp_path: Path) -> None:
     path = record(tmp_path / f"a{suffix}", times(40), gop=10, b_frames=b_frames)
     before_s = time.monotonic()
-    found = arrivals(path)
+    found = encoded_frames(path)
     assert sorted(round(each.media_s * 10) for each in found) == list(range(40))
     assert [round(each.media_s, 2) for each in found if each.key] == [0.0, 1.0, 2.0, 3.0]
     stamps = [each.packet.dts for each in found if each.packet.dts is not None]
@@ -67,7 +67,7 @@ def test_audio_is_left_out(shared_data: Path, tmp_path: Path) -> None:
                 plane.update(bytes(plane.buffer_size))
             out.mux(sound.encode(frame))
         out.mux(sound.encode(None))
-    assert len(arrivals(path)) == 20
+    assert len(encoded_frames(path)) == 20
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all\n" * 100])

@@ -17,7 +17,7 @@ from cv_engine.live.status import CameraStatus
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.errors import AddressError
 from cv_engine.live.stream.feed import Feed
-from tests.live.encoded_frames import HandClock, arrivals
+from tests.live.encoded_frames import HandClock, encoded_frames
 from tests.video.recordings import record, times
 
 _PATIENCE_S = 60.0
@@ -152,7 +152,7 @@ def _by_hand(path: Path, folder: Path, retry_s: float) -> tuple[_FileStream, Han
 
 def test_a_stream_is_stalled_until_the_next_frame(path: Path, tmp_path: Path) -> None:
     line, machine = _by_hand(path, tmp_path, 60.0)
-    first, second, *_ = arrivals(path)
+    first, second, *_ = encoded_frames(path)
     line.feed.check()
     machine.pass_by(100.0)
     line.feed.check()
@@ -176,7 +176,7 @@ def test_the_first_retry_after_a_long_live_time_is_quick(
 ) -> None:
     """Also where the stream first fell silent, as when a camera loses its power."""
     line, machine = _by_hand(path, tmp_path, 600.0)
-    first, second, *_ = arrivals(path)
+    first, second, *_ = encoded_frames(path)
     pauses = []
     for _ in range(6):
         pauses.append(line.feed._failed("no answer in time"))
@@ -203,7 +203,7 @@ def test_after_a_decoding_failure_the_feed_waits_for_a_key_frame(
 ) -> None:
     line, machine = _by_hand(path, tmp_path, 60.0)
     line.sampler.interval_s = 0.4
-    made = arrivals(path)
+    made = encoded_frames(path)
     began_s = machine.monotonic
 
     def take(first: int, last: int) -> list[DueSample]:
@@ -221,7 +221,7 @@ def test_after_a_decoding_failure_the_feed_waits_for_a_key_frame(
 
 def test_corrupt_packets_are_counted(path: Path, tmp_path: Path) -> None:
     line, machine = _by_hand(path, tmp_path, 60.0)
-    (first, *_) = arrivals(path)
+    (first, *_) = encoded_frames(path)
     first.packet.is_corrupt = True
     line.feed._take(first._replace(arrived_s=machine.monotonic))
     assert (line.status.packets, line.status.damaged) == (1, 1)

@@ -43,7 +43,8 @@ def _sent(codec: str, size: int) -> _Sent:
         line.settimeout(_PATIENCE_S)
         port = line.getsockname()[1]
         url = f"rtp://127.0.0.1:{port}?pkt_size={size}&rtcpport={port}"
-        given_, keys, packets = [], [], []
+        given_, keys = [], []
+        packets: list[bytes] = []
         with av.open(str(path)) as source, av.open(url, "w", format="rtp") as out:
             stream = source.streams.video[0]
             copy = out.add_stream_from_template(stream)
@@ -93,7 +94,7 @@ def test_no_access_unit_with_a_lost_packet_passes_for_whole(
     arrived = [packet for number, packet in enumerate(sent.packets) if number not in lost]
     stamps = [struct.unpack_from(">I", packet, 4)[0] for packet in sent.packets]
     frames = {stamp: index for index, stamp in enumerate(dict.fromkeys(stamps))}
-    spoiled = {frames[stamps[number]] for number in lost}
+    damaged = {frames[stamps[number]] for number in lost}
     for unit in _access_units(codec, arrived):
         index = frames[unit.ticks % (1 << 32)]
         units = units_of(unit.data)
@@ -102,7 +103,7 @@ def test_no_access_unit_with_a_lost_packet_passes_for_whole(
         if unit.whole and unit.key:
             # Its parameter sets may be lost: the earlier ones still hold.
             assert units == sent.units[index][-len(units) :]
-        if index not in spoiled and (index - 1 not in spoiled or unit.key):
+        if index not in damaged and (index - 1 not in damaged or unit.key):
             assert unit.whole
 
 

@@ -21,7 +21,7 @@ from cv_engine.live.stream.direct import DirectStream
 from cv_engine.live.stream.errors import StreamError, UnknownFormatError
 from cv_engine.live.stream.rtsp import Session
 from cv_engine.live.stream.sdp import START_CODE
-from tests.live.encoded_frames import arrivals, units_of
+from tests.live.encoded_frames import encoded_frames, units_of
 from tests.video.recordings import record, times
 
 _PATIENCE_S = 60.0  # nothing takes so long, on however busy a machine
@@ -135,7 +135,8 @@ def test_the_password_is_hashed_on_request_and_never_sent_in_the_clear() -> None
         camera.request()
         camera.answer(
             b"401 Unauthorized",
-            b'WWW-Authenticate: Basic realm="x"\r\nWWW-Authenticate: Digest realm="x", nonce="1"\r\n',
+            b'WWW-Authenticate: Basic realm="x"\r\n'
+            b'WWW-Authenticate: Digest realm="x", nonce="1"\r\n',
         )
         camera.set_up()
 
@@ -214,7 +215,7 @@ def test_a_camera_that_never_answers_times_out(sent: bytes) -> None:
 def _units() -> tuple[bytes, ...]:
     """The NAL units of a real frame, with its parameter sets."""
     with TemporaryDirectory() as folder:
-        (first, *_) = arrivals(record(Path(folder) / "a.ts", times(2), gop=1))
+        (first, *_) = encoded_frames(record(Path(folder) / "a.ts", times(2), gop=1))
     return units_of(bytes(first.packet))
 
 
