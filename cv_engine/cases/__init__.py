@@ -1,4 +1,4 @@
-"""The case queue: one door in, states, an append-only history, filters and exports."""
+"""The case queue: one entry point, states, an append-only history, filters and exports."""
 
 from __future__ import annotations
 

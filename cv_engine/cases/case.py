@@ -13,7 +13,7 @@ from cv_engine.finding import Place
 
 
 class State(StrEnum):
-    """Where a case stands between being reported and being done with."""
+    """State of a case, from its report to its end."""
 
     REPORTED = "reported"
     CONFIRMED = "confirmed"
@@ -28,8 +28,8 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-#: What an officer or a rule may turn a case into. A handled case that fails its verification goes
-#: back to dispatched; a citation can still be withdrawn, for instance after an objection.
+#: States that may follow each state. A handled case that fails its verification returns to
+#: dispatched; a citation can still be withdrawn, for instance after an objection.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.REPORTED: frozenset({State.CONFIRMED, State.REJECTED, State.WITHDRAWN}),
     State.CONFIRMED: frozenset({State.NOTICED, State.DISPATCHED, State.WITHDRAWN}),
@@ -44,7 +44,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.WITHDRAWN: frozenset(),
 }
 
-#: States in which a case still waits for somebody; only these are joined by overlapping findings.
+#: States in which somebody still has to act; overlapping findings join only these cases.
 OPEN_STATES = frozenset(
     {
         State.REPORTED,
@@ -58,11 +58,11 @@ OPEN_STATES = frozenset(
 
 
 class Event(StrEnum):
-    """What an entry of the history records."""
+    """Kind of an entry of the history."""
 
     FILED = "filed"  # a finding opened the case
     JOINED = "joined"  # another finding of the same thing was added to it
-    LEFT = "left"  # the thing was gone; the state does not change by this
+    LEFT = "left"  # the thing is gone; the state stays the same
     EVIDENCE = "evidence"  # an evidence folder was added after filing
     STATE = "state"  # the state changed
 
@@ -71,7 +71,7 @@ def state_named(name: str) -> State:
     """The state of a name as a user types it.
 
     Raises:
-        QueueError: There is no such state; the message lists them.
+        QueueError: There is no such state; the message lists all states.
     """
     try:
         return State(name.strip().lower())
@@ -81,7 +81,7 @@ def state_named(name: str) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One violation as the queue holds it.
+    """One violation in the queue.
 
     Attributes:
         id: Sequential number, shown to people.
@@ -91,15 +91,15 @@ class Case:
         code: The class's code in that standard.
         source: Camera, satellite area or sensor.
         zone: Name of the zone.
-        place: Where it is, as first filed; of a building site, all that was found of it so far.
+        place: Place as first filed; for a building site, all ground found so far.
         began: When the violation began (UTC), the earliest of all findings joined.
-        observed: When it was last seen (UTC), the latest of all findings joined.
-        left_at: Since when it is known to be gone (UTC); ``None`` while it may still be there.
+        observed: When the violation was last seen (UTC), the latest of all findings joined.
+        left_at: When the thing was first known to be gone (UTC); ``None`` while it may be there.
         confidence: 0 to 1, the highest of all findings joined.
-        attributes: The first finding's own values; where a site grew, ``area_m2`` is that of its
-            place now, and ``outside_permit_m2`` what no permit covers of all that was found.
+        attributes: The first finding's own values; for a site that grew, ``area_m2`` is the area
+            of the present place, and ``outside_permit_m2`` the area of it without a permit.
         evidence: Evidence folder's name, the first that was filed.
-        state: Where the case stands.
+        state: State of the case.
         filed_at: When the case was filed (UTC), by the clock of the machine that filed it.
     """
 
@@ -128,9 +128,9 @@ class Entry:
     Attributes:
         id: Sequential number over all cases.
         case_id: The case's number.
-        at: When it was recorded (UTC).
+        at: When the entry was recorded (UTC).
         event: What happened.
-        by: Who did it: an officer's name, or ``"cv-engine"``.
+        by: Who acted: an officer's name, or ``"cv-engine"``.
         note: The officer's note or reason; may be empty.
         from_state: State before, for ``Event.STATE``.
         to_state: State after, for ``Event.STATE`` and ``Event.FILED``.
@@ -149,7 +149,7 @@ class Entry:
 
 
 def check_transition(case_id: int, now: State, to: State) -> None:
-    """Refuse a change of state that the process does not know.
+    """Refuse a change of state that the process does not allow.
 
     Args:
         case_id: The case's number, for the message.
@@ -157,12 +157,12 @@ def check_transition(case_id: int, now: State, to: State) -> None:
         to: The state asked for.
 
     Raises:
-        QueueError: ``to`` cannot follow ``now``; the message lists what can.
+        QueueError: ``to`` cannot follow ``now``; the message lists the allowed states.
     """
     allowed = TRANSITIONS[now]
     if to in allowed:
         return
-    names = ", ".join(state for state in State if state in allowed) or "nothing, this is its end"
+    names = ", ".join(state for state in State if state in allowed) or "none, this state is final"
     already = "already " if to == now else ""
     raise QueueError(
         f"case {case_id} is {already}{now.value}: it cannot become {to.value}; allowed: {names}"

@@ -72,16 +72,16 @@ _UNREACHABLE = _away("the server cannot be reached: check that it runs, and the 
 
 @contextmanager
 def explain(name: str) -> Iterator[None]:
-    """Turn a fault of the database, its disk or its server into a ``QueueError`` with advice.
+    """Turn a failure of the database, its disk or its server into a ``QueueError`` with advice.
 
-    A wrong statement or a broken constraint is a fault of the program and passes as it is.
+    A wrong statement or a violated constraint is a bug of the program and is raised unchanged.
 
     Args:
         name: The database's file or address without password, for the message.
     """
     try:
         yield
-    except sqlite3.Error as error:  # outside of a statement of SQLAlchemy's
+    except sqlite3.Error as error:  # raised outside SQLAlchemy's statements
         advice = _advice(error)
         if advice is None:
             raise
@@ -106,7 +106,7 @@ def _advice(error: BaseException) -> _Advice | None:
     state: str | None = getattr(error, "sqlstate", None)
     if state is not None:
         return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2])
-    # psycopg gives no SQLSTATE where it never spoke to a server, or lost it.
+    # psycopg gives no SQLSTATE if the server was never reached, or lost.
     return _connection_advice(error) if type(error).__name__ == "OperationalError" else None
 
 

@@ -6,4 +6,4 @@ from cv_engine.errors import EngineError
 
 
 class QueueError(EngineError):
-    """The queue cannot do what was asked; the message says why and what to do about it."""
+    """The queue cannot do what was asked; the message says why and what to do."""

@@ -17,8 +17,8 @@ _COLUMNS = (
     *("left_at", "longitude", "latitude", "accuracy_m", "basis", "image_box", "confidence"),
     *("evidence", "filed_at", "attributes"),
 )
-#: A cell that begins so is run as a formula by spreadsheets (OWASP, "CSV Injection"); the second
-#: row holds the full-width forms that some of them take for the same.
+#: Spreadsheets run a cell with such a beginning as a formula (OWASP, "CSV Injection"); the second
+#: row holds the full-width forms, which some spreadsheets treat in the same way.
 _FORMULA_STARTS = (
     *("=", "+", "-", "@", "\t", "\r", "\n", "|", "%"),
     *("\uff1d", "\uff0b", "\uff0d", "\uff20"),
@@ -26,17 +26,17 @@ _FORMULA_STARTS = (
 
 
 def export(cases: Iterable[Case], form: str) -> Iterator[str]:
-    r"""Write cases in a form that other programs read.
+    r"""Write cases in a format that other programs read.
 
     Args:
-        cases: The cases; taken one by one, so that any number fits in memory.
+        cases: The cases; read one at a time, so that any number fits in memory.
         form: ``"geojson"`` or ``"csv"``.
 
     Returns:
-        Pieces of text; put together they are the file (UTF-8, line ends as they are).
+        The file in pieces of text, to be written as UTF-8 without changing line ends.
 
     Raises:
-        QueueError: The form is not known.
+        QueueError: The format is unknown.
 
     Example:
         >>> "".join(export([], "geojson"))
@@ -61,7 +61,7 @@ def _geojson(cases: Iterable[Case]) -> Iterator[str]:
 
 
 def feature(case: Case) -> dict[str, Any]:
-    """One case as a GeoJSON feature; its geometry is null where nothing is known of the place."""
+    """One case as a GeoJSON feature; the geometry is null if the place is unknown."""
     box = case.place.image_box
     return {
         "type": "Feature",
@@ -90,7 +90,7 @@ def feature(case: Case) -> dict[str, Any]:
 
 
 def _right_handed(geometry: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The geometry with its outer rings counter-clockwise, as RFC 7946 (3.1.6) wants them."""
+    """The geometry with outer rings counter-clockwise, as RFC 7946 (3.1.6) requires."""
     if geometry is None:
         return None
     if geometry.get("type") not in {"Polygon", "MultiPolygon", "GeometryCollection"}:
@@ -128,7 +128,7 @@ def _row(case: Case) -> list[object]:
 
 
 def _middle(geometry: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
-    """Longitude and latitude of a point, or of a point inside anything larger."""
+    """Longitude and latitude of a point, or of a point inside a larger geometry."""
     if geometry is None:
         return None, None
     if geometry.get("type") == "Point":

@@ -1,4 +1,4 @@
-"""Filter: which cases of the queue are asked for."""
+"""Filters: which cases of the queue are wanted."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from cv_engine.cases.case import State
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.tables import SPANS_SINCE, case_boxes, case_spans, cases
 
-#: Up to so many cases in a box or a span SQLite starts from these; beyond it, so many cases match
-#: that walking along the time until the page is full is quicker.
+#: Up to this number of cases in a box or span, SQLite starts from these cases; if there are more,
+#: going through the cases by time until the page is full is quicker.
 _NARROW = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the wanted cases have in common; a field left at ``None`` asks for nothing.
+    """Properties of the wanted cases; a field left at ``None`` does not restrict them.
 
-    Cases come newest first: by the time they began, then by number.
+    Cases are ordered newest first: by start, then by number.
 
     Attributes:
         kind: The violation's name.
         zone: The zone's name.
         source: The camera, satellite area or sensor.
-        state: Where the case stands.
-        since: Only cases still seen at or after this moment (timezone-aware).
-        until: Only cases that had begun by this moment (timezone-aware).
-        bbox: ``(west, south, east, north)`` in degrees, WGS 84: only cases that touch it. Cases
-            without a geometry lie in no box.
-        limit: At most so many cases.
-        offset: So many of the newest are left out first.
+        state: State of the case.
+        since: Only cases still seen at or after this time (timezone-aware).
+        until: Only cases that had begun by this time (timezone-aware).
+        bbox: ``(west, south, east, north)`` in degrees, WGS 84: only cases that touch the box.
+            Cases without a geometry lie in no box.
+        limit: Largest number of cases.
+        offset: Number of the newest cases to skip.
     """
 
     kind: str | None = None
@@ -54,7 +54,7 @@ class Filter:
             if at is not None and at.tzinfo is None:
                 raise QueueError(f"{name} has no time zone: write it as 2026-05-01T08:00:00+08:00")
         if self.since is not None and self.until is not None and self.until < self.since:
-            raise QueueError("until lies before since: no case can be in between")
+            raise QueueError("until lies before since: no case can match")
         if self.limit is not None and self.limit < 0:
             raise QueueError(f"limit {self.limit} is below 0")
         if self.offset < 0:
@@ -75,7 +75,7 @@ def _check_bbox(bbox: tuple[float, float, float, float]) -> None:
 
 
 def select_cases(connection: Connection, wanted: Filter) -> sa.Select[Any]:
-    """The statement that gives the filter's cases, newest first, on this connection's database."""
+    """The statement that selects a filter's cases, newest first, on this connection's database."""
     statement = sa.select(cases).where(*_conditions(connection, wanted))
     statement = statement.order_by(cases.c.began.desc(), cases.c.id.desc())
     if wanted.limit is not None:
@@ -115,7 +115,7 @@ def _time_conditions(
     exact: list[sa.ColumnElement[bool]] = []
     if until is not None:
         exact.append(columns.began <= until)
-    if since is None:  # the order by time serves it
+    if since is None:  # the index by time suffices
         return exact
     exact.append(columns.observed >= since)
     if connection.dialect.name == "postgresql":
@@ -158,7 +158,7 @@ def box_conditions(
 
 
 def _preselected(connection: Connection, near: sa.Select[Any]) -> list[sa.ColumnElement[bool]]:
-    """The condition that a case is among those an R*Tree gives, if they are few."""
+    """The condition that a case is among those that an R*Tree selects, if these are few."""
     some = near.limit(_NARROW + 1).subquery()
     count = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
     return [cases.c.id.in_(near)] if count <= _NARROW else []

@@ -1,4 +1,4 @@
-"""Overlap: whether two findings are of one and the same thing."""
+"""Overlap: whether two findings show the same thing."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from cv_engine.geometry import box_iou
 if TYPE_CHECKING:
     from pyproj import Geod
 
-#: Two boxes or areas that share at least this part of their union are one thing. The usual bound of
-#: detection benchmarks; parked cars side by side or one behind the other share far less.
+#: Two boxes or areas with at least this intersection over union show one thing. This is the usual
+#: bound of detection benchmarks; parked cars side by side or in a row overlap far less.
 SAME_PLACE_IOU = 0.5
 
-#: Places that say where the thing is. The others say at best where the camera is, which is the
-#: same for everything it sees.
+#: Bases of places that locate the thing itself. The others locate the camera at best, and so give
+#: the same place for everything in view.
 _LOCATED = frozenset({"homography", "raster"})
 
 
 def same_place(one: Place, other: Place, gap_m: float = SITE_GAP_M) -> float:
-    """How surely two places of one source are of one thing.
+    """Score how likely two places of one source are the same.
 
-    Image boxes decide where both have one. Two building sites are one where they touch or nearly
-    touch (see :func:`~cv_engine.cases.site.same_site`). Otherwise areas are compared by the part of
-    their union that they share, and anything else by the distance on the ground, which must lie
+    If both places have an image box, the boxes decide. Two building sites are the same if they
+    touch or nearly touch (see :func:`~cv_engine.cases.site.same_site`). Other areas are compared by
+    intersection over union, and all other places by the distance on the ground, which must lie
     within the accuracy of both.
 
     Args:
         one: A place.
         other: Another place seen by the same source.
-        gap_m: How far apart two parts of one building site may lie, in metres.
+        gap_m: Largest distance of two parts of one building site, in metres.
 
     Returns:
-        0.0 where they are not the same, else a value above 0 and up to 1, larger for closer ones.
+        0.0 for different places, otherwise a value above 0 and up to 1, larger for closer places.
     """
     if one.image_box is not None and other.image_box is not None:
         return _bounded(box_iou(one.image_box, other.image_box))
@@ -64,7 +64,7 @@ def _same_ground(
 
     first, second = shape(dict(one)), shape(dict(other))
     if first.area > 0 and second.area > 0:
-        # A ratio of areas does not change with the scale of the two axes: degrees will do.
+        # A ratio of areas does not depend on the scale of the two axes: degrees suffice.
         union = shapely.union(first, second).area
         return _bounded(shapely.intersection(first, second).area / union)
     if accuracy_m is None or other_accuracy_m is None:

@@ -1,4 +1,4 @@
-"""Queue: cases behind one door, each filed exactly once."""
+"""The queue: all cases behind one entry point, each filed exactly once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from cv_engine.cases import validation as door
 from cv_engine.cases.case import OPEN_STATES, Case, Entry, Event, State, check_transition
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.export import export
@@ -23,8 +22,8 @@ from cv_engine.cases.rows import (
     find_finding,
     finding_data,
     grow,
-    hold_place,
     lock_case,
+    lock_place,
     need_case,
     need_finding,
     record,
@@ -36,21 +35,22 @@ from cv_engine.cases.site import SITE_GAP_M
 from cv_engine.cases.store import Store
 from cv_engine.cases.tables import cases, findings, history
 from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
+from cv_engine.cases.validation import case_row, check_evidence
 from cv_engine.finding import Finding
 
-_ENGINE = "cv-engine"  # who did what no officer did
+_ENGINE = "cv-engine"  # the name in the history where no officer acted
 _ROWS_AT_ONCE = 1000  # of a stream: some megabytes of memory, few round trips
 _NEEDS_REASON = frozenset({State.REJECTED, State.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """What became of a finding.
+    """The outcome of filing a finding.
 
     Attributes:
         case_id: The case's number.
-        outcome: ``"new"``: it opened the case; ``"joined"``: it was added to an open case of the
-            same thing; ``"known"``: it had been filed before, nothing changed.
+        outcome: ``"new"``: the finding opened the case; ``"joined"``: the finding was added to an
+            open case of the same thing; ``"known"``: filed before, nothing was changed.
     """
 
     case_id: int
@@ -67,17 +67,17 @@ def open_queue(
     clock: Callable[[], datetime] = _now,
     taxonomy: Taxonomy | None = None,
 ) -> Queue:
-    """Open a queue, make it where it is missing, and bring its schema up to date.
+    """Open a queue, create it if missing, and bring its schema up to date.
 
-    Any number of processes may have the same queue open, and open it at once.
+    Any number of processes may open the same queue, also at the same time.
 
     Args:
         where: Path of a SQLite file, or a ``postgresql://`` URL.
-        clock: Gives the time that histories record (timezone-aware).
-        taxonomy: The catalogue that cases are classed by; the packaged one where ``None``.
+        clock: Returns the time that histories record (timezone-aware).
+        taxonomy: The catalogue of the cases' classes; the packaged one if ``None``.
 
     Raises:
-        QueueError: It cannot be opened; the message says why and what to do.
+        QueueError: The queue cannot be opened; the message says why and what to do.
     """
     return Queue(Store(where), clock, load_taxonomy() if taxonomy is None else taxonomy)
 
@@ -85,8 +85,8 @@ def open_queue(
 class Queue:
     """The cases of a city; made by :func:`open_queue`.
 
-    Every method is one transaction: done and durable when it returns, or not done at all. All
-    raise ``QueueError`` where the store fails (disk full, server gone).
+    Every method is one transaction: complete and durable when the method returns, or without
+    effect. All methods raise ``QueueError`` if the store fails (disk full, server unreachable).
     """
 
     def __init__(self, store: Store, clock: Callable[[], datetime], taxonomy: Taxonomy) -> None:
@@ -106,7 +106,7 @@ class Queue:
         self.close()
 
     def close(self) -> None:
-        """Let the store go."""
+        """Close the store."""
         self._store.close()
 
     def file(
@@ -116,27 +116,28 @@ class Queue:
         missed: timedelta = timedelta(0),
         gap_m: float = SITE_GAP_M,
     ) -> Filed:
-        """File a finding: the only way into the queue, and idempotent by the finding's key.
+        """File a finding: the only entry point of the queue, idempotent by the finding's key.
 
-        A finding that overlaps an open case of its kind, source and zone in time (both were there
-        at one moment) and in place (see :func:`~cv_engine.cases.overlap.same_place`) joins it; of
-        several the closest, then the oldest. Its key is remembered. A building site joins by place
-        alone, and its case grows by it (see :mod:`cv_engine.cases.site`).
+        A finding joins an open case of the same kind, source and zone if the two overlap in time
+        (both were there at one moment) and in place (see
+        :func:`~cv_engine.cases.overlap.same_place`); of several cases the closest, then the oldest.
+        A building site joins by place alone, and the case grows by the finding's ground (see
+        :mod:`cv_engine.cases.site`).
 
         Args:
-            finding: What was found.
-            missed: How long before the finding's start nobody was looking: it stood there already
-                when the looking began, so that a case last seen up to so long before, and not known
-                to have left, is of the same thing.
-            gap_m: How far apart parts of one building site may lie, in metres.
+            finding: The finding.
+            missed: Time without samples before the finding's start, in which the thing may have
+                been there. A case last seen within this time, and not known to have left, is then
+                taken for a case of the same thing.
+            gap_m: Largest distance of two parts of one building site, in metres.
 
         Raises:
-            QueueError: The finding is unfit: its kind is not in the taxonomy, its geometry is not
-                in degrees, its attributes are no JSON.
+            QueueError: The finding is invalid: the kind is not in the taxonomy, the geometry is
+                not in degrees, or the attributes are not JSON.
         """
-        row = door.case_row(finding, self._taxonomy)
+        row = case_row(finding, self._taxonomy)
         with self._store.writing() as connection:
-            hold_place(connection, finding)
+            lock_place(connection, finding)
             known = find_finding(connection, finding.key)
             if known is not None:
                 self._add_evidence(connection, known, row["evidence"])
@@ -160,37 +161,38 @@ class Queue:
 
         Args:
             key: The finding's key.
-            at: When it was last seen (timezone-aware); an earlier time than is known changes nothing.
+            at: When the thing was last seen (timezone-aware); a time before the recorded one
+                changes nothing.
 
         Raises:
             QueueError: The key was never filed, or ``at`` has no time zone.
         """
         if at.tzinfo is None:
-            raise QueueError("the time of seeing has no time zone")
+            raise QueueError("the time at which the thing was seen has no time zone")
         with self._store.writing() as connection:
             case = lock_case(connection, need_finding(connection, key).case_id)
             if at > case.observed:
                 set_case(connection, case.id, observed=at)
 
     def left(self, key: str, at: datetime, note: str = "") -> bool:
-        """Record that the thing of a finding is gone and when it was last seen; idempotent.
+        """Record that the thing of a finding is gone, and when it was last seen; idempotent.
 
-        The case's state does not change: what follows from it is the rules' business.
+        The case's state does not change: the rules decide what follows.
 
         Args:
             key: The finding's key.
-            at: When it was last seen (timezone-aware); a later time replaces an earlier one.
-            note: How that is known; goes into the history.
+            at: When the thing was last seen (timezone-aware); a later time replaces an earlier one.
+            note: How the departure is known; recorded in the history.
 
         Returns:
-            Whether this was news.
+            Whether the record changed.
 
         Raises:
             QueueError: The key was never filed, or ``at`` has no time zone or lies before the
                 finding's start.
         """
         if at.tzinfo is None:
-            raise QueueError("the time of leaving has no time zone")
+            raise QueueError("the time at which the thing left has no time zone")
         with self._store.writing() as connection:
             row = need_finding(connection, key)
             if at < row.began:
@@ -201,7 +203,7 @@ class Queue:
             if row.left_at is not None and row.left_at >= at:
                 return False
             case = lock_case(connection, row.case_id)
-            # Gone at the earliest when any finding of the case last saw it.
+            # The thing is not gone before any finding of the case last saw it.
             gone = max(at, case.observed, case.left_at or at)
             set_case(connection, row.case_id, observed=gone, left_at=gone)
             connection.execute(findings.update().where(findings.c.key == key).values(left_at=at))
@@ -210,19 +212,19 @@ class Queue:
             return True
 
     def remember_evidence(self, key: str, evidence: str) -> bool:
-        """Name the evidence folder of a finding that was filed without one; idempotent.
+        """Add the evidence folder of a finding that was filed without one; idempotent.
 
         Args:
             key: The finding's key.
             evidence: The folder's name under the data folder's ``evidence/``.
 
         Returns:
-            Whether this was news.
+            Whether the record changed.
 
         Raises:
             QueueError: The key was never filed, or the finding has another evidence folder.
         """
-        name = door.check_evidence(evidence)
+        name = check_evidence(evidence)
         with self._store.writing() as connection:
             row = need_finding(connection, key)
             if row.evidence is not None and row.evidence != name:
@@ -232,7 +234,7 @@ class Queue:
             return self._add_evidence(connection, row, name)
 
     def evidence_of(self, key: str) -> str | None:
-        """The evidence folder of a finding; ``None`` if it has none, or was never filed."""
+        """The evidence folder of a finding; ``None`` without evidence or if never filed."""
         statement = sa.select(findings.c.evidence).where(findings.c.key == key)
         with self._store.reading() as connection:
             return connection.execute(statement).scalar_one_or_none()
@@ -258,7 +260,7 @@ class Queue:
             return [entry_of(row) for row in connection.execute(statement)]
 
     def evidence(self, case_id: int) -> list[str]:
-        """Evidence folders of all findings of a case, by when the findings began.
+        """Evidence folders of all findings of a case, in order of the findings' start.
 
         Raises:
             QueueError: There is no such case.
@@ -273,69 +275,69 @@ class Queue:
             return list(dict.fromkeys(connection.execute(statement).scalars()))
 
     def cases(self, wanted: Filter | None = None) -> list[Case]:
-        """The cases that a filter asks for, newest first."""
+        """The cases that match a filter, newest first."""
         return list(self.each(wanted))
 
     def each(self, wanted: Filter | None = None) -> Iterator[Case]:
-        """The cases that a filter asks for, newest first, without holding them all in memory."""
+        """The cases that match a filter, newest first, read one at a time."""
         with self._store.reading() as connection:
             streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
             for row in streaming.execute(select_cases(connection, wanted or Filter())):
                 yield case_of(row)
 
     def count(self, wanted: Filter | None = None) -> int:
-        """How many cases a filter matches, whatever its limit and offset."""
+        """Number of cases that match a filter, regardless of its limit and offset."""
         with self._store.reading() as connection:
             return count_cases(connection, wanted or Filter())
 
     def export(self, wanted: Filter | None = None, form: str = "geojson") -> Iterator[str]:
-        """The cases that a filter asks for as pieces of a ``"geojson"`` or ``"csv"`` file."""
+        """The cases that match a filter as pieces of a ``"geojson"`` or ``"csv"`` file."""
         return export(self.each(wanted), form)
 
     def confirm(self, case_id: int, by: str, note: str = "") -> Case:
-        """An officer confirms that it is a violation; see :meth:`move`."""
+        """Confirm a violation, by an officer; see :meth:`move`."""
         return self.move(case_id, State.CONFIRMED, by, note)
 
     def reject(self, case_id: int, by: str, reason: str) -> Case:
-        """An officer says that it is none, and why; see :meth:`move`."""
+        """Reject a case, by an officer, with the reason; see :meth:`move`."""
         return self.move(case_id, State.REJECTED, by, reason)
 
     def move(self, case_id: int, to: State, by: str, note: str = "") -> Case:
-        """Turn a case into another state.
+        """Change a case's state.
 
         Args:
             case_id: The case's number.
             to: The new state.
-            by: Who does it; goes into the history.
-            note: Why; needed to reject and to withdraw.
+            by: Who changes the state; recorded in the history.
+            note: The reason; required to reject and to withdraw.
 
         Returns:
-            The case as it is afterwards.
+            The case after the change.
 
         Raises:
-            QueueError: There is no such case, the process does not allow it, or ``by`` or a
-                needed reason is missing.
+            QueueError: There is no such case, the process does not allow the change, or ``by`` or
+                a required reason is missing.
         """
         if not by.strip():
-            raise QueueError("say who does it: the history names the officer")
+            raise QueueError("name the officer who decides: the history records the name")
         if to in _NEEDS_REASON and not note.strip():
-            raise QueueError(f"say why: a case becomes {to.value} with a reason only")
+            raise QueueError(f"give a reason: a case becomes {to.value} only with a reason")
         if "\0" in by + note:
             raise QueueError("names and notes cannot hold a NUL character")
         with self._store.writing() as connection:
             now = State(lock_case(connection, case_id).state)
-            self._turn(connection, case_id, now, to, by, note)
+            self._change_state(connection, case_id, now, to, by, note)
             return case_of(need_case(connection, case_id))
 
     def withdraw(self, case_id: int, reason: Callable[[Case], str | None]) -> bool:
-        """Withdraw an open case, if there is a reason to, without an officer.
+        """Withdraw an open case without an officer, if there is a reason.
 
         Args:
             case_id: The case's number.
-            reason: Says why the case falls, or ``None``; asked while nobody can change the case.
+            reason: Returns why the case is withdrawn, or ``None``; called while the case is locked.
 
         Returns:
-            Whether it was withdrawn; ``False`` where it was not open, or there was no reason.
+            Whether the case was withdrawn; ``False`` if it was not open, or without a reason.
 
         Raises:
             QueueError: There is no such case.
@@ -346,10 +348,10 @@ class Queue:
             note = reason(case_of(row)) if now in OPEN_STATES else None
             if not note:
                 return False
-            self._turn(connection, case_id, now, State.WITHDRAWN, _ENGINE, note)
+            self._change_state(connection, case_id, now, State.WITHDRAWN, _ENGINE, note)
             return True
 
-    def _turn(
+    def _change_state(
         self, connection: Connection, case_id: int, now: State, to: State, by: str, note: str
     ) -> None:
         check_transition(case_id, now, to)

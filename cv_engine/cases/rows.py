@@ -1,4 +1,4 @@
-"""Rows: the database's rows, found, held and read as cases and entries."""
+"""Rows of the database: found, locked, and read as cases and entries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cv_engine.finding import Finding, Place
 
 _LARGEST_ID = 2**31 - 1  # what PostgreSQL's integer holds
 _AREA = "area_m2"  # the attribute with a site's area
-_OUTSIDE = "outside_permit_m2"  # and that of what no permit covers of it
+_OUTSIDE = "outside_permit_m2"  # the attribute with the area that no permit covers
 
 
 def place_of(row: Row[Any]) -> Place:
@@ -69,16 +69,16 @@ def entry_of(row: Row[Any]) -> Entry:
 
 
 def find_finding(connection: Connection, key: str) -> Row[Any] | None:
-    """The filed finding of a key, held until this transaction ends; ``None`` if never filed."""
+    """The filed finding of a key, locked until this transaction ends; ``None`` if never filed."""
     statement = findings.select().where(findings.c.key == key).with_for_update()
     return connection.execute(statement).one_or_none()
 
 
 def need_finding(connection: Connection, key: str) -> Row[Any]:
-    """The filed finding of a key, held until this transaction ends.
+    """The filed finding of a key, locked until this transaction ends.
 
     Raises:
-        QueueError: It was never filed.
+        QueueError: The finding was never filed.
     """
     row = find_finding(connection, key)
     if row is None:
@@ -90,7 +90,7 @@ def need_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
     """The case of a number.
 
     Raises:
-        QueueError: There is none.
+        QueueError: There is no such case.
     """
     row = None
     if 0 < case_id <= _LARGEST_ID:
@@ -98,14 +98,12 @@ def need_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
         statement = statement.with_for_update() if lock else statement
         row = connection.execute(statement).one_or_none()
     if row is None:
-        raise QueueError(
-            f"there is no case {case_id}: `cv-engine cases list` shows which there are"
-        )
+        raise QueueError(f"there is no case {case_id}: `cv-engine cases list` shows the numbers")
     return row
 
 
 def lock_case(connection: Connection, case_id: int) -> Row[Any]:
-    """The case as it is now, and as it stays until this transaction ends."""
+    """The present case, locked until this transaction ends."""
     return need_case(connection, case_id, lock=True)
 
 
@@ -118,17 +116,17 @@ def record(connection: Connection, case_id: int, event: Event, **values: Any) ->
     """Add an entry to a case's history.
 
     Args:
-        connection: To the store.
+        connection: Connection to the store.
         case_id: The case's number.
         event: What happened.
-        **values: Columns of table ``history``; ``at`` and ``by`` are needed.
+        **values: Columns of table ``history``; ``at`` and ``by`` are required.
     """
     given = {"note": "", "data": {}, **values}
     connection.execute(history.insert().values(case_id=case_id, event=event.value, **given))
 
 
 def finding_data(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the history keeps of a finding, given as a row of table ``cases``."""
+    """The values of a finding that the history keeps, from a row of table ``cases``."""
     kept = ("key", "confidence", "evidence", "attributes", "geometry")
     times = {name: time_text(row[name]) for name in ("began", "observed")}
     box = [row[name] for name in ("box_x1", "box_y1", "box_x2", "box_y2")]
@@ -140,14 +138,14 @@ def finding_data(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def time_text(at: datetime) -> str:
-    """A moment as histories write it."""
+    """A time in the form that histories record."""
     return at.astimezone(UTC).isoformat()
 
 
-def hold_place(connection: Connection, finding: Finding) -> None:
-    """Keep others from filing at the same place until this transaction ends.
+def lock_place(connection: Connection, finding: Finding) -> None:
+    """Prevent others from filing at the same place until this transaction ends.
 
-    SQLite has one writer at a time as it is; PostgreSQL takes a lock named by the place.
+    SQLite admits only one writer at a time; PostgreSQL takes a lock named by the place.
     """
     if connection.dialect.name == "postgresql":
         zone = "" if is_site(finding.place) else finding.zone
@@ -159,14 +157,14 @@ def hold_place(connection: Connection, finding: Finding) -> None:
 def same_case(
     connection: Connection, finding: Finding, missed: timedelta, gap_m: float
 ) -> Row[Any] | None:
-    """The open case that the finding belongs to, if there is one.
+    """The open case that a finding belongs to, if there is one.
 
     Args:
-        connection: To the store.
+        connection: Connection to the store.
         finding: The finding.
-        missed: How long before its start it may have been there without anyone looking. A case
-            whose thing is not known to have left is then taken to have gone on for so long.
-        gap_m: How far from a case's site the finding may lie, in metres, where it is one itself.
+        missed: Time without samples before the finding's start. A case whose thing is not known to
+            have left is taken to have continued for this time.
+        gap_m: Largest distance of a site's finding from the case's site, in metres.
     """
     place = finding.place
     if is_site(place):
@@ -195,16 +193,16 @@ def same_case(
         (same_place(place_of(row), place, gap_m), row) for row in connection.execute(statement)
     ]
     near = [pair for pair in scored if pair[0] > 0.0]
-    # The first of several equals is the oldest: the rows come by number.
+    # The first of several equals is the oldest: rows are ordered by number.
     return max(near, key=lambda pair: pair[0])[1] if near else None
 
 
 def grow(connection: Connection, case: Row[Any], row: Mapping[str, Any]) -> None:
-    """Give a site's case the area of what joins it too; what it was before is in its history.
+    """Add the ground of a joining finding to a site's case; the history keeps earlier places.
 
     Args:
-        connection: To the store, in the transaction that holds the case.
-        case: The case; one that is no site stays as it is.
+        connection: Connection to the store, in the transaction that has locked the case.
+        case: The case; not changed unless it is a site.
         row: The joining finding, as a row of table ``cases``.
     """
     if not (is_site(place_of(case)) and is_site(Place(row["geometry"], None, row["basis"]))):
@@ -218,10 +216,10 @@ def grow(connection: Connection, case: Row[Any], row: Mapping[str, Any]) -> None
     attributes = {**case.attributes, _AREA: round(total_m2, 1)}
     outside, more = (of.get(_OUTSIDE) for of in (case.attributes, row["attributes"]))
     if outside is not None and more is not None:
-        # Of what was known before, it was told before.
+        # The share that was known before is counted already.
         new_share = (total_m2 - area_m2(case.geometry)) / max(area_m2(row["geometry"]), 1e-9)
         attributes[_OUTSIDE] = round(outside + more * min(max(new_share, 0.0), 1.0), 1)
     set_case(connection, case.id, geometry=geometry, attributes=attributes, **bounds)
-    if connection.dialect.name == "sqlite":  # the trigger that fills its R*Tree sees new cases only
+    if connection.dialect.name == "sqlite":  # the R*Tree's trigger fires for new cases only
         moved = sa.update(case_boxes).where(case_boxes.c.id == case.id).values(**bounds)
         connection.execute(moved)

@@ -1,8 +1,8 @@
-"""Site: built ground that images from above show, which grows and is one case all the while.
+"""Building sites: ground in satellite images that grows from date to date and is one case.
 
-A car is somewhere else a day later, a building is not. So areas in georeferenced images are matched
-by place alone: whenever they were seen, and in whatever zone their larger part lies, the parts of one
-site are one case as long as it is open. The case's polygon is everything that was found of it.
+A car moves within a day, a building does not. Areas in georeferenced images are therefore matched
+by place alone: the parts of one site are one case while that is open, regardless of their dates and
+zones. The case's polygon is the union of all parts.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from cv_engine.finding import Place
 
-#: Parts of one site lie at most so far apart, in metres: a building and its annexe across a path,
-#: or the two halves that a shadow makes of one roof. A street is wider.
+#: Largest distance of two parts of one site, in metres: a building and its annexe across a path, or
+#: the two halves of a roof that a shadow divides. A street is wider.
 SITE_GAP_M = 5.0
 
 _BASIS = "raster"
@@ -28,16 +28,16 @@ def is_site(place: Place) -> bool:
 
 
 def same_site(one: Mapping[str, Any], other: Mapping[str, Any], gap_m: float) -> float:
-    """How surely two areas are of one site.
+    """Score how likely two areas belong to one site.
 
     Args:
         one: GeoJSON polygon or multipolygon, WGS 84.
-        other: Another.
-        gap_m: How far apart they may lie, in metres.
+        other: Another area.
+        gap_m: Largest distance of the two, in metres.
 
     Returns:
-        0.0 where they are farther apart; up to 0.5 where there is a gap, larger for a smaller one;
-        above it where they overlap, up to 1 where they are the same.
+        0.0 beyond that distance; up to 0.5 with a gap, larger for a smaller gap; above 0.5 for
+        areas that overlap, and 1 for equal areas.
     """
     import shapely
     from shapely.geometry import shape
@@ -47,7 +47,7 @@ def same_site(one: Mapping[str, Any], other: Mapping[str, Any], gap_m: float) ->
     first, second = (shapely.make_valid(shape(dict(each))) for each in (one, other))
     shared = shapely.intersection(first, second).area
     if shared > 0:
-        # A ratio of areas does not change with the scale of the two axes: degrees will do.
+        # A ratio of areas does not depend on the scale of the two axes: degrees suffice.
         return 0.5 + 0.5 * float(shared / shapely.union(first, second).area)
     middle = second.representative_point()  # a centroid may lie far off, at the antimeridian
     plane = LocalPlane(middle.y, middle.x)
@@ -58,7 +58,7 @@ def same_site(one: Mapping[str, Any], other: Mapping[str, Any], gap_m: float) ->
 
 
 def reach(geometry: Mapping[str, Any], gap_m: float) -> tuple[float, float, float, float]:
-    """West, south, east, north in degrees of all that may be part of an area's site."""
+    """West, south, east, north in degrees of all ground within ``gap_m`` of an area."""
     from shapely.geometry import shape
 
     from zones.plane import widened
@@ -77,11 +77,11 @@ def area_m2(geometry: Mapping[str, Any]) -> float:
 
 
 def joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Two areas as one GeoJSON polygon or multipolygon, right-handed as RFC 7946 wants it.
+    """The union of two areas as a GeoJSON polygon or multipolygon, right-handed (RFC 7946).
 
     Args:
         one: GeoJSON polygon or multipolygon, WGS 84.
-        other: Another.
+        other: Another area.
     """
     import shapely
     from shapely.geometry import mapping, shape
@@ -93,7 +93,7 @@ def joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A GeoJSON value as JSON gives it back, to a centimetre."""
+    """A GeoJSON value with lists in place of tuples, rounded to a centimetre."""
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Store: the database behind the queue, opened, set up and brought to the current schema."""
+"""The database behind the queue: opened, configured and brought to the current schema."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cv_engine.cases.db_errors import explain
 from cv_engine.cases.errors import QueueError
 from cv_engine.errors import failure_of_os_error
 
-#: The newest step of the schema; equal to the migrations' own head, which a test holds.
+#: The newest version of the schema; equal to the head of the migrations, as a test checks.
 SCHEMA = "0001"
-#: The table that says which schema a database has; not Alembic's default name, so that the queue
-#: can share a PostgreSQL database with other programs.
+#: The table with a database's schema version; not Alembic's default name, so that the queue can
+#: share a PostgreSQL database with other programs.
 VERSION_TABLE = "cv_engine_schema"
 
 _BUSY_TIMEOUT_S = 30.0  # far longer than any transaction here, shorter than a person's patience
-_BUSY_PAUSE_S = 0.02  # between tries of the one step that SQLite does not wait for itself
+_BUSY_PAUSE_S = 0.02  # between retries of the one statement for which SQLite does not wait itself
 _CONNECT_TIMEOUT_S = 10
-_SCHEMA_LOCK = 0x63765F73636865  # any number of our own: the PostgreSQL lock that opening takes
+_SCHEMA_LOCK = 0x63765F73636865  # an arbitrary number: the PostgreSQL lock taken while opening
 _migrating = threading.Lock()  # Alembic keeps its context in module globals
 
 
@@ -34,8 +34,8 @@ class Store:
     """A database with the queue's schema.
 
     Args:
-        where: Path of a SQLite file, which is made with its folders where missing, or a
-            ``postgresql://`` or ``sqlite:///`` URL.
+        where: Path of a SQLite file, created with its folders if missing, or a ``postgresql://``
+            or ``sqlite:///`` URL.
 
     Raises:
         QueueError: The database cannot be opened, is not a queue, or belongs to a newer program.
@@ -60,7 +60,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection in a transaction that sees one state of the database."""
+        """A connection in a transaction that reads one state of the database."""
         with explain(str(self.name)), self._engine.begin() as connection:
             yield connection
 
@@ -71,13 +71,13 @@ class Store:
             yield connection
 
     def close(self) -> None:
-        """Let the database go."""
+        """Close the connections."""
         self._engine.dispose()
 
     def _bring_to_schema(self) -> None:
         with self.reading() as connection:
             found = _schema(connection, str(self.name))
-        if self.dialect == "sqlite":  # only now that the file is known to be a queue, or empty
+        if self.dialect == "sqlite":  # only now is the file known to be a queue, or empty
             with explain(str(self.name)):
                 _use_wal(self._engine)
         if found == SCHEMA:
@@ -85,14 +85,14 @@ class Store:
         with _migrating, self.writing() as connection:
             if self.dialect == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-            # Another process may have been faster: look again, now that nobody else can write.
+            # Another process may have been faster: check again, now that no other can write.
             if _schema(connection, str(self.name)) != SCHEMA:
                 _upgrade(connection)
         self._engine.dispose()  # new connections see the planner's new statistics
 
 
 def _url(where: str | Path) -> URL:
-    """The database's address; a path becomes a SQLite URL, its folder is made."""
+    """The database's URL; a path becomes a SQLite URL, and its folder is created."""
     text = str(where)
     if isinstance(where, Path) or "://" not in text:
         return URL.create("sqlite", database=str(_file(Path(text))))
@@ -116,7 +116,7 @@ def _file(path: Path) -> Path:
         folder = path.is_dir()
     except OSError as error:
         raise QueueError(
-            f"{path.parent}: the folder for the queue cannot be made or entered "
+            f"{path.parent}: the folder for the queue cannot be created or entered "
             f"({error.strerror}): choose another with --data, or ask for the right to write there",
             failure_of_os_error(error),
         ) from error
@@ -142,23 +142,23 @@ def _engine(url: URL) -> Engine:
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    connection.isolation_level = None  # transactions are begun below, not guessed by the driver
+    connection.isolation_level = None  # transactions are started below, not by the driver
     connection.execute("PRAGMA foreign_keys = ON")
-    # FULL: with NORMAL a commit that was acknowledged can be lost at a power cut.
+    # FULL: with NORMAL, an acknowledged commit can be lost at a power cut.
     connection.execute("PRAGMA synchronous = FULL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE takes the write lock at once: a transaction never fails half-way for the want of it.
+    # IMMEDIATE takes the write lock at once, so that no transaction fails half-way without it.
     write = connection.get_execution_options().get("cv_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 def _use_wal(engine: Engine) -> None:
-    """Turn the file to write-ahead logging, which it then stays in.
+    """Switch the file permanently to write-ahead logging.
 
-    SQLite does not wait for its lock in this one step, so two processes that open a new file at
-    once would fail; hence the tries.
+    SQLite does not wait for its lock in this one statement, so two processes that open a new file
+    at the same time would fail without the retries.
     """
     deadline = time.monotonic() + _BUSY_TIMEOUT_S
     raw = engine.raw_connection()
@@ -180,10 +180,10 @@ def _use_wal(engine: Engine) -> None:
 
 
 def _schema(connection: Connection, name: str) -> str | None:
-    """The database's schema, ``None`` for one without.
+    """The database's schema version, ``None`` for a new database.
 
     Raises:
-        QueueError: It is another program's SQLite file, or of a newer version of this one.
+        QueueError: The SQLite file is another program's, or a newer version of this one wrote it.
     """
     tables = sa.inspect(connection)
     if not tables.has_table(VERSION_TABLE):
@@ -192,16 +192,16 @@ def _schema(connection: Connection, name: str) -> str | None:
         return None
     version = sa.table(VERSION_TABLE, sa.column("version_num", sa.Text))
     found = connection.execute(sa.select(version.c.version_num)).scalar()
-    if found is not None and str(found) > SCHEMA:  # steps are numbered with leading zeros
+    if found is not None and str(found) > SCHEMA:  # versions have leading zeros
         raise QueueError(
-            f"{name} was written by a newer version of cv-engine (schema {found}, this one knows "
-            f"{SCHEMA}): update cv-engine; nothing was changed"
+            f"{name} was written by a newer version of cv-engine (schema {found}, this version "
+            f"knows {SCHEMA}): update cv-engine; nothing was changed"
         )
     return None if found is None else str(found)
 
 
 def _upgrade(connection: Connection) -> None:
-    # Alembic is only loaded where there is something to do: opening a queue stays quick.
+    # Alembic is loaded only for a migration: opening a queue stays quick.
     from alembic import command
     from alembic.config import Config
 

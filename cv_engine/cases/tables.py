@@ -1,4 +1,4 @@
-"""The queue's tables, as SQLAlchemy Core sees them; the migrations build them."""
+"""The queue's tables for SQLAlchemy Core; the migrations create them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sqlalchemy.engine import Dialect
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
-    """A moment: ``timestamptz`` on PostgreSQL, ISO text in UTC on SQLite; aware in Python."""
+    """A time: ``timestamptz`` on PostgreSQL, ISO text in UTC on SQLite; aware in Python."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The moment as the database is given it; SQLite's has no time zone."""
+        """The time for the database; without time zone on SQLite."""
         if value is None:
             return None
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The moment as the program sees it, in UTC."""
+        """The time for the program, in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -75,7 +75,7 @@ cases = sa.Table(
     sqlite_autoincrement=True,
 )
 
-#: Every finding that was ever filed, so that filing it again changes nothing.
+#: Every finding that was ever filed, so that filing a finding again changes nothing.
 findings = sa.Table(
     "findings",
     metadata,
@@ -103,8 +103,8 @@ history = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# SQLite only: R*Trees over the cases' bounding boxes and spans of time, which triggers fill. Their
-# numbers are 32-bit and rounded outward, so they preselect and the columns of `cases` decide.
+# SQLite only: R*Trees over the cases' bounding boxes and spans of time, filled by triggers. Their
+# numbers are 32-bit and rounded outward: they preselect, and the columns of `cases` decide.
 
 case_boxes = sa.table(
     "case_boxes",

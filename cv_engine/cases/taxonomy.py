@@ -1,4 +1,4 @@
-"""Taxonomy: the classes of the cities' standards, as versioned data with crosswalks."""
+"""The taxonomy: the classes of the cities' standards, as versioned data with crosswalks."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Standard:
 
     Attributes:
         id: The standard's number, such as ``"GB/T 47678.5-2026"``.
-        digits: How many digits a code has.
-        provisional: Whether its codes were never checked against the standard itself.
+        digits: Number of digits of a code.
+        provisional: Whether the codes were never checked against the standard itself.
         provenance: Where the codes come from.
     """
 
@@ -45,8 +45,8 @@ class CaseClass:
         name: English name.
         name_zh: Name in the standard's language.
         provisional: Whether the code still has to be checked against the standard.
-        inferred: Whether the code was inferred, not read anywhere.
-        shared: Whether the copy gives this kind's codes once for two things.
+        inferred: Whether the code was inferred rather than read in a copy.
+        shared: Whether the copy gives the code once for two kinds.
     """
 
     standard: str
@@ -65,9 +65,9 @@ class Taxonomy:
 
     Attributes:
         version: The catalogue's own version.
-        default_standard: The standard that new cases are classed in.
-        standards: By number.
-        classes: Keyed by (standard, kind, code).
+        default_standard: The standard of new cases.
+        standards: Standards by number.
+        classes: Classes by (standard, kind, code).
 
     Example:
         >>> load_taxonomy().classify("clutter").code
@@ -81,7 +81,7 @@ class Taxonomy:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of violation it knows, in its own order."""
+        """The kinds of violation, in the order of the catalogue."""
         return tuple(dict.fromkeys(kind for _, kind, _ in self.classes))
 
     def classify(self, kind: str, standard: str | None = None) -> CaseClass:
@@ -89,17 +89,17 @@ class Taxonomy:
 
         Args:
             kind: The violation's name.
-            standard: The standard's number; ``None``: the default standard, or where that has no
-                class for it, the first one that has.
+            standard: The standard's number; ``None``: the default standard, or the first one with
+                a class for this kind if the default has none.
 
         Raises:
-            QueueError: The catalogue does not know the kind or the standard, or the standard has
-                no class for this kind.
+            QueueError: The kind or the standard is not in the catalogue, or the standard has no
+                class for this kind.
         """
         wanted = self.default_standard if standard is None else standard
         if wanted not in self.standards:
             known = ", ".join(self.standards)
-            raise QueueError(f"the taxonomy has no standard {wanted!r}; it knows: {known}")
+            raise QueueError(f"the taxonomy has no standard {wanted!r}; known: {known}")
         of_kind = [each for each in self.classes.values() if each.kind == kind]
         for each in of_kind:
             if each.standard == wanted:
@@ -109,20 +109,20 @@ class Taxonomy:
         if of_kind:
             raise QueueError(f"{wanted} has no class for kind {kind!r} in this taxonomy")
         raise QueueError(
-            f"kind {kind!r} is not in the taxonomy: add a class for it; it knows: "
+            f"kind {kind!r} is not in the taxonomy: add a class for this kind; known: "
             + ", ".join(self.kinds)
         )
 
     def crosswalk(self, standard: str, code: str, to: str) -> tuple[CaseClass, ...]:
-        """The classes of another standard that a code stands for.
+        """Translate a code to another standard.
 
         Args:
-            standard: The standard the code is of.
+            standard: The code's standard.
             code: The code.
-            to: The standard wanted.
+            to: The other standard.
 
         Returns:
-            None, one or (where one code is shared by several kinds) more classes.
+            The classes of the other standard: none, one, or several if kinds share the code.
         """
         kinds = {c.kind for c in self.classes.values() if (c.standard, c.code) == (standard, code)}
         return tuple(c for c in self.classes.values() if c.standard == to and c.kind in kinds)
@@ -132,10 +132,10 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
     """Read a catalogue.
 
     Args:
-        path: A YAML file of the packaged one's form; the packaged one where ``None``.
+        path: A YAML file in the format of the packaged one; the packaged one if ``None``.
 
     Raises:
-        QueueError: The file cannot be read or is wrong; the message names the line.
+        QueueError: The file cannot be read or is invalid; the message names the line.
     """
     return _packaged() if path is None else _read(path)
 
@@ -146,7 +146,7 @@ def _packaged() -> Taxonomy:
 
 
 class _LineLoader(yaml.SafeLoader):
-    """A safe loader whose mappings know the line they begin on."""
+    """A safe loader that records the first line of every mapping."""
 
 
 def _mapping(loader: _LineLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -159,7 +159,7 @@ _LineLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _map
 
 def _read(path: Path) -> Taxonomy:
     try:
-        # A subclass of SafeLoader: it builds plain values only.
+        # A subclass of SafeLoader builds plain values only.
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LineLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise QueueError(f"{path}: the taxonomy cannot be read: {error}") from error
@@ -182,7 +182,7 @@ def _read(path: Path) -> Taxonomy:
 def _entries(
     path: Path, name: str, rows: Any, known: set[str], needed: set[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each mapping of a list with its place in the file, after its keys were checked."""
+    """Each mapping of a list, with its place in the file and its keys checked."""
     if not isinstance(rows, list):
         raise QueueError(f"{path}: {name}: must be a list")
     for number, row in enumerate(rows, start=1):

@@ -1,4 +1,4 @@
-"""Door: what a finding must be like to be let into the queue, and the row it becomes."""
+"""Validation of findings at the queue's entry point, and the row that a valid one becomes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cv_engine.finding import Finding
 
 
 def case_row(finding: Finding, taxonomy: Taxonomy) -> dict[str, Any]:
-    """The row of table ``cases`` that a finding opens, all but the time of filing.
+    """The row of table ``cases`` for a finding, without the time of filing.
 
     Raises:
-        QueueError: The kind has no class, a text is empty or unfit, the geometry is no WGS 84
-            GeoJSON, or the attributes are no JSON.
+        QueueError: The kind has no class, a text is empty or unprintable, the geometry is not
+            WGS 84 GeoJSON, or the attributes are not JSON.
     """
     what = f"finding of {finding.kind} by {finding.source!r}"
     named = taxonomy.classify(finding.kind)
@@ -47,10 +47,10 @@ def case_row(finding: Finding, taxonomy: Taxonomy) -> dict[str, Any]:
 
 
 def check_evidence(name: str | None) -> str | None:
-    """The evidence folder's name, if it stays inside the evidence folder.
+    """Return the evidence folder's name unchanged.
 
     Raises:
-        QueueError: The name is empty, absolute or climbs out.
+        QueueError: The name is empty or absolute, or leads out of the evidence folder.
     """
     if name is None:
         return None
@@ -64,11 +64,11 @@ def _check_text(what: str, finding: Finding) -> None:
     for name in ("source", "zone"):
         text = getattr(finding, name)
         if not text.strip() or not text.isprintable():
-            raise QueueError(f"{what}: {name} {text!r} must be a name")
+            raise QueueError(f"{what}: {name} {text!r} must be printable text")
 
 
 def _json(what: str, name: str, value: Mapping[str, Any]) -> Any:
-    """The value as JSON gives it back, so that it reads the same before and after storing."""
+    """The value after a round trip through JSON: equal before and after storing."""
     try:
         text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False)
         text.encode()
@@ -89,7 +89,7 @@ def _geometry(what: str, geometry: Mapping[str, Any] | None) -> dict[str, Any]:
     try:
         bounds = shape(dict(geometry)).bounds
     except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise QueueError(f"{what}: geometry is no GeoJSON geometry: {error}") from error
+        raise QueueError(f"{what}: geometry is not GeoJSON: {error}") from error
     if not all(math.isfinite(value) for value in bounds):
         raise QueueError(f"{what}: geometry is empty or has a value that is not a number")
     west, south, east, north = bounds

@@ -16,10 +16,12 @@ import pytest
 
 from cv_engine.cases import Queue, open_queue
 
+_LONGEST_S = 300  # a busy machine takes its time
+
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """A PostgreSQL server of our own; gives its URL up to the database's name."""
+    """A PostgreSQL server for the tests; yields the URL with a placeholder for the database."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     initdb = shutil.which("initdb") or (str(found[-1]) if found else None)
@@ -33,17 +35,23 @@ def postgresql() -> Iterator[str]:
 
     def run(*command: str) -> None:
         subprocess.run(
-            command, user=user, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60
+            command,
+            user=user,
+            check=True,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            timeout=_LONGEST_S,
         )
 
     try:
         run(initdb, "-D", str(data), "-U", "cv", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
         options = f"-k {folder} -c listen_addresses='' -c fsync=off -c lc_messages=C"
-        run(ctl, "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+        waiting = ("-w", "-t", str(_LONGEST_S))
+        run(ctl, "-D", str(data), "-o", options, "-l", str(folder / "log"), *waiting, "start")
         try:
             yield f"postgresql://cv@/{{}}?host={folder}"
         finally:
-            run(ctl, "-D", str(data), "-m", "immediate", "-w", "stop")
+            run(ctl, "-D", str(data), "-m", "immediate", *waiting, "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -52,7 +60,7 @@ def _unprivileged() -> int | None:
     """The user to run the server as: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return None
-    for name in ("postgres", "nobody"):
+    for name in ("postgres", "nobody"):  # codespell:ignore
         try:
             return pwd.getpwnam(name).pw_uid
         except KeyError:
@@ -83,7 +91,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def queue(where: str) -> Iterator[Queue]:
-    """An empty queue on either database, whose clock advances by a second at each look."""
+    """An empty queue on either database, with a clock that advances by a second at each reading."""
     from datetime import timedelta
 
     from tests.cases.made import at

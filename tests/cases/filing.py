@@ -1,6 +1,6 @@
 """A process that files findings: `python -m tests.cases.filing QUEUE SEED COUNT`.
 
-It prints a line for each step that the queue has acknowledged.
+The process prints a line for each step that the queue has acknowledged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def street(count: int) -> Iterator[Finding]:
 
 
 def main(where: str, seed: int, count: int) -> None:
-    """File a street's findings in an order of the seed's (0: as they come)."""
+    """File a street's findings in an order given by the seed (0: in order of time)."""
     found = list(street(count))
     if seed:
         random.Random(seed).shuffle(found)

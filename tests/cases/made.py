@@ -13,7 +13,7 @@ CORNER = {"type": "Point", "coordinates": [121.55, 29.87]}
 
 
 def at(seconds: float) -> datetime:
-    """A moment so many seconds into the footage."""
+    """The time ``seconds`` after the start of the footage."""
     return datetime(2026, 5, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
@@ -32,7 +32,7 @@ def finding(
     attributes: dict[str, Any] | None = None,
     evidence: str | None = None,
 ) -> Finding:
-    """A parked car, or whatever is asked for."""
+    """A parked car, unless the arguments say otherwise."""
     place = Place(geometry, accuracy_m, basis, box)
     return Finding(
         *(kind, source, zone, place, at(began), at(observed), confidence),

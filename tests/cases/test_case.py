@@ -27,7 +27,7 @@ def test_the_processes_of_the_design_are_allowed(path: str) -> None:
 
 @pytest.mark.parametrize("now", State)
 @pytest.mark.parametrize("to", State)
-def test_everything_else_is_refused_with_what_is_allowed(now: State, to: State) -> None:
+def test_other_transitions_are_refused_with_the_allowed_ones(now: State, to: State) -> None:
     if to in TRANSITIONS[now]:
         check_transition(12, now, to)
         return

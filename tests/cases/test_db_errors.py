@@ -28,7 +28,7 @@ def _file_until_refused(queue: Queue) -> tuple[int, str]:
             queue.file(finding(number * 1000, number * 1000 + 300, attributes={"a": "x" * 500}))
         except QueueError as error:
             return number, str(error)
-    raise AssertionError("the disk never got full")
+    raise AssertionError("the disk did not fill up")
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def test_a_disk_that_refuses_to_write_loses_nothing(tmp_path: Path) -> None:
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     filed, message = done.stdout.splitlines()
@@ -120,18 +120,20 @@ def _damaged(path: Path) -> Path:
     [
         (_folder, "is a folder: name the queue's file"),
         (_text, "not a SQLite database"),
-        (_below_a_file, "the folder for the queue cannot be made"),
+        (_below_a_file, "the folder for the queue cannot be created"),
         (_damaged, "the file is damaged"),
     ],
 )
-def test_what_is_no_queue(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
+def test_files_that_are_not_a_queue_are_refused(
+    tmp_path: Path, make: Callable[[Path], Path], message: str
+) -> None:
     with pytest.raises(QueueError, match=message):
         open_queue(make(tmp_path / "queue.sqlite"))
 
 
 @contextmanager
 def _without_rights() -> Iterator[None]:
-    """As somebody who is not root, whom no permission stops."""
+    """Runs as an unprivileged user: no permission restrains root."""
     if os.geteuid() != 0:
         yield
         return
@@ -143,7 +145,7 @@ def _without_rights() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("mode", "message"), [(0o555, "cannot be written"), (0o000, "cannot be made or entered")]
+    ("mode", "message"), [(0o555, "cannot be written"), (0o000, "cannot be created or entered")]
 )
 def test_a_folder_without_the_right_to_write(mode: int, message: str) -> None:
     folder = Path(tempfile.mkdtemp(prefix="cvqueue"))
@@ -216,4 +218,4 @@ def test_a_server_that_ends_the_connection(postgresql_url: str) -> None:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
-        assert queue.file(finding()).outcome == "known"  # it connects again by itself
+        assert queue.file(finding()).outcome == "known"  # the queue reconnects

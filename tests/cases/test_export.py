@@ -64,7 +64,7 @@ def test_an_empty_export_is_a_valid_file() -> None:
     assert "".join(export([], "csv")).startswith("id,key,kind")
 
 
-def test_cases_are_taken_one_by_one(queue: Queue) -> None:
+def test_cases_are_read_one_at_a_time(queue: Queue) -> None:
     for began in range(3):
         queue.file(finding(began * 1000, began * 1000 + 300))
     taken: list[int] = []
@@ -79,10 +79,10 @@ def test_cases_are_taken_one_by_one(queue: Queue) -> None:
     assert taken == []
     next(pieces)
     assert taken == [3]
-    queue.confirm(1, "Li")  # reading does not hold up deciding
+    queue.confirm(1, "Li")  # reading does not block decisions
     assert len(list(pieces)) == 3
 
 
-def test_an_unknown_form_is_refused_at_once() -> None:
+def test_an_unknown_format_is_refused_at_once() -> None:
     with pytest.raises(QueueError, match="known: geojson, csv"):
         export([], "xlsx")

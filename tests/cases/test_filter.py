@@ -74,12 +74,12 @@ def test_a_case_that_lasted_is_found_by_its_new_end(filled: Queue) -> None:
         ({"bbox": (121.0, float("nan"), 122.0, 30.0)}, "not a number"),
     ],
 )
-def test_wrong_filters_are_explained(asked: dict[str, Any], message: str) -> None:
+def test_invalid_filters_are_explained(asked: dict[str, Any], message: str) -> None:
     with pytest.raises(QueueError, match=message):
         Filter(**asked)
 
 
-def test_sqlite_starts_from_the_most_telling_index(tmp_path: Any) -> None:
+def test_sqlite_starts_from_the_most_selective_index(tmp_path: Any) -> None:
     import sqlalchemy as sa
 
     from cv_engine.cases.filter import select_cases

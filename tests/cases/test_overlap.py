@@ -31,7 +31,7 @@ _POINT = Place(_point(0), 5.0, "homography")
             Place(None, None, "unknown", _A),
             Place(None, None, "unknown", (0.0, 0.0, 10.0, 5.0)),
             True,
-            id="half of it is just enough",
+            id="an overlap of exactly half",
         ),
         pytest.param(
             Place(None, None, "unknown", _A),
@@ -42,7 +42,7 @@ _POINT = Place(_point(0), 5.0, "homography")
             Place(_point(0), 50.0, "homography", _A),
             Place(_point(0), 50.0, "homography", (20.0, 0.0, 30.0, 10.0)),
             False,
-            id="boxes decide over inaccurate ground",
+            id="boxes take precedence over inaccurate ground",
         ),
         pytest.param(_POINT, Place(_point(4), 5.0, "homography"), True),
         pytest.param(_POINT, Place(_point(6), 5.0, "homography"), False),
@@ -53,7 +53,7 @@ _POINT = Place(_point(0), 5.0, "homography")
             Place(_point(0), 5.0, "camera"),
             Place(_point(0), 5.0, "camera"),
             False,
-            id="the camera's own place is no place of the thing",
+            id="the camera's own place does not locate the thing",
         ),
         pytest.param(
             Place(_square(1e-3), 5.0, "homography"), Place(_square(0.9e-3), 5.0, "raster"), True
@@ -62,7 +62,7 @@ _POINT = Place(_point(0), 5.0, "homography")
             Place(_square(1e-3), 5.0, "homography"),
             Place(_square(0.5e-3), 5.0, "homography"),
             False,
-            id="a quarter of it is not it",
+            id="an overlap of a quarter",
         ),
         pytest.param(
             Place(_square(1e-3), 500.0, "homography"),
@@ -74,19 +74,19 @@ _POINT = Place(_point(0), 5.0, "homography")
             Place(_square(1e-3), 5.0, "raster"),
             Place(_square(1e-3, 121.001), 5.0, "raster"),
             True,
-            id="buildings wall to wall are one site",
+            id="adjoining buildings are one site",
         ),
         pytest.param(
             Place(_square(1e-3), 500.0, "raster"),
             Place(_square(1e-3, 121.0012), 500.0, "raster"),
             False,
-            id="buildings across a street are not, however exact the image",
+            id="buildings across a street are two sites",
         ),
         pytest.param(
             Place(_square(1e-3), 5.0, "raster"),
             Place({"type": "Point", "coordinates": [121.0, 30.0]}, 5.0, "raster"),
             False,
-            id="a point is no site",
+            id="a point is not a site",
         ),
     ],
 )

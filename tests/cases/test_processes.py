@@ -1,4 +1,4 @@
-"""Several processes at one queue, and processes that die at it."""
+"""Several processes at one queue, and processes that are killed while filing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.cases.filing import street
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CARS = 24
+_LONGEST_S = 300.0  # a busy machine takes its time
 _FINDINGS = len(list(street(_CARS)))
 
 
@@ -23,7 +24,7 @@ def _start(where: str, seed: int) -> subprocess.Popen[str]:
 
 
 def _content(where: str) -> list[Any]:
-    """All that the queue holds, but for the times of recording and the cases' numbers."""
+    """The queue's content without the times of recording and the cases' numbers."""
     with open_queue(where) as queue:
         return sorted(
             (case.began, case.observed, case.left_at, case.state, len(queue.history(case.id)))
@@ -33,20 +34,22 @@ def _content(where: str) -> list[Any]:
 
 def test_processes_that_file_the_same_at_once_file_it_once(where: str) -> None:
     processes = [_start(where, seed) for seed in (1, 2, 3, 4)]
-    lines = [line for process in processes for line in process.communicate(timeout=60)[0].split()]
+    lines = [
+        line for process in processes for line in process.communicate(timeout=_LONGEST_S)[0].split()
+    ]
     assert [process.returncode for process in processes] == [0, 0, 0, 0]
     outcomes = Counter(lines)
     assert (outcomes["new"], outcomes["joined"]) == (_CARS, _FINDINGS - _CARS)
     assert outcomes["known"] == 3 * _FINDINGS
     content = _content(where)
     assert len(content) == _CARS
-    # Filed, left, and for every third car joined and left once more.
+    # Filed and left, and for every third car joined and left again.
     assert sum(row[-1] for row in content) == 2 * _FINDINGS
 
 
 def test_killed_while_filing_and_filed_again_is_filed_once(tmp_path: Path) -> None:
     undisturbed, killed = str(tmp_path / "undisturbed.sqlite"), str(tmp_path / "killed.sqlite")
-    _start(undisturbed, 0).communicate(timeout=60)
+    _start(undisturbed, 0).communicate(timeout=_LONGEST_S)
     moments = random.Random(7)
     acknowledged: set[tuple[str, ...]] = set()
     for _ in range(4):
@@ -61,8 +64,8 @@ def test_killed_while_filing_and_filed_again_is_filed_once(tmp_path: Path) -> No
                 entry.data["key"] for case in queue.each() for entry in queue.history(case.id)
             }
         keys = {line[1] for line in acknowledged if len(line) == 2}
-        assert keys <= recorded, "what was acknowledged is lost"
-    _start(killed, 0).communicate(timeout=60)
+        assert keys <= recorded, "an acknowledged finding is lost"
+    _start(killed, 0).communicate(timeout=_LONGEST_S)
     assert _content(killed) == _content(undisturbed)
     assert len(_content(killed)) == _CARS
 
@@ -71,5 +74,5 @@ def test_the_order_of_filing_does_not_matter(tmp_path: Path) -> None:
     one, other = str(tmp_path / "one.sqlite"), str(tmp_path / "other.sqlite")
     processes = [_start(one, 0), _start(other, 1)]
     for process in processes:
-        process.communicate(timeout=60)
+        process.communicate(timeout=_LONGEST_S)
     assert _content(one) == _content(other)

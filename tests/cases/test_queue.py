@@ -92,7 +92,7 @@ def test_a_case_covers_what_joined_it(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize("end", [State.REJECTED, State.WITHDRAWN])
-def test_what_is_done_with_is_not_joined(queue: Queue, end: State) -> None:
+def test_finished_cases_are_not_joined(queue: Queue, end: State) -> None:
     queue.file(finding())
     queue.move(1, end, "Li", "an ambulance")
     assert queue.file(finding(10, 400)).outcome == "new"
@@ -112,7 +112,7 @@ def test_leaving_is_idempotent_and_a_later_time_wins(queue: Queue) -> None:
     ]
 
 
-def test_nothing_leaves_before_it_was_last_seen(queue: Queue) -> None:
+def test_a_thing_does_not_leave_before_it_was_last_seen(queue: Queue) -> None:
     first, second = finding(), finding(10, 600)
     queue.file(first)
     queue.file(second)
@@ -120,7 +120,7 @@ def test_nothing_leaves_before_it_was_last_seen(queue: Queue) -> None:
     assert queue.get(1).left_at == at(600)
 
 
-def test_leaving_needs_a_finding_and_a_time_within_reason(queue: Queue) -> None:
+def test_leaving_needs_a_filed_finding_and_a_later_time(queue: Queue) -> None:
     made = finding(100)
     queue.file(made)
     for key, when, message in (
@@ -132,7 +132,7 @@ def test_leaving_needs_a_finding_and_a_time_within_reason(queue: Queue) -> None:
             queue.left(key, when)
 
 
-def test_evidence_can_follow(queue: Queue) -> None:
+def test_evidence_can_be_added_later(queue: Queue) -> None:
     first, second = finding(), finding(10, 600)
     queue.file(first)
     queue.file(second)
@@ -148,7 +148,7 @@ def test_evidence_can_follow(queue: Queue) -> None:
             queue.remember_evidence(first.key, name)
 
 
-def test_evidence_of_a_finding_is_told_by_its_key(queue: Queue) -> None:
+def test_evidence_of_a_finding_is_found_by_its_key(queue: Queue) -> None:
     with_evidence, joined = finding(evidence="first"), finding(10, 400)
     queue.file(with_evidence)
     queue.file(joined)
@@ -180,9 +180,9 @@ def test_officers_decide(queue: Queue) -> None:
         (9, State.CONFIRMED, "Li", "", "there is no case 9"),
         (0, State.CONFIRMED, "Li", "", "there is no case 0"),
         (2**70, State.CONFIRMED, "Li", "", "there is no case"),
-        (1, State.CONFIRMED, " ", "", "say who"),
-        (1, State.REJECTED, "Li", " ", "say why"),
-        (1, State.WITHDRAWN, "Li", "", "say why"),
+        (1, State.CONFIRMED, " ", "", "name the officer"),
+        (1, State.REJECTED, "Li", " ", "give a reason"),
+        (1, State.WITHDRAWN, "Li", "", "give a reason"),
         (1, State.CONFIRMED, "Li", "a\0b", "NUL"),
     ],
 )
@@ -214,7 +214,7 @@ def test_a_queue_keeps_what_was_filed_when_opened_again(where: str) -> None:
         assert [case.id for case in queue.cases(Filter())] == [1]
 
 
-def test_what_is_still_there_is_noted(queue: Queue) -> None:
+def test_a_thing_that_is_still_there_is_recorded(queue: Queue) -> None:
     made, other = finding(), finding(10, 400)
     queue.file(made)
     queue.file(other)
@@ -225,11 +225,11 @@ def test_what_is_still_there_is_noted(queue: Queue) -> None:
     queue.seen(made.key, at(700))
     assert queue.get(1).observed == at(700), "an earlier time changes nothing"
     assert queue.history(1) == history
-    # What begins while it is there, in the same place, is the same.
+    # A finding that begins while the thing is there, in the same place, is the same thing.
     assert queue.file(finding(600, 900)).outcome == "joined"
 
 
-def test_of_what_was_never_filed_nothing_is_noted(queue: Queue) -> None:
+def test_sightings_need_a_filed_finding_and_a_time_zone(queue: Queue) -> None:
     with pytest.raises(QueueError):
         queue.seen(finding().key, at(1))
     made = finding()
@@ -241,13 +241,13 @@ def test_of_what_was_never_filed_nothing_is_noted(queue: Queue) -> None:
 @pytest.mark.parametrize(
     ("began", "missed_s", "left", "outcome"),
     [
-        pytest.param(900, 0, False, "new", id="somebody was looking"),
-        pytest.param(900, 600, False, "joined", id="nobody was looking for just so long"),
+        pytest.param(900, 0, False, "new", id="nothing missed"),
+        pytest.param(900, 600, False, "joined", id="missed for exactly this time"),
         pytest.param(901, 600, False, "new", id="a second too late"),
-        pytest.param(900, 600, True, "new", id="it is known to have left"),
+        pytest.param(900, 600, True, "new", id="known to have left"),
     ],
 )
-def test_joining_over_a_time_in_which_nobody_looked(
+def test_joining_over_a_time_without_samples(
     queue: Queue, began: float, missed_s: float, left: bool, outcome: str
 ) -> None:
     first = finding(0, 300)

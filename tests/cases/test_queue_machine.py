@@ -1,4 +1,4 @@
-"""The queue against a plain model of it, under any order of filing, leaving and deciding."""
+"""The queue compared with a simple model, for any order of filing, leaving and deciding."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class QueueMachine(RuleBasedStateMachine):
                 self.queue.left(key, at(when))
             except QueueError:
                 return
-            raise AssertionError("it left before it came")
+            raise AssertionError("the thing left before it began")
         news = self.queue.left(key, at(when))
         assert news == (when > known.gone.get(key, -1))
         if news:
@@ -128,7 +128,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert (filed.outcome, filed.case_id) == ("known", number)
 
     @invariant()
-    def the_queue_is_as_the_model(self) -> None:
+    def the_queue_equals_the_model(self) -> None:
         found = {case.id: case for case in self.queue.cases()}
         assert set(found) == set(self.model)
         for number, known in self.model.items():

@@ -1,4 +1,4 @@
-"""Building sites: one case while they grow, whenever and in whatever zone they are seen."""
+"""Building sites: one case while they grow, regardless of date and zone."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MONTH_S = 30 * 86_400.0
     ("geometry", "more", "outcome"),
     [
         pytest.param(_HALL, {}, "joined", id="the same, a month later"),
-        pytest.param(ground(15, 0, 20, 10), {}, "joined", id="it overlaps by a quarter"),
-        pytest.param(ground(20, 0, 9, 9), {}, "joined", id="wall to wall"),
+        pytest.param(ground(15, 0, 20, 10), {}, "joined", id="an overlap of a quarter"),
+        pytest.param(ground(20, 0, 9, 9), {}, "joined", id="adjoining"),
         pytest.param(ground(24, 0, 9, 9), {}, "joined", id="a gap of 4 m"),
         pytest.param(ground(26, 0, 9, 9), {}, "new", id="a gap of 6 m"),
         pytest.param(ground(24, 14, 9, 9), {}, "new", id="4 m off in both directions"),
-        pytest.param(_HALL, {"zone": "east"}, "joined", id="its larger part lies in another zone"),
+        pytest.param(_HALL, {"zone": "east"}, "joined", id="the larger part lies in another zone"),
         pytest.param(_HALL, {"began": -5 * _MONTH_S}, "joined", id="found in older images later"),
         pytest.param(_HALL, {"source": "harbour"}, "new", id="another area"),
         pytest.param(_HALL, {"kind": "unauthorised_building"}, "new", id="another kind"),
@@ -44,7 +44,7 @@ def test_what_belongs_to_a_site(
     assert queue.count() == (1 if outcome == "joined" else 2)
 
 
-def test_the_gap_is_the_callers(queue: Queue) -> None:
+def test_the_caller_chooses_the_gap(queue: Queue) -> None:
     queue.file(site(_HALL))
     assert queue.file(site(ground(32, 0, 9, 9), 1), gap_m=15.0).outcome == "joined"
     assert queue.file(site(ground(0, 11, 20, 9), 2), gap_m=0.5).outcome == "new"
@@ -57,7 +57,7 @@ def test_of_several_sites_the_closest_is_joined(queue: Queue) -> None:
     assert queue.file(site(ground(19, 8, 1, 9), 2)).case_id == 1, "overlap is closer than any gap"
 
 
-def test_a_site_that_grows_is_one_case_with_all_of_its_ground(queue: Queue) -> None:
+def test_a_site_that_grows_is_one_case_with_all_its_ground(queue: Queue) -> None:
     parts = [_HALL, ground(18, 0, 20, 10), ground(40, 0, 20, 10)]
     for number, part in enumerate(parts):
         attributes = {"area_m2": area_m2(part), "sort": "extension" if number else "new"}
@@ -67,7 +67,7 @@ def test_a_site_that_grows_is_one_case_with_all_of_its_ground(queue: Queue) -> N
     assert case.place.geometry["type"] == "MultiPolygon"
     assert case.attributes["area_m2"] == pytest.approx((38 + 20) * 10, rel=0.01)
     assert case.attributes["area_m2"] == pytest.approx(area_m2(case.place.geometry), abs=0.1)
-    assert case.attributes["sort"] == "new", "what it was when the case was opened"
+    assert case.attributes["sort"] == "new", "the value when the case was opened"
     assert (case.began, case.observed) == (at(0), at(2 * _MONTH_S))
     history = queue.history(case.id)
     assert [entry.event for entry in history] == [Event.FILED, Event.JOINED, Event.JOINED]
@@ -75,7 +75,7 @@ def test_a_site_that_grows_is_one_case_with_all_of_its_ground(queue: Queue) -> N
     assert history[2].data["attributes"]["area_m2"] == pytest.approx(200, rel=0.01)
 
 
-def test_what_no_permit_covers_grows_by_what_is_new(queue: Queue) -> None:
+def test_area_without_permit_grows_by_new_ground_only(queue: Queue) -> None:
     """Half of the wing has a permit; a tenth of it was known before."""
     queue.file(site(_HALL, attributes={"outside_permit_m2": 200.0}))
     wing = ground(18, 0, 20, 10)
@@ -87,7 +87,7 @@ def test_what_no_permit_covers_grows_by_what_is_new(queue: Queue) -> None:
     assert queue.get(1).attributes["outside_permit_m2"] == pytest.approx(290, rel=0.01)
 
 
-def test_a_box_finds_what_a_site_has_grown_to(queue: Queue) -> None:
+def test_a_box_finds_the_ground_that_a_site_has_grown_to(queue: Queue) -> None:
     queue.file(site(_HALL))
     annexe = ground(22, 0, 50, 10)
     far = shape(ground(60, 2, 1, 1)).bounds
@@ -97,13 +97,13 @@ def test_a_box_finds_what_a_site_has_grown_to(queue: Queue) -> None:
     assert queue.file(site(ground(74, 0, 5, 5), 2)).outcome == "joined", "by its newest part"
 
 
-def test_a_site_whose_case_is_done_with_is_a_new_one(queue: Queue) -> None:
+def test_a_site_whose_case_is_finished_is_a_new_case(queue: Queue) -> None:
     queue.file(site(_HALL))
     queue.reject(1, "Li", "a tent")
     assert queue.file(site(_HALL, _MONTH_S)).outcome == "new"
 
 
-def test_a_building_that_is_gone_and_built_again(queue: Queue) -> None:
+def test_a_building_that_is_demolished_and_rebuilt(queue: Queue) -> None:
     first = site(_HALL)
     queue.file(first)
     assert queue.left(first.key, at(_MONTH_S), "gone in the image of May")
@@ -114,7 +114,7 @@ def test_a_building_that_is_gone_and_built_again(queue: Queue) -> None:
     assert queue.get(1).left_at is None
 
 
-def test_cameras_are_matched_as_before(queue: Queue) -> None:
+def test_areas_of_cameras_are_not_sites(queue: Queue) -> None:
     area = ground(0, 0, 4, 2)
     queue.file(finding(box=None, geometry=area, basis="homography", accuracy_m=1.0))
     beside = finding(1, box=None, geometry=ground(4, 0, 4, 2), basis="homography", accuracy_m=1.0)
@@ -151,7 +151,7 @@ def test_a_case_is_withdrawn_for_a_reason_that_holds_at_that_moment(queue: Queue
         *(Event.STATE, "cv-engine", "permit 7, entered later"),
     )
     assert (entry.from_state, entry.to_state) == (State.REPORTED, State.WITHDRAWN)
-    assert not queue.withdraw(1, reason), "it is no longer open"
+    assert not queue.withdraw(1, reason), "the case is no longer open"
     assert len(asked) == 1
     with pytest.raises(QueueError, match="there is no case 9"):
         queue.withdraw(9, reason)
@@ -202,7 +202,7 @@ def test_one_site_on_both_sides_of_the_antimeridian() -> None:
     assert same_site(far, both, 0.5) == 0
 
 
-def test_joining_what_touches_leaves_areas_only() -> None:
+def test_joining_areas_that_touch_gives_areas_only() -> None:
     made = joined(ground(0, 0, 10, 10), ground(10, 5, 10, 10))
     assert shape(made).area > 0
     assert made["type"] == "Polygon"

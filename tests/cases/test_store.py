@@ -43,7 +43,7 @@ def test_the_schema_is_the_migrations_head() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA]
 
 
-def test_many_may_open_a_new_queue_at_once(tmp_path: Path) -> None:
+def test_many_threads_open_a_new_queue_at_once(tmp_path: Path) -> None:
     barrier, errors = Barrier(8), list[BaseException]()
 
     def opening() -> None:
@@ -61,7 +61,7 @@ def test_many_may_open_a_new_queue_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
-def test_sqlite_is_set_up_to_keep_what_it_acknowledged(tmp_path: Path) -> None:
+def test_sqlite_keeps_acknowledged_commits(tmp_path: Path) -> None:
     store = Store(tmp_path / "queue.sqlite")
     with store.reading() as connection:
         settings = {

@@ -42,7 +42,7 @@ def test_every_code_of_a_city_is_marked_provisional() -> None:
     ]
 
 
-def test_a_class_that_no_city_has_is_found_where_no_standard_is_asked_for() -> None:
+def test_a_class_of_no_city_is_found_without_a_standard() -> None:
     taxonomy = load_taxonomy()
     assert taxonomy.classify("camera_blind").standard == "cv-engine"
     assert taxonomy.classify("motor_vehicle_parked").standard == _GB
@@ -96,14 +96,14 @@ classes:
         ),
     ],
 )
-def test_a_wrong_catalogue_is_explained(tmp_path: Path, classes: str, message: str) -> None:
+def test_an_invalid_catalogue_is_explained(tmp_path: Path, classes: str, message: str) -> None:
     path = tmp_path / "t.yaml"
     path.write_text(_HEAD + classes + "\n")
     with pytest.raises(QueueError, match=message):
         load_taxonomy(path)
 
 
-def test_a_city_can_bring_its_own(tmp_path: Path) -> None:
+def test_a_city_can_use_its_own_catalogue(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
     path.write_text(_HEAD + '  - {kind: jaywalking, name: J, codes: {S: "01"}}\n')
     assert load_taxonomy(path).classify("jaywalking").code == "01"

@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the steps on the connection (and in the transaction) handed to it."""
+"""Alembic's entry point: runs the migrations in the transaction of the connection passed in."""
 
 from __future__ import annotations
 

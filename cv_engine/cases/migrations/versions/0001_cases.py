@@ -14,7 +14,7 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Build the first schema."""
+    """Create the first schema."""
     _create_cases()
     _create_findings()
     _create_history()
@@ -97,7 +97,7 @@ def _finish_sqlite() -> None:
         "INSERT INTO case_boxes VALUES "
         "(NEW.id, NEW.min_lon, NEW.max_lon, NEW.min_lat, NEW.max_lat); END"
     )
-    # Seconds since 2020: small numbers, of which an R*Tree's 32 bits keep more of the precision.
+    # Seconds since 2020: small numbers keep more precision in an R*Tree's 32 bits.
     began, observed = (
         f"CAST(strftime('%s', NEW.{name}) AS INTEGER) - 1577836800"
         for name in ("began", "observed")
@@ -112,14 +112,14 @@ def _finish_sqlite() -> None:
         f"UPDATE case_spans SET began_s = {began}, observed_s = {observed} + 1 "
         "WHERE id = NEW.id; END"
     )
-    _tell_sqlite_what_to_expect()
+    _set_planner_statistics()
 
 
-def _tell_sqlite_what_to_expect() -> None:
-    """Give the query planner statistics of a city's queue, as ANALYZE would gather them.
+def _set_planner_statistics() -> None:
+    """Give the query planner the statistics that ANALYZE would gather from a city's queue.
 
-    A new queue has none, and without them SQLite starts from any index that fits, such as the
-    state's, where a camera's leaves a thousandth of the rows.
+    Without statistics, SQLite starts from any index that fits, such as the state's, although the
+    camera's index selects a thousandth of the rows.
     """
     op.execute("ANALYZE")
     expected = {
