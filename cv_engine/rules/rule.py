@@ -100,6 +100,7 @@ class Rule(ABC):
         models: Names of the models that the rule runs on crops.
         zone_settings: Properties that the rule adds to zones, by name.
         middle_still: Whether evidence has a still between start and end, as proof that it stood.
+        settings: The rule's settings.
         dwells: The stays of the rule, one per zone: all of its state.
     """
 
@@ -113,6 +114,7 @@ class Rule(ABC):
     middle_still: ClassVar[bool] = False
 
     def __init__(self, zones: Sequence[Zone], settings: RuleSettings, gap_s: float) -> None:
+        self.settings = settings
         watched = [zone for zone in zones if settings.enabled and self.kind in zone.kinds]
         longest_s = self.longest_s(settings)
         self.dwells = [

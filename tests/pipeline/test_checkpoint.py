@@ -211,4 +211,4 @@ def test_an_observer_keeps_all_that_changes() -> None:
         *("_min_side_px", "_sample_s", "_lost_s", "_ask_again_s", "_models", "_groups"),
         "_explained",
     }
-    assert all(set(vars(rule)) == {"dwells"} for rule in observer._rules)
+    assert all(set(vars(rule)) == {"settings", "dwells"} for rule in observer._rules)
