@@ -97,7 +97,7 @@ class ScreenFigures:
 
     Attributes:
         kept: Share of the labelled pixels that the screen keeps.
-        single: Share of single houses in unchanged ground of which it keeps at least half.
+        single: Share of single houses in unchanged ground that it keeps by at least half.
         discarded: Share of unchanged ground in another light that it discards.
     """
 

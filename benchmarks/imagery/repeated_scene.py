@@ -1,4 +1,4 @@
-"""Pairs of scenes of any size, made by repeating a city of tiles of which 95 % is unchanged."""
+"""Pairs of scenes of any size, made by repeating a city of tiles that is 95 % unchanged."""
 
 from __future__ import annotations
 

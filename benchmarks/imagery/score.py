@@ -82,9 +82,9 @@ class Objects:
 
     Attributes:
         labelled: Groups of labelled pixels.
-        found: Labelled groups of which at least half is marked.
+        found: Labelled groups with at least half of their pixels marked.
         marked: Groups of marked pixels.
-        false: Marked groups of which less than half is labelled.
+        false: Marked groups with less than half of their pixels labelled.
         area_km2: Area of the ground that was judged.
     """
 

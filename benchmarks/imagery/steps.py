@@ -60,8 +60,8 @@ class Outcome:
         f1_compared: F1 without masked pixels, which the program reports as not compared.
         offset_m: Median distance of each detector's polygons from the labelled buildings' middles.
         residual_px: 95th percentile of the remaining shift, over windows with texture.
-        residual_same_px: The same over windows of which less than a tenth changed. Elsewhere the
-            two images differ in texture, and the shift is interpolated from the surroundings.
+        residual_same_px: The same percentile over windows with less than a tenth changed. Elsewhere
+            the two images differ in texture, and the shift is interpolated from around.
         masked: Share of the clear pixels that was not compared.
         unmasked: Share of the covered pixels that was compared.
     """

@@ -1,1 +1,1 @@
-"""Areas that are compared again and again: the periodic run and its cases."""
+"""Areas whose images are compared periodically: the run over their dates, and its cases."""

@@ -1,4 +1,4 @@
-"""Areas that are compared again and again: their images in the order in which they were taken."""
+"""Areas whose images are compared periodically, in the order in which they were taken."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from satellite.compare.comparison_request import DetectorName, Order, Source
+from satellite.compare.comparison_request import ComparisonRequest, DetectorName, Source
 from satellite.errors import SatelliteError
 from satellite.imagery.bands import Role
 from satellite.vector.buildings import OutlineSettings
 
-# Endings of what may be an image of one date; a folder is one too: of its tiles.
+# Endings of files that may be an image of one date. A folder is an image too: of its tiles.
 _ENDINGS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img", ".json"})
 
 
@@ -21,14 +21,14 @@ class Area:
     """An area of a city.
 
     Attributes:
-        name: Its name, the source of its cases.
+        name: The area's name, and the source of its cases.
         images: Folder with one entry for each date: an image, a folder of tiles or a STAC item.
-        detector: Which detector judges it.
+        detector: Which detector judges the images.
         model: Name or path of the change network.
         resolution_m: Side of the pixels that are compared; ``None``: the coarser image's.
-        align: Whether local shifts are taken out.
-        roles: Bands by role, where the images do not tell it.
-        nodata: Value of their empty pixels, likewise.
+        align: Whether local shifts are removed.
+        roles: Bands by role, where the images do not name them.
+        nodata: Value of empty pixels, where the images do not give it.
         outline: What counts as a building.
     """
 
@@ -42,15 +42,15 @@ class Area:
     nodata: float | None = None
     outline: OutlineSettings = field(default_factory=OutlineSettings)
 
-    def orders(self) -> Iterator[Order]:
-        """What is to be compared: each image with the one before it.
+    def requests(self) -> Iterator[ComparisonRequest]:
+        """Yields a request for each image and the one before it.
 
         Raises:
-            SatelliteError: The folder cannot be read, an image cannot be used or does not tell when
-                it was taken, or two were taken at the same time.
+            SatelliteError: The folder cannot be read, an image cannot be used or has no date, or
+                two images were taken at the same time.
         """
-        for before, after in pairwise(self._in_order()):
-            yield Order(
+        for before, after in pairwise(self._by_date()):
+            yield ComparisonRequest(
                 before,
                 after,
                 detector=self.detector,
@@ -59,19 +59,20 @@ class Area:
                 align=self.align,
             )
 
-    def _in_order(self) -> Sequence[Source]:
+    def _by_date(self) -> Sequence[Source]:
         dated = []
         for path in _entries(self.images):
             source = Source(str(path), self.roles, nodata=self.nodata)
             with source.open() as scene:
                 if scene.acquired is None:
                     raise SatelliteError(
-                        f"{path}: does not tell when it was taken: write its date into its name, as YYYYMMDD"
+                        f"{path}: the image does not say when it was taken: write its date into "
+                        "its name, as YYYYMMDD"
                     )
                 dated.append((scene.acquired, path))
         if not dated:
             raise SatelliteError(
-                f"{self.images}: no images lie in this folder; put one for each date into it: "
+                f"{self.images}: this folder has no images; put one for each date into it: "
                 f"{', '.join(sorted(_ENDINGS))}, or a folder of tiles"
             )
         dated.sort()

@@ -1,16 +1,15 @@
-"""Cases: changed buildings become findings with evidence, and their cases follow them through time.
+"""Cases: changed buildings become findings with evidence, and their cases are updated over time.
 
-As in video, evidence is written first, whole or not at all, and only then the case that names it: a
-run that is killed in between leaves a package that the next run takes up.
+As in video, the evidence of a finding is written before its case is filed, see
+`cv_engine.evidence.filing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,25 +20,24 @@ from shapely.geometry import MultiPolygon, Polygon, mapping, shape
 from cv_engine.cases import Case, Filed, Filter, Queue
 from cv_engine.cases.case import OPEN_STATES
 from cv_engine.cases.site import SITE_GAP_M
-from cv_engine.evidence.package import package_name, write
-from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.verify import verify
+from cv_engine.evidence.filing import CaseFiler
+from cv_engine.evidence.package import write
 from cv_engine.finding import Finding, Place
 from satellite.imagery.acquisition import Acquisition
 from satellite.records.judge import Judge, Verdict
 from satellite.report.chips import Chips
-from satellite.report.exhibits import exhibits, when
+from satellite.report.evidence_files import evidence_files, when
 from satellite.vector.buildings import Building
-from satellite.vector.change_types import Sort
+from satellite.vector.change_types import ChangeType
 
 #: The violation's name in the taxonomy.
 KIND = "building_without_permit"
 
-# The part of a case's ground on which buildings must be gone. Two detections of one building share
-# about 0.85 of each other (F1 0.92 on pixels); a wing torn down leaves a building.
+# Least share of a case's ground on which buildings must be gone. Two detections of one building
+# share about 0.85 of each other (F1 0.92 on pixels); a demolished wing leaves a building.
 _GONE = 0.7
-# The part of a changed building from which it is what a case has already: drawn with other settings, the
-# outlines of one building share far more than half of each other.
+# Least share of a changed building that an earlier case must have for the two to be the same: with
+# other settings, two outlines of one building share far more than half of each other.
 _SAME = 0.5
 _DECIMALS = 7  # of a degree: a centimetre, below which two runs may differ
 
@@ -49,21 +47,17 @@ class SiteFiler:
     """Files the changed buildings of one area, and notes which are gone.
 
     Attributes:
-        queue: Where cases go.
-        key: Signs the packages.
-        root: Folder of the packages.
+        cases: Files findings with their evidence.
         source: The area's name.
-        crs: The coordinate reference system of the buildings' polygons.
-        detector: What found them.
-        detector_f1: F1 that was measured of it, 0 to 1; ``None`` if it was not.
+        crs: Coordinate reference system of the buildings' polygons.
+        detector: Name of the detector that found the buildings.
+        detector_f1: Measured F1 of the detector, 0 to 1; ``None`` if not measured.
         accuracy_m: Radius within which the true place of a polygon lies, metres, if known.
-        gap_m: How far from an open case's site a building may lie that joins it, metres.
+        gap_m: Greatest distance of a building from the site of an open case that it joins, metres.
         provenance: JSON values for the packages: digests of model and configuration.
     """
 
-    queue: Queue
-    key: SigningKey
-    root: Path
+    cases: CaseFiler
     source: str
     crs: CRS
     detector: str
@@ -75,64 +69,65 @@ class SiteFiler:
     def file(
         self,
         building: Building,
-        sort: Sort,
+        change_type: ChangeType,
         verdict: Verdict,
         before: Acquisition,
         after: Acquisition,
         chips: Callable[[], Chips],
     ) -> Filed | None:
-        """Files a changed building, unless the verdict is that it becomes no case.
+        """Files a changed building, unless its verdict says that no case is filed.
 
-        A part of a site that has an open case joins it, whatever the dates. Filing twice is filing
-        once, also with other outlines or other planning zones: what a case knew of an image, and what
-        was decided about it, stands; only a later image can add to it.
+        A building on a site with an open case joins that case, whatever the dates. Filing is
+        idempotent, also with other outlines or other planning zones: a case and the decision on it
+        stand for the images known to the case; only a later image can add to it.
 
         Args:
             building: The building.
-            sort: What kind of change it is.
-            verdict: What the city's records say of it.
+            change_type: The type of change.
+            verdict: The verdict by the city's records.
             before: The earlier image.
-            after: The later one.
-            chips: Gives its pictures; asked only where the evidence is still to be made.
+            after: The later image.
+            chips: Returns the building's pictures; called only if evidence has to be made.
 
         Raises:
-            EvidenceError: Its evidence cannot be written.
-            QueueError: It cannot be filed.
+            EvidenceError: The evidence cannot be written.
+            QueueError: The case cannot be filed.
         """
         if not verdict.files:
             return None
-        finding = self.finding(building, sort, verdict, before, after)
-        if self.queue.evidence_of(finding.key) is None:
+        finding = self.finding(building, change_type, verdict, before, after)
+        if self.cases.queue.evidence_of(finding.key) is None:
             known = self._known(building.lonlat(self.crs), after.time)
             if known is not None:
                 return Filed(known, "known")
-        if self._is_wanting(finding):
+
+        def write_evidence() -> None:
             write(
-                self.root,
+                self.cases.root,
                 finding,
                 [],
-                key=self.key,
+                key=self.cases.key,
                 provenance=self._provenance(before, after),
-                exhibits=exhibits(finding, verdict, before, after, chips()),
+                exhibits=evidence_files(finding, verdict, before, after, chips()),
             )
-        finding = replace(finding, evidence=package_name(finding))
-        return self.queue.file(finding, gap_m=self.gap_m)
+
+        return self.cases.file(finding, write_evidence, gap_m=self.gap_m)
 
     def finding(
         self,
         building: Building,
-        sort: Sort,
+        change_type: ChangeType,
         verdict: Verdict,
         before: Acquisition,
         after: Acquisition,
     ) -> Finding:
-        """The changed building as the queue knows it.
+        """Describes a changed building as a finding for the queue.
 
-        Nobody knows when between the two dates it was built: it counts from the later one, and
-        both are among the attributes.
+        When between the two dates it was built is unknown: the finding begins at the later date,
+        and both are among the attributes.
         """
         attributes = {
-            "sort": sort,
+            "sort": change_type,
             "area_m2": round(building.area_m2, 1),
             "width_m": round(building.width_m, 1),
             "before": _text(before.time),
@@ -154,63 +149,53 @@ class SiteFiler:
             attributes=attributes,
         )
 
-    def gone(
+    def note_gone(
         self, buildings: Sequence[Building], before: Acquisition, after: Acquisition
     ) -> list[int]:
-        """Notes the open cases whose buildings are no more.
+        """Notes in open cases that their buildings are gone.
 
-        The case stays open, that is an officer's business; its history names the image. A part of
-        a site that is gone does not end it.
+        The case stays open, since an officer closes it; its history names the image. A case of
+        which only a part is gone is not changed.
 
         Args:
-            buildings: The changed buildings of a comparison; those that appeared do not matter.
-            before: The earlier image: the buildings were last seen in it.
-            after: The later one.
+            buildings: The changed buildings of a comparison; those that appeared are ignored.
+            before: The earlier image, in which the buildings were last seen.
+            after: The later image.
 
         Returns:
-            Numbers of the cases of which this is news.
+            Numbers of the cases that were changed.
 
         Raises:
-            QueueError: It cannot be noted.
+            QueueError: The note cannot be stored.
         """
         shapes = [each.lonlat(self.crs) for each in buildings if not each.appeared]
         touched: dict[int, list[Polygon | MultiPolygon]] = {}
         cases: dict[int, Case] = {}
         for each in shapes:
             wanted = Filter(kind=KIND, source=self.source, bbox=each.bounds)
-            for case in self.queue.each(wanted):
-                if _may_go(case, after.time):
+            for case in self.cases.queue.each(wanted):
+                if _can_be_gone(case, after.time):
                     cases[case.id] = case
                     touched.setdefault(case.id, []).append(each)
         note = f"gone in the image of {when(after.time)} ({after.name})"
-        news = []
+        noted = []
         for number, case in sorted(cases.items()):
             ground = _ground(case)
             shared = ground.intersection(shapely.union_all(touched[number])).area
             last_seen = max(before.time, case.observed)
-            if shared >= _GONE * ground.area and self.queue.left(case.key, last_seen, note):
-                news.append(number)
-        return news
+            if shared >= _GONE * ground.area and self.cases.queue.left(case.key, last_seen, note):
+                noted.append(number)
+        return noted
 
     def _known(self, polygon: Polygon | MultiPolygon, at: datetime) -> int | None:
-        """The case, open or not, that has this building and was seen in this image or a later one."""
-        for case in self.queue.each(Filter(kind=KIND, source=self.source, bbox=polygon.bounds)):
+        """The case, open or not, of a building in an image of this time or a later one."""
+        for case in self.cases.queue.each(
+            Filter(kind=KIND, source=self.source, bbox=polygon.bounds)
+        ):
             shared = _ground(case).intersection(polygon).area
             if case.observed >= at and shared >= _SAME * polygon.area:
                 return case.id
         return None
-
-    def _is_wanting(self, finding: Finding) -> bool:
-        """Whether a finding's evidence is still to be made.
-
-        What is whole is not made anew. What a case names already is not either: where it is not
-        here, it has been sent away.
-        """
-        folder = self.root / package_name(finding)
-        if not verify(folder):
-            return False
-        # In this order: what is being sent meanwhile goes from here in one step, not to return.
-        return folder.is_dir() or self.queue.evidence_of(finding.key) is None
 
     def _provenance(self, before: Acquisition, after: Acquisition) -> dict[str, Any]:
         images = {"before": before, "after": after}
@@ -228,16 +213,16 @@ class SiteFiler:
 def close_permitted(
     queue: Queue, judge: Judge, at: datetime, source: str | None = None
 ) -> list[int]:
-    """Withdraws the open cases whose buildings have a permit, or are exempt, by now.
+    """Withdraws open cases whose buildings have a permit, or are exempt, by now.
 
-    A permit counts if it was valid on any day from the image before the building to ``at``, so that
-    leave given afterwards counts too. The history names the permit.
+    A permit counts if it was valid on any day from the image before the building to ``at``, so a
+    permit granted afterwards counts too. The history names the permit.
 
     Args:
         queue: The cases.
-        judge: Knows the permits as they are now.
-        at: The time of this look at the permits, timezone-aware.
-        source: Only cases of this area; ``None``: of all.
+        judge: Judges by the permits as they are now.
+        at: The time of the permits, timezone-aware.
+        source: The area whose cases are checked; ``None``: all areas.
 
     Returns:
         Numbers of the cases that were withdrawn.
@@ -265,17 +250,17 @@ def close_permitted(
 
     wanted = Filter(kind=KIND, source=source)
     covered = [case.id for case in queue.each(wanted) if case.state in OPEN_STATES and reason(case)]
-    # Asked again of the case as it is then: it may have grown beyond its permit meanwhile.
+    # The queue calls `reason` again with the current case: it may have outgrown its permit by then.
     return [number for number in sorted(covered) if queue.withdraw(number, reason)]
 
 
-def _may_go(case: Case, at: datetime) -> bool:
-    """Whether a case's building may turn out to be gone in an image of that time."""
+def _can_be_gone(case: Case, at: datetime) -> bool:
+    """Whether an image of this time can show that a case's building is gone."""
     return case.state in OPEN_STATES and case.left_at is None and case.observed < at
 
 
 def _ground(case: Case) -> Polygon | MultiPolygon:
-    """The site of a case; empty where it has none."""
+    """The site of a case; empty if the case has none."""
     geometry = case.place.geometry
     if geometry is None or geometry.get("type") not in ("Polygon", "MultiPolygon"):
         return Polygon()
@@ -284,7 +269,7 @@ def _ground(case: Case) -> Polygon | MultiPolygon:
 
 
 def _geometry(polygon: Polygon | MultiPolygon) -> dict[str, Any]:
-    """GeoJSON that is the same whenever the polygon is: order and rounding do not matter."""
+    """Canonical GeoJSON of a polygon, independent of the order of points and of rounding."""
     ordered = shapely.orient_polygons(shapely.normalize(polygon))
     rounded = shapely.transform(ordered, lambda lonlat: np.round(lonlat, _DECIMALS))
     return {**mapping(rounded)}

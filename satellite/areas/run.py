@@ -1,7 +1,7 @@
-"""The periodic run: an area's images, each compared with the one before it, become cases and a report.
+"""The periodic run: each image of an area is compared with the one before it, and cases are filed.
 
-It may be killed at any moment and run again, and does nothing twice: a comparison goes on at the tile it
-was at, findings are known by their keys. Where nothing new has come it ends at once.
+A run may be killed at any moment and repeated, and does nothing twice: a comparison resumes at the
+tile where it stopped, and findings are known by their keys. Without new images a run ends at once.
 """
 
 from __future__ import annotations
@@ -14,51 +14,46 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from cv_engine.cases import Queue
-from cv_engine.evidence.signing import SigningKey
+from cv_engine.evidence.filing import CaseFiler
 from satellite.areas.area import Area
 from satellite.areas.cases import SiteFiler, close_permitted
 from satellite.compare.comparison import Comparison, Progress, compare
-from satellite.compare.comparison_request import Order
-from satellite.compare.tile_executor import Crew, alone
+from satellite.compare.comparison_request import ComparisonRequest
+from satellite.compare.tile_executor import TileExecutor, serial_executor
 from satellite.records.judge import Judge
 from satellite.report.chips import read_chips
-from satellite.report.page import Chapter, Entry, draw_pictures, write_report
+from satellite.report.page import ReportedSite, ReportSection, draw_pictures, write_report
 
-# Radius within which the true place of an outline lies beyond half a pixel: orthoimages of cities are
-# right to about this many metres.
+# Error of the place of an outline in addition to half a pixel, metres: the usual accuracy of
+# orthoimages of cities.
 _ORTHO_M = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
-    """Where cases go.
+class FilingContext:
+    """What filing the cases of all areas needs.
 
     Attributes:
-        queue: The queue.
-        key: Signs evidence.
-        evidence: Folder of the packages.
-        folder: Of the comparisons; one folder below it for each area.
-        join_m: How far from an open case's site a building may lie that joins it, metres.
+        cases: Files findings with their evidence.
+        folder: Folder of the comparisons; each area has its own folder in it.
+        join_m: Greatest distance of a building from the site of an open case that it joins, metres.
     """
 
-    queue: Queue
-    key: SigningKey
-    evidence: Path
+    cases: CaseFiler
     folder: Path
     join_m: float
 
 
 @dataclass(frozen=True, slots=True)
 class AreaRun:
-    """What a run of one area brought.
+    """The result of a run of one area.
 
     Attributes:
-        area: Its name.
-        comparisons: All of its comparisons, in order of time.
+        area: The area's name.
+        comparisons: All comparisons of the area, in order of time.
         filed: Numbers of new cases.
         joined: Numbers of cases that another finding joined.
-        gone: Numbers of cases whose building is no more.
+        gone: Numbers of cases whose building was demolished.
         permitted: Numbers of cases that a permit closed.
         report: The report for planners.
     """
@@ -75,107 +70,106 @@ class AreaRun:
 def run(
     area: Area,
     judge: Judge,
-    office: Office,
+    context: FilingContext,
     at: datetime,
     *,
-    crew: Crew = alone,
+    executor: TileExecutor = serial_executor,
     progress: Progress = lambda _stage, _share: None,
 ) -> AreaRun:
     """Compares an area's images, files cases, and writes its report.
 
     Args:
         area: The area.
-        judge: Knows the city's records of it.
-        office: Where cases go.
+        judge: Judges sites by the city's records.
+        context: Queue, key and folders.
         at: The time of this run, timezone-aware; permits count if they are valid by then.
-        crew: Who judges tiles.
-        progress: Told the stage and the share of it that is done.
+        executor: Judges tiles.
+        progress: Called with the stage and its share done, 0 to 1.
 
     Raises:
-        SatelliteError, ModelError: An area's images cannot be compared.
-        EvidenceError, QueueError: A case cannot be filed; what was filed is safe.
+        SatelliteError, ModelError: The area's images cannot be compared.
+        EvidenceError, QueueError: A case cannot be filed; cases filed before are kept.
     """
-    folder = office.folder / _folder_of(area.name)
-    chapters: list[Chapter] = []
+    folder = context.folder / _folder_of(area.name)
+    sections: list[ReportSection] = []
     outcomes: dict[str, set[int]] = defaultdict(set)
     gone: list[int] = []
-    for order in area.orders():
+    for request in area.requests():
         comparison = compare(
-            order,
-            folder / _named(order),
+            request,
+            folder / folder_name(request),
             settings=area.outline,
             keep=True,
-            crew=crew,
+            executor=executor,
             progress=progress,
         )
-        filer = _filer(area, office, comparison)
-        chapter = _file(order, comparison, judge, filer, outcomes, progress)
-        chapters.append(chapter)
+        filer = _filer(area, context, comparison)
+        section = _file(request, comparison, judge, filer, outcomes, progress)
+        sections.append(section)
         buildings = [site.building for site in comparison.sites]
-        gone += filer.gone(buildings, comparison.before, comparison.after)
-    permitted = close_permitted(office.queue, judge, at, area.name)
+        gone += filer.note_gone(buildings, comparison.before, comparison.after)
+    permitted = close_permitted(context.cases.queue, judge, at, area.name)
     return AreaRun(
         area.name,
-        tuple(chapter.comparison for chapter in chapters),
+        tuple(section.comparison for section in sections),
         tuple(sorted(outcomes["new"])),
         tuple(sorted(outcomes["joined"] - outcomes["new"])),
         tuple(gone),
         tuple(permitted),
-        write_report(folder / "report.html", area.name, chapters, at),
+        write_report(folder / "report.html", area.name, sections, at),
     )
 
 
 def _file(
-    order: Order,
+    request: ComparisonRequest,
     comparison: Comparison,
     judge: Judge,
     filer: SiteFiler,
     outcomes: Mapping[str, set[int]],
     progress: Progress,
-) -> Chapter:
-    """Files what a comparison found, and draws it; notes each case's number by what became of it."""
-    entries = []
+) -> ReportSection:
+    """Files and draws a comparison's sites; adds each case's number to its outcome."""
+    sites = []
     before, after = comparison.before, comparison.after
-    with order.pair() as pair:
+    with request.pair() as pair:
         pair.use(comparison.preparation)
         for number, site in enumerate(comparison.sites, 1):
             building = site.building
             verdict = comparison.verdict(site, judge)
             chips = partial(read_chips, pair, building.polygon, before.time, after.time)
-            filed = filer.file(building, site.sort, verdict, before, after, chips)
+            filed = filer.file(building, site.change_type, verdict, before, after, chips)
             if filed is not None:
                 outcomes[filed.outcome].add(filed.case_id)
-            entries.append(Entry(site, verdict, None if filed is None else filed.case_id))
+            sites.append(ReportedSite(site, verdict, None if filed is None else filed.case_id))
             progress("cases", number / len(comparison.sites))
-        chapter = Chapter(comparison, tuple(entries))
-        draw_pictures(chapter, pair)
-    return chapter
+        section = ReportSection(comparison, tuple(sites))
+        draw_pictures(section, pair)
+    return section
 
 
-def _filer(area: Area, office: Office, comparison: Comparison) -> SiteFiler:
+def _filer(area: Area, context: FilingContext, comparison: Comparison) -> SiteFiler:
     residual_m = (comparison.residual_px or 0.0) * comparison.grid.resolution_m
     return SiteFiler(
-        office.queue,
-        office.key,
-        office.evidence,
+        context.cases,
         area.name,
         comparison.grid.crs,
         comparison.detector,
         comparison.detector_f1,
-        gap_m=office.join_m,
+        gap_m=context.join_m,
         accuracy_m=round(_ORTHO_M + comparison.grid.resolution_m / 2 + residual_m, 1),
     )
 
 
 def _folder_of(name: str) -> str:
-    """A folder's name for an area, and for no other."""
+    """The name of an area's folder, which no other area has."""
     kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60]
     return f"{kept}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _named(order: Order) -> str:
-    """A folder's name for a comparison: both dates, and what else decides of it."""
-    assert order.before.acquired is not None and order.after.acquired is not None
-    text = repr(order)
+def folder_name(request: ComparisonRequest) -> str:
+    """The name of a comparison's folder: both dates, and a digest of the whole request."""
+    assert request.before.acquired is not None and request.after.acquired is not None
+    # The class was once named Order: folders made then are found again.
+    text = repr(request).replace(ComparisonRequest.__name__, "Order", 1)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{order.before.acquired:%Y%m%d}-{order.after.acquired:%Y%m%d}-{digest}"
+    return f"{request.before.acquired:%Y%m%d}-{request.after.acquired:%Y%m%d}-{digest}"

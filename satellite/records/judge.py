@@ -62,7 +62,7 @@ class Verdict:
         planning: Name of the planning zone with the largest part; ``None`` if in no zone.
         building: Whether that zone allows building; ``None`` if unknown.
         seen_by: Names of the cameras that see the place.
-        may_be_seen_by: Names of nearby cameras of which only the position is known.
+        may_be_seen_by: Names of nearby cameras with only a known position.
         allowed: The ground of these permits, WGS 84; ``None`` without a permit.
     """
 

@@ -1,6 +1,7 @@
-"""A growing site, for the tests of cases; run, it files its first building and dies at the queue.
+"""A growing site, for the tests of cases.
 
-`python -m tests.satellite.sites FOLDER` is killed between evidence and filing.
+`python -m tests.satellite.sites FOLDER` files the first building and is killed between evidence and
+filing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rasterio.crs import CRS
 from shapely.geometry import Polygon
 
 from cv_engine.cases import Filed, Queue, open_queue
+from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.finding import Finding
 from satellite.areas.cases import SiteFiler
@@ -45,7 +47,7 @@ def ground(west_m: float, south_m: float, width_m: float, height_m: float) -> Po
 
 
 def lonlat(polygon: Polygon) -> Polygon:
-    """The same in WGS 84."""
+    """The polygon in WGS 84."""
     transformer = Transformer.from_crs(CRS_.to_wkt(), "EPSG:4326", always_xy=True)
     moved: Polygon = shapely.transform(
         polygon, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
@@ -61,7 +63,7 @@ def building(polygon: Polygon, *, appeared: bool = True, confidence: float = 0.9
 
 
 def chips(polygon: Polygon) -> Callable[[], Chips]:
-    """Its pictures: bare ground, then a grey roof."""
+    """Pictures of a site: bare ground, then a grey roof."""
 
     def made() -> Chips:
         before = np.full((40, 40, 3), (120, 140, 90), np.uint8)
@@ -74,10 +76,10 @@ def chips(polygon: Polygon) -> Callable[[], Chips]:
 
 
 def filer(queue: Queue, folder: Path, **more: Any) -> SiteFiler:
-    """What files the area's sites."""
+    """The filer of an area's sites."""
     key = SigningKey.load_or_create(folder / "signing-key.pem")
     given = {"detector": "tinycd", "detector_f1": 0.93, "accuracy_m": 4.0, **more}
-    return SiteFiler(queue, key, folder / "evidence", "west", CRS_, **given)
+    return SiteFiler(CaseFiler(queue, key, folder / "evidence"), "west", CRS_, **given)
 
 
 class _Deadly(Queue):
@@ -87,7 +89,7 @@ class _Deadly(Queue):
 
 
 def main(folder: Path) -> None:
-    """Files the first building, and is killed when its evidence is written."""
+    """Files the first building, and is killed after its evidence is written."""
     from satellite.records.judge import Judge
 
     with open_queue(folder / "queue.sqlite") as queue:

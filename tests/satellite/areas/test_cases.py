@@ -1,4 +1,4 @@
-"""From changed buildings to cases: what is filed once, grows, goes and is permitted later."""
+"""From changed buildings to cases: filed once, grown, gone and permitted later."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from satellite.imagery.acquisition import Acquisition
 from satellite.records.judge import Judge
 from satellite.records.permits import Exemption, Permit, PlanningZone
 from satellite.report.chips import Chips
-from satellite.vector.change_types import Sort
+from satellite.vector.change_types import ChangeType
 from tests.satellite.sites import CRS_, building, chips, filer, ground, lonlat, month
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -51,7 +51,7 @@ def sites(queue: Queue, tmp_path: Path) -> SiteFiler:
 def _file(
     sites: SiteFiler,
     polygon: Polygon,
-    sort: Sort = "new",
+    change_type: ChangeType = "new",
     before: Acquisition | None = None,
     judge: Judge | None = None,
 ) -> Filed | None:
@@ -60,12 +60,12 @@ def _file(
     second = month(first.time.month + 1)
     found = building(polygon)
     verdict = (judge or Judge()).judge(
-        lonlat(polygon), sort, first.time, second.time, area_m2=found.area_m2
+        lonlat(polygon), change_type, first.time, second.time, area_m2=found.area_m2
     )
-    return sites.file(found, sort, verdict, first, second, chips(polygon))
+    return sites.file(found, change_type, verdict, first, second, chips(polygon))
 
 
-def _unasked() -> Chips:
+def _no_chips() -> Chips:
     raise AssertionError("the pictures are not needed")
 
 
@@ -102,12 +102,12 @@ def test_a_building_without_permit_is_a_case(queue: Queue, sites: SiteFiler) -> 
     }
 
 
-def test_its_evidence_is_whole_and_signed(queue: Queue, sites: SiteFiler) -> None:
+def test_evidence_is_complete_and_signed(queue: Queue, sites: SiteFiler) -> None:
     _file(sites, _HOUSE)
     (name,) = queue.evidence(1)
-    package = sites.root / name
+    package = sites.cases.root / name
     assert name.startswith("building_without_permit-west-20260205T000000Z-")
-    assert verify(package, sites.key.fingerprint) == []
+    assert verify(package, sites.cases.key.fingerprint) == []
     files = {str(path.relative_to(package)) for path in package.rglob("*.*")}
     assert files == {
         *("manifest.json", "manifest.sig"),
@@ -137,17 +137,17 @@ def test_its_evidence_is_whole_and_signed(queue: Queue, sites: SiteFiler) -> Non
 def test_filing_twice_is_filing_once(queue: Queue, sites: SiteFiler) -> None:
     _file(sites, _HOUSE)
     before = queue.get(1), queue.history(1)
-    packages = _written(sites.root)
+    packages = _written(sites.cases.root)
     house = building(_HOUSE)
     turned = building(Polygon([*_HOUSE.exterior.coords[2:], *_HOUSE.exterior.coords[1:3]]))
     verdict = Judge().judge(
         lonlat(_HOUSE), "new", month(1).time, month(2).time, area_m2=house.area_m2
     )
     for again in (house, turned):
-        filed = sites.file(again, "new", verdict, month(1), month(2), _unasked)
+        filed = sites.file(again, "new", verdict, month(1), month(2), _no_chips)
         assert filed == Filed(1, "known")
     assert (queue.get(1), queue.history(1)) == before
-    assert _written(sites.root) == packages
+    assert _written(sites.cases.root) == packages
 
 
 def _written(root: Path) -> dict[str, int]:
@@ -166,14 +166,14 @@ def test_killed_between_evidence_and_filing(tmp_path: Path) -> None:
         assert _file(sites, _HOUSE) == Filed(1, "new")
         assert _file(sites, _HOUSE) == Filed(1, "known")
         assert len(queue.evidence(1)) == 1
-    assert _written(tmp_path / "evidence") == packages, "the evidence was taken up as it was"
+    assert _written(tmp_path / "evidence") == packages, "the evidence was used as it was"
 
 
-def test_what_was_sent_away_is_not_made_anew(queue: Queue, sites: SiteFiler) -> None:
+def test_evidence_that_was_sent_is_not_made_again(queue: Queue, sites: SiteFiler) -> None:
     _file(sites, _HOUSE)
-    shutil.rmtree(sites.root / queue.evidence(1)[0])
+    shutil.rmtree(sites.cases.root / queue.evidence(1)[0])
     _file(sites, _HOUSE)
-    assert list(sites.root.iterdir()) == []
+    assert list(sites.cases.root.iterdir()) == []
 
 
 def test_two_runs_over_a_growing_site_are_one_case_that_grows(
@@ -193,10 +193,12 @@ def test_two_runs_over_a_growing_site_are_one_case_that_grows(
     assert joined.data["attributes"]["area_m2"] == pytest.approx(150)
     folders = queue.evidence(1)
     assert len(folders) == 2
-    assert all(verify(sites.root / folder) == [] for folder in folders)
+    assert all(verify(sites.cases.root / folder) == [] for folder in folders)
 
 
-def test_months_without_change_do_not_part_a_site(queue: Queue, sites: SiteFiler) -> None:
+def test_an_extension_joins_the_case_after_months_without_change(
+    queue: Queue, sites: SiteFiler
+) -> None:
     _file(sites, _HOUSE)
     assert _file(sites, ground(18, 0, 9, 9), "extension", month(9)) == Filed(1, "joined")
 
@@ -215,13 +217,15 @@ def test_neighbours_of_an_open_case_join_it(
     assert filed.outcome == outcome
 
 
-@pytest.mark.parametrize("sort", ["demolition", "bare_ground"])
-def test_what_is_no_new_building_is_not_filed(queue: Queue, sites: SiteFiler, sort: Sort) -> None:
-    verdict = Judge().judge(lonlat(_HOUSE), sort, month(1).time, month(2).time, area_m2=200)
+@pytest.mark.parametrize("change_type", ["demolition", "bare_ground"])
+def test_demolitions_and_bare_ground_are_not_filed_by_default(
+    queue: Queue, sites: SiteFiler, change_type: ChangeType
+) -> None:
+    verdict = Judge().judge(lonlat(_HOUSE), change_type, month(1).time, month(2).time, area_m2=200)
     house = building(_HOUSE)
-    assert sites.file(house, sort, verdict, month(1), month(2), _unasked) is None
+    assert sites.file(house, change_type, verdict, month(1), month(2), _no_chips) is None
     assert queue.count() == 0
-    assert not sites.root.exists()
+    assert not sites.cases.root.exists()
 
 
 def test_a_permitted_building_is_not_filed(queue: Queue, sites: SiteFiler) -> None:
@@ -240,7 +244,7 @@ def test_a_permit_entered_later_closes_its_case_with_the_reason(
     _file(sites, ground(100, 100, 20, 10))
     for to in steps:
         queue.move(1, to, "Li")
-    # Given after the building: valid only from then on.
+    # Granted after the building, and valid only from then on.
     permit = Permit("2026-0203", lonlat(ground(-5, -5, 40, 40)), date(2026, 3, 1))
     judge = Judge([permit])
     assert close_permitted(queue, judge, datetime(2026, 2, 20, tzinfo=UTC)) == []
@@ -273,7 +277,7 @@ def test_an_exemption_entered_later_closes_too(queue: Queue, sites: SiteFiler) -
     assert queue.history(1)[-1].note == "exempt: military, entered later"
 
 
-def test_a_building_that_is_gone(queue: Queue, sites: SiteFiler) -> None:
+def test_a_demolished_building_is_noted_in_its_case(queue: Queue, sites: SiteFiler) -> None:
     _file(sites, _HOUSE)
     _file(sites, ground(100, 100, 20, 10))
     ruins = [
@@ -281,16 +285,16 @@ def test_a_building_that_is_gone(queue: Queue, sites: SiteFiler) -> None:
         building(ground(11, 0, 7, 10), appeared=False),
         building(ground(100, 100, 20, 10), appeared=True),
     ]
-    assert sites.gone(ruins, month(2), month(3)) == [1]
+    assert sites.note_gone(ruins, month(2), month(3)) == [1]
     case = queue.get(1)
-    assert case.left_at == month(2).time, "when it was last seen"
+    assert case.left_at == month(2).time, "when the building was last seen"
     assert case.state is State.REPORTED
     entry = queue.history(1)[-1]
     assert (entry.event, entry.note) == (
         *(Event.LEFT, "gone in the image of 2026-03-05 (zy3-03.tif)"),
     )
     history = queue.history(1)
-    assert sites.gone(ruins, month(2), month(3)) == []
+    assert sites.note_gone(ruins, month(2), month(3)) == []
     assert queue.history(1) == history
     assert queue.get(2).left_at is None
 
@@ -298,27 +302,27 @@ def test_a_building_that_is_gone(queue: Queue, sites: SiteFiler) -> None:
 @pytest.mark.parametrize(
     ("polygon", "before"),
     [
-        pytest.param(ground(0, 0, 10, 10), 2, id="a wing of it"),
-        pytest.param(ground(30, 0, 20, 10), 2, id="next to it"),
+        pytest.param(ground(0, 0, 10, 10), 2, id="a wing of the building"),
+        pytest.param(ground(30, 0, 20, 10), 2, id="the building next door"),
         pytest.param(_HOUSE, 1, id="seen in that image by another comparison"),
     ],
 )
-def test_what_does_not_end_a_case(
+def test_a_case_is_not_marked_as_gone(
     queue: Queue, sites: SiteFiler, polygon: Polygon, before: int
 ) -> None:
     _file(sites, _HOUSE)
     ruin = building(polygon, appeared=False)
-    assert sites.gone([ruin], month(before), month(before + 1)) == []
+    assert sites.note_gone([ruin], month(before), month(before + 1)) == []
     assert queue.get(1).left_at is None
 
 
-def test_a_case_that_is_done_with_goes_no_more(queue: Queue, sites: SiteFiler) -> None:
+def test_a_closed_case_is_not_marked_as_gone(queue: Queue, sites: SiteFiler) -> None:
     _file(sites, _HOUSE)
     queue.reject(1, "Li", "a tent")
-    assert sites.gone([building(_HOUSE, appeared=False)], month(2), month(3)) == []
+    assert sites.note_gone([building(_HOUSE, appeared=False)], month(2), month(3)) == []
 
 
-def test_without_a_place_for_evidence_nothing_is_filed(queue: Queue, tmp_path: Path) -> None:
+def test_nothing_is_filed_if_evidence_cannot_be_written(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "evidence").write_text("a file")
     with pytest.raises(EvidenceError, match="evidence"):
         _file(filer(queue, tmp_path), _HOUSE)
@@ -330,7 +334,7 @@ def test_an_image_needs_a_time_zone() -> None:
         Acquisition("a.tif", datetime(2026, 1, 5), 0.5)
 
 
-def test_a_site_in_two_pieces_has_one_place(queue: Queue, sites: SiteFiler) -> None:
+def test_a_site_in_two_parts_has_one_place(queue: Queue, sites: SiteFiler) -> None:
     _file(sites, _HOUSE)
     _file(sites, ground(23, 0, 10, 10))
     case = queue.get(1)
@@ -341,8 +345,8 @@ def test_a_site_in_two_pieces_has_one_place(queue: Queue, sites: SiteFiler) -> N
     assert close_permitted(queue, judge, datetime(2026, 4, 1, tzinfo=UTC)) == [1]
 
 
-def test_what_was_decided_stands_until_a_later_image(queue: Queue, sites: SiteFiler) -> None:
-    """Other planning zones and other outlines are no new building; a later image may show one."""
+def test_a_decision_stands_until_a_later_image(queue: Queue, sites: SiteFiler) -> None:
+    """Other planning zones or outlines make no new case; only a later image does."""
     assert _file(sites, _HOUSE) == Filed(1, "new")
     queue.reject(1, "officer", "a greenhouse")
     plan = Judge(planning=[PlanningZone("A1", lonlat(ground(-50, -50, 200, 200)))])

@@ -86,7 +86,9 @@ def test_the_window_is_square_on_the_ground() -> None:
         *(grid.transform_of(window), grid.crs, site, _BEFORE, _AFTER),
     )
     after = draw(chips, []).after
-    assert after.shape[0] == pytest.approx(after.shape[1], rel=0.15), "but for header and caption"
+    assert after.shape[0] == pytest.approx(after.shape[1], rel=0.15), (
+        "except for header and caption"
+    )
 
 
 def test_the_outline_is_drawn_around_the_change() -> None:

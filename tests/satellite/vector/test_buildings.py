@@ -169,7 +169,7 @@ def test_a_building_at_the_edge_of_the_grid_ends_there() -> None:
     (polygon,) = found([rectangle(4, 80, 60, 40)])
     assert polygon.bounds == pytest.approx((0, 60, 34, 100), abs=0.3)
     quality = outline(rasters(coverage([rectangle(4, 80, 60, 40)], SIDE, SIDE)), GRID)
-    assert quality[0].uncertain_share > 0.1  # nobody knows what lies beyond
+    assert quality[0].uncertain_share > 0.1  # the ground beyond is unknown
 
 
 @pytest.fixture(scope="module")

@@ -113,18 +113,18 @@ def test_a_full_disk_keeps_the_previous_file(tmp_path: Path, room: int) -> None:
     write_geopackage(package, FEATURES, CLOUD, UTM)
     write_geojson(text, FEATURES, UTM)
     before = [path.read_bytes() for path in (package, text)]
-    told: list[str] = []
+    messages: list[str] = []
     with room_for(room):
         try:
             write_geopackage(package, many, [], UTM)
         except SatelliteError as error:
-            told.append(str(error))
+            messages.append(str(error))
         try:
             write_geojson(text, many, UTM)
         except SatelliteError as error:
-            told.append(str(error))
-    assert len(told) == 2
-    assert all("cannot be written" in said and len(said) < 500 for said in told)
+            messages.append(str(error))
+    assert len(messages) == 2
+    assert all("cannot be written" in message and len(message) < 500 for message in messages)
     assert [path.read_bytes() for path in (package, text)] == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.geojson", "a.gpkg"]
 
