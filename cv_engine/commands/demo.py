@@ -36,7 +36,7 @@ def _demonstrate(data: Path, format: Format) -> ExitCode:
     Raises:
         DemoError: The sample cannot be composed.
     """
-    from cv_engine.demo.sample import CAMERA, set_up
+    from cv_engine.demo.setup import CAMERA, set_up
 
     err = Session(None, None).err
     with err.status("composing the sample clip from a street photograph (once) ...") as status:

@@ -1,1 +1,1 @@
-"""The sample: a street clip composed at set-up from one photograph that a pinned wheel ships."""
+"""The demo: a street clip composed on this machine from one photograph of a pinned wheel."""

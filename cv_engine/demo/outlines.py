@@ -9,7 +9,7 @@ from __future__ import annotations
 #: A closed polygon.
 Outline = tuple[tuple[int, int], ...]
 
-#: Where the lines of the kerb, the bus and the house front meet: found from the bus's roof and sill.
+#: Where the lines of kerb, bus and house front meet, found from the roof and sill of the bus.
 VANISHING_POINT = (1853.0, 432.0)
 
 MAN_IN_CREAM: Outline = (
@@ -49,7 +49,7 @@ SHADOWS: tuple[Outline, ...] = (
     ((0, 905), (110, 895), (250, 880), (230, 915), (60, 930), (0, 925)),
     ((660, 905), (745, 880), (810, 840), (810, 890), (740, 905)),
 )
-#: The bollard that stands between the legs of the man in cream; too little of it shows to be kept.
+#: The bollard between the legs of the man in cream; too little of it is visible to keep it.
 HIDDEN_BOLLARD: Outline = ((118, 640), (165, 640), (165, 825), (118, 825))
 BOLLARDS: tuple[Outline, ...] = (
     (
@@ -67,7 +67,7 @@ BUS: Outline = (
     *((798, 340), (802, 420), (806, 500), (809, 560), (809, 640), (650, 672), (480, 706)),
     *((330, 748), (200, 772), (18, 790), (18, 560), (26, 480), (4, 478), (2, 375), (34, 358)),
 )
-#: What has to be filled where the bus is away: the bus and the smear left of its front.
+#: The area to fill where the bus is absent: the bus and the smear left of its front.
 BUS_AND_SMEAR: Outline = (*BUS[:-6], (0, 800), (0, 540), (20, 540), *BUS[-4:])
 #: Axle of the front wheel and the wheel's half axes; its left half is hidden by a man.
 FRONT_WHEEL = ((331, 668), (45, 68))

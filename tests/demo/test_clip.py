@@ -8,16 +8,16 @@ import pytest
 from numpy.typing import NDArray
 
 from cv_engine.demo.clip import RATE, RECORDED, compose
-from cv_engine.demo.plates import Plates, take_apart
+from cv_engine.demo.layers import SceneLayers, split_photograph
 
 
 @pytest.fixture(scope="module")
-def plates() -> Plates:
-    """The layers of a stand-in of the photograph's size: what is tested does not hang on its content."""
+def layers() -> SceneLayers:
+    """Layers of random blocks in the photograph's size; the tests do not depend on its content."""
     rng = np.random.default_rng(1)
     coarse = rng.integers(0, 256, (27, 20, 3), dtype=np.uint8)
     photo = coarse.repeat(40, axis=0).repeat(41, axis=1)[:1080, :810]
-    return take_apart(np.ascontiguousarray(photo))
+    return split_photograph(np.ascontiguousarray(photo))
 
 
 def _decoded(path: Path) -> list[NDArray[np.uint8]]:
@@ -27,12 +27,12 @@ def _decoded(path: Path) -> list[NDArray[np.uint8]]:
         ]
 
 
-def test_the_clip_is_a_fixed_cameras_and_tells_when_it_was_recorded(
-    plates: Plates, tmp_path: Path
+def test_the_clip_is_of_a_fixed_camera_and_has_its_recording_time(
+    layers: SceneLayers, tmp_path: Path
 ) -> None:
     out = tmp_path / "street.mp4"
     shares: list[float] = []
-    compose(plates, out, shares.append, seconds=3)
+    compose(layers, out, shares.append, seconds=3)
     assert shares[-1] == 1.0
     with av.open(str(out)) as container:
         stream = container.streams.video[0]
@@ -48,14 +48,14 @@ def test_the_clip_is_a_fixed_cameras_and_tells_when_it_was_recorded(
     assert [path.name for path in tmp_path.iterdir()] == ["street.mp4"]
 
 
-def test_the_same_layers_give_the_same_clip(plates: Plates, tmp_path: Path) -> None:
+def test_the_same_layers_give_the_same_clip(layers: SceneLayers, tmp_path: Path) -> None:
     first, second = tmp_path / "a.mp4", tmp_path / "b.mp4"
     for path in (first, second):
-        compose(plates, path, seconds=0.5)
+        compose(layers, path, seconds=0.5)
     for one, other in zip(_decoded(first), _decoded(second), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_photograph_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="not"):
-        take_apart(np.zeros((10, 10, 3), np.uint8))
+        split_photograph(np.zeros((10, 10, 3), np.uint8))

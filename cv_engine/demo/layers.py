@@ -1,7 +1,7 @@
-"""The photograph taken apart: the empty street, the bus, the bollards and the two men.
+"""Layers of the photograph: the empty street, the bus, the bollards and the two men.
 
-What a person or the bus hides is filled along the lines that run to the street's vanishing point:
-kerb, bus and house front are all made of such lines, so they continue through the gap.
+Areas hidden by a person or the bus are filled along the lines that run to the street's vanishing
+point: kerb, bus and house front consist of such lines, so they continue through the gap.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ Mask = NDArray[np.bool_]
 
 _HEIGHT, _WIDTH = 1080, 810
 _SEED = 7
-# The straightened street: rows are lines to the vanishing point, named by (y - y0) / (x0 - x).
+# Rows of the straightened street are lines to the vanishing point, by their (y - y0) / (x0 - x).
 _ROWS = 1700
 _FIRST_LINE, _LAST_LINE = -0.42, 0.63
 _STOREY = 0.125  # height of one storey of the house
 _HOUSE_FOOT = 0.058
 _KERB = 0.185
 _EDGE_PX = 7  # pixels averaged at each side of a gap
-_GRAIN_SHIFTS_PX = (330, -330, 200, -200)  # where the paving's grain is taken from, in this order
+_GRAIN_SHIFTS_PX = (330, -330, 200, -200)  # offsets to copy the paving's grain from, in this order
 
 
 @dataclass(frozen=True)
 class Cutout:
-    """Something cut from the photograph.
+    """An object cut from the photograph.
 
     Attributes:
         image: float32 (H, W, 3) BGR, 0 to 255.
         alpha: float32 (H, W), 0 to 1.
-        feet: Pixel (x, y) of ``image`` that stands on the ground.
+        feet: Pixel (x, y) of ``image`` on the ground.
         feet_row: Row of the photograph in which the feet stand.
     """
 
@@ -48,7 +48,7 @@ class Cutout:
 
 
 @dataclass(frozen=True)
-class Plates:
+class SceneLayers:
     """The layers of the scene, from back to front; all as large as the photograph."""
 
     street: Floats
@@ -57,14 +57,14 @@ class Plates:
     walkers: tuple[Cutout, ...]
 
 
-def take_apart(photo: NDArray[np.uint8]) -> Plates:
-    """Take the photograph ``bus.jpg`` (uint8 (1080, 810, 3) BGR) apart."""
+def split_photograph(photo: NDArray[np.uint8]) -> SceneLayers:
+    """Split the photograph ``bus.jpg`` (uint8 (1080, 810, 3) BGR) into layers."""
     if photo.shape != (_HEIGHT, _WIDTH, 3):
         raise ValueError(f"the photograph is {photo.shape}, not {(_HEIGHT, _WIDTH, 3)}")
     image = photo.astype(np.float32)
     bus_scene = _without_people(image)
     street = _without_bus(bus_scene)
-    return Plates(
+    return SceneLayers(
         street=street,
         bus=Cutout(bus_scene, _alpha(outlines.BUS, blur=1.2)),
         bollards=Cutout(image, _alpha(*outlines.BOLLARDS)),
@@ -132,7 +132,7 @@ def _row(line: float) -> int:
 
 
 def _straighten(image: Floats) -> Floats:
-    """Resample such that lines to the vanishing point become rows; columns stay."""
+    """Resample so that lines to the vanishing point become rows; columns stay."""
     x0, y0 = outlines.VANISHING_POINT
     x = np.broadcast_to(np.arange(_WIDTH, dtype=np.float32), (_ROWS, _WIDTH)).copy()
     y = (y0 + _lines()[:, None] * (x0 - x)).astype(np.float32)
@@ -152,7 +152,7 @@ def _bend_back(rows: Floats) -> Floats:
 
 
 def _fill(rows: Floats, gap: Mask) -> Floats:
-    """Fill each gap of a row with a smooth passage from what is left of it to what is right of it."""
+    """Fill each gap of a row by a smooth transition between the pixels on both sides."""
     out = rows.copy()
     steady = cv2.blur(rows, (1, 5))
     for i in np.flatnonzero(gap.any(axis=1)):
@@ -171,7 +171,7 @@ def _fill(rows: Floats, gap: Mask) -> Floats:
 
 
 def _grain(rows: Floats, gap: Mask) -> Floats:
-    """Return the grain of the paving for the gaps in it, taken from beside them."""
+    """Return the paving's grain for gaps, copied from beside them."""
     fine = rows - cv2.GaussianBlur(rows, (0, 0), 6)
     ground = np.arange(_ROWS)[:, None] > _row(_KERB - 0.015)
     grain = np.zeros_like(rows)
@@ -196,7 +196,7 @@ def _whole_wheel(image: Floats) -> Floats:
 
 
 def _without_bus(scene: Floats) -> Floats:
-    """Put one more storey of the house and the empty road where the bus stood."""
+    """Fill the area of the bus with one more storey of the house and the empty road."""
     hole = _mask(outlines.BUS_AND_SMEAR, grow=6)
     rows = _straighten(scene)
     gap = _straighten(hole.astype(np.float32)) > 127

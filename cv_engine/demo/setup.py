@@ -1,4 +1,4 @@
-"""Sets the sample up: the photograph, the clip, its zones and a configuration."""
+"""Files of the demo: the photograph, the clip, its zones and a configuration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cv_engine.errors import EngineError, failure_of, failure_of_os_error
+from cv_engine.demo.errors import DemoError
+from cv_engine.errors import failure_of, failure_of_os_error
 from models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
 
 CAMERA = "demo-street"
 
-# The photograph: one file of a wheel; nothing of the wheel is installed or run.
+# The photograph is one file of a wheel, which is neither installed nor run.
 _PACKAGE, _VERSION = "ultralytics", "8.4.190"
 _WHEEL_SHA256 = "bd309728efa168af64d39040136828edd2dbcb4aeceb4510bdff4f3ca0ea01b8"
 _MEMBER = "ultralytics/assets/bus.jpg"
 _PHOTO_SHA256 = "c02019c4979c191eb739ddd944445ef408dad5679acab6fd520ef9d434bfbc63"
 
-# Counts changes to the composed clip: with another number, an old clip is composed anew.
+# Counts changes to the composed clip; a clip of another version is composed again.
 _CLIP_VERSION = 1
 
-# Vehicles may stop neither at the kerb, where the bus's wheels touch the ground, nor on the pavement;
-# nothing may be put down on the pavement. Pixels.
+# Vehicles may stop neither at the kerb, where the bus's wheels touch the ground, nor on the
+# pavement; nothing may be put down on the pavement. Pixels.
 _ZONES: tuple[dict[str, Any], ...] = (
     {
         "zone": "no-stopping",
@@ -54,32 +55,28 @@ cameras:
 """
 
 
-class DemoError(EngineError):
-    """The sample cannot be set up; the message says why and what to do."""
-
-
 @dataclass(frozen=True)
-class Sample:
-    """Where the sample lies.
+class DemoFiles:
+    """Paths of the demo's files.
 
     Attributes:
         clip: The street clip, H.264 in MP4.
-        config: The configuration that goes with it; it names the camera and the zones.
+        config: The configuration with the camera and the zones.
     """
 
     clip: Path
     config: Path
 
 
-def set_up(folder: Path, progress: Callable[[float], None] | None = None) -> Sample:
-    """Make the sample in ``folder``, or take it as it is when it was made before.
+def set_up(folder: Path, progress: Callable[[float], None] | None = None) -> DemoFiles:
+    """Make the demo's files in ``folder``; a clip that was made before is kept.
 
     Args:
-        folder: Made where it is missing.
+        folder: The folder, made if missing.
         progress: Called with the share of the clip that is composed, 0 to 1.
 
     Raises:
-        DemoError: The photograph cannot be had, or the folder cannot be written.
+        DemoError: The photograph cannot be downloaded, or the folder cannot be written.
     """
     clip = folder / f"street-v{_CLIP_VERSION}.mp4"
     config = folder / "config.yaml"
@@ -89,20 +86,20 @@ def set_up(folder: Path, progress: Callable[[float], None] | None = None) -> Sam
         config.write_text(_CONFIG, encoding="utf-8")
         if not clip.is_file():
             from cv_engine.demo.clip import compose
-            from cv_engine.demo.plates import take_apart
+            from cv_engine.demo.layers import split_photograph
 
-            compose(take_apart(_photograph(folder)), clip, progress)
+            compose(split_photograph(_photograph(folder)), clip, progress)
     except OSError as error:
         raise DemoError(
-            f"{folder}: the sample cannot be written ({error.strerror or error}); "
+            f"{folder}: the demo's files cannot be written ({error.strerror or error}); "
             "choose another folder with --data",
             failure_of_os_error(error),
         ) from error
-    return Sample(clip=clip, config=config)
+    return DemoFiles(clip=clip, config=config)
 
 
 def zones_geojson() -> str:
-    """The sample's zones as GeoJSON, in pixels of the clip."""
+    """Return the demo's zones as GeoJSON, in pixels of the clip."""
     features = [
         {
             "type": "Feature",
@@ -144,8 +141,8 @@ def _photograph(folder: Path) -> NDArray[np.uint8]:
         try:
             download(spec, path)
         except ModelError as error:
-            raise DemoError(f"the sample's photograph: {error}", failure_of(error)) from error
+            raise DemoError(f"the demo's photograph: {error}", failure_of(error)) from error
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise DemoError(f"{path}: not a readable picture; delete it and run the demo again")
+        raise DemoError(f"{path}: not a readable image; delete it and run the demo again")
     return image.astype(np.uint8)
