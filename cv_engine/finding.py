@@ -1,4 +1,4 @@
-"""Finding: what every detector of violations produces, whatever it looks at."""
+"""Finding: one violation, as every rule and comparison reports it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ _KEY_TIME_STEP_S = 1.0  # two starts closer than this name the same violation
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a finding is.
+    """The place of a finding.
 
     Attributes:
-        geometry: GeoJSON geometry in WGS 84, longitude first; ``None`` where
-            nothing is known of the camera's position.
+        geometry: GeoJSON geometry in WGS 84, longitude first; ``None`` where the camera's position
+            is unknown.
         accuracy_m: Radius in metres within which the true place lies, ``None`` if unknown.
-        basis: How the place was found: ``"homography"`` (ground control points),
-            ``"camera"`` (the camera's own position), ``"raster"`` (georeferenced
-            image) or ``"unknown"``.
+        basis: Source of the place: ``"homography"`` (ground control points), ``"camera"`` (the
+            camera's own position), ``"raster"`` (georeferenced image) or ``"unknown"``.
         image_box: ``(x1, y1, x2, y2)`` in pixels of the camera's frame, for findings of cameras.
     """
 
@@ -36,23 +35,24 @@ class Place:
         if self.image_box is not None and not all(map(math.isfinite, self.image_box)):
             raise ValueError(f"image_box {self.image_box} is not x1, y1, x2, y2 in finite pixels")
         if self.accuracy_m is not None and not 0.0 <= self.accuracy_m < math.inf:
-            raise ValueError(f"accuracy_m {self.accuracy_m} is no distance in metres")
+            raise ValueError(f"accuracy_m {self.accuracy_m} is not a distance in metres")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One violation as it was seen, ready to be filed as a case.
+    """One violation, ready to be filed as a case.
 
     Attributes:
         kind: The violation's name, such as ``"motor_vehicle_parked"`` (see the taxonomy).
-        source: The camera, satellite area or sensor that saw it.
-        zone: Name of the zone it lies in.
-        place: Where it is.
-        began: When the violation began, timezone-aware UTC.
-        observed: When it was last seen, timezone-aware UTC; at least ``began``.
+        source: Name of the camera, satellite area or sensor.
+        zone: Name of the zone.
+        place: The place.
+        began: Start of the violation, timezone-aware UTC.
+        observed: Time of the last sighting, timezone-aware UTC; at least ``began``.
         confidence: 0 to 1.
-        attributes: JSON values of the rule's own (``dwell_s``, ``vehicle``, ...).
-        evidence: Evidence folder's name under the data folder's ``evidence/``, if one was made.
+        attributes: JSON values specific to the rule (``dwell_s``, ``vehicle``, ...).
+        evidence: Name of the evidence folder under the data folder's ``evidence/``, if there is
+        one.
     """
 
     kind: str
@@ -76,11 +76,12 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """Deterministic digest of kind, source, zone, place and start: filing twice is filing once.
+        """Deterministic digest of kind, source, zone, place and start.
 
-        The box enters in whole pixels, so another detector or runtime may give another key for the
-        same thing. Coarser steps would only move the edges at which it flips; the queue therefore
-        also joins findings of one kind, source and zone that overlap in place and time.
+        A finding filed again has the same key, so the queue files it once. The box enters in whole
+        pixels, so another detector or runtime may give the same violation another key. Coarser
+        steps would only move the thresholds; the queue therefore also joins findings of one kind,
+        source and zone that overlap in place and time.
         """
         box = self.place.image_box
         where = [round(v) for v in box] if box is not None else self.place.geometry

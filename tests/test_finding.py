@@ -33,7 +33,7 @@ def test_a_box_has_finite_sides(side: int, value: float) -> None:
 
 @pytest.mark.parametrize("accuracy_m", [math.nan, math.inf, -1.0])
 def test_an_accuracy_is_a_distance(accuracy_m: float) -> None:
-    with pytest.raises(ValueError, match="no distance in metres"):
+    with pytest.raises(ValueError, match="is not a distance in metres"):
         Place(None, accuracy_m, "camera")
 
 

@@ -1,7 +1,7 @@
-"""Finding cameras on the network: which answer, and where their streams are."""
+"""Discovery of ONVIF cameras and their streams on the network."""
 
 from cv_engine.discovery.errors import DiscoveryError
-from cv_engine.discovery.media import Stream, streams, streams_of
-from cv_engine.discovery.probe import Device, discover
+from cv_engine.discovery.onvif_streams import Stream, streams, streams_of
+from cv_engine.discovery.ws_discovery import Device, discover
 
 __all__ = ["Device", "DiscoveryError", "Stream", "discover", "streams", "streams_of"]

@@ -1,4 +1,4 @@
-"""What goes wrong when cameras are looked for, said so that the user knows what to do."""
+"""The error of camera discovery."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from cv_engine.errors import EngineError
 
 
 class DiscoveryError(EngineError):
-    """Cameras cannot be looked for, or one does not tell its streams; the message says why."""
+    """Discovery cannot run, or a device gives no streams; the message says why."""
 
 
 def not_installed(package: str) -> DiscoveryError:
-    """The error to raise where ``package`` of the extra is not there."""
+    """Return the error for a missing package of the extra ``onvif``."""
     return DiscoveryError(
-        f"looking for cameras needs the package {package}: install cv-engine with its extra "
+        f"camera discovery needs the package {package}: install cv-engine with its extra "
         "`onvif`, pip install 'cv-engine[onvif]'"
     )

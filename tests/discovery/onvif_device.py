@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from xml.etree import ElementTree
 
-from cv_engine.discovery.probe import GROUP
+from cv_engine.discovery.ws_discovery import GROUP
 
 USER, PASSWORD = "viewer", "se/cr@t 1&?"
 _CLOCK_TOLERANCE = timedelta(minutes=5)  # cameras refuse digests that are older
@@ -27,7 +27,8 @@ _ENVELOPE = """<?xml version="1.0" encoding="utf-8"?>
  xmlns:tds="http://www.onvif.org/ver10/device/wsdl" xmlns:trt="http://www.onvif.org/ver10/media/wsdl"
  xmlns:ter="http://www.onvif.org/ver10/error"><s:Header>{header}</s:Header>
 <s:Body>{body}</s:Body></s:Envelope>"""
-_MATCH = """<d:ProbeMatch><a:EndpointReference><a:Address>{endpoint}</a:Address></a:EndpointReference>
+_MATCH = """<d:ProbeMatch><a:EndpointReference>
+<a:Address>{endpoint}</a:Address></a:EndpointReference>
 <d:Types>{types}</d:Types><d:Scopes>{scopes}</d:Scopes><d:XAddrs>{services}</d:XAddrs>
 <d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch>"""
 _PROFILE = """<trt:Profiles token="{token}" fixed="true"><tt:Name>{token}</tt:Name>

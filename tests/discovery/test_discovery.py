@@ -19,9 +19,16 @@ from cv_engine.commands.exit_codes import ExitCode, describe
 from cv_engine.commands.options import Format, InputError
 from cv_engine.commands.session import Session
 from cv_engine.config import load_config
-from cv_engine.discovery import Device, DiscoveryError, discover, media, streams, streams_of
-from cv_engine.discovery.media import without_secrets
-from cv_engine.discovery.probe import devices_in, printable
+from cv_engine.discovery import (
+    Device,
+    DiscoveryError,
+    discover,
+    onvif_streams,
+    streams,
+    streams_of,
+)
+from cv_engine.discovery.onvif_streams import without_secrets
+from cv_engine.discovery.ws_discovery import devices_in, printable
 from tests.discovery.onvif_device import PASSWORD, USER, OnvifDevice, Responder, probe_match
 
 # A probe over loopback takes a millisecond; the rest is for a busy machine.
@@ -50,7 +57,7 @@ def device(service: str) -> Device:
     return Device("urn:uuid:1", "127.0.0.1", "Market Street", "", "", (service,))
 
 
-def test_a_camera_that_answers_is_found_with_what_it_says_of_itself(asker: str) -> None:
+def test_a_camera_that_answers_is_found_with_its_properties(asker: str) -> None:
     scopes = (
         "onvif://www.onvif.org/type/video_encoder onvif://www.onvif.org/name/Market%20Street "
         "onvif://www.onvif.org/hardware/IPC-1 onvif://www.onvif.org/location/country/china "
@@ -90,7 +97,7 @@ def test_answers_of_one_endpoint_are_one_device(asker: str) -> None:
     ]
 
 
-def test_a_full_network_is_found_whole(asker: str) -> None:
+def test_all_devices_of_a_full_network_are_found(asker: str) -> None:
     with Responder(asker, [probe_match(f"urn:uuid:{number}") for number in range(254)]):
         assert len(discover(2.5, interfaces=[asker])) == 254
 
@@ -108,7 +115,7 @@ NOT_ANSWERS = [
 ]
 
 
-def test_garbage_does_not_stop_the_others(asker: str) -> None:
+def test_garbage_does_not_hide_the_other_devices(asker: str) -> None:
     good = probe_match("urn:uuid:good").replace(b"<s:Body>", b"<s:Body>\n")
     with Responder(asker, [*NOT_ANSWERS, good]):
         found = discover(WAIT_S, interfaces=["192.0.2.77", asker])
@@ -116,7 +123,7 @@ def test_garbage_does_not_stop_the_others(asker: str) -> None:
 
 
 @pytest.mark.parametrize("data", NOT_ANSWERS)
-def test_what_is_no_answer_of_a_camera_names_none(data: bytes) -> None:
+def test_other_datagrams_give_no_device(data: bytes) -> None:
     assert devices_in(data, "192.0.2.1") == []
 
 
@@ -126,7 +133,7 @@ def test_no_datagram_breaks_the_search(data: bytes) -> None:
 
 
 @given(st.text())
-def test_what_a_stranger_says_cannot_steer_the_terminal(text: str) -> None:
+def test_control_characters_never_reach_the_terminal(text: str) -> None:
     assert printable(text).isprintable()
 
 
@@ -140,12 +147,12 @@ def test_control_characters_of_a_name_are_left_out() -> None:
 @pytest.mark.parametrize(
     "service", ["ftp://192.0.2.1/a", "http://", "http://[::1/a", "http://a:99999/b", "javascript:a"]
 )
-def test_addresses_that_cannot_be_asked_are_left_out(service: str) -> None:
+def test_unusable_addresses_are_left_out(service: str) -> None:
     (found,) = devices_in(probe_match("urn:uuid:1", services=service), "192.0.2.1")
     assert found.services == ()
 
 
-def test_without_a_network_the_user_is_told() -> None:
+def test_a_missing_network_is_reported() -> None:
     with pytest.raises(DiscoveryError, match="no network to look for cameras on") as caught:
         discover(WAIT_S, interfaces=["192.0.2.77"])  # no address of this machine
     assert describe(caught.value)[1] == ExitCode.FAILED
@@ -158,7 +165,7 @@ def test_without_a_network_the_user_is_told() -> None:
         ("onvif", lambda: streams(device("http://127.0.0.1:9/"), USER, PASSWORD)),
     ],
 )
-def test_without_the_extra_the_user_is_told_how_to_install_it(
+def test_a_missing_extra_is_reported_with_how_to_install_it(
     package: str, call: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -176,7 +183,7 @@ def test_without_the_extra_the_user_is_told_how_to_install_it(
         pytest.param(OnvifDevice(ahead=timedelta(days=-9000)), id="its clock was never set"),
     ],
 )
-def test_a_camera_tells_its_streams_to_its_user(camera: OnvifDevice) -> None:
+def test_a_camera_lists_its_streams_to_its_user(camera: OnvifDevice) -> None:
     with camera:
         main, sub = streams(device(camera.service), USER, PASSWORD)
     assert (main.profile, main.codec, main.width, main.height) == ("main", "H264", 1920, 1080)
@@ -186,7 +193,7 @@ def test_a_camera_tells_its_streams_to_its_user(camera: OnvifDevice) -> None:
 
 @needs_onvif
 @pytest.mark.parametrize(("user", "password"), [(USER, "wrong"), ("nobody", PASSWORD)])
-def test_a_wrong_password_is_told_and_is_not_tried_often(user: str, password: str) -> None:
+def test_a_wrong_password_is_reported_and_not_tried_often(user: str, password: str) -> None:
     with (
         OnvifDevice() as camera,
         pytest.raises(DiscoveryError, match="refuses the user") as caught,
@@ -198,7 +205,7 @@ def test_a_wrong_password_is_told_and_is_not_tried_often(user: str, password: st
 
 
 @needs_onvif
-def test_one_that_answers_nonsense_does_not_stop_the_others() -> None:
+def test_a_device_that_answers_nonsense_does_not_stop_the_others() -> None:
     with OnvifDevice() as good, OnvifDevice(says=b"<html>hello") as bad:
         with OnvifDevice() as gone:
             service = gone.service
@@ -210,10 +217,10 @@ def test_one_that_answers_nonsense_does_not_stop_the_others() -> None:
 
 
 @needs_onvif
-def test_a_device_that_keeps_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_device_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
-    monkeypatch.setattr(media, "ANSWER_S", 0.5)
+    monkeypatch.setattr(onvif_streams, "ANSWER_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent_at = f"http://127.0.0.1:{silent.getsockname()[1]}/onvif/device_service"
         with pytest.raises(DiscoveryError, match="does not answer within"):
@@ -222,7 +229,7 @@ def test_a_device_that_keeps_silent_is_given_up(monkeypatch: pytest.MonkeyPatch)
 
 @needs_onvif
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "", "http://127.0.0.1/picture"])
-def test_only_addresses_of_streams_are_taken(uri: str) -> None:
+def test_only_stream_addresses_are_accepted(uri: str) -> None:
     with (
         OnvifDevice(uri=lambda token: uri) as camera,
         pytest.raises(DiscoveryError, match="offers no RTSP stream"),
@@ -266,7 +273,9 @@ def test_the_found_cameras_can_be_pasted_and_no_password_is_shown(
         ]
         with Responder(asker, answers):
             session = Session(None, None, format)
-            code = presentation.discover_cameras(session, WAIT_S, USER, PASSWORD, interfaces=[asker])
+            code = presentation.discover_cameras(
+                session, WAIT_S, USER, PASSWORD, interfaces=[asker]
+            )
     out, err = capfd.readouterr()
     assert code is ExitCode.FAILED  # of the one that answers nonsense
     assert PASSWORD not in out + err
@@ -303,7 +312,7 @@ def test_without_a_user_the_devices_are_shown(
     assert "--user" in err
 
 
-def test_where_nothing_answers_it_says_what_to_check(
+def test_no_answer_is_reported_with_what_to_check(
     asker: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     session = Session(None, None, Format.JSONL)
@@ -329,11 +338,11 @@ def test_without_a_terminal_or_variable_the_password_is_asked_for_by_name(
 
 
 @needs_onvif
-def test_asking_does_not_turn_on_other_programs_log_lines() -> None:
+def test_the_library_does_not_turn_on_logging() -> None:
     import subprocess
 
     code = (
-        "import logging; from cv_engine.discovery.media import _library; _library(); "
+        "import logging; from cv_engine.discovery.onvif_streams import _library; _library(); "
         "print(logging.getLogger().handlers, logging.getLogger().level)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

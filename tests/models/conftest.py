@@ -15,7 +15,7 @@ from models.registry.weights import Weights, fetch
 
 @pytest.fixture(scope="session")
 def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all test processes, so that weights are fetched once (and the lock is put to use)."""
+    """One cache for all test processes, which fetch weights once and use the lock."""
     base = tmp_path_factory.getbasetemp()
     return (base.parent if base.name.startswith("popen-") else base) / "models"
 

@@ -81,7 +81,7 @@ def test_new_buildings_are_found(
         assert f1(found > 0.5, pair.changed) > 0.9
 
 
-def test_the_model_tells_what_it_is(network: ChangeNetwork) -> None:
+def test_the_network_has_its_metadata(network: ChangeNetwork) -> None:
     assert (network.name, network.side_px, network.resolution_m) == ("tinycd", 256, 0.5)
     assert network.both and network.calibration == Platt()
     assert network.weights.spec.licence == "non-commercial research and comparison only"
@@ -91,7 +91,7 @@ def test_the_model_tells_what_it_is(network: ChangeNetwork) -> None:
 
 
 @pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
-def test_it_finds_the_same_before_and_after_its_shapes_are_compiled(
+def test_results_are_the_same_in_free_and_compiled_shapes(
     weights: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(runtime._FREE_RUNS, "change", 2)
@@ -104,7 +104,7 @@ def test_it_finds_the_same_before_and_after_its_shapes_are_compiled(
     np.testing.assert_allclose(other, compiled, atol=1e-6)
 
 
-def test_without_what_is_gone_the_rest_is_the_same(
+def test_results_are_the_same_without_the_output_of_what_is_gone(
     weights: Path, cache: Path, network: ChangeNetwork, shared_data: Path
 ) -> None:
     pair = tile(shared_data, NAMES[0])
@@ -118,7 +118,7 @@ def test_without_what_is_gone_the_rest_is_the_same(
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
-def test_pictures_are_bytes_or_fractions(tmp_path: Path, kind: Any) -> None:
+def test_images_are_uint8_or_floats(tmp_path: Path, kind: Any) -> None:
     network = open_change_network(made(tmp_path / "toy.onnx"), cache=tmp_path)
     before = np.zeros((3, 16, 24, 3), np.uint8)
     after = np.random.default_rng(1).integers(0, 256, before.shape, np.uint8)
@@ -129,7 +129,7 @@ def test_pictures_are_bytes_or_fractions(tmp_path: Path, kind: Any) -> None:
     assert not gone.any()
 
 
-def test_a_file_of_the_users_tells_little_or_much(tmp_path: Path) -> None:
+def test_metadata_of_a_users_file_is_optional(tmp_path: Path) -> None:
     plain = open_change_network(made(tmp_path / "plain.onnx"), cache=tmp_path)
     assert (plain.name, plain.side_px, plain.resolution_m) == ("plain", 256, None)
     assert plain.calibration == Platt() and plain.weights.spec.licence == "unknown"
@@ -218,14 +218,14 @@ def test_files_that_do_not_fit_are_refused(
         (np.zeros((1, 12, 8, 3), np.uint8), np.zeros((1, 12, 8, 3), np.uint8)),
     ],
 )
-def test_pictures_that_do_not_fit_are_refused(
+def test_images_that_do_not_fit_are_refused(
     network: ChangeNetwork, before: Any, after: Any
 ) -> None:
     with pytest.raises(ModelError, match="the images are"):
         network(before, after)
 
 
-def test_a_runtime_takes_as_many_pictures_as_the_network(network: ChangeNetwork) -> None:
+def test_a_runtime_takes_as_many_images_as_the_network(network: ChangeNetwork) -> None:
     with pytest.raises(ModelError, match="takes before and after, not 1"):
         network.runtime.run(np.zeros((1, 3, 8, 8), np.float32))
 
@@ -243,7 +243,7 @@ def test_eight_bits_find_the_same(weights: Path, cache: Path, shared_data: Path)
     assert f1(appeared[0] > 0.5, pair.changed) > 0.9
 
 
-def test_pairs_to_calibrate_with_come_evenly(tmp_path: Path) -> None:
+def test_calibration_pairs_are_taken_evenly(tmp_path: Path) -> None:
     for date in ("before", "after"):
         (tmp_path / date).mkdir()
         for index in range(9):
@@ -258,7 +258,7 @@ def test_pairs_to_calibrate_with_come_evenly(tmp_path: Path) -> None:
         list(pairs(tmp_path / "before", 3, 32))
 
 
-def test_one_graph_runs_as_the_other(network: ChangeNetwork) -> None:
+def test_both_graphs_give_the_same_results(network: ChangeNetwork) -> None:
     images = np.random.default_rng(2).random((2, 2, 3, 32, 32), np.float32)
     graph = network.runtime.graph
     whole = load(graph, "onnxruntime", "fp32", 1)

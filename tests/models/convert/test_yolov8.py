@@ -32,7 +32,7 @@ def test_the_graph_takes_any_batch_and_size(
     assert np.isfinite(output).all()
 
 
-def test_the_graph_tells_its_classes(yolov8n: Weights) -> None:
+def test_the_graph_names_its_classes(yolov8n: Weights) -> None:
     graph = inspect(yolov8n.path)
     assert graph.class_names is not None and len(graph.class_names) == 80
     assert graph.class_names[2] == "car"

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from models import ModelError
 from models.detection.decoders import (
     FAMILIES,
-    DetectorFamily,
     Query,
     decode_detr,
     decode_ultralytics,
     decode_yolox,
     infer_family,
 )
+from models.families import DetectorFamily
 
 Arrays = Mapping[str, NDArray[Any]]
 QUERY = Query(width=64, height=32, confidence=0.5)

@@ -12,7 +12,7 @@ fits = st.sampled_from(["centre", "corner", "stretch"])
 
 
 @given(sides, sides, fits, st.lists(st.floats(0, 1), min_size=4, max_size=4))
-def test_boxes_come_back_where_they_were(
+def test_boxes_map_to_the_input_and_back(
     width: int, height: int, how: Fit, shares: list[float]
 ) -> None:
     box = np.array([shares]) * [width, height, width, height]

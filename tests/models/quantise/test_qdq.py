@@ -40,7 +40,7 @@ def test_eight_bits_find_the_same(
     ("content", "message"),
     [({}, "neither images nor videos"), ({"a.jpg": b"no jpeg"}, "can be read")],
 )
-def test_without_frames_nothing_is_made(
+def test_without_frames_there_is_no_quantised_model(
     yolox_nano: Path, tmp_path: Path, content: dict[str, bytes], message: str
 ) -> None:
     source = tmp_path / "frames"

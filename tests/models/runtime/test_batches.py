@@ -32,7 +32,7 @@ def test_images_of_one_shape_run_together(
     st.lists(st.sampled_from([WIDE, TALL, (640, 640)]), max_size=40),
     st.integers(0, 4).map(lambda power: tuple(2**p for p in range(power, -1, -1))),
 )
-def test_each_image_runs_once_and_with_its_like(
+def test_each_image_runs_once_with_images_of_its_shape(
     shapes: list[tuple[int, int]], sizes: tuple[int, ...]
 ) -> None:
     found = list(batches(shapes, sizes))

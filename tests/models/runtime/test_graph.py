@@ -28,7 +28,7 @@ def model(
     return helper.make_model(graph, opset_imports=opset, ir_version=8)
 
 
-def test_reads_what_a_real_model_takes_and_gives(yolox_nano: Path) -> None:
+def test_inputs_and_outputs_of_a_real_model_are_read(yolox_nano: Path) -> None:
     graph = inspect(yolox_nano)
     assert (graph.image, graph.outputs, graph.fixed_size) == ("images", ("output",), (416, 416))
     assert graph.fixed_batch and graph.class_names is None and graph.target_sizes is None
@@ -42,7 +42,7 @@ def test_reads_what_a_real_model_takes_and_gives(yolox_nano: Path) -> None:
         (["after", "before"], ("before", "after"), "change"),
     ],
 )
-def test_tells_what_a_model_is_for(
+def test_the_task_is_inferred_from_the_inputs(
     tmp_path: Path, names: list[str], images: tuple[str, ...], task: str
 ) -> None:
     onnx.save(model(["n", 3, "h", "w"], names=names), str(tmp_path / "a.onnx"))

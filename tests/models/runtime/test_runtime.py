@@ -60,7 +60,7 @@ def test_more_shapes_than_are_compiled_one_by_one(yolov8n: Weights) -> None:
         ("onnxruntime", "fp32", 0, "threads is 0"),
     ],
 )
-def test_what_is_not_to_be_had_is_refused(
+def test_unavailable_backends_are_refused(
     yolox_nano: Path, backend: Backend, precision: Precision, threads: int, message: str
 ) -> None:
     with pytest.raises(ModelError, match=message):
@@ -70,7 +70,7 @@ def test_what_is_not_to_be_had_is_refused(
 @pytest.mark.parametrize(
     ("threads", "sizes"), [(1, (2, 1)), (2, (4, 2, 1)), (3, (4, 2, 1)), (16, (16, 8, 4, 2, 1))]
 )
-def test_more_threads_share_out_more_images(
+def test_more_threads_run_larger_batches(
     yolov8n: Weights, yolox_nano: Path, threads: int, sizes: tuple[int, ...]
 ) -> None:
     assert load(inspect(yolov8n.path), "onnxruntime", "fp32", threads).batches == sizes
@@ -79,7 +79,7 @@ def test_more_threads_share_out_more_images(
 
 @pytest.mark.parametrize("backend", HERE)
 @pytest.mark.parametrize("fixed", [[1, 3, 1024], [1, 3, -1]])
-def test_a_batch_that_is_free_in_name_only_goes_one_by_one(
+def test_a_batch_size_that_is_free_in_name_only_runs_images_singly(
     tmp_path: Path, backend: Backend, fixed: list[int]
 ) -> None:
     path = reshaping(tmp_path / "reshape.onnx", fixed)

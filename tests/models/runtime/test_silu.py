@@ -31,7 +31,7 @@ def exact(x: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(wide / (1 + np.exp(-wide)), np.float64)
 
 
-def test_it_is_as_true_as_eight_bits_can_tell() -> None:
+def test_the_error_is_below_the_rounding_of_bf16() -> None:
     x = np.concatenate([np.linspace(-12, 12, 64 * 512 - 6), [-700, -88, -20, 20, 88, 700]])
     x = x.astype(np.float32).reshape(1, 1, 64, 512)
     model = silu_of([1, 1, 64, 512])
@@ -43,7 +43,7 @@ def test_it_is_as_true_as_eight_bits_can_tell() -> None:
     assert (off[near] <= 0.004 * np.abs(exact(x[near])) + 1e-6).all()
 
 
-def test_what_is_no_silu_of_a_feature_map_stays_as_it_is() -> None:
+def test_other_operations_are_unchanged() -> None:
     ops = openvino.opset13
     x = ops.parameter([1, 2, 8, 8], np.float32, name="x")
     y = ops.parameter([1, 2, 8, 8], np.float32, name="y")
@@ -54,7 +54,7 @@ def test_what_is_no_silu_of_a_feature_map_stays_as_it_is() -> None:
         assert [node.get_type_name() for node in model.get_ordered_ops()] == before
 
 
-def test_either_order_of_the_product_is_found_and_all_that_use_it_are_told() -> None:
+def test_either_order_of_the_product_is_replaced_for_all_consumers() -> None:
     ops = openvino.opset13
     x = ops.parameter([1, 2, 8, 8], np.float32, name="x")
     product = ops.multiply(ops.sigmoid(x), x)

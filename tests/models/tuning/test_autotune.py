@@ -15,7 +15,7 @@ from models.tuning.autotune import Choice, candidates, choose, cpu_name, time_ru
 from models.tuning.bench import bench
 
 
-def test_the_outcome_is_remembered(tmp_path: Path, yolox_nano: Path) -> None:
+def test_the_choice_is_cached(tmp_path: Path, yolox_nano: Path) -> None:
     graph = inspect(yolox_nano)
     chosen = choose(graph, "auto", "auto", 1, tmp_path)
     assert chosen in candidates(graph)
@@ -43,7 +43,7 @@ def test_a_damaged_note_means_a_new_trial(tmp_path: Path, yolox_nano: Path, text
     assert choose(graph, "auto", "fp32", 1, tmp_path).precision == "fp32"
 
 
-def test_other_work_does_not_decide(yolox_nano: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_load_does_not_decide(yolox_nano: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now_s, runs = 0.0, 0
 
     class Timed(Runtime):
@@ -64,12 +64,12 @@ def test_other_work_does_not_decide(yolox_nano: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
-def test_what_is_fixed_is_not_tried(tmp_path: Path, yolox_nano: Path, backend: Backend) -> None:
+def test_a_given_choice_needs_no_trial(tmp_path: Path, yolox_nano: Path, backend: Backend) -> None:
     assert choose(inspect(yolox_nano), backend, "fp32", 1, tmp_path) == Choice(backend, "fp32")
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_is_refused(tmp_path: Path, yolox_nano: Path) -> None:
+def test_an_impossible_choice_is_refused(tmp_path: Path, yolox_nano: Path) -> None:
     with pytest.raises(ModelError, match="nothing here runs this model"):
         choose(inspect(yolox_nano), "auto", "int8", 1, tmp_path)
 

@@ -1,7 +1,8 @@
-"""Which cameras answer on the network: the WS-Discovery probe that ONVIF devices listen for.
+"""WS-Discovery: the probe that ONVIF devices answer.
 
-The sockets are our own. The package WSDiscovery (2.1.2) reads some ten datagrams a second once its
-probes are out: of 254 devices it missed 172 in five seconds. One malformed answer ends its thread.
+This module has its own sockets, since the package WSDiscovery (2.1.2) reads some ten datagrams a
+second after its probes (of 254 devices it missed 172 in five seconds) and stops at a malformed
+answer.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from xml.etree import ElementTree
 from cv_engine.discovery.errors import DiscoveryError, not_installed
 from cv_engine.errors import Failure
 
-GROUP = ("239.255.255.250", 3702)  # where WS-Discovery has devices listen
-# When a probe is sent, seconds. Datagrams get lost, so there are two; devices wait up to half a
-# second with their answer, so the second comes when those to the first are in.
+GROUP = ("239.255.255.250", 3702)  # multicast address and port of WS-Discovery
+# Times of the probes, seconds. Two are sent, since datagrams get lost; devices answer within half a
+# second, so all answers to the first have arrived before the second.
 _PROBES_AT_S = (0.0, 1.0)
-_DATAGRAM_BYTES = 65535  # the longest that UDP carries
-# Room for the answers of a full network of 254 at once; the system may give less.
+_DATAGRAM_BYTES = 65535  # the largest of UDP
+# Buffer for simultaneous answers of a full network of 254; the system may grant less.
 _BUFFER_BYTES = 2 * 2**20
 _CAMERA = "NetworkVideoTransmitter"
 _SCOPE = "onvif://www.onvif.org/"
@@ -44,15 +45,15 @@ _PROBE = f"""<?xml version="1.0" encoding="utf-8"?>
 class Device:
     """A camera, encoder or recorder that answered.
 
-    What it says of itself is stripped of characters that a terminal would obey.
+    Control characters are removed from all texts.
 
     Attributes:
-        endpoint: What it calls itself; stays the same when its address changes.
-        address: The IPv4 address that it answered from.
-        name: The name it gives itself, often the maker's, or empty.
-        hardware: Its model, or empty.
-        location: Where it was told that it hangs, or empty.
-        services: HTTP addresses of its ONVIF service, those on ``address`` first.
+        endpoint: Identifier of the device, which stays when the address changes.
+        address: The IPv4 address of the answer.
+        name: Configured name, often the maker's, or empty.
+        hardware: Model, or empty.
+        location: Configured location, or empty.
+        services: HTTP addresses of the ONVIF service, those on ``address`` first.
     """
 
     endpoint: str
@@ -64,17 +65,17 @@ class Device:
 
 
 def discover(timeout_s: float, *, interfaces: Sequence[str] | None = None) -> list[Device]:
-    """Ask all networks that this machine is on for cameras.
+    """Discover the cameras on all networks of this machine.
 
     Args:
-        timeout_s: How long to wait for answers, seconds; most come within one.
-        interfaces: IPv4 addresses of this machine to ask from, ``None`` for all but loopback.
+        timeout_s: Time to wait for answers, seconds; most arrive within one.
+        interfaces: IPv4 addresses of this machine to send from, ``None`` for all but loopback.
 
     Returns:
-        Each device once, by address.
+        Each device once, sorted by address.
 
     Raises:
-        DiscoveryError: There is no network to ask on, or the extra ``onvif`` is not installed.
+        DiscoveryError: No network can be probed, or the extra ``onvif`` is not installed.
     """
     own = _own_addresses() if interfaces is None else interfaces
     with ExitStack() as stack:
@@ -87,31 +88,31 @@ def discover(timeout_s: float, *, interfaces: Sequence[str] | None = None) -> li
 
 
 def devices_in(data: bytes, source: str) -> list[Device]:
-    """The cameras that an answer names; none where it is no answer to a probe.
+    """Return the cameras in an answer; none if the datagram is no answer to a probe.
 
     Args:
         data: The datagram.
-        source: The IPv4 address that it came from.
+        source: IPv4 address of the sender.
     """
     try:
         root = ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError):  # the latter: unknown encodings
+    except (ElementTree.ParseError, ValueError, LookupError):  # LookupError: unknown encoding
         return []
     devices = []
     for match in root.findall(".//{*}ProbeMatch"):
         endpoint = printable(match.findtext("{*}EndpointReference/{*}Address") or "")
         scopes = [unquote(scope) for scope in (match.findtext("{*}Scopes") or "").split()]
-        told = [scope[len(_SCOPE) :] for scope in scopes if scope.lower().startswith(_SCOPE)]
-        # Some printers and computers answer every probe, whatever it asks for.
-        camera = _CAMERA in (match.findtext("{*}Types") or "") or told
+        known = [scope[len(_SCOPE) :] for scope in scopes if scope.lower().startswith(_SCOPE)]
+        # Some printers and computers answer probes for any type.
+        camera = _CAMERA in (match.findtext("{*}Types") or "") or known
         if endpoint and camera:
             devices.append(
                 Device(
                     endpoint,
                     source,
-                    _told(told, "name"),
-                    _told(told, "hardware"),
-                    _told(told, "location"),
+                    _scope_values(known, "name"),
+                    _scope_values(known, "hardware"),
+                    _scope_values(known, "location"),
                     _services(match.findtext("{*}XAddrs") or "", source),
                 )
             )
@@ -119,7 +120,7 @@ def devices_in(data: bytes, source: str) -> list[Device]:
 
 
 def printable(text: str) -> str:
-    """``text`` of a stranger on one line, without characters that a terminal would obey."""
+    """Return untrusted ``text`` on one line, without control characters."""
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
@@ -133,7 +134,7 @@ def _own_addresses() -> list[str]:
 
 
 def _bound(link: socket.socket, address: str) -> bool:
-    """Whether ``link`` can be made to send from ``address``; interfaces come and go."""
+    """Bind ``link`` to send from ``address``; return whether the interface is there."""
     link.setblocking(False)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
     try:
@@ -145,7 +146,7 @@ def _bound(link: socket.socket, address: str) -> bool:
 
 
 def _answers(links: Sequence[socket.socket], timeout_s: float) -> list[tuple[bytes, str]]:
-    """Every datagram that came back, with its sender; read at once, understood later."""
+    """Send the probes and return every datagram received in time, with its sender."""
     answers: list[tuple[bytes, str]] = []
     due = list(_PROBES_AT_S)
     began = time.monotonic()
@@ -155,24 +156,24 @@ def _answers(links: Sequence[socket.socket], timeout_s: float) -> list[tuple[byt
         while (now := time.monotonic() - began) < timeout_s:
             if due and now >= due[0]:
                 due.pop(0)
-                _ask(links)
+                _send_probe(links)
             for key, _ in selector.select(max(0.0, min([timeout_s, *due]) - now)):
                 assert isinstance(key.fileobj, socket.socket)
-                answers.extend(_waiting(key.fileobj))
+                answers.extend(_received(key.fileobj))
     return answers
 
 
-def _waiting(link: socket.socket) -> Iterator[tuple[bytes, str]]:
+def _received(link: socket.socket) -> Iterator[tuple[bytes, str]]:
     while True:
         try:
             data, (source, _) = link.recvfrom(_DATAGRAM_BYTES)
-        except OSError:  # none is left
+        except OSError:  # no datagram is left
             return
         yield data, source
 
 
-def _ask(links: Sequence[socket.socket]) -> None:
-    # A new number each time: devices answer a number once, and that answer may have been lost.
+def _send_probe(links: Sequence[socket.socket]) -> None:
+    # A new identifier each time: devices answer an identifier once, and that answer may get lost.
     probe = _PROBE.format(message=uuid.uuid4()).encode()
     sent = 0
     for link in links:
@@ -189,20 +190,20 @@ def _ask(links: Sequence[socket.socket]) -> None:
         )
 
 
-def _told(scopes: Sequence[str], what: str) -> str:
-    """What a device tells in its scopes ``what/...``; several are joined."""
-    parts = [scope[len(what) + 1 :] for scope in scopes if scope.lower().startswith(f"{what}/")]
+def _scope_values(scopes: Sequence[str], name: str) -> str:
+    """Return the values of a device's scopes ``name/...``, joined."""
+    parts = [scope[len(name) + 1 :] for scope in scopes if scope.lower().startswith(f"{name}/")]
     return printable(", ".join(dict.fromkeys(parts)))
 
 
 def _services(text: str, source: str) -> tuple[str, ...]:
-    """The HTTP addresses in ``text``, first those on the address that is known to answer."""
+    """Return the HTTP addresses in ``text``, first those on the address of the answer."""
     found = []
     for address in dict.fromkeys(map(printable, text.split())):
         try:
             parts = urlsplit(address)
             port = parts.port
-        except ValueError:  # brackets or a port that are none
+        except ValueError:  # invalid brackets or port
             continue
         if parts.scheme in ("http", "https") and parts.hostname and port != 0:
             found.append((parts.hostname != source, address))
@@ -210,7 +211,7 @@ def _services(text: str, source: str) -> tuple[str, ...]:
 
 
 def _once(devices: Iterable[Device]) -> list[Device]:
-    """Each endpoint once: devices answer each probe, on each network that they share with us."""
+    """Merge by endpoint: devices answer each probe on each network shared with this machine."""
     known: dict[str, Device] = {}
     for device in devices:
         before = known.setdefault(device.endpoint, device)

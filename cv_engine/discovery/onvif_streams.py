@@ -1,4 +1,4 @@
-"""Where a camera's streams are: asked of its ONVIF service with its user's name and password."""
+"""Queries for a camera's streams at its ONVIF service, with a user's name and password."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from cv_engine.discovery.errors import DiscoveryError, not_installed
-from cv_engine.discovery.probe import Device, printable
+from cv_engine.discovery.ws_discovery import Device, printable
 
-# A camera answers its four to ten questions in a second or two; old ones take five.
+# A camera answers four to ten requests in a second or two; old ones take five.
 ANSWER_S = 15.0
-_AT_ONCE = 16  # devices asked at a time: each keeps a few connections open
+_AT_ONCE = 16  # devices queried at a time, each with a few open connections
 _HIDDEN = "***"
-_END = r"(?=_\w+=|[&;/?#]|$)"  # of a parameter; some makers part them with underscores
+_END = r"(?=_\w+=|[&;/?#]|$)"  # of a parameter; some makers separate them by underscores
 _SECRET = re.compile(rf"(?i)((?:password|passwd|pass|pwd)=)[^&;/?#]*?{_END}")
 _REFUSED = frozenset({"NotAuthorized", "FailedAuthentication", "InvalidSecurity"})
 _UNICAST = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
@@ -26,17 +26,17 @@ _UNICAST = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One of the streams that a device offers.
+    """A stream that a device offers.
 
     Attributes:
-        profile: The device's name for it.
-        source: The device's name for the picture it shows; an encoder or recorder has several.
-        codec: As the device names it, such as H264, or empty.
-        width: Pixels, 0 where the device does not tell.
-        height: Pixels, likewise.
-        rate: Pictures per second at most, 0 likewise.
-        url: Its RTSP address, without name and password; where the device has put a password
-            among the parameters, ``***`` stands in its place.
+        profile: The device's name for the stream.
+        source: The device's name for the video source; an encoder or recorder has several.
+        codec: The device's name for the codec, such as H264, or empty.
+        width: Width in pixels, 0 if unknown.
+        height: Height in pixels, 0 if unknown.
+        rate: Largest number of frames per second, 0 if unknown.
+        url: RTSP address without name and password; ``***`` replaces a password among the
+            parameters.
     """
 
     profile: str
@@ -49,19 +49,19 @@ class Stream:
 
 
 def streams(device: Device, user: str, password: str) -> list[Stream]:
-    """Ask one device for its streams.
+    """Query one device for its streams.
 
     Args:
-        device: As found.
+        device: The device, as discovered.
         user: Name of a user of the device.
-        password: Goes over the network as a digest only.
+        password: Password of the user, sent as a digest only.
 
     Returns:
-        Its video streams, in its own order.
+        The device's video streams, in its own order.
 
     Raises:
-        DiscoveryError: It cannot be reached, refuses the name or password, does not answer as
-            an ONVIF device or offers no stream; or the extra ``onvif`` is not installed.
+        DiscoveryError: The device cannot be reached, refuses the name or password, does not answer
+            as an ONVIF device or offers no stream; or the extra ``onvif`` is not installed.
     """
     (answer,) = streams_of([device], user, password)
     if isinstance(answer, DiscoveryError):
@@ -72,7 +72,7 @@ def streams(device: Device, user: str, password: str) -> list[Stream]:
 def streams_of(
     devices: Sequence[Device], user: str, password: str
 ) -> list[list[Stream] | DiscoveryError]:
-    """Ask many devices at once; for each its streams as of :func:`streams`, or its error.
+    """Query many devices at once; return for each its streams (see :func:`streams`) or error.
 
     Raises:
         DiscoveryError: The extra ``onvif`` is not installed.
@@ -98,7 +98,7 @@ def _library() -> Any:
         import onvif
     except ImportError as error:
         raise not_installed("onvif-zeep-async") from error
-    finally:  # its import turns on log lines of the whole program
+    finally:  # the import turns on logging in the whole program
         root.handlers[:] = handlers
         root.setLevel(level)
     return onvif
@@ -107,10 +107,10 @@ def _library() -> Any:
 async def _ask(
     library: Any, device: Device, user: str, password: str
 ) -> list[Stream] | DiscoveryError:
-    # The standard gives this address to a device that does not name its own.
+    # The standard's address for a device that does not give one.
     where = urlsplit([*device.services, f"http://{device.address}/onvif/device_service"][0])
     port = where.port or (443 if where.scheme == "https" else 80)
-    # adjust_time: the digest holds the time, and many cameras' clocks were never set.
+    # adjust_time: the digest contains the time, and the clocks of many cameras are wrong.
     camera = library.ONVIFCamera(
         f"{where.scheme}://{where.hostname}",
         port,
@@ -124,7 +124,7 @@ async def _ask(
             return await _streams(camera, password)
     except DiscoveryError as error:
         return DiscoveryError(f"{device.address}: {error}")
-    except Exception as error:  # a stranger's answer may break anywhere; the others go on
+    except Exception as error:  # any answer may break the library; the other devices continue
         return DiscoveryError(f"{device.address}: {_reason(error, user)}")
     finally:
         await camera.close()
@@ -137,7 +137,7 @@ async def _streams(camera: Any, password: str) -> list[Stream]:
     media = await camera.create_media_service()
     found = []
     for profile in await media.GetProfiles() or []:
-        if profile.VideoEncoderConfiguration is None:  # sound or metadata only
+        if profile.VideoEncoderConfiguration is None:  # audio or metadata only
             continue
         try:
             answer = await media.GetStreamUri(
@@ -146,12 +146,12 @@ async def _streams(camera: Any, password: str) -> list[Stream]:
         except Fault as fault:
             if _refuses(fault):
                 raise
-            continue  # a profile that is listed and switched off
+            continue  # a profile that is listed but switched off
         url = without_secrets(printable(answer.Uri or ""), password)
         if urlsplit(url).scheme in ("rtsp", "rtsps"):
             found.append(_stream(profile, url))
     if not found:
-        raise DiscoveryError("offers no RTSP stream; see the settings of the device")
+        raise DiscoveryError("the device offers no RTSP stream; see its settings")
     return found
 
 
@@ -171,9 +171,9 @@ def _stream(profile: Any, url: str) -> Stream:
 
 
 def without_secrets(url: str, password: str) -> str:
-    """``url`` without name and password; some devices put those of their users into it."""
+    """Return ``url`` without name and password, which some devices put into it."""
     for secret in {password, quote(password, safe="")} - {""}:
-        # As it is, for it may hold the very letters that part an address.
+        # Replaced before parsing, since a password may contain the separators of an address.
         url = re.sub(rf"//[^/@]*:{re.escape(secret)}@", "//", url)
         url = re.sub(rf"={re.escape(secret)}{_END}", f"={_HIDDEN}", url)
     parts = urlsplit(_SECRET.sub(rf"\1{_HIDDEN}", url))
@@ -181,25 +181,25 @@ def without_secrets(url: str, password: str) -> str:
 
 
 def _refuses(error: Exception) -> bool:
-    """Whether the device says that name or password are wrong: as a fault, or as HTTP does."""
+    """Whether the device refuses name or password, by a SOAP fault or an HTTP status."""
     codes = {getattr(code, "localname", str(code)) for code in getattr(error, "subcodes", ()) or ()}
     return bool(codes & _REFUSED) or getattr(error, "status_code", None) in (401, 403)
 
 
 def _reason(error: Exception, user: str) -> str:
-    """What went wrong with a device, in words."""
+    """Return the reason of a device's failure, for people."""
     from aiohttp import ClientError
     from zeep.exceptions import Fault
 
     if _refuses(error):
         return (
-            f"refuses the user {user!r} or the password; many cameras have users of their own for "
-            "ONVIF, which their web page makes"
+            f"refuses the user {user!r} or the password; many cameras have separate users for "
+            "ONVIF, which are created on their web page"
         )
     if isinstance(error, TimeoutError):
         return f"does not answer within {ANSWER_S:.0f} s"
     if isinstance(error, ClientError | OSError):
-        number = getattr(error, "errno", None)  # aiohttp's own text says less
+        number = getattr(error, "errno", None)  # more than aiohttp's own text
         return f"cannot be reached ({os.strerror(number) if number else type(error).__name__})"
     if isinstance(error, Fault):
         return f"refuses to answer: {printable(str(error.message))}"
