@@ -13,7 +13,7 @@ from zones.camera import Camera, GroundControlPoint
 
 _DATE_AND_TIME = ({"Y", "m", "d", "H", "M"}, {"Y", "j", "H", "M"}, {"y", "m", "d", "H", "M"})
 _UNIX_TIME = "s"  # seconds since 1970; not strptime's, but recorders name files so
-# How a camera's stream is reached: no result depends on it, and nobody shall read it anywhere.
+# How a camera's stream is reached: no result depends on these keys, and no text may show them.
 STREAM_KEYS = frozenset({"url", "user", "password", "password_env", "transport"})
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _STREAM_URL = re.compile(rf"(?i)({'|'.join(STREAM_SCHEMES)})://[^\s/?#]+")

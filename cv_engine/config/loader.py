@@ -13,7 +13,7 @@ from cv_engine.config.yaml_document import YamlError, read_yaml
 
 
 def default_config_path() -> Path:
-    """Where the documented ``config.yaml`` lies: in the package of a wheel, else in the project's root."""
+    """The documented ``config.yaml``: in the package of a wheel, else in the project's root."""
     package = Path(__file__).parents[1]
     packaged = package / "config.yaml"
     return packaged if packaged.is_file() else package.parent / "config.yaml"
@@ -27,7 +27,7 @@ def load_config(path: Path | None = None) -> Config:
             working folder.
 
     Raises:
-        ConfigError: The file is missing or has errors; all of them are told at once.
+        ConfigError: The file is missing or has errors; the text lists all of them.
     """
     config = read_config(default_config_path() if path is None else path)
     base = Path.cwd() if path is None else path.resolve().parent
@@ -38,7 +38,7 @@ def read_config(path: Path) -> Config:
     """Like :func:`load_config`, with the paths left as they are written.
 
     Raises:
-        ConfigError: The file is missing or has errors; all of them are told at once.
+        ConfigError: The file is missing or has errors; the text lists all of them.
     """
     try:
         document = read_yaml(path)

@@ -32,7 +32,8 @@ class RulesConfig(Section):
 def rules_model() -> type[RulesConfig]:
     """The model of the section, with a field for each section that a rule declares."""
     fields: dict[str, Any] = {
-        section: (settings, settings.model_validate({})) for section, settings in registry.sections().items()
+        section: (settings, settings.model_validate({}))
+        for section, settings in registry.sections().items()
     }
     model = create_model("RulesConfig", __base__=RulesConfig, **fields)
     model.__doc__ = RulesConfig.__doc__

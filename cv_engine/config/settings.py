@@ -1,4 +1,4 @@
-"""All settings of a run: one field per section of ``config.yaml``, no unknown keys, units in names."""
+"""All settings of a run: a field per section of ``config.yaml``, with units in the names."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Config(Section):
 
     @property
     def evidence_root(self) -> Path:
-        """The folder that evidence packages are written to, and wait in where a store keeps them."""
+        """The folder that evidence packages are written to, and wait in for the store, if any."""
         return self.data / "evidence"
 
     @property

@@ -1,7 +1,7 @@
 """Typed values with NumPy arrays as bytes, and back: the content of a checkpoint.
 
-The values are MessagePack, written and read by ``msgspec`` against a type: plain values, dataclasses
-and structs, nothing that is executed. Arrays follow the values in numbered blocks.
+The values are MessagePack, written and read by ``msgspec`` against a type: plain values,
+dataclasses and structs, nothing that is executed. Arrays follow the values in numbered blocks.
 """
 
 from __future__ import annotations

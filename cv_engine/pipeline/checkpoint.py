@@ -1,9 +1,9 @@
 """Checkpoints: the state of each camera's run on disk, so that a killed run resumes.
 
 A checkpoint is a typed value: plain values, arrays, dataclasses and structs, restored by field name
-and checked against their types; nothing in the file is executed. The file is written whole or not at
-all. A damaged file, or one made with other settings, is ignored: that part of the run is repeated. A
-file of another format version is set aside in a folder of its own.
+and checked against their types; nothing in the file is executed. The file is written whole or not
+at all. A damaged file, or one made with other settings, is ignored: that part of the run is
+repeated. A file of another format version is set aside in a folder of its own.
 """
 
 from __future__ import annotations

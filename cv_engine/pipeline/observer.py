@@ -203,7 +203,7 @@ class Observer:
 
     @property
     def busy(self) -> bool:
-        """Whether a stay is about to reach its limit, so that samples soon after each other help."""
+        """Whether a stay is about to reach its limit, so that further samples soon help."""
         now_s = self._perception.time_s
         return any(dwell.is_pressing(now_s) for dwell in self.zone_dwells)
 

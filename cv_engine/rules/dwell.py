@@ -1,7 +1,7 @@
 """How long something has stayed in a zone: a pure state machine on media time.
 
 A function of (state, time, presence): no clock, no frame counts, so that the same observations
-give the same dwell in a batch run, live and in a replay, at any interval between looks.
+give the same dwell in a batch run, live and in a replay, at any interval between samples.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Where a dwell is: ``OUT`` to ``IN`` to ``DUE`` and back to ``OUT``."""
+    """The phases of a dwell: ``OUT`` to ``IN`` to ``DUE`` and back to ``OUT``."""
 
     OUT = "out"
     IN = "in"
@@ -49,10 +49,10 @@ class Dwell:
     """One stay.
 
     Attributes:
-        phase: Where it is.
+        phase: Phase of the stay.
         began: When the stay began, seconds; meaningless while out.
-        seen: When it was last seen inside.
-        unwatched_s: Time since then in which nobody was looking.
+        seen: When the thing was last seen inside, seconds.
+        unwatched_s: Time since then without samples.
     """
 
     phase: Phase = Phase.OUT
@@ -61,10 +61,10 @@ class Dwell:
     unwatched_s: float = 0.0
 
     def skip(self, gap_s: float) -> Dwell:
-        """The stay after ``gap_s`` seconds in which nobody was looking.
+        """The stay after ``gap_s`` seconds without samples.
 
-        They are no absence. Nor are they presence: the stay reaches its limit no sooner than it is
-        seen again, and one that is not was last seen before them.
+        A gap is no absence, and no presence either: a stay reaches its limit no sooner than the
+        thing is seen again, and a thing that is not seen again was last seen before the gap.
         """
         if self.phase is Phase.OUT:
             return self
@@ -77,11 +77,11 @@ class Dwell:
 
         Args:
             limits: How long is too long.
-            time_s: When it was observed; not earlier than the last observation.
-            present: Whether it was in the zone then, while the zone's schedule ran.
-            since: Since when it has stood where it stands, where that is known; later than the
-                last observation, it has moved meanwhile and a stay below the limit begins anew;
-                one that had reached it is over, if nobody was looking meanwhile.
+            time_s: Time of the observation; not earlier than the last one.
+            present: Whether the thing was in the zone then, while the zone's schedule ran.
+            since: Since when the thing has stood at its place, where known; later than the
+                last observation, the thing has moved meanwhile: a stay below the limit starts
+                again, and one that had reached it is over if there was a gap.
 
         Returns:
             The new state, and ``DUE`` once when the stay reaches the limit or ``ENDED`` once
@@ -110,5 +110,5 @@ class Dwell:
         return Dwell(Phase.IN, began, time_s), None
 
     def _is_over(self, limits: Limits, time_s: float) -> bool:
-        """Whether it has been away for too long while somebody was looking."""
+        """Whether the thing has been away for too long, gaps left out."""
         return time_s - self.seen - self.unwatched_s > limits.gap_s

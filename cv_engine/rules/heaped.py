@@ -1,8 +1,8 @@
 """Bicycles and motorcycles heaped: many that stand close together in a zone.
 
 Vehicles whose boxes lie within a few box widths of each other form a heap; a heap with enough
-vehicles is one violation, however many more are added. Its stay starts with the vehicle that made it
-large enough, and lasts while it stays so, whichever vehicles come and go.
+vehicles is one violation, however many more are added. The stay starts with the vehicle that made
+the heap large enough, and lasts while the heap stays so, whichever vehicles come and go.
 """
 
 from __future__ import annotations

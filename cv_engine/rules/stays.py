@@ -17,21 +17,21 @@ from zones.zone import Zone
 Box = NDArray[np.float32]
 
 _MINUTE = timedelta(minutes=1)
-# A stay is looked at closely in its last seconds before the limit.
+# A stay is sampled closely in its last seconds before the limit.
 _CLOSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something that has stayed too long where it must not be, or has left again.
+    """A thing that has stayed too long where it must not be, or that has left again.
 
     Attributes:
         kind: The violation's name.
         zone: The zone's name.
         thing: Number of the thing, unique within rule and camera.
         box: ``(x1, y1, x2, y2)`` in pixels of the frame.
-        began: When its stay began, seconds of media time.
-        observed: When it was last seen.
+        began: Start of the stay, seconds of media time.
+        observed: When the thing was last seen.
         confidence: 0 to 1.
         attributes: What the rule adds for the officer.
     """
@@ -48,7 +48,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Stays:
-    """What one look brought: stays that reached their limit, and such stays that are over."""
+    """The result of one sample: stays that reached their limit, and such stays that are over."""
 
     due: tuple[Violation, ...] = ()
     ended: tuple[Violation, ...] = ()
@@ -59,16 +59,16 @@ class Stays:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A thing that may be staying, at one look.
+    """A thing that may be staying, in one sample.
 
     Attributes:
-        thing: Its number.
+        thing: Number of the thing.
         box: ``(x1, y1, x2, y2)`` in pixels of the frame.
-        began: Since when it has stood there, seconds.
-        present: Whether it is there to be seen now.
+        began: Since when the thing has stood there, seconds.
+        present: Whether the thing is visible now.
         confidence: 0 to 1.
-        attributes: What is known of it.
-        believed: Whether that may be believed; what has been reported needs no more belief.
+        attributes: What is known of the thing.
+        believed: Whether there is enough proof of the thing; a reported one needs no more.
     """
 
     thing: int
@@ -93,7 +93,7 @@ class ZoneDwell:
         limits: How long is too long.
         inside: Whether a box counts as being in a polygon.
         min_side_px: Smallest short side that counts, pixels of the frame.
-        stays: By number of the thing, its stay and how it was last seen: the whole state.
+        stays: By number of the thing, the stay and the last candidate: the whole state.
     """
 
     kind: str
@@ -104,11 +104,11 @@ class ZoneDwell:
     stays: dict[int, Stay] = field(default_factory=dict)
 
     def step(self, time_s: float, at: datetime, candidates: Iterable[Candidate]) -> Stays:
-        """Takes in one look.
+        """Processes one sample.
 
         Args:
-            time_s: Its media time.
-            at: The same moment on the wall clock, for the zone's schedule.
+            time_s: Media time, seconds.
+            at: The same moment, UTC, for the zone's schedule.
             candidates: Everything of this kind before the camera.
 
         Returns:
@@ -137,15 +137,15 @@ class ZoneDwell:
         return Stays(tuple(due), tuple(ended))
 
     def skip(self, gap_s: float) -> None:
-        """Takes note that nobody is looking for ``gap_s`` seconds."""
+        """Accounts for ``gap_s`` seconds without samples."""
         for thing, (stay, candidate) in self.stays.items():
             self.stays[thing] = (stay.skip(gap_s), candidate)
 
     def is_pressing(self, time_s: float) -> bool:
         """Whether a stay is about to reach its limit.
 
-        Before, nothing more is learned by looking twice as often: when it began is told by the
-        pixels, and the detector's word comes with any look.
+        Before that, more samples give nothing: the pixels show when the stay began, and any sample
+        brings the detector's result.
         """
         return any(
             stay.phase is Phase.IN and time_s - stay.began > self.limits.dwell_s - _CLOSE_S
@@ -155,8 +155,8 @@ class ZoneDwell:
     def _watched_since(self, time_s: float, at: datetime, began: float) -> float:
         """Since when a thing has stood while the schedule ran without a break, media seconds.
 
-        What stood there before it was forbidden has not stayed too long yet. Once a stay is due
-        its start is known; until then this looks back over little more than the limit.
+        A thing that stood there before the schedule began has not stayed too long yet. Once a stay
+        is due its start is known; until then the search goes back little more than the limit.
         """
         opened = at.replace(second=0, microsecond=0)  # schedules begin and end on the minute
         opened_s = time_s - (at - opened).total_seconds()

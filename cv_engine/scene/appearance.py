@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background, Region
 
-# Correlation of the gradients with the background's above which its texture is still there: only the
-# light changed. Of gradients, since a dark bag in a dark corner correlates with it in grey.
+# Correlation of the gradients with the background's above which its texture is still there, so that
+# only the light changed. Gradients, since a dark bag in a dark corner correlates with it in grey.
 _SAME_TEXTURE = 0.6
-# Sun and shadow multiply a surface by a factor of about two at most; what is darker is a dark thing.
+# Sun and shadow multiply a surface by about two at most; what is darker is a dark thing.
 _LIGHT_RATIO = (0.45, 2.2)
-# Deviation of that factor over a surface, part of its mean. A thing has sides and a shade of its
-# own: it is never as even.
+# Deviation of that factor over a surface, part of its mean. A thing has sides and its own shade,
+# and is never as even.
 _LIGHT_EVEN = 0.1
 # Part of the region's size that is taken around it as its surroundings.
 _RING = 0.35
@@ -40,12 +40,12 @@ class Verdict(StrEnum):
 
 
 def judge(background: Background, region: Region) -> Verdict:
-    """Tells a thing from a change of light and from uncovered ground.
+    """Separates things from changes of light and from uncovered ground.
 
     Light keeps the texture of the surface it falls on (correlation of gradients); a cast shadow on
-    a bare surface multiplies it by one factor. What has no outline is haze: a cloud, a soft
-    shadow. Where something was taken away the region resembles
-    its surroundings more than before, and its contour carried an edge that is gone.
+    a bare surface multiplies it by one factor. A region without an outline is haze: a cloud, a soft
+    shadow. Where something was taken away the region resembles its surroundings more than before,
+    and its contour carried an edge that is gone.
     """
     if _is_light(background, region):
         return Verdict.LIGHT

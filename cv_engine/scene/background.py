@@ -1,12 +1,12 @@
-"""What a fixed camera's picture is made of: the background, and what has come to rest in front of it.
+"""A fixed camera's background, and what has come to rest in front of it.
 
-A dual-rate background model on a small grey picture, updated once per look (seconds apart, not per
-frame). Each pixel remembers two appearances: the *background*, which follows slow light, and a
+A dual-rate background model on a small grey picture, updated once per sample (seconds apart, not
+per frame). Each pixel remembers two appearances: the *background*, which follows slow light, and a
 *candidate*, the appearance that has replaced it lately, with the time since when. Whatever moves
 never settles; whatever stays becomes a settled candidate whose age is its dwell. The idea is that
 of Porikli, Ivanov and Haga, "Robust abandoned object detection using dual foregrounds" (EURASIP
 Journal on Advances in Signal Processing, 2008), with explicit times in place of learning rates, so
-that it works at any interval between looks.
+that it works at any interval between samples.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ Box = tuple[float, float, float, float]
 _SAME_LEVELS = 14.0
 # Part of the local contrast added to that: at an edge, half a pixel of shake is no change.
 _SAME_CONTRAST = 0.5
-# Share of a new look that goes into the appearance that it matches: light drifts over minutes.
+# Share of a new sample that goes into the appearance that it matches: light drifts over minutes.
 _FOLLOW = 0.1
 # Added to both sides of a ratio of light, so that noise in the dark is no light, grey levels.
 _DIM = 8.0
-# Times that the picture is halved for comparing brightness, so that cells are 16 pixels wide, and the
-# ratios that light can reach: the model may be of noon and the look of the night, or the other way round.
+# Times that the picture is halved for comparing brightness, so that cells are 16 pixels wide, and
+# the ratios that light can reach: the model may show noon and the sample the night, or the reverse.
 _GAIN_HALVINGS = 4
 _GAIN_LIMITS = (0.2, 5.0)
-# Cells darker than this tell nothing about a ratio of brightness, grey levels.
+# Cells darker than this give no ratio of brightness, grey levels.
 _GAIN_DARK = 12.0
 # Grey level from which a pixel is burnt out.
 _BURNT = 250.0
-# Light that went on changing while nobody was looking: side of the windows in which it is measured,
-# pixels; correlation of the gradients from which a window shows the same surface; and their length
-# per pixel from which it has a texture at all, grey levels.
+# Light that changed in a gap: side of the windows in which the change is measured, pixels;
+# correlation of the gradients from which a window shows the same surface; and their length per
+# pixel from which it has a texture at all, grey levels.
 _WINDOW_PX = 11
 _WINDOW_SAME = 0.6
 _WINDOW_TEXTURE = 12.0
-_UNTOLD = -2.0
-# Share of those around that must agree for any to be believed after a gap, and how far around,
+_UNKNOWN = -2.0
+# Share of the pixels around that must agree for any to count after a gap, and how far around,
 # pixels: by chance, a third of another thing's pixels look as before, and a tenth of the windows.
 _MOST, _MANY = 0.6, 0.35
 _AROUND_PX = 31
-# Where no window tells, those farther off do, less and less over so many pixels; weight of the
-# whole picture's median against theirs.
+# Where no window gives a ratio, windows farther off do, less and less over so many pixels; weight
+# of the whole picture's median against theirs.
 _FARTHER_PX = 24.0
 _MEDIAN_WEIGHT = 0.02
-# Looks at the bare background after which what was settled before it is gone; one may be noise.
-_BARE_LOOKS = 2
-# A thing stands since its last part came to rest; a few pixels were settled anew by passers-by.
+# Samples of the bare background after which what was settled before it is gone; one may be noise.
+_BARE_SAMPLES = 2
+# A thing stands since its last part came to rest; passers-by reset a few pixels.
 _NEARLY_ALL = 0.8
 # Share of a box that must be settled, or in motion, for the box to be called so.
 _BOX_SHARE = 0.35
@@ -70,9 +70,9 @@ class Region:
 
     Attributes:
         box: ``(x1, y1, x2, y2)`` in pixels of the small picture.
-        since: When most of it came to rest, seconds on the clock given to ``look``.
-        area: Number of its pixels.
-        mask: Its pixels within ``box``, shape (y2 - y1, x2 - x1).
+        since: When most of the region came to rest, seconds on the clock given to ``update``.
+        area: Number of pixels.
+        mask: The pixels within ``box``, shape (y2 - y1, x2 - x1).
     """
 
     box: tuple[int, int, int, int]
@@ -87,37 +87,75 @@ class Region:
         return slice(y1, y2), slice(x1, x2)
 
 
+@dataclass(slots=True)
 class Background:
     """The dual-rate model of one camera's view.
 
-    Args:
-        first: First picture, grey, shape (h, w).
-        time_s: Its time, seconds on any monotonic clock.
+    All state is in the fields, so that a checkpoint can keep it. All arrays have the shape (h, w)
+    of the small picture.
+
+    Attributes:
         occlusion_s: How long something settled may be hidden by passers-by and be remembered.
+        first_s: Time of the first picture, seconds on any monotonic clock.
+        time_s: Time of the last picture.
+        latest: The last picture, smoothed.
+        background: Appearance of the background, grey levels.
+        candidate: Appearance that has replaced the background.
+        background_since: Since when the background has had its appearance, seconds.
+        candidate_since: Since when the candidate has been there; infinite where there is none.
+        candidate_seen: When the candidate was last seen.
+        bare_samples: Samples in a row that showed the background before a settled candidate.
+        is_background: Where the last picture shows the background.
+        is_candidate: Where the last picture shows the candidate.
+        unwatched: Whether there was a gap before the next sample.
     """
 
-    def __init__(self, first: GrayImage, time_s: float, *, occlusion_s: float) -> None:
-        self.occlusion_s = occlusion_s
-        self.first_s = time_s
-        self.time_s = time_s
-        self.latest = _smooth(first)
-        self.background: FloatImage = self.latest.copy()
-        self.candidate: FloatImage = self.latest.copy()
-        self.background_since = np.full(first.shape, time_s, np.float64)
-        self.candidate_since = np.full(first.shape, np.inf, np.float64)
-        self.candidate_seen = np.full(first.shape, -np.inf, np.float64)
-        self.bare_samples = np.zeros(first.shape, np.uint8)
-        self._tolerance: FloatImage | None = None  # made where it is needed, anew after changes
-        self.is_background = np.ones(first.shape, np.bool_)
-        self.is_candidate = np.zeros(first.shape, np.bool_)
-        self.unwatched = False  # whether nobody was looking for a while before the next look
+    occlusion_s: float
+    first_s: float
+    time_s: float
+    latest: FloatImage
+    background: FloatImage
+    candidate: FloatImage
+    background_since: NDArray[np.float64]
+    candidate_since: NDArray[np.float64]
+    candidate_seen: NDArray[np.float64]
+    bare_samples: NDArray[np.uint8]
+    is_background: Mask
+    is_candidate: Mask
+    unwatched: bool = False
+    _tolerance: FloatImage | None = None  # computed when needed, again after changes
+
+    @classmethod
+    def of(cls, first: GrayImage, time_s: float, *, occlusion_s: float) -> Background:
+        """The model after the first picture, all of which is background.
+
+        Args:
+            first: The picture, grey, shape (h, w).
+            time_s: Its time, seconds.
+            occlusion_s: How long something settled may be hidden and be remembered, seconds.
+        """
+        latest = _smooth(first)
+        return cls(
+            occlusion_s=occlusion_s,
+            first_s=time_s,
+            time_s=time_s,
+            latest=latest,
+            background=latest.copy(),
+            candidate=latest.copy(),
+            background_since=np.full(first.shape, time_s, np.float64),
+            candidate_since=np.full(first.shape, np.inf, np.float64),
+            candidate_seen=np.full(first.shape, -np.inf, np.float64),
+            bare_samples=np.zeros(first.shape, np.uint8),
+            is_background=np.ones(first.shape, np.bool_),
+            is_candidate=np.zeros(first.shape, np.bool_),
+        )
 
     def update(self, picture: GrayImage, time_s: float) -> None:
-        """Takes in the next look.
+        """Updates the model with the next sample.
 
         Args:
             picture: Grey, of the first picture's shape.
-            time_s: Its time; later than that of the look before.
+            time_s: Time, seconds; later than that of the sample before.
         """
         if self.unwatched:
             self._relight(picture)
@@ -127,7 +165,7 @@ class Background:
         np.minimum(now, 255.0, out=now)
         if self._tolerance is None:
             self._tolerance = _tolerance(self.background)
-        # Nobody knows how bright a burnt-out pixel is: brighter than it looks, at any rate.
+        # The brightness of a burnt-out pixel is unknown, but higher than it appears.
         self.is_background = cv2.absdiff(now, self.background) <= self._tolerance
         self.is_background |= burnt & (self.background >= now)
         like_candidate = cv2.absdiff(now, self.candidate) <= self._tolerance
@@ -141,10 +179,10 @@ class Background:
         self.latest, self.time_s = now, time_s
 
     def skip(self, gap_s: float) -> None:
-        """Takes note that nobody is looking for ``gap_s`` seconds.
+        """Accounts for ``gap_s`` seconds without samples.
 
-        What is settled may stand there still: it is not hidden meanwhile, and began when it began.
-        What was seen in one look only may have been passing, and is forgotten.
+        Settled pixels keep their start: what stands there may still stand there. A candidate seen
+        in one sample only may have been a passer-by, and is forgotten.
         """
         once = self.candidate_since >= self.candidate_seen
         self.candidate_since[once] = np.inf
@@ -153,7 +191,7 @@ class Background:
         self.unwatched = True
 
     def _relight(self, picture: GrayImage) -> None:
-        """Takes over the light of a picture after a gap, in which it changed unseen."""
+        """Adapts the model to the light of a picture after a gap, in which the light changed."""
         change = _light_change(self.latest, _smooth(picture))
         for appearance in (self.background, self.candidate):
             appearance *= change
@@ -161,9 +199,9 @@ class Background:
         self._tolerance = None
 
     def _recognise(self, now: FloatImage, time_s: float) -> None:
-        """Tells what stood there before a gap from what looks like it by chance, pixel by pixel.
+        """Separates what stood there before a gap from what resembles it by chance, pixel by pixel.
 
-        Among pixels that have all changed, those that have not are another thing's, too.
+        Among pixels that have all changed, the unchanged ones belong to another thing, too.
         """
         share = _share_around(self.is_candidate, self.candidate_since < np.inf)
         chance = self.is_candidate & (share <= _MOST)
@@ -179,13 +217,15 @@ class Background:
             (self.candidate, self.is_candidate),
         ):
             cv2.accumulateWeighted(now, appearance, _FOLLOW, mask=matched.view(np.uint8))
-        # What a thing hides is in the thing's light: else it would stand out when the shadows move on.
+        # Hidden background follows the light of the thing that hides it: else the ground would
+        # stand out when the shadows have moved.
         light = (self.candidate[covering] + _DIM) / (lit + _DIM)
         self.background[covering] = np.minimum(self.background[covering] * light, 255.0)
 
     def _remember(self, now: FloatImage, time_s: float) -> None:
-        """Takes note of what is seen in front of the background, and of what was, and is not."""
-        # Where the background is seen and nothing else is known, nothing changes: that is most of it.
+        """Updates the candidates: which are seen before the background, and which are gone."""
+        # Where the background is seen and no candidate is known, nothing changes: most of the
+        # picture.
         some = np.flatnonzero(~self.is_background | (self.candidate_since < np.inf))
         here, bare = self.is_candidate.ravel()[some], self.is_background.ravel()[some]
         since, seen = self.candidate_since.ravel()[some], self.candidate_seen.ravel()[some]
@@ -196,7 +236,7 @@ class Background:
         forgotten = seen < time_s - self.occlusion_s
         free = (once | forgotten) & ~here
         fresh = free & ~bare
-        gone = (free & bare) | (bare_samples >= _BARE_LOOKS)
+        gone = (free & bare) | (bare_samples >= _BARE_SAMPLES)
         since[fresh] = seen[fresh] = time_s
         since[gone], seen[gone] = np.inf, -np.inf
         bare_samples[gone | fresh] = 0
@@ -207,7 +247,7 @@ class Background:
 
     @property
     def settled(self) -> Mask:
-        """Pixels where something other than the background was seen in two looks or more."""
+        """Pixels where something other than the background was seen in two samples or more."""
         return self.is_candidate & (self.candidate_since < self.time_s)
 
     def still_since(self, box: Box) -> float:
@@ -217,7 +257,7 @@ class Background:
             box: ``(x1, y1, x2, y2)`` in pixels of the small picture.
 
         Returns:
-            Seconds; the time of the latest look where the box shows motion.
+            Seconds; the time of the latest sample where the box shows motion.
         """
         window = _inner(box, self.is_background.shape)
         candidate = self.is_candidate[window]
@@ -271,7 +311,7 @@ class Background:
         part = mask.view(np.uint8)[top : top + height, left : left + width]
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
         clean = cv2.morphologyEx(part, cv2.MORPH_OPEN, kernel)
-        # Room around it, or what is closed up to the part's border would stay closed.
+        # Room around the part, or shapes closed up to its border would stay closed.
         room = _CLOSING_PX
         clean = cv2.copyMakeBorder(clean, room, room, room, room, cv2.BORDER_CONSTANT, value=0)
         clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, kernel, iterations=2)
@@ -322,8 +362,8 @@ def _gain(background: FloatImage, picture: FloatImage) -> np.float32:
 def _cells(picture: FloatImage) -> FloatImage:
     """Means of a picture's cells; an odd row or column at the border is left out.
 
-    Halving is vectorised in OpenCV, and takes a tenth of the time of averaging at one go. Not of bytes, since
-    each rounding up would brighten them, and the model darken look by look.
+    Halving is vectorised in OpenCV, and takes a tenth of the time of averaging in one step. Floats,
+    since rounding up bytes would brighten the cells, and darken the model with every sample.
     """
     for _ in range(_GAIN_HALVINGS):
         height, width = (max(1, side // 2) for side in picture.shape)
@@ -336,13 +376,14 @@ def _light_change(was: FloatImage, now: FloatImage) -> FloatImage:
     """The factor from an earlier picture's light to a later one's, pixel by pixel, shape (h, w).
 
     A pixel has the factor of a small window around or beside it in which the texture is still
-    there: the likest one, since shadows have edges. Where no window tells, those farther off do.
+    there: the most similar one, since shadows have edges. Where there is none, windows farther off
+    count.
     """
     ratio, likeness = _window_change(was, now)
     known = likeness > _WINDOW_SAME
-    # By chance, a thing before the surface is like it in places; but in few of them.
-    known &= _share_around(known, likeness > _UNTOLD) > _MANY
-    likeness = np.where(known, likeness, _UNTOLD)
+    # By chance, a thing before the surface resembles it in places, but in few.
+    known &= _share_around(known, likeness > _UNKNOWN) > _MANY
+    likeness = np.where(known, likeness, _UNKNOWN)
     if not known.any():
         return np.ones_like(was)
     median = np.float32(np.median(ratio[known]))
@@ -357,14 +398,14 @@ def _light_change(was: FloatImage, now: FloatImage) -> FloatImage:
     near = cv2.GaussianBlur(weight, (0, 0), _FARTHER_PX)
     spread = cv2.GaussianBlur(weight * field, (0, 0), _FARTHER_PX)
     farther = (spread + _MEDIAN_WEIGHT * median) / (near + _MEDIAN_WEIGHT)
-    # What is common to all is left to the gain of each look: a model of the night would tell less.
+    # The common factor is left to the gain of each sample: a dark model would lose precision.
     return np.asarray(np.where(known, field, farther) / median, np.float32)
 
 
 def _window_change(was: FloatImage, now: FloatImage) -> tuple[FloatImage, FloatImage]:
     """Ratio of brightness in the window around each pixel, and correlation of its gradients.
 
-    The latter is ``_UNTOLD`` where there are none.
+    The correlation is ``_UNKNOWN`` where there are none.
     """
 
     def mean(values: FloatImage) -> FloatImage:
@@ -379,7 +420,7 @@ def _window_change(was: FloatImage, now: FloatImage) -> tuple[FloatImage, FloatI
         np.sqrt(np.maximum(mean(x * x + y * y), 0.0)) for x, y in ((was_x, was_y), (now_x, now_y))
     )
     tells = (before > _WINDOW_TEXTURE) & (mean(was) > _GAIN_DARK) & (mean(now) < _BURNT)
-    likeness = np.where(tells, common / np.maximum(before * after, 1.0), _UNTOLD)
+    likeness = np.where(tells, common / np.maximum(before * after, 1.0), _UNKNOWN)
     ratio = mean(now) / np.maximum(mean(was), 1.0)
     return np.clip(ratio, *_GAIN_LIMITS), np.asarray(likeness, np.float32)
 

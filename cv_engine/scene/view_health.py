@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background
 
-# Mean grey level under which nothing can be told from noise, and the share of the reference's
+# Mean grey level under which nothing can be separated from noise, and the share of the reference's
 # contrast under which a view without its edges counts as covered.
 _DARK_LEVEL = 12.0
 _COVERED_CONTRAST = 0.25
-# Views are compared at this size; one that differs this little from the last good one, in grey levels
-# on average, is the same without a closer look.
+# Views are compared at this size; one that differs this little from the last good one, in grey
+# levels on average, is the same without a closer comparison.
 _SIZE = (160, 96)
 _SAME_LEVELS = 4.0
 # The reference's edges are the points with this gradient, grey levels per pixel; an
@@ -24,10 +24,10 @@ _SAME_LEVELS = 4.0
 # edge everywhere.
 _EDGE_LEVELS = 40.0
 _EDGE_LEFT = 0.4
-# Light may go down by this factor before the picture is too dark for its edges to be told from noise.
+# Light may fall by this factor before edges can no longer be separated from noise.
 _DUSK = 5.0
-# They are counted in cells, since a lorry hides all edges of one part of the view: a cell with this
-# many edge points has its say, and so many cells must have one before anything can be said.
+# Edges are counted in cells, since a lorry hides all edges of one part of the view: a cell counts
+# with this many edge points, and a verdict needs so many cells.
 _CELL_PX = 32
 _CELL_EDGES = 12
 _ENOUGH_CELLS = 8
@@ -35,10 +35,11 @@ _ENOUGH_CELLS = 8
 # share are left.
 _SAME_CELL = 0.35
 _SAME_VIEW = 0.5
-# Looks in a row that must agree before the state changes: one lorry close to the lens is none.
-_LOOKS_TO_BELIEVE = 2
-# Identical looks in a row from which a picture counts as frozen: a live sensor always has noise.
-_FROZEN_LOOKS = 5
+# Samples in a row that must agree before the state changes: one lorry close to the lens is no
+# change.
+_SAMPLES_TO_CONFIRM = 2
+# Identical samples in a row from which a picture counts as frozen: a live sensor always has noise.
+_FROZEN_SAMPLES = 5
 
 
 class ViewState(StrEnum):
@@ -60,26 +61,32 @@ class ViewEvent:
     before: ViewState
 
 
+@dataclass(slots=True)
 class ViewHealth:
-    """Watches one camera's view, look by look."""
+    """The health of one camera's view, updated with every sample.
 
-    def __init__(self) -> None:
-        self.state = ViewState.GOOD
-        self._suspect = ViewState.GOOD
-        self._agreeing = 0
-        self._identical = 0
-        self._last: NDArray[np.uint8] | None = None
-        self._verified: NDArray[np.uint8] | None = None  # the last look that was found good
+    All state is in the fields, so that a checkpoint can keep it.
+
+    Attributes:
+        state: What the camera shows.
+    """
+
+    state: ViewState = ViewState.GOOD
+    _suspect: ViewState = ViewState.GOOD
+    _agreeing: int = 0
+    _identical: int = 0
+    _last: NDArray[np.uint8] | None = None
+    _verified: NDArray[np.uint8] | None = None  # the last sample that was found good
 
     def update(
         self, picture: NDArray[np.uint8], background: Background, time_s: float
     ) -> ViewEvent | None:
-        """Judges one look.
+        """Judges one sample.
 
         Args:
             picture: Grey, shape (h, w).
-            background: The view's model, not yet shown this look.
-            time_s: The look's time.
+            background: The view's model, not yet updated with this sample.
+            time_s: Time of the sample, seconds.
 
         Returns:
             An event where the state changed.
@@ -87,7 +94,7 @@ class ViewHealth:
         state = self._judge(picture, background)
         self._agreeing = self._agreeing + 1 if state is self._suspect else 1
         self._suspect = state
-        if state is self.state or self._agreeing < _LOOKS_TO_BELIEVE:
+        if state is self.state or self._agreeing < _SAMPLES_TO_CONFIRM:
             return None
         event = ViewEvent(time_s, state, self.state)
         self.state = state
@@ -95,14 +102,14 @@ class ViewHealth:
 
     @property
     def trusted(self) -> bool:
-        """Whether the latest look shows the view that the model knows."""
+        """Whether the latest sample shows the view that the model knows."""
         return self.state is ViewState.GOOD and self._suspect is ViewState.GOOD
 
     def _judge(self, picture: NDArray[np.uint8], background: Background) -> ViewState:
         same = self._last is not None and np.array_equal(picture, self._last)
         self._identical = self._identical + 1 if same else 0
         self._last = picture
-        if self._identical >= _FROZEN_LOOKS:
+        if self._identical >= _FROZEN_SAMPLES:
             return ViewState.FROZEN
         if float(picture.mean()) < _DARK_LEVEL:
             return ViewState.DARK
@@ -125,8 +132,8 @@ def _difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
     """Share of the view's cells that still show the reference's edges, 0 to 1.
 
-    Edges, since light changes grey levels everywhere; of the reference only, since passers-by
-    bring edges of their own. Of bare ground that has none, nothing can be said: a lorry on it
+    Edges are compared, since light changes grey levels everywhere; only those of the reference,
+    since passers-by bring other edges. Bare ground without edges gives no verdict: a lorry on it
     looks like another view.
     """
     known = np.asarray(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA), np.float32)

@@ -1,8 +1,8 @@
 """Which unexplained things have come to rest: regions of the background model, followed by place.
 
-What settles before the background is a thing, a person or vehicle that stands, the ground behind
-something that was taken away, a shadow or a spot of sun. The detector names persons and vehicles;
-the pixels tell the rest (``appearance.py``). What remains is followed here.
+A settled region is a thing, a person or vehicle that stands, the ground behind something that was
+taken away, a shadow, or a spot of sun. The detector names persons and vehicles; the pixels separate
+the rest (``scene/appearance.py``). The things that remain are followed here.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from cv_engine.tracking.thing import Settled, is_attended
 
 # Part of a box's size by which it is grown before it explains pixels: feet, mirrors, shadows.
 _EXPLAINS_MARGIN = 0.12
-# How long a region found to be light or ground is not looked at again, seconds.
-_WORD_HOLDS_S = 5.0
+# How long a region judged to be light or ground is not judged again, seconds.
+_VERDICT_HOLDS_S = 5.0
 # Regions at once beyond which the picture has changed as a whole: light, or another view.
 _AT_MOST = 25
 # How long light or bare ground must last to become background.
 _BELONGS_AFTER_S = 15.0
 # Changes no further apart in time than this have one cause, seconds.
 _AT_ONCE_S = 1.5
-# Part of a region inside something that stood in the very first look, from which it is the ground
-# behind it.
+# Part of a region inside something that stood in the very first sample, from which the region is
+# the ground behind that.
 _BEHIND_SHARE = 0.6
-# Part of a box from which it shows the ground, and nobody who stands on it.
+# Part of a box from which it shows the ground, and no person who stands there.
 _BARE = 0.5
 
 
@@ -44,9 +44,9 @@ class SettledKeeper:
         watched: Where things matter, shape of the small picture.
         min_side_px: Smallest short side of a thing, pixels of the frame.
         lost_s: Time unseen after which a thing is gone.
-        ask_again_s: Time that something must have stood before the detector is asked about it, and
-            after which it is asked again.
-        from_s: What came to rest before belongs to the view: it was still being set up.
+        ask_again_s: Time for which something must have stood before the detector is asked about it,
+            and after which the detector is asked again, seconds.
+        from_s: Time before which what came to rest belongs to the view: the camera was being moved.
     """
 
     scale: float
@@ -68,19 +68,19 @@ class SettledKeeper:
     _next_id: int = 1
 
     def skip(self, gap_s: float) -> None:
-        """Takes note that nobody is looking for ``gap_s`` seconds.
+        """Accounts for ``gap_s`` seconds without samples.
 
-        What is known of light and ground, and what the detector said, is as old as it is: after
-        the gap both are asked again.
+        Verdicts on light and ground, and the detector's results, age in the gap: after it both are
+        obtained again.
         """
         for thing in self._things:
             thing.unwatched_s += gap_s
 
     def find(self, background: Background, standing: NDArray[np.float32]) -> None:
-        """Takes in a look's pixels.
+        """Finds the settled regions in a sample's pixels.
 
         Args:
-            background: The model after it took in the look.
+            background: The model after the sample.
             standing: Boxes of what is known to stand there, (n, 4), pixels of the frame.
         """
         mask = background.settled & self.watched
@@ -92,13 +92,13 @@ class SettledKeeper:
         self._regions = self._fresh(background, mask)
 
     def asks(self, background: Background) -> bool:
-        """Whether the detector must name something that has come to rest, after `look`."""
+        """Whether the detector must name something that has come to rest, after `find`."""
         return any(
             self._asks(background, region) for region in self._regions
         ) or self._explanation_is_old(background)
 
     def _fresh(self, background: Background, mask: Mask) -> list[Region]:
-        """The regions of a mask that may be things; the rest is taken into the background."""
+        """The regions of a mask that may be things; the others are absorbed into the background."""
         found = background.regions(mask, self.min_side_px * self.scale)
         if len(found) > _AT_MOST:
             fresh = []
@@ -110,7 +110,7 @@ class SettledKeeper:
         return fresh
 
     def _asks(self, background: Background, region: Region) -> bool:
-        """Whether a region needs a name: it is new, or was asked about some time ago."""
+        """Whether a region needs a name: new, or asked about some time ago."""
         known = next(iter(self._known(region)), None)
         last_s = known.asked_s if known is not None and known.is_well_known else region.since
         if background.time_s - last_s < self.ask_again_s:
@@ -120,7 +120,7 @@ class SettledKeeper:
     def _known(self, region: Region) -> list[Settled]:
         """The things at a region's place, the oldest first; pieces of one thing may be several.
 
-        What came to rest there while nobody was looking is another thing.
+        A region that came to rest there in a gap is another thing.
         """
         box = np.array(region.box, np.float32) / np.float32(self.scale)
         return [
@@ -131,7 +131,7 @@ class SettledKeeper:
 
     def _dismissed_now(self, background: Background) -> Mask:
         """Pixels of regions that were found to be light or ground a moment ago."""
-        if self._dismissed is None or background.time_s - self._dismissed_s >= _WORD_HOLDS_S:
+        if self._dismissed is None or background.time_s - self._dismissed_s >= _VERDICT_HOLDS_S:
             self._dismissed = np.full(background.candidate_since.shape, np.nan)
             self._dismissed_s = background.time_s
         return np.equal(self._dismissed, background.candidate_since, dtype=np.bool_)
@@ -142,7 +142,7 @@ class SettledKeeper:
             return False
         assert self._open is not None
         # Vehicles known to stand there are not in it: the tracker asks when one of them leaves.
-        # Whoever only passed before a thing explains specks of it, and what is left is specks, too.
+        # A passer-by before a thing explains specks of it, and what is left is specks, too.
         stale = self._open & (self._explained == background.candidate_since)
         found = background.regions(self._open, self.min_side_px * self.scale) if stale.any() else []
         return any(bool((stale[region.window] & region.mask).any()) for region in found)
@@ -153,9 +153,9 @@ class SettledKeeper:
         """Explains what the detector named, and follows the rest.
 
         Args:
-            time_s: The look's time.
-            background: The model.
-            detections: Persons and vehicles of this look, ``None`` where it was not asked.
+            time_s: Time of the sample, seconds.
+            background: The model after the sample.
+            detections: Persons and vehicles; ``None`` where the detector was not asked.
 
         Returns:
             The things that remain.
@@ -170,7 +170,7 @@ class SettledKeeper:
                 self._follow(background, region, detections)
             else:
                 self._dismiss(background, region, verdict)
-        self._lights = [light for light in self._lights if time_s - light.since < _WORD_HOLDS_S]
+        self._lights = [light for light in self._lights if time_s - light.since < _VERDICT_HOLDS_S]
         for thing in self._things:
             if thing.is_well_known and thing.seen < time_s:
                 thing.recognise(background, self._shown(background, thing.pixels.window))
@@ -197,11 +197,11 @@ class SettledKeeper:
             explained & background.settled, background.candidate_since, np.nan
         )
         assert self._open is not None
-        # Anew, since the last word, that hid a part of the picture so far, was about another moment.
+        # Found again, since the last explanation hid a part of the picture as of another moment.
         self._regions = self._fresh(background, self._open & ~explained)
 
     def _known_well(self, background: Background) -> Mask:
-        """Pixels of things that the detector did not name several times: who passes explains none."""
+        """Pixels of things that the detector did not name several times."""
         pixels = np.zeros(background.candidate_since.shape, np.bool_)
         for thing in self._things:
             if thing.is_well_known:
@@ -229,7 +229,7 @@ class SettledKeeper:
         thing.see(background, region, box, self._shown(background, thing.pixels.window), whole)
 
     def _shown(self, background: Background, window: tuple[slice, slice]) -> Mask:
-        """Pixels in a window that nobody and nothing has explained."""
+        """Unexplained pixels in a window."""
         since = background.candidate_since[window]
         assert self._open is not None and self._dismissed is not None
         shown: Mask = self._open[window] & (since != self._dismissed[window])
@@ -238,7 +238,7 @@ class SettledKeeper:
         return shown
 
     def _is_whole(self, background: Background, region: Region) -> bool:
-        """Whether nobody stands before a part of it, and nothing beside it is in doubt."""
+        """Whether no part of a region is hidden, and nothing beside the region is in doubt."""
         x1, y1, x2, y2 = region.box
         around = (slice(max(0, y1 - 2), y2 + 2), slice(max(0, x1 - 2), x2 + 2))
         hidden = self._named is not None and bool(self._named[around].any())
@@ -258,10 +258,10 @@ class SettledKeeper:
         return elsewhere >= region.area
 
     def _dismiss(self, background: Background, region: Region, verdict: Verdict) -> None:
-        """Leaves out light and ground for a while, and takes them into the background if it lasts.
+        """Ignores light and ground for a while, and absorbs them into the background if they last.
 
-        Not at once, unless light has changed far from everybody: the first glimpse of a thing
-        beside a person can look like anything.
+        Absorbing waits, unless light has changed far from every person: the first glimpse of a
+        thing beside a person can look like anything.
         """
         assert self._dismissed is not None
         self._dismissed[region.window][region.mask] = background.candidate_since[region.window][
@@ -271,10 +271,10 @@ class SettledKeeper:
         if lasted_s >= _BELONGS_AFTER_S or (verdict is Verdict.LIGHT and not self._beside(region)):
             background.absorb(region)
             if self._at_first is not None:
-                self._at_first[region.window] = False  # what stood there has been gone for a while
+                self._at_first[region.window] = False  # what stood there is gone
 
     def _beside(self, region: Region) -> bool:
-        """Whether something that the detector named stands by a region, within the region's size."""
+        """Whether something that the detector named stands within a region's size of it."""
         x1, y1, x2, y2 = region.box
         reach = max(x2 - x1, y2 - y1)
         around = (slice(max(0, y1 - reach), y2 + reach), slice(max(0, x1 - reach), x2 + reach))
@@ -298,9 +298,9 @@ class SettledKeeper:
 
 
 def _stands(background: Background, box: Box) -> bool:
-    """Whether what fills a box of the small picture came to rest there before this look.
+    """Whether what fills a box of the small picture came to rest there before this sample.
 
-    In the dark, who only passes may look like the ground, which has always been there.
+    In the dark a passer-by may resemble the ground, which has always been there.
     """
     is_still = background.still_since(box) < background.time_s
     return is_still and background.bare_share(box) < _BARE

@@ -1,8 +1,8 @@
-"""Which things stand still: association by place, for looks that are seconds apart.
+"""Which things stand still: association by place, for samples that are seconds apart.
 
-A thing that stays is where it was, so it is recognised by its place and its appearance, not by
-its motion. Whatever moves never collects looks at one place and costs nothing. The same tracker
-works at 25 looks a second and at one in five seconds.
+A thing that stays is where it was, so place and appearance identify it, not motion. Whatever moves
+never collects samples at one place and costs nothing. The same tracker works at 25 samples a second
+and at one in five seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Patch = NDArray[np.float32]
 # small picture have too few pixels of their own to tell anything.
 _PATCH = 24
 _PATCH_MIN_SIDE = 6.0
-# Length of a patch's gradients under which it is a bare surface and tells nothing, grey levels.
+# Length of a patch's gradients below which it shows a bare surface, grey levels.
 _PATCH_CONTRAST = 400.0
 # Correlation of two patches above which they show the same thing, and below which they do not.
 _SAME = 0.6
@@ -47,9 +47,10 @@ class Tolerance:
 
     Attributes:
         same_place_iou: Overlap from which a detection is at a track's place.
-        confirm_s: Time that something must be seen at its place before it is believed.
-        confirm_share: Share of the looks in which the detector must see it meanwhile.
-        lost_s: Time unseen after which it has left.
+        creep_iou: Overlap with its first box below which a track has moved on.
+        confirm_s: Time for which a track must be seen at its place before it is confirmed.
+        confirm_share: Share of the samples in which the detector must see it meanwhile.
+        lost_s: Time unseen after which a track has left.
     """
 
     same_place_iou: float = 0.5
@@ -61,24 +62,25 @@ class Tolerance:
 
 @dataclass(slots=True)
 class Still:
-    """Something that stands at a place.
+    """A track: something that stands at a place.
 
     Attributes:
-        id: Number, unique within its tracker.
+        id: Number, unique within the tracker.
         box: ``(x1, y1, x2, y2)`` in pixels of the frame, smoothed.
-        began: When it came to stand, seconds; earlier than ``found`` where the pixels show it.
-        found: When the detector first saw it, seconds.
-        seen: When it was last known to be there, by the detector or by its unchanged pixels.
-        unwatched_s: Time since then in which nobody was looking; while it is more than 0, the thing
-            has not been recognised since.
-        confidence: Highest of its detections.
-        votes: Confidence collected by each class name: classes flip between looks.
-        hits: Looks in which the detector saw it.
-        looks: Looks in which it was asked.
-        confirmed: Whether it is believed.
-        patch: Its appearance, where there are pixels.
-        bare: Share of its box that shows the background model's background.
-        other_since: Since when its place has looked different, ``None`` while it looks the same.
+        origin: The box at first, against which creeping is measured.
+        began: When the thing came to stand, seconds; before ``found`` where the pixels show that.
+        found: When the detector first saw the thing, seconds.
+        seen: When the thing was last known to be there, by the detector or by unchanged pixels.
+        confidence: Highest confidence of the detections.
+        votes: Confidence collected by each class name: classes flip between samples.
+        hits: Samples in which the detector saw the thing.
+        samples: Samples in which the detector was asked.
+        confirmed: Whether there is enough proof of the thing.
+        patch: Appearance of the thing, where there are pixels.
+        bare: Share of the box that shows the background model's background.
+        other_since: Since when the place has looked different, ``None`` while it looks the same.
+        unwatched_s: Time without samples since ``seen``; above 0 the thing has not been recognised
+            since.
     """
 
     id: int
@@ -99,12 +101,12 @@ class Still:
 
     @property
     def share(self) -> float:
-        """Share of the looks since it was found in which it was seen."""
+        """Share of the samples since it was found in which the thing was seen."""
         return self.hits / self.samples
 
     @property
     def name(self) -> str:
-        """The class that most of its detections gave it."""
+        """The class name with most votes."""
         return max(self.votes, key=lambda name: self.votes[name])
 
 
@@ -130,21 +132,21 @@ class StillTracker:
     _next_id: int = 1
 
     def skip(self, gap_s: float) -> None:
-        """Takes note that nobody is looking for ``gap_s`` seconds."""
+        """Accounts for ``gap_s`` seconds without samples."""
         for track in self.tracks:
             track.unwatched_s += gap_s
 
     @property
     def in_doubt(self) -> bool:
-        """Whether something is not believed yet, or not recognised yet after a gap."""
+        """Whether a track is not confirmed yet, or not recognised yet after a gap."""
         return any(not track.confirmed or track.unwatched_s > 0 for track in self.tracks)
 
     def compare(self, time_s: float, view: View) -> bool:
-        """Takes in one look's pixels, before the detector is asked.
+        """Compares the tracks with one sample's pixels, before the detector is asked.
 
         Returns:
-            Whether its word is needed: a thing is new or not recognised after a gap, or its place
-            has looked different for longer than one look, as it does behind a passer-by.
+            Whether the detector is needed: a thing is new or not recognised after a gap, or its
+            place has looked different for longer than one sample, as it does behind a passer-by.
         """
         for track in self.tracks:
             self._compare(track, time_s, view)
@@ -155,13 +157,13 @@ class StillTracker:
     def update(
         self, time_s: float, detections: sv.Detections | None, view: View | None = None
     ) -> list[Still]:
-        """Takes in one look.
+        """Processes one sample.
 
         Args:
-            time_s: Its time; later than that of the look before.
+            time_s: Time, seconds; later than that of the sample before.
             detections: What the detector saw, of this tracker's classes only, with
-                ``data["class_name"]``; ``None`` where it was not asked.
-            view: The look's pixels; without them only the boxes speak.
+                ``data["class_name"]``; ``None`` where the detector was not asked.
+            view: The sample's pixels; without them only the boxes count.
 
         Returns:
             The confirmed things, those hidden at the moment included.
@@ -193,7 +195,7 @@ class StillTracker:
         for track in self.tracks:
             track.samples += 1
         free = list(range(len(detections)))
-        # What is believed chooses first: a newcomer beside it must not take its detection.
+        # Confirmed tracks choose first: a newcomer beside one must not take its detection.
         for confirmed in (True, False):
             group = [track for track in self.tracks if track.confirmed is confirmed]
             free = self._match(group, free, time_s, detections, view)
@@ -230,15 +232,15 @@ class StillTracker:
         if track.other_since is not None:
             return False  # hidden or replaced: what is seen there does not look like it
         if track.unwatched_s > 0 and not self._recognised(track, view):
-            return False  # came while nobody was looking
+            return False  # came in the gap
         box = detections.xyxy[index].astype(np.float32)
         weight = min(max(1.0 / (track.hits + 1), (time_s - track.seen) / _BOX_SETTLES_S), 0.5)
         if track.confirmed and track.patch is not None and track.seen < time_s:
             weight = 0.0  # not recognised now: the box may be that of who passes before it
         settled = track.box + np.float32(weight) * (box - track.box)
         if overlap_of(settled, track.origin) < self.tolerance.creep_iou:
-            # It has crept away from where it stood: the same thing, but its stay begins anew.
-            # (Unless only the detector's idea of it has moved: the pixels know.)
+            # The thing has crept away from where it stood: the same thing, but a new stay. (Unless
+            # only the detector's box has moved: the pixels show which.)
             moved_s = time_s if view is None else view.still_since(settled)
             if view is not None and track.confirmed and moved_s >= time_s:
                 return False  # it moves still, or another passes before it
@@ -247,7 +249,7 @@ class StillTracker:
             if view is not None:
                 track.patch = view.patch(settled)
         track.box = settled
-        confidence, name = _word(detections, index)
+        confidence, name = _class_of(detections, index)
         track.votes[name] = track.votes.get(name, 0.0) + confidence
         track.confidence = max(track.confidence, confidence)
         track.seen, track.unwatched_s, track.hits = time_s, 0.0, track.hits + 1
@@ -256,10 +258,10 @@ class StillTracker:
         return True
 
     def _recognised(self, track: Still, view: View | None) -> bool:
-        """Whether the pixels at a track's place, which look only somewhat like it, were there before.
+        """Whether pixels at a track's place that resemble it only somewhat were there before.
 
-        Cars at one place look somewhat alike, and so does a car in another light. Then it is
-        recognised from now on as it looks now.
+        Cars at one place look somewhat alike, and so does a car in another light. The track then
+        takes the present appearance.
         """
         if view is None:
             return True
@@ -273,7 +275,7 @@ class StillTracker:
         began = time_s if view is None else view.still_since(box)
         if view is not None and began >= time_s > view.first_s:
             return  # it moves
-        confidence, name = _word(detections, index)
+        confidence, name = _class_of(detections, index)
         track = Still(
             id=self._next_id,
             box=box,
@@ -304,7 +306,7 @@ class StillTracker:
                 track.confirmed = track.confirmed or holder is None
 
     def _holder(self, newcomer: Still) -> Still | None:
-        """What is believed to stand at a newcomer's place, hidden or not."""
+        """The confirmed track at a newcomer's place, hidden or not."""
         for track in self.tracks:
             if track.confirmed and overlap_of(track.box, newcomer.box) >= (
                 self.tolerance.same_place_iou
@@ -319,10 +321,10 @@ class StillTracker:
 
 
 class View:
-    """The pixels of one look, asked by boxes of the full frame.
+    """The pixels of one sample, addressed by boxes of the full frame.
 
     Args:
-        background: The model after it took in the look.
+        background: The model after the sample.
         scale: Pixels of the small picture per pixel of the frame.
     """
 
@@ -350,7 +352,7 @@ class View:
         return x1, y1, x2, y2
 
     def patch(self, box: Box) -> Patch | None:
-        """Its appearance: gradients, shape (2, 24, 24), unit length; ``None`` if it is too small."""
+        """Appearance under a box: gradients (2, 24, 24) of unit length; ``None`` if too small."""
         return self._patch(box, self._background.latest)
 
     def _patch(self, box: Box, picture: Patch) -> Patch | None:
@@ -371,13 +373,13 @@ class View:
 def correlation(first: Patch, second: Patch) -> float:
     """Normalised correlation of two patches, -1 to 1.
 
-    Of gradients, since those are the thing's own: grey levels are its light's and its background's.
+    Patches are gradients, which belong to the thing; grey levels depend on light and background.
     """
     return float(np.vdot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second)))
 
 
 def pad(boxes: Box) -> Box:
-    """Boxes grown by the detector's own jitter, shape (n, 4)."""
+    """Boxes grown by the detector's jitter, shape (n, 4)."""
     return boxes + np.array([-_JITTER_PX, -_JITTER_PX, _JITTER_PX, _JITTER_PX], np.float32)
 
 
@@ -387,7 +389,7 @@ def overlap_of(first: Box, second: Box) -> float:
     return box_iou(pad(first).tolist(), pad(second).tolist())
 
 
-def _word(detections: sv.Detections, index: int) -> tuple[float, str]:
+def _class_of(detections: sv.Detections, index: int) -> tuple[float, str]:
     """Confidence and class name of one detection."""
     confidence = detections.confidence
     names = detections.data["class_name"]

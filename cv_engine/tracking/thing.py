@@ -1,4 +1,4 @@
-"""An unexplained thing at rest, and whether it is still to be seen."""
+"""An unexplained thing at rest, and whether it is still visible."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background, Mask, Region
 
-# How often the detector is asked about a new thing, look by look, before that becomes seldom.
+# How often the detector is asked about a new thing, sample by sample, before that becomes seldom.
 _ASKED_ENOUGH = 3
 # Share of the smaller of two boxes that must be common for them to be one thing's.
 _SAME_PLACE = 0.5
-# Part of a thing's pixels from which it is there: none would look as they did, had another come.
+# Part of a thing's pixels from which it is there: after a replacement none would look as before.
 _THERE = 0.3
 # Part of a region that must have stood there for the region to be the thing.
 _MOST = 0.5
-# Part of what is to be seen of a thing that may lie beside a region for that to be all of it.
+# Part of a thing's visible pixels that may lie beside a region for the region to be all of it.
 _PIECE = 0.2
 # Distance from a person, in heights of that person, within which a thing is attended.
 _ATTENDED_HEIGHTS = 0.75
@@ -30,19 +30,19 @@ class Settled:
     """An unexplained thing at rest.
 
     Attributes:
-        id: Number, unique within its keeper.
+        id: Number, unique within the keeper.
         box: ``(x1, y1, x2, y2)`` in pixels of the frame, as last seen whole.
-        pixels: Those of the small picture in which it was seen then.
-        began: When it came to rest, seconds.
-        seen: When it was last seen.
-        attended: When a person was last near it; ``None`` if nobody ever was.
-        looks: Looks since it was found.
-        hits: Looks in which it was there to be seen.
-        whole: Whether nobody stands before a part of it.
-        asked: Looks in which the detector was asked and knew nothing of it.
-        asked_s: When it was asked last, seconds.
-        unwatched_s: Time since it was last seen in which nobody was looking; while it is more than
-            0, the thing has not been recognised since.
+        pixels: Pixels of the small picture in which the thing was seen then.
+        began: When the thing came to rest, seconds.
+        seen: When the thing was last seen.
+        attended: When a person was last near the thing; ``None`` if there never was one.
+        samples: Samples since the thing was found.
+        hits: Samples in which the thing was visible.
+        whole: Whether no part of the thing is hidden by a person or vehicle.
+        asked: Samples in which the detector was asked and did not explain the thing.
+        asked_s: When the detector was asked last, seconds.
+        unwatched_s: Time without samples since ``seen``; above 0 the thing has not been recognised
+            since.
     """
 
     id: int
@@ -60,16 +60,16 @@ class Settled:
 
     @property
     def share(self) -> float:
-        """Share of the looks since it was found in which it was seen."""
+        """Share of the samples since it was found in which the thing was seen."""
         return self.hits / max(1, self.samples)
 
     @property
     def is_well_known(self) -> bool:
-        """Whether the detector has had its say."""
+        """Whether the detector was asked often enough."""
         return self.asked >= _ASKED_ENOUGH
 
     def is_at(self, box: NDArray[np.float32]) -> bool:
-        """Whether it has most of a box in common, or that of it."""
+        """Whether most of the thing lies in a box, or most of the box in the thing's."""
         # In plain numbers: of four values, arrays take ten times as long.
         x1, y1, x2, y2 = self.box.tolist()
         u1, v1, u2, v2 = box.tolist()
@@ -87,23 +87,23 @@ class Settled:
         shown: Mask,
         whole: bool | None,
     ) -> None:
-        """Takes in a region at its place.
+        """Updates the thing with a region at its place.
 
         Args:
-            background: The model after it took in the look.
-            region: It.
-            box: The region's box in pixels of the frame.
-            shown: What nobody explains, in the window of ``pixels``.
-            whole: Whether nobody stands before a part of it, by the detector's word; ``None`` where
-                that was not asked.
+            background: The model after the sample.
+            region: The region.
+            box: Box of the region in pixels of the frame.
+            shown: Unexplained pixels, in the window of ``pixels``.
+            whole: Whether no part is hidden, by the detector's result; ``None`` where the detector
+                was not asked.
         """
-        # What was seen of it while it was partly hidden may have been its bringer's.
+        # Pixels seen while the thing was partly hidden may have been those of whoever brought it.
         earliest = self.began if self.whole else math.inf
         told = whole is not None or not self.asked
         asked_before_s = self.asked_s if self.asked else background.time_s
         if whole is not None:
             self.whole, self.asked, self.asked_s = whole, self.asked + 1, background.time_s
-        # While a part of it is hidden, or may be, it has the box that it had before.
+        # While a part is hidden, or may be, the thing keeps the box that it had before.
         if told and self.whole and not self._is_piece(background, region, shown):
             stood = _standing(background, region, asked_before_s)
             if stood.area > _MOST * region.area:
@@ -112,24 +112,24 @@ class Settled:
         self.began = min(earliest, region.since)
 
     def recognise(self, background: Background, shown: Mask) -> None:
-        """Looks for it where no region is at its place: it is seen where a good part of it is.
+        """Recognises the thing by a good part of its pixels, where no region is at its place.
 
-        In poor light it may look like the ground in places, which cuts it in pieces.
+        In poor light a thing resembles the ground in places, which cuts its region in pieces.
 
         Args:
-            background: The model after it took in the look.
-            shown: What nobody explains, in the window of ``pixels``.
+            background: The model after the sample.
+            shown: Unexplained pixels, in the window of ``pixels``.
         """
         if np.count_nonzero(self._there(background, shown)) > _THERE * self.pixels.area:
             self.seen, self.unwatched_s = background.time_s, 0.0
 
     def _there(self, background: Background, shown: Mask) -> Mask:
-        """The pixels that still show it, shape of their window."""
+        """The pixels that still show the thing, shape of their window."""
         since = background.candidate_since[self.pixels.window]
         return np.asarray(shown & self.pixels.mask & (since <= self.seen), np.bool_)
 
     def _is_piece(self, background: Background, region: Region, shown: Mask) -> bool:
-        """Whether a good part of it is still to be seen beside a region."""
+        """Whether a good part of the thing is still visible beside a region."""
         inside = np.zeros(background.candidate_since.shape, np.bool_)
         inside[region.window] = region.mask
         there = self._there(background, shown)
@@ -138,7 +138,7 @@ class Settled:
 
 
 def _standing(background: Background, region: Region, since_s: float) -> Region:
-    """What of a region has stood there since a time: who passes by a thing is no part of it."""
+    """The part of a region that has stood there since a time: passers-by are no part of a thing."""
     since = background.candidate_since[region.window]
     mask = region.mask & background.is_candidate[region.window] & (since <= since_s)
     return replace(region, mask=mask, area=int(np.count_nonzero(mask)))
