@@ -1,1 +1,1 @@
-"""Recorded video: which pictures are looked at, when they were taken, and what changed in them."""
+"""Recorded video: opening, decoding and sampling of recordings, and the time of each sample."""

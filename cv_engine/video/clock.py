@@ -1,4 +1,4 @@
-"""From media time to UTC."""
+"""Conversion of media time to UTC."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cv_engine.video.errors import VideoError
 
-# What a pattern's codes look like in a file name; the value itself is checked by strptime.
+# The form of a pattern's codes in a file name; strptime checks the values.
 _CODES = {
     "Y": r"\d{4}",
     "y": r"\d{2}",
@@ -31,16 +31,16 @@ _CODES = {
     "%": "%",
 }
 _SECONDS_SINCE_1970 = "%s"  # recorders that name files by Unix time
-# The date at least: a pattern of hours alone would put every day's footage on one day.
+# A date is required: a pattern of hours alone would give every day's footage the same date.
 _DATE_CODES = (("Y", "y"), ("m", "b", "B", "j"), ("d", "j"))
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Tells when a picture was taken.
+    """Converts between media time and UTC.
 
     Attributes:
-        start: When media time 0 was, timezone-aware.
+        start: Time of media time 0, timezone-aware.
     """
 
     start: datetime
@@ -69,24 +69,26 @@ def start_of(
 ) -> tuple[datetime, str]:
     """Finds when a recording began.
 
-    In this order: what the user says, the file's name, the file's own creation time, and when
-    the file was last written less its length. A file's name goes before its creation time since
-    someone has stated the pattern, while many cameras and all converters write a wrong one.
+    The first of these that is available counts: the time stated by the user, the file's name, the
+    creation time in the file, and the time of the last write minus the length. The name takes
+    precedence over the creation time because a person stated the pattern, while many cameras and
+    all converters write a wrong creation time.
 
     Args:
         path: The recording.
-        start: What the user says; without an offset it is in ``tz``.
-        creation_time: What the container says, timezone-aware.
-        pattern: How files are named, as ``strptime`` has it, such as ``"cam_%Y%m%d_%H%M%S"``;
-            it may match anywhere in the name without its extension. ``"%s"`` is Unix time.
+        start: The time stated by the user; in ``tz`` if there is no offset.
+        creation_time: The container's creation time, timezone-aware.
+        pattern: Pattern of file names in the syntax of ``strptime``, such as
+            ``"cam_%Y%m%d_%H%M%S"``; matched anywhere in the name without extension. ``"%s"`` is
+            Unix time.
         tz: The camera's time zone.
         duration_s: Length of the recording in seconds.
 
     Returns:
-        The start in UTC, and in words what it is based on.
+        The start in UTC, and its source in words.
 
     Raises:
-        VideoError: The file's name does not follow ``pattern``, or ``pattern`` makes no sense.
+        VideoError: The file's name does not follow ``pattern``, or ``pattern`` is invalid.
     """
     if start is not None:
         zoned = start if start.tzinfo is not None else start.replace(tzinfo=tz)
@@ -115,7 +117,7 @@ def _named_time(path: Path, pattern: str, tz: tzinfo) -> datetime:
             return datetime.fromtimestamp(int(match["s"]), UTC)
         named = datetime.strptime(match.group(), pattern)
     except (ValueError, OverflowError, OSError) as error:
-        raise VideoError(f"{path}: the time in its name is none ({error})") from error
+        raise VideoError(f"{path}: the name holds no valid time ({error})") from error
     return (named if named.tzinfo else named.replace(tzinfo=tz)).astimezone(UTC)
 
 
@@ -133,7 +135,7 @@ def _pattern_expression(pattern: str) -> re.Pattern[str]:
         )
     if not all(any(code in codes for code in one_of) for one_of in _DATE_CODES):
         raise VideoError(
-            f"file-name pattern {pattern!r}: states no whole date; it needs %Y, %m and %d"
+            f"file-name pattern {pattern!r}: the date is incomplete; %Y, %m and %d are needed"
         )
     pieces = re.split(r"(%.)", pattern)
     return re.compile(

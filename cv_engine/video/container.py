@@ -1,4 +1,4 @@
-"""Opening a recording, with errors that tell a user what is wrong with the file."""
+"""Opens a recording, with errors that explain what is wrong with the file."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from av.video.stream import VideoStream
 
 from cv_engine.video.errors import VideoError
 
-# FFmpeg takes text that it does not know for subtitles or a list of other inputs; none of these
-# holds pictures of its own, and some would make it open addresses that the text names.
+# FFmpeg takes unknown text for subtitles or a list of other inputs. None of these formats holds
+# pictures of its own, and some would make FFmpeg open addresses named in the text.
 _NOT_RECORDINGS = frozenset(
     ("concat", "ffmetadata", "hls", "lrc", "srt", "subviewer", "tty", "webvtt", "ass", "sdp")
 )
-# Pictures that lie beside the recording, such as a music file's cover.
+# Pictures that are not part of the recording, such as a music file's cover.
 _BESIDE = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Opens a recording and closes it at the end.
+    """Opens a recording, and closes it when the block ends.
 
     Args:
         path: The file.
 
     Yields:
-        The container and its video stream: of several the one with most pixels.
+        The container and its video stream; of several streams, the one with most pixels.
 
     Raises:
-        VideoError: It is missing, empty, unreadable, no recording, or has no pictures.
+        VideoError: The file is missing, empty, unreadable, not a recording, or without pictures.
     """
     _check(path)
     try:
-        # protocol_whitelist: a file must not be able to make us open an address it names.
+        # protocol_whitelist: a file must not make FFmpeg open an address named in the file.
         container = av.open(
             str(path), mode="r", metadata_errors="replace", options={"protocol_whitelist": "file"}
         )
@@ -68,7 +68,7 @@ def _why_not_opened(path: Path, error: Exception) -> str:
     if head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free"):
         return (
             f"{path}: the MP4's index is missing or damaged, as when a recorder is switched off "
-            "while writing; a repair tool needs a sound file of the same camera to mend it"
+            "while writing; a repair tool can restore it from a sound file of the same camera"
         )
     if b"\0" not in head and head.isascii():
         return f"{path}: is text, not a recording"

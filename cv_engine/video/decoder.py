@@ -1,4 +1,4 @@
-"""One video decoder, set so that it tells of damage and holds no picture back."""
+"""A video decoder that reports damage and returns pictures without delay."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Decoder:
-    """A video decoder that gives damaged pictures as errors, not as guesses.
+    """A video decoder that raises an error for a damaged picture instead of guessing.
 
     Args:
         context: A codec context that is not open yet.
-        threads: Slice threads; pictures are never decoded in parallel, so none is held back.
-        strict: Whether a damaged picture is an error; else FFmpeg conceals the damage.
-        deblock: Whether H.264 and H.265 pictures are smoothed at their block edges. Without, a
-            picture costs about a tenth less and is slightly blocky; allowed for pictures
-            that no other refers to.
-        skip_unreferenced: Leaves out pictures that no other refers to.
+        threads: Slice threads; pictures are never decoded in parallel, which would delay them.
+        strict: Whether a damaged picture is an error; otherwise FFmpeg conceals the damage.
+        deblock: Whether H.264 and H.265 pictures are smoothed at their block edges. Without
+            smoothing, a picture costs about a tenth less and is slightly blocky; allowed only for
+            pictures that no other refers to.
+        skip_unreferenced: Whether to skip pictures that no other refers to.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Decoder:
         self._context = context
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
-        """Decodes one packet; ``None`` gives the pictures held back for reordering.
+        """Decodes one packet; ``None`` returns the pictures delayed for reordering.
 
         Raises:
             av.FFmpegError: The packet is damaged.
@@ -59,7 +59,7 @@ class Decoder:
         return [frame for frame in self._context.decode(packet) if not frame.is_corrupt]
 
     def decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
-        """Decodes a key frame without waiting for what follows it."""
+        """Decodes a key frame without waiting for later packets."""
         try:
             frames = self.decode(packet) or self.decode(None)
         finally:
@@ -67,5 +67,5 @@ class Decoder:
         return frames[0] if frames else None
 
     def restart(self) -> None:
-        """Forgets everything decoded so far."""
+        """Discards all decoding state."""
         self._context.flush_buffers()

@@ -1,4 +1,4 @@
-"""Turns a recording's packets into the pictures that a plan asks for."""
+"""Decodes a recording's packets into the pictures that a plan selects."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cv_engine.video.errors import Skip
 from cv_engine.video.sampler import Due, Plan
 from cv_engine.video.timeline import Timeline
 
-# Damaged groups of pictures, with no sound one, after which the encoder and not the recording is
-# at fault: some break the standard in ways that every player forgives.
+# Number of damaged groups of pictures, without a sound one, that points to the encoder rather than
+# to the recording: some encoders break the standard in ways that every player tolerates.
 _STRICT_ATTEMPTS = 3
 
 
@@ -30,15 +30,15 @@ class Decoded(NamedTuple):
 
 
 class TooStrictError(Exception):
-    """Nothing decodes without concealing errors; the pass must start again, forgiving them."""
+    """Nothing decodes in strict mode; the pass must start again with errors concealed."""
 
 
 @dataclass(slots=True)
 class Log:
-    """What went wrong in one pass, and whether it is the recording's fault.
+    """Damage found in one pass, and whether the recording is the cause.
 
     Attributes:
-        strict: Whether damaged pictures are errors to the decoder.
+        strict: Whether the decoder raises errors for damaged pictures.
         skipped: Stretches without a picture, seconds.
     """
 
@@ -49,10 +49,10 @@ class Log:
     _sound: int = 0
 
     def damaged(self, media_s: float, error: av.FFmpegError) -> None:
-        """Notes that nothing can be decoded from ``media_s`` on.
+        """Records that nothing can be decoded from ``media_s``.
 
         Raises:
-            TooStrictError: It has been so from the start.
+            TooStrictError: Nothing could be decoded from the start.
         """
         if self._since is None:
             self._since = (media_s, f"damaged picture data ({error.strerror})")
@@ -61,11 +61,11 @@ class Log:
             raise TooStrictError
 
     def sound(self) -> None:
-        """Notes that a whole group of pictures was decoded."""
+        """Records that a whole group of pictures was decoded."""
         self._sound += 1
 
     def seen(self, media_s: float) -> None:
-        """Notes that there is a picture at ``media_s``."""
+        """Records that there is a picture at ``media_s``."""
         if self._since is not None:
             self.skipped.append(Skip(self._since[0], media_s, self._since[1]))
             self._since = None
@@ -84,12 +84,12 @@ class Log:
 
 @dataclass(slots=True)
 class Group:
-    """Decodes packets one after another, from a key frame on.
+    """Decodes consecutive packets, starting at a key frame.
 
     Attributes:
         decoder: The decoder.
-        timeline: Tells the media time of a decoded picture.
-        log: Where damage is noted.
+        timeline: Gives the media time of a decoded picture.
+        log: Records damage.
         keyless: Whether the stream has no key frames, so that none can be waited for.
     """
 
@@ -109,16 +109,16 @@ class Group:
         elif self._waiting and not self.keyless:
             return
         elif self._key_s is not None and coded.media_s < self._key_s:
-            return  # refers to pictures before the key frame, which were not decoded
+            return  # a picture that refers to others before the key frame, which were not decoded
         else:
             yield from self._decode(coded)
 
     def finish(self) -> Iterator[Decoded]:
-        """Yields the pictures held back for reordering and starts afresh."""
+        """Yields the pictures delayed for reordering, and resets the group."""
         try:
             frames = self.decoder.decode(None) if not self._waiting or self.keyless else []
         except av.FFmpegError:
-            frames = []  # the damage was told with the packet
+            frames = []  # the packet's damage is recorded already
         yield from self._timed(frames)
         self._restart()
         if not self._waiting:
@@ -133,7 +133,7 @@ class Group:
         if self._waiting:
             self._key_s = coded.media_s
         else:
-            self._key_s = None  # what it and its leading pictures refer to has been decoded
+            self._key_s = None  # all pictures that the leading pictures refer to were decoded
             self.log.sound()
         self._waiting = False
         yield from self._decode(coded)
@@ -164,25 +164,25 @@ class Group:
         if frame.pts is not None:
             return self.timeline.seconds(frame.pts)
         if self._unstamped:
-            # AVI stores no presentation times. Decoding times rise, and so do the times shown:
-            # the n-th picture out was due when the n-th packet went in.
+            # AVI stores no presentation times. Decoding and presentation times both rise, so the
+            # n-th decoded picture has the time of the n-th packet.
             return self.timeline.seconds(self._unstamped.popleft())
         return self._last_s + float(self.timeline.step * self.timeline.time_base)
 
 
 @dataclass(slots=True)
 class Picker:
-    """Picks, of all pictures in display order, the one shown at the end of each ``sample_s``.
+    """Picks the picture shown at the end of each ``sample_s`` from all pictures in display order.
 
     Attributes:
-        due: What has been looked at and when the next look is due.
+        due: Time of the last sample, and when the next one is due.
     """
 
     due: Due
     _held: Decoded | None = None
 
     def offer(self, decoded: Decoded) -> Iterator[Decoded]:
-        """Takes the next picture; yields those that are now due."""
+        """Receives the next picture; yields the pictures that are due now."""
         if self._held is not None and self.due.is_late(decoded.media_s):
             yield from self._pick(self._held)
         if self.due.is_late(decoded.media_s):
@@ -190,7 +190,7 @@ class Picker:
         self._held = decoded
 
     def end(self) -> Iterator[Decoded]:
-        """Yields the last picture, so that a recording is looked at up to its end."""
+        """Yields the last picture, so that a recording is sampled up to its end."""
         if self._held is not None:
             yield from self._pick(self._held)
 
@@ -202,15 +202,15 @@ class Picker:
 
 @dataclass(slots=True)
 class Pass:
-    """One pass over a recording, picking the pictures that a plan asks for.
+    """One pass over a recording, which yields the pictures that a plan selects.
 
     Attributes:
         packets: The recording's packets.
-        timeline: Their time line.
-        plan: What to pick.
-        decoder: Decodes key frames alone (plan ``"key"``) or everything.
-        whole: Makes a decoder for the groups that the plan ``"key"`` must decode whole.
-        log: Where damage is noted.
+        timeline: The packets' time line.
+        plan: Which pictures to select.
+        decoder: Decodes key frames alone (plan ``"key"``) or all pictures.
+        whole: Returns a decoder for the groups that the plan ``"key"`` must decode completely.
+        log: Records damage.
         keyless: Whether the stream has no key frames.
     """
 
@@ -237,10 +237,10 @@ class Pass:
         yield from picker.end()
 
     def _key_frames(self, due: Due) -> Iterator[Decoded]:
-        """The latest key frame in time for each look; where there is none, its group's pictures."""
-        waiting: list[Coded] = []  # from the last key frame on, as long as they may be needed
-        undecided: Coded | None = None  # a key frame that a later one may stand in for
-        group: Group | None = None  # what is being decoded whole
+        """The latest key frame in time for each sample, or else pictures of the group."""
+        waiting: list[Coded] = []  # packets since the last key frame, while they may be needed
+        undecided: Coded | None = None  # a key frame that a later one may replace
+        group: Group | None = None  # the group that is being decoded completely
         picker = Picker(due)
         for coded in self.packets:
             if waiting and due.is_overdue(coded.media_s):
@@ -275,7 +275,7 @@ class Pass:
             yield from self._alone(undecided, due)
 
     def _alone(self, coded: Coded, due: Due) -> Iterator[Decoded]:
-        """Decodes a key frame by itself; if it is damaged, the look stays due."""
+        """Decodes a key frame by itself; if it is damaged, the sample stays due."""
         try:
             frame = self.decoder.decode_alone(coded.packet)
         except av.FFmpegError as error:

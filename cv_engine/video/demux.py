@@ -1,4 +1,4 @@
-"""A recording's compressed pictures in decoding order, read on through damaged stretches."""
+"""Reads a recording's compressed pictures in decoding order, past damaged stretches."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cv_engine.video.timeline import Timeline
 if TYPE_CHECKING:
     from av.packet import Packet
 
-# Read errors in a row, without a packet between them, after which the rest is given up: each one
-# has moved FFmpeg a step on in the file, and a damaged stretch of a disk ends within fewer.
+# Consecutive read errors after which the rest of the file is given up. Each error moves FFmpeg
+# ahead in the file, and a damaged stretch of a disk ends after fewer.
 _READ_ERRORS = 200
 # A recording that ends this much earlier than its header says was cut off.
 _EARLY_S = 2.0
@@ -26,9 +26,9 @@ class Coded(NamedTuple):
     """One compressed picture.
 
     Attributes:
-        packet: It, with mended timestamps.
-        media_s: Media time at which it is shown, seconds.
-        key: Whether it can be decoded alone.
+        packet: The packet, with repaired timestamps.
+        media_s: Media time at which the picture is shown, seconds.
+        key: Whether the picture can be decoded alone.
     """
 
     packet: Packet[VideoStream]
@@ -41,14 +41,14 @@ class Demuxer:
 
     Args:
         container: The open recording.
-        stream: Its video stream.
-        timeline: Mends the timestamps.
-        duration_s: How long the recording says it is, ``None`` if it does not.
-        skipped: Where to note stretches of the file that cannot be read.
+        stream: The recording's video stream.
+        timeline: Repairs the timestamps.
+        duration_s: Length stated by the recording, ``None`` if unknown.
+        skipped: List for stretches of the file that cannot be read.
 
     Attributes:
-        skipped: As given, or a list of its own.
-        timeline: As given.
+        skipped: The list passed in, or a new one.
+        timeline: The time line passed in.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Demuxer:
         self._end(broken)
 
     def _end(self, broken: tuple[float, str] | None) -> None:
-        """Notes what is missing at the end."""
+        """Records the stretch that is missing at the end."""
         last_s = self._latest_s
         stated_s = None if self.timeline.is_shifted else self._duration_s
         until_s = max(stated_s or 0.0, last_s)

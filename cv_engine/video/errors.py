@@ -1,4 +1,4 @@
-"""What can be wrong with a recording, as values that a user can be told."""
+"""Errors of recordings, and reports on skipped stretches and repairs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from cv_engine.errors import EngineError
 
 
 class VideoError(EngineError):
-    """A recording cannot be used; the message says which, what is wrong and what to do."""
+    """A recording cannot be used; the message names the file, the defect and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A stretch of a recording that could not be looked at.
+    """A stretch of a recording that could not be read.
 
     Attributes:
-        from_s: Media time of its start, seconds.
-        to_s: Media time of its end, seconds: the next readable picture, or the last known time.
-        reason: What was wrong there.
+        from_s: Media time of the start, seconds.
+        to_s: Media time of the end, seconds: the next readable picture, or the last known time.
+        reason: Why the stretch could not be read.
     """
 
     from_s: float
@@ -32,12 +32,12 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Something that was put right so that the recording could be read.
+    """A repair of timestamps that made the recording readable.
 
     Attributes:
-        at_s: Media time of the first place, seconds.
-        what: What was wrong and what was done, in words.
-        count: How many packets were put right in the same way.
+        at_s: Media time of the first occurrence, seconds.
+        what: The defect and the repair, in words.
+        count: Number of packets repaired in this way.
     """
 
     at_s: float

@@ -1,4 +1,4 @@
-"""A picture of a recording at one moment, whose pixels are made only when asked for."""
+"""Samples: decoded pictures of a recording, whose pixels are converted on demand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 
 # FFmpeg's AVColorSpace numbers for "not stated"; such streams follow the convention of players:
-# BT.709 from this height on, BT.601 below it.
+# BT.709 from this height upward, BT.601 below.
 _COLORSPACE_UNSTATED = (0, 2, 3)
 _HD_HEIGHT = 720
 _SWS_OF_COLORSPACE = {
@@ -29,7 +29,7 @@ _SWS_OF_COLORSPACE = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
-# Pixel formats whose first plane is 8-bit luma, one byte per pixel: it can be read where it lies.
+# Pixel formats whose first plane is 8-bit luma, one byte per pixel, which is read without a copy.
 _LUMA_FIRST = frozenset(
     f"{kind}{layout}"
     for kind in ("yuv", "yuvj")
@@ -50,11 +50,11 @@ _TO_FULL_RANGE = _full_range_table()
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How the stored picture is turned to stand upright.
+    """The rotation that turns the stored picture upright.
 
     Attributes:
         quarter_turns: Quarter turns clockwise, 0 to 3.
-        mirrored: Whether it is mirrored left to right first.
+        mirrored: Whether the picture is first mirrored left to right.
     """
 
     quarter_turns: int = 0
@@ -62,7 +62,7 @@ class Turn:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> Turn:
-        """Reads the display matrix that phones and some cameras add to their recordings."""
+        """Reads the display matrix that phones and some cameras write."""
         side_data = frame.side_data.get("DISPLAYMATRIX")
         if side_data is None:
             return cls()
@@ -75,7 +75,7 @@ class Turn:
         return cls(1 if b > 0 else 3, mirrored)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height after turning (the same rule leads back)."""
+        """Width and height after turning; the inverse is the same function."""
         return (height, width) if self.quarter_turns % 2 else (width, height)
 
     def apply(self, image: Image) -> Image:
@@ -93,10 +93,10 @@ class Turn:
 
 
 def shrink(image: Image, width: int, height: int) -> Image:
-    """Scales down by averaging: halved as often as possible, then bilinearly.
+    """Scales down by averaging: by halving as often as possible, then bilinearly.
 
-    Halving is exact averaging and vectorised in OpenCV, so that 1920 x 1080 to 320 x 180 takes a
-    quarter of the time of one step of area averaging, and differs by a grey level or two.
+    Halving is exact averaging and vectorised in OpenCV: 1920 x 1080 to 320 x 180 takes a quarter of
+    the time of a single step of area averaging, and differs by a grey level or two.
 
     Args:
         image: (H, W) uint8, not necessarily contiguous.
@@ -123,7 +123,7 @@ class Scaler:
         Args:
             frame: The decoded picture.
             width: Width of the result in pixels, before any turn.
-            height: Height likewise.
+            height: Height of the result in pixels, before any turn.
             pixel_format: ``"bgr24"`` or ``"gray"`` (full range).
 
         Returns:
@@ -158,15 +158,15 @@ def _is_full_range(frame: VideoFrame) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture of a recording.
+    """One picture of a recording that is chosen for processing.
 
     Attributes:
         media_s: Media time in seconds; 0 is the recording's first picture.
-        key_frame: Whether it was decoded from a key frame.
-        frame: The decoded picture as FFmpeg gave it (not turned upright).
-        turn: How it is turned upright.
+        key_frame: Whether the picture is a key frame.
+        frame: The picture as decoded by FFmpeg, not turned upright.
+        turn: The rotation that turns the picture upright.
         stored_size: (width, height) of the recording before the turn; pictures of another size,
-            after a change in mid-file, are scaled to it, so that boxes keep their meaning.
+            after a change within the file, are scaled to this size, so that boxes stay valid.
         scaler: Scaling contexts shared by the pictures of one recording.
     """
 
@@ -195,7 +195,7 @@ class Sample:
         """The part of the upright picture under a box, at full resolution.
 
         Args:
-            box: ``(x1, y1, x2, y2)`` in pixels of the upright picture; cut off at its edges.
+            box: ``(x1, y1, x2, y2)`` in pixels of the upright picture; clipped to the picture.
 
         Returns:
             BGR uint8 (h, w, 3), C-contiguous.
@@ -205,7 +205,7 @@ class Sample:
         return np.ascontiguousarray(self.image()[y1:y2, x1:x2])
 
     def image_at(self, width: int, height: int) -> Image:
-        """The upright picture scaled in the same pass as its colours are converted.
+        """The upright picture, scaled and converted to BGR in a single pass.
 
         Args:
             width: Width of the result in pixels.

@@ -1,4 +1,4 @@
-"""Which recordings a user means: files, patterns and folders."""
+"""Expands files, patterns and folders into a list of recordings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cv_engine.video.errors import VideoError
 
-# Names by which cameras, recorders and phones save footage. A file named outright is opened
-# whatever its name is; these only tell recordings from what else lies in a folder.
+# Extensions that cameras, recorders and phones use. A file named by the user is opened with any
+# name; the extensions only distinguish recordings from other files of a folder.
 # fmt: off
 EXTENSIONS = frozenset((
     ".3gp", ".asf", ".avi", ".dav", ".divx", ".flv", ".h264", ".h265", ".264", ".265", ".hevc",
@@ -23,19 +23,19 @@ _PATTERN = re.compile(r"[*?\[]")
 def expand(named: Iterable[str | Path]) -> list[Path]:
     """Finds the recordings that files, patterns and folders name.
 
-    Folders are searched through, for files with a known extension; what begins with a dot is left
-    out. The order is the one given, within a pattern or folder the natural one (``cam2`` before
-    ``cam10``); a recording that is named twice comes once.
+    Folders are searched recursively for files with a known extension; names that begin with a dot
+    are skipped. The order is that of the arguments, and natural order (``cam2`` before ``cam10``)
+    within a pattern or folder; a recording that is named twice is returned once.
 
     Args:
         named: Files, patterns (``*``, ``?``, ``[...]``, ``**``) or folders.
 
     Returns:
-        Paths of files. A file that is named outright and does not exist is among them, so that
-        it is told of with the others.
+        Paths of files. A named file that does not exist is included, so that it is reported with
+        the others.
 
     Raises:
-        VideoError: Nothing is named, or a pattern or folder holds no recording.
+        VideoError: Nothing is named, or a pattern or folder contains no recording.
     """
     found: dict[Path, Path] = {}
     for name in named:
@@ -73,7 +73,7 @@ def _in_folder(folder: Path) -> list[Path]:
     except OSError as error:
         raise VideoError(f"{folder}: the folder cannot be read: {error.strerror}") from error
     if not files:
-        raise VideoError(f"{folder}: the folder holds no recording (known: {_known()})")
+        raise VideoError(f"{folder}: the folder contains no recording (known: {_known()})")
     return sorted(files, key=_natural)
 
 

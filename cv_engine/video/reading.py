@@ -1,4 +1,4 @@
-"""The pictures shown at given times: seeking to the key frame before and decoding from there."""
+"""Reads the pictures shown at given times: seeks the key frame before and decodes from there."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cv_engine.video.demux import Coded, Demuxer
 from cv_engine.video.errors import VideoError
 from cv_engine.video.timeline import Timeline
 
-# Nearer than this, reading on is cheaper than seeking: packets that are not wanted are skipped
-# undecoded, some microseconds each.
+# Up to this distance, reading ahead is cheaper than seeking: unwanted packets are skipped without
+# decoding, at some microseconds each.
 _SEEK_AHEAD_S = 10.0
-# How far before the wanted time to seek when the first try lands behind it: formats without an
-# index guess, and MP4 seeks by decoding time.
+# How far before the wanted time to seek, in turn, while a seek lands too late: formats without an
+# index estimate the position, and MP4 seeks by decoding time.
 _SEEK_MARGINS_S = (0.0, 1.0, 15.0, 120.0)
-# A picture that begins up to this much after the wanted time counts as shown then: times that
-# went through a file were rounded to milliseconds.
+# A picture that begins at most this much after the wanted time counts as shown then: times in
+# files are rounded to milliseconds.
 _ROUNDING_S = 1e-3
-# Packets of one group kept while it is not known whether it is wanted: about a minute.
+# Packets kept of a group that may not be wanted: about a minute.
 _LONGEST_GROUP = 1500
 
 
@@ -37,8 +37,8 @@ class Reader:
     Attributes:
         path: The recording.
         threads: Slice threads of the decoder.
-        seekable: Whether timestamps can be trusted for seeking; else the packets are read from
-            the start, and only the wanted groups of pictures decoded.
+        seekable: Whether timestamps are reliable for seeking; otherwise packets are read from the
+            start, and only the wanted groups of pictures are decoded.
         duration_s: Length in seconds, ``None`` if unknown.
     """
 
@@ -64,7 +64,7 @@ class Reader:
                 return
             except TooStrictError:
                 continue
-        raise VideoError(f"{self.path}: no picture of it can be decoded; is it damaged?")
+        raise VideoError(f"{self.path}: no picture can be decoded; is the file damaged?")
 
     def _read(self, wanted: Sequence[float], *, strict: bool) -> Iterator[Decoded]:
         if not wanted:
@@ -95,7 +95,7 @@ class Reader:
     def _pictures_near(
         self, container: InputContainer, stream: VideoStream, decoder: Decoder, time_s: float
     ) -> Iterator[Decoded]:
-        """Pictures in display order, from one that is shown at ``time_s`` or before it on."""
+        """Pictures in display order, starting with one that is shown at or before ``time_s``."""
         for margin_s in _SEEK_MARGINS_S if self.seekable and time_s > _SEEK_AHEAD_S else ():
             timeline = Timeline.of(stream)
             try:
@@ -119,7 +119,7 @@ class Reader:
     def _decoded(
         self, packets: Iterator[Coded], timeline: Timeline, decoder: Decoder
     ) -> Iterator[Decoded]:
-        """Decodes from the last key frame before the time wanted at the moment."""
+        """Decodes from the last key frame before the present target time."""
         group = Group(decoder, timeline, Log(strict=False))
         held: list[Coded] = []
         decoding = False

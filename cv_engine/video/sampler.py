@@ -1,4 +1,4 @@
-"""Which pictures are decoded, so that every ``sample_s`` of media time is looked at cheaply."""
+"""Chooses which pictures are decoded, so that every ``sample_s`` has a sample at least cost."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 Decode = Literal["key", "nonref", "all"]
 DECODE_CHOICES: tuple[str, ...] = ("auto", "key", "nonref", "all")
 
-# How much longer than sample_s the key frames may lie apart: encoders set to "2 seconds" give
-# 60 pictures at 29.97 Hz or start a group late after a scene change.
+# Longest distance of key frames, as a factor of sample_s: encoders set to "2 seconds" produce 60
+# pictures at 29.97 Hz, or start a group late after a scene change.
 KEY_SPACING_TOLERANCE = 1.25
-# Share of the surveyed time that may lie in longer gaps. Such a gap is decoded whole, which costs
-# ten to twenty times as much as its key frame: above this share key frames gain little.
+# Share of the surveyed time that may lie in longer gaps. Such a gap is decoded completely, at ten
+# to twenty times the cost of its key frame: above this share, key frames save little.
 _LONG_GAP_SHARE = 0.10
-# Two times closer than this are the same moment: timestamps are rounded to milliseconds in some
-# containers (Matroska, FLV).
+# Times that differ by less are equal: some containers round timestamps to milliseconds (Matroska,
+# FLV).
 _SAME_S = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a recording's packets tell without decoding any.
+    """Properties of a recording's packets, found without decoding.
 
     Attributes:
         key_times: Media times of the key frames seen, seconds, ascending.
         until_s: Media time up to which packets were seen.
-        complete: Whether that is the whole recording.
-        packets: How many packets were seen.
+        complete: Whether the whole recording was seen.
+        packets: Number of packets seen.
         reordered: Whether pictures are stored out of display order (B-frames).
     """
 
@@ -50,7 +50,7 @@ class Survey:
 
     @property
     def spacing_s(self) -> float | None:
-        """The longest time from one key frame to the next, ``None`` with fewer than one."""
+        """The longest time from one key frame to the next, ``None`` without a key frame."""
         return max(self.gaps, default=None)
 
 
@@ -59,11 +59,11 @@ class Surveyed(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in the log."""
+        """The recording's name in the log."""
         ...
 
     def survey(self) -> Survey:
-        """Looks at its packets."""
+        """Surveys the recording's packets."""
         ...
 
 
@@ -72,10 +72,10 @@ class Plan:
     """How a recording is decoded.
 
     Attributes:
-        decode: ``"key"``: key frames only; where they lie too far apart, the group between is
-            decoded. ``"nonref"``: all pictures that others refer to. ``"all"``: every picture.
-        sample_s: Media seconds of which each must be looked at.
-        reason: Why, for the log and for people.
+        decode: ``"key"``: key frames only, and complete groups where key frames are too far apart.
+            ``"nonref"``: all pictures that others refer to. ``"all"``: every picture.
+        sample_s: Longest media time between samples, seconds.
+        reason: Reason for the choice, for the log and for people.
     """
 
     decode: Decode
@@ -84,15 +84,15 @@ class Plan:
 
 
 def choose(video: Surveyed, sample_s: float, decode: str = "auto") -> Plan:
-    """Chooses the cheapest way of decoding that looks at every ``sample_s`` of media time.
+    """Chooses the cheapest way of decoding that gives a sample in every ``sample_s``.
 
-    Key frames only, where at most a tenth of the surveyed time lies in key-frame gaps longer than
-    1.25 ``sample_s`` (those gaps are then decoded whole); else all pictures that others refer
-    to, where the stream has pictures that none refers to; else every picture.
+    Only key frames are decoded if at most a tenth of the surveyed time lies in key-frame gaps
+    longer than 1.25 ``sample_s`` (these gaps are then decoded completely). Otherwise all pictures
+    that others refer to are decoded, or every picture if all are referred to.
 
     Args:
         video: The recording.
-        sample_s: Media seconds of which each must be looked at; greater than 0.
+        sample_s: Longest media time between samples, seconds; greater than 0.
         decode: ``"auto"``, or one of ``"key"``, ``"nonref"``, ``"all"`` to force it.
 
     Raises:
@@ -128,24 +128,24 @@ def _planned(survey: Survey, sample_s: float) -> Plan:
     if long_share <= _LONG_GAP_SHARE:
         reason = (
             f"{long_share:.0%} of the {extent} lies in key-frame gaps over {limit:.2f} s, "
-            "which are decoded whole"
+            "which are decoded completely"
         )
         return Plan("key", sample_s, reason)
     reason = f"key frames up to {longest:.2f} s apart ({extent}), more than {limit:.2f} s"
     if survey.reordered:
-        return Plan("nonref", sample_s, f"{reason}; pictures that none refers to are left out")
-    return Plan("all", sample_s, f"{reason}; no B-frames to leave out")
+        return Plan("nonref", sample_s, f"{reason}; pictures that none refers to are skipped")
+    return Plan("all", sample_s, f"{reason}; there are no B-frames to skip")
 
 
 @dataclass(slots=True)
 class Due:
-    """Tells when a look is due.
+    """Decides when a sample is due.
 
     Attributes:
-        sample_s: Media seconds of which each must be looked at.
-        step_s: Time from one picture to the next, seconds: half of it is no lateness, so that 60
-            pictures at 29.97 Hz are 2 seconds.
-        last_s: Media time of the last look, ``None`` before the first.
+        sample_s: Longest media time between samples, seconds.
+        step_s: Time from one picture to the next, seconds: half of this is tolerated as delay, so
+            that 60 pictures at 29.97 Hz count as 2 seconds.
+        last_s: Media time of the last sample, ``None`` before the first.
     """
 
     sample_s: float
@@ -153,7 +153,7 @@ class Due:
     last_s: float | None = None
 
     def is_new(self, media_s: float) -> bool:
-        """Whether ``media_s`` lies after the last look."""
+        """Whether ``media_s`` lies after the last sample."""
         return self.last_s is None or media_s > self.last_s
 
     def is_last_chance(self, media_s: float) -> bool:
@@ -161,12 +161,12 @@ class Due:
         return self.last_s is None or media_s >= self.last_s + self.sample_s - _SAME_S
 
     def is_late(self, media_s: float) -> bool:
-        """Whether ``media_s`` lies beyond the time by which a look is due."""
+        """Whether ``media_s`` lies beyond the time by which a sample is due."""
         if self.last_s is None:
             return True
         return media_s > self.last_s + self.sample_s + max(self.step_s / 2, _SAME_S)
 
     def is_overdue(self, media_s: float) -> bool:
-        """Whether ``media_s`` is so late that key frames alone do not do."""
+        """Whether ``media_s`` is so late that key frames alone do not suffice."""
         limit_s = self.sample_s * KEY_SPACING_TOLERANCE
         return self.last_s is not None and media_s > self.last_s + limit_s + _SAME_S

@@ -1,4 +1,4 @@
-"""Recorded video files: what they are, and their pictures by plan or by time."""
+"""Recorded video files: their properties, and their pictures by plan or by time."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from cv_engine.video.timeline import USUAL_RATE, Timeline, is_untimed
 
 __all__ = ["Repair", "Skip", "Video", "VideoError", "expand", "open_video"]
 
-# Containers whose timestamps rise by construction, or are read in order by their index.
+# Containers whose timestamps rise by construction, or are read in order through an index.
 _ORDERED_FORMATS = ("mov", "matroska", "avi")
 # How much of a recording without an index is surveyed for its key-frame spacing.
 _SURVEY_S = 30.0
-# Packets after which a survey ends whatever their times say.
+# Packets after which a survey ends regardless of their times.
 _SURVEY_PACKETS = 20_000
-# Containers whose index lists every picture of the file, not only the way-points for seeking.
+# Containers whose index lists every picture of the file, not only points for seeking.
 _FULL_INDEX = ("mov", "avi")
-# Part of the length that an index must cover to be taken for whole.
+# Share of the length that a complete index must cover.
 _INDEX_COVERS = 0.95
 # Creation times up to this year come from clocks that were never set.
 _CLOCK_NOT_SET_YEAR = 1970
@@ -53,12 +53,12 @@ class Video:
         height: Height of the upright picture in pixels.
         codec: FFmpeg's name of the codec, such as ``"h264"``.
         container_format: FFmpeg's name of the container, such as ``"mov,mp4,m4a,3gp,3g2,mj2"``.
-        rate: Pictures per second, as far as the file tells.
-        duration_s: Length in seconds, ``None`` if the file does not tell.
-        creation_time: When the file says that it was made, UTC; ``None`` if it does not.
-        turn: How the stored pictures are turned upright.
+        rate: Pictures per second, as stated or estimated.
+        duration_s: Length in seconds, ``None`` if the file does not state it.
+        creation_time: Creation time stated by the file, UTC; ``None`` if there is none.
+        turn: The rotation that turns stored pictures upright.
         threads: Slice threads of the decoder.
-        skipped: Stretches that the last ``looks`` could not look at.
+        skipped: Stretches that the last ``samples`` could not read.
     """
 
     path: Path
@@ -83,19 +83,19 @@ class Video:
 
     @property
     def repairs(self) -> list[Repair]:
-        """What the last ``looks`` has put right so far."""
+        """Repairs made so far by the last ``samples``."""
         return self._timeline.repairs if self._timeline else []
 
     @property
     def key_frame_spacing_s(self) -> float | None:
-        """The longest time between key frames as far as surveyed, seconds."""
+        """The longest time between key frames in the surveyed part, seconds."""
         return self.survey().spacing_s
 
     def survey(self) -> Survey:
         """Finds the key frames from the index, or from the packets of the first 30 seconds.
 
         Raises:
-            VideoError: The file cannot be read any more.
+            VideoError: The file can no longer be read.
         """
         if self._survey is None:
             with opened(self.path) as (container, stream):
@@ -103,19 +103,19 @@ class Video:
         return self._survey
 
     def samples(self, plan: Plan, *, deblock: bool = True) -> Iterator[Sample]:
-        """Yields the pictures that a plan asks for, in order of media time.
+        """Yields the pictures that a plan selects, in order of media time.
 
-        What could not be read is in :attr:`skipped` and what was put right in :attr:`repairs`,
-        while the iteration goes on and after it.
+        During and after the iteration, :attr:`skipped` lists the unreadable stretches and
+        :attr:`repairs` the repairs.
 
         Args:
             plan: See :func:`cv_engine.video.sampler.choose`.
             deblock: Whether key frames that are decoded alone are smoothed at block edges, so
-                that they equal those of a full decode to the bit. Without, they cost a tenth
-                less and differ by a grey level here and there, which shifts borderline findings.
+                that they equal those of a full decode to the bit. Without smoothing, they cost a
+                tenth less and some grey levels differ by one, which shifts borderline findings.
 
         Raises:
-            VideoError: The file cannot be read any more, or has not one readable picture.
+            VideoError: The file can no longer be read, or has no readable picture.
         """
         last_s = -1.0
         for strict in (True, False):
@@ -128,22 +128,22 @@ class Video:
             except TooStrictError:
                 continue
         if last_s < 0:
-            raise VideoError(f"{self.path}: no picture of it can be decoded; is it damaged?")
-        self._tell()
+            raise VideoError(f"{self.path}: no picture can be decoded; is the file damaged?")
+        self._log()
 
     def read(self, times_s: Sequence[float]) -> Iterator[Sample]:
         """Yields the pictures shown at given times, fully decoded and deblocked.
 
         Args:
-            times_s: Media times in seconds, in any order. Before the first picture counts as the
-                first, after the last as the last; where the recording is damaged, the last
-                readable picture before (or the first after) stands in.
+            times_s: Media times in seconds, in any order. A time before the first picture gives
+                the first, a time after the last gives the last; in a damaged stretch, the last
+                readable picture before (or the first after) is returned.
 
         Yields:
             One picture for each time, **in ascending order of time**.
 
         Raises:
-            VideoError: The file cannot be read any more, or has not one readable picture.
+            VideoError: The file can no longer be read, or has no readable picture.
         """
         seekable = self._seekable(max(times_s, default=0.0))
         reader = Reader(self.path, self.threads, seekable, self.duration_s)
@@ -181,7 +181,7 @@ class Video:
             )
 
     def _whole_decoder(self, *, strict: bool) -> Decoder:
-        """A second decoder for groups of pictures between key frames: those need deblocking."""
+        """A second decoder, with deblocking, for groups of pictures between key frames."""
         with opened(self.path) as (_, stream):
             return Decoder(stream.codec_context, threads=self.threads, strict=strict)
 
@@ -189,24 +189,24 @@ class Video:
         stored = self.turn.size(self.width, self.height)
         return Sample(decoded.media_s, decoded.key, decoded.frame, self.turn, stored, self._scaler)
 
-    def _tell(self) -> None:
+    def _log(self) -> None:
         log = structlog.get_logger(__name__)
         for skip in self.skipped:
-            log.warning("not looked at", video=self.name, stretch=str(skip))
+            log.warning("not sampled", video=self.name, stretch=str(skip))
         for repair in self.repairs:
-            log.info("timestamps mended", video=self.name, repair=str(repair))
+            log.info("timestamps repaired", video=self.name, repair=str(repair))
 
 
 def open_video(path: str | Path, *, threads: int = 1) -> Video:
-    """Opens a recording and reads what it says of itself.
+    """Opens a recording and reads its properties.
 
     Args:
         path: The file: any container and codec that FFmpeg reads.
         threads: Slice threads of the decoder.
 
     Raises:
-        VideoError: It is missing, empty, unreadable, no recording, has no pictures, or none of
-            the first thousand can be decoded.
+        VideoError: The file is missing, empty, unreadable, not a recording, or without pictures,
+            or none of the first thousand pictures can be decoded.
     """
     path = Path(path)
     with opened(path) as (container, stream):
@@ -226,14 +226,14 @@ def open_video(path: str | Path, *, threads: int = 1) -> Video:
         )
         frame = _first_picture(container, stream)
     if frame is None:
-        raise VideoError(f"{path}: no picture of it can be decoded; is it damaged?")
+        raise VideoError(f"{path}: no picture can be decoded; is the file damaged?")
     video.turn = Turn.of(frame)
     video.width, video.height = video.turn.size(frame.width, frame.height)
     return video
 
 
 def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
-    """Decodes up to the first picture, which alone tells its size and turn for certain."""
+    """Decodes up to the first picture: only a decoded picture has reliable size and rotation."""
     decoder = Decoder(stream.codec_context, strict=False)
     packets = Demuxer(container, stream, Timeline.of(stream), None)
     for coded in islice(packets, _FIRST_PICTURE_PACKETS):
@@ -264,7 +264,7 @@ def _creation_time(container: InputContainer, stream: VideoStream) -> datetime |
             time = datetime.fromisoformat(text)
         except ValueError:
             continue
-        # Cameras without a set clock write the zero of their calendar: 1904 in MP4, or 1970.
+        # Cameras whose clock is not set write the zero of their calendar: 1904 in MP4, or 1970.
         if time.year > _CLOCK_NOT_SET_YEAR:
             return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
     return None
@@ -293,7 +293,7 @@ def _surveyed(container: InputContainer, stream: VideoStream, duration_s: float 
 def _from_index(
     container: InputContainer, stream: VideoStream, duration_s: float | None
 ) -> Survey | None:
-    """The survey from a container's index, ``None`` where it does not list every picture."""
+    """The survey from a container's index, ``None`` unless the index lists every picture."""
     entries = stream.index_entries
     if not any(name in container.format.name for name in _FULL_INDEX) or not len(entries):
         return None
@@ -302,6 +302,6 @@ def _from_index(
     until_s = timeline.seconds(entries[len(entries) - 1].timestamp)
     if not keys or until_s < _INDEX_COVERS * (duration_s or 0.0):
         return None  # fragmented: the index grows as the file is read
-    # Without presentation times pictures are timed by counting, and none may be left out.
+    # Without presentation times pictures are timed by counting, and none may be skipped.
     reordered = stream.codec_context.has_b_frames and not is_untimed(stream)
     return Survey(keys, until_s, True, len(entries), reordered)

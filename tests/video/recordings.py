@@ -1,4 +1,4 @@
-"""Small recordings made for the tests, in which every picture tells its own number."""
+"""Small recordings for the tests, in which every picture shows its own number."""
 
 from __future__ import annotations
 

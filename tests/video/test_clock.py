@@ -41,8 +41,8 @@ def test_time_in_the_name(name: str, pattern: str, expected: datetime) -> None:
     ("name", "pattern", "message"),
     [
         ("door.mp4", "cam_%Y%m%d", "does not follow"),
-        ("cam_20261341.mp4", "cam_%Y%m%d", "is none"),
-        ("cam_080000.mp4", "cam_%H%M%S", "no whole date"),
+        ("cam_20261341.mp4", "cam_%Y%m%d", "holds no valid time"),
+        ("cam_080000.mp4", "cam_%H%M%S", "the date is incomplete"),
         ("cam.mp4", "cam_%Q", "unknown code %Q"),
         ("cam.mp4", "cam_%Y%m%d%", "unknown code %"),
     ],
@@ -52,7 +52,7 @@ def test_names_and_patterns_that_do_not_fit(name: str, pattern: str, message: st
         start_of(Path(name), pattern=pattern)
 
 
-def test_what_the_user_says_comes_first() -> None:
+def test_the_users_statement_takes_precedence() -> None:
     path = Path("cam_20260501.mp4")
     naive = datetime(2026, 5, 2, 8)
     offset = datetime(2026, 5, 2, 8, tzinfo=timezone(timedelta(hours=2)))
@@ -62,7 +62,7 @@ def test_what_the_user_says_comes_first() -> None:
     assert start_of(path, start=offset, tz=SHANGHAI)[0] == datetime(2026, 5, 2, 6, tzinfo=UTC)
 
 
-def test_creation_time_and_then_the_file(tmp_path: Path) -> None:
+def test_creation_time_takes_precedence_over_the_last_write(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"x")
     os.utime(path, (1_777_593_600, 1_777_593_600))
@@ -75,7 +75,7 @@ def test_creation_time_and_then_the_file(tmp_path: Path) -> None:
 
 
 @given(st.floats(0, 1e6), st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)))
-def test_clock_there_and_back(media_s: float, start: datetime) -> None:
+def test_clock_and_media_time_are_inverse(media_s: float, start: datetime) -> None:
     clock = Clock(start.replace(tzinfo=SHANGHAI))
     assert clock.at(media_s).tzinfo is UTC
     assert clock.media_s(clock.at(media_s)) == pytest.approx(media_s, abs=1e-6)

@@ -25,7 +25,7 @@ FORMATS = ["yuv420p", "yuvj420p", "yuv444p", "nv12", "yuv420p10le", "gray", "bgr
 
 
 @pytest.mark.parametrize("pixel_format", FORMATS)
-def test_luma_means_the_same_in_every_format(pixel_format: str) -> None:
+def test_luma_is_the_same_in_every_format(pixel_format: str) -> None:
     grey = cv2.cvtColor(scene(), cv2.COLOR_BGR2GRAY)
     expected = cv2.resize(grey, (160, 90), interpolation=cv2.INTER_AREA).astype(int)
     small = sample(pixel_format).small(160, 90)
@@ -36,7 +36,7 @@ def test_luma_means_the_same_in_every_format(pixel_format: str) -> None:
 
 
 @pytest.mark.parametrize("pixel_format", [name for name in FORMATS if name != "gray"])
-def test_colours_come_back(pixel_format: str) -> None:
+def test_colours_survive_conversion(pixel_format: str) -> None:
     image = sample(pixel_format).image()
     assert image.shape == (240, 426, 3)
     assert image.dtype == np.uint8
@@ -57,7 +57,7 @@ def test_turns(quarters: int, mirrored: bool) -> None:
     assert turned.image_at(60, 40).shape == (40, 60, 3)
 
 
-def test_a_picture_of_another_size_is_brought_to_the_recordings() -> None:
+def test_a_picture_of_another_size_is_scaled_to_the_recordings_size() -> None:
     other = Sample(0.0, True, sample("yuv420p").frame, Turn(), (852, 480))
     assert other.image().shape == (480, 852, 3)
 

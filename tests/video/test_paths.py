@@ -38,13 +38,13 @@ def test_expand(footage: Path, named: list[str], expected: list[str]) -> None:
     ("named", "message"),
     [([], "no recording is named"), (["*.mpg"], "no file matches"), (["empty"], "no recording")],
 )
-def test_nothing_found(footage: Path, named: list[str], message: str) -> None:
+def test_nothing_found_is_an_error(footage: Path, named: list[str], message: str) -> None:
     (footage / "empty").mkdir()
     with pytest.raises(VideoError, match=message):
         expand(footage / name for name in named)
 
 
-def test_brackets_in_a_name_are_no_pattern(tmp_path: Path) -> None:
+def test_brackets_in_a_name_are_not_a_pattern(tmp_path: Path) -> None:
     path = tmp_path / "cam[1].mp4"
     path.write_bytes(b"x")
     assert expand([path]) == [path]

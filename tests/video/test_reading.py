@@ -22,7 +22,7 @@ from tests.video.recordings import number_of, record, times
         ("a.avi", {"codec": "mpeg4", "gop": 50}),
     ],
 )
-@pytest.mark.parametrize("after_looks", [False, True])
+@pytest.mark.parametrize("after_samples", [False, True])
 def test_the_picture_shown_at_each_time(
     tmp_path: Path, name: str, making: dict[str, object], after_samples: bool
 ) -> None:
@@ -34,7 +34,7 @@ def test_the_picture_shown_at_each_time(
     assert numbers == [0, 0, 10, 72, 73, 73, 150, 222, 223, 399, 399]
 
 
-def test_looks_are_read_again_exactly(shared_data: Path) -> None:
+def test_samples_are_read_again_exactly(shared_data: Path) -> None:
     for name in ("us_street_intersection.mp4", "aboda_video4.avi", "lot_leave_arrive.mp4"):
         video = open_video(shared_data / "video" / name)
         samples = {

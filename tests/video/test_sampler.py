@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Known:
-    """A recording of which only the survey is known."""
+    """A recording with a known survey and nothing else."""
 
     found: Survey
     name: str = "known.mp4"
@@ -45,7 +45,7 @@ def survey(*keys: float, until: float, reordered: bool = False) -> Survey:
         (survey(0, 0.5, 1, until=1.5), "key", "at most 0.50 s"),
         (survey(0, 4, 8, until=12), "all", "up to 4.00 s"),
         (survey(0, 4, 8, until=12, reordered=True), "nonref", "none refers to"),
-        (survey(*range(0, 60, 2), 63, *range(65, 100, 2), until=100), "key", "decoded whole"),
+        (survey(*range(0, 60, 2), 63, *range(65, 100, 2), until=100), "key", "decoded completely"),
         (survey(0, until=30), "all", "up to 30.00 s"),
         (survey(until=30), "all", "no key frame"),
     ],
@@ -68,7 +68,7 @@ def test_wrong_arguments(sample_s: float, decode: str) -> None:
 
 @dataclass
 class Tape:
-    """A decoder of nothing: every packet is one blank picture, so that only the picking counts."""
+    """A stub decoder: every packet is one blank picture, so that only the selection counts."""
 
     alone: int = 0
     frames: list[av.VideoFrame] = field(default_factory=list)
@@ -100,7 +100,7 @@ def pass_over(times_ms: Sequence[int], keys: set[int], plan: Plan) -> tuple[list
     decoder = cast(Decoder, tape)
     timeline = Timeline(Fraction(1, 1000), 100, zero=0)
     for time_ms in times_ms:
-        timeline.mend(time_ms, time_ms, 0)
+        timeline.repair(time_ms, time_ms, 0)
     walk = Pass(coded, timeline, plan, decoder, lambda: decoder, Log(strict=True))
     return [decoded.media_s for decoded in walk], tape.alone
 
@@ -112,7 +112,9 @@ def pass_over(times_ms: Sequence[int], keys: set[int], plan: Plan) -> tuple[list
     st.floats(0.2, 6.0),
     st.sampled_from(["key", "all"]),
 )
-def test_every_window_has_a_look(count: int, keys: set[int], sample_s: float, decode: str) -> None:
+def test_every_window_has_a_sample(
+    count: int, keys: set[int], sample_s: float, decode: str
+) -> None:
     times_ms = [number * 100 for number in range(count)]
     plan = Plan("key" if decode == "key" else "all", sample_s, "")
     samples, _ = pass_over(times_ms, {0, *keys}, plan)
@@ -125,7 +127,7 @@ def test_every_window_has_a_look(count: int, keys: set[int], sample_s: float, de
 
 @given(st.integers(2, 30), st.floats(0.5, 4.0))
 def test_evenly_spaced_key_frames_are_enough(gop: int, sample_s: float) -> None:
-    """Nothing but key frames is decoded, and no more of them than are due."""
+    """Only key frames are decoded, and no more of them than are due."""
     spacing = gop / 10
     if spacing > sample_s * 1.25:
         return
@@ -133,5 +135,5 @@ def test_evenly_spaced_key_frames_are_enough(gop: int, sample_s: float) -> None:
         [number * 100 for number in range(400)], set(range(0, 400, gop)), Plan("key", sample_s, "")
     )
     assert alone == len(samples)
-    steps = max(1, int((sample_s + 0.05) / spacing))  # key frames from one look to the next
+    steps = max(1, int((sample_s + 0.05) / spacing))  # key frames from one sample to the next
     assert len(samples) <= 400 // (gop * steps) + 2

@@ -26,18 +26,18 @@ from tests.video.recordings import (
 
 _CLIPS = sorted((SHARED / "video").glob("*.[am][vp]*"))
 
-Looks = list[tuple[float, int]]
+Samples = list[tuple[float, int]]
 
 
-def looked(video: Video, plan: Plan) -> Looks:
+def sampled(video: Video, plan: Plan) -> Samples:
     return [
         (round(sample.media_s, 3), number_of(sample.small(WIDTH, HEIGHT)))
         for sample in video.samples(plan)
     ]
 
 
-def on_the_grid(samples: Looks, sample_s: float, end_s: float) -> None:
-    """Every picture is shown at its time, and no stretch longer than ``sample_s`` is unseen."""
+def on_the_grid(samples: Samples, sample_s: float, end_s: float) -> None:
+    """Checks that every picture has its time, and no gap is longer than ``sample_s``."""
     assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in samples)
     seen = [time_s for time_s, _ in samples]
     assert seen == sorted(set(seen))
@@ -61,40 +61,40 @@ def on_the_grid(samples: Looks, sample_s: float, end_s: float) -> None:
         ("a.mkv", {"b_frames": 3}, "nonref"),
     ],
 )
-def test_every_sample_is_looked_at(
+def test_every_interval_has_a_sample(
     tmp_path: Path, name: str, making: dict[str, object], decode: str
 ) -> None:
     path = record(tmp_path / name, times(150), **making)  # type: ignore[arg-type]
     video = open_video(path)
     plan = choose(video, 2.0)
     assert plan.decode == decode
-    on_the_grid(looked(video, plan), 2.0, 14.9 if decode != "key" else 15.0)
+    on_the_grid(sampled(video, plan), 2.0, 14.9 if decode != "key" else 15.0)
     assert video.skipped == []
     assert video.repairs == []
 
 
 @pytest.mark.parametrize("decode", ["key", "nonref", "all"])
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
-def test_forced_plans_look_at_every_sample_too(tmp_path: Path, decode: str, name: str) -> None:
+def test_forced_plans_sample_every_interval(tmp_path: Path, decode: str, name: str) -> None:
     keys = [20, 40, 60, 130, 140, 160, 170, 270]  # gaps of 7 and 10 seconds among those of 2
     video = open_video(record(tmp_path / name, times(300), keys=keys, b_frames=2))
-    on_the_grid(looked(video, choose(video, 2.0, decode)), 2.5, 29.9)
+    on_the_grid(sampled(video, choose(video, 2.0, decode)), 2.5, 29.9)
 
 
-def test_long_gaps_among_short_ones_are_decoded_whole(tmp_path: Path) -> None:
+def test_long_gaps_among_short_ones_are_decoded_completely(tmp_path: Path) -> None:
     keys = [number for number in range(0, 1000, 20) if not 400 < number < 460]
     video = open_video(record(tmp_path / "a.mp4", times(1000), keys=keys))
     plan = choose(video, 2.0)
     assert plan.decode == "key"
-    assert "decoded whole" in plan.reason
-    samples = looked(video, plan)
+    assert "decoded completely" in plan.reason
+    samples = sampled(video, plan)
     on_the_grid(samples, 2.0, 100.0)
     assert {(42.0, 420), (44.0, 440)} <= set(samples)
 
 
-def test_key_frames_that_come_often_are_left_out(tmp_path: Path) -> None:
+def test_frequent_key_frames_are_skipped(tmp_path: Path) -> None:
     video = open_video(record(tmp_path / "a.mp4", times(100), gop=3))
-    assert [time for time, _ in looked(video, choose(video, 2.0))] == [
+    assert [time for time, _ in sampled(video, choose(video, 2.0))] == [
         0.0, 1.8, 3.6, 5.4, 7.2, 9.0, 9.9,
     ]  # fmt: skip
 
@@ -102,9 +102,9 @@ def test_key_frames_that_come_often_are_left_out(tmp_path: Path) -> None:
 def test_variable_rate_keeps_its_times(tmp_path: Path) -> None:
     shown = [0.0, 0.5, 0.6, 3.0, 3.1, 9.0, 9.1, 9.2, 12.0, 12.1]
     video = open_video(record(tmp_path / "a.mp4", shown, gop=100))
-    samples = looked(video, choose(video, 2.0))
+    samples = sampled(video, choose(video, 2.0))
     assert all(time_s == shown[number] for time_s, number in samples)
-    for start in (0.0, 1.0, 4.0, 7.5, 10.0):  # whatever was shown within a window was seen
+    for start in (0.0, 1.0, 4.0, 7.5, 10.0):  # every picture within a window was sampled
         within = [i for i, t in enumerate(shown) if t <= start + 2.0 and t >= start]
         seen = {number for _, number in samples}
         assert not within or seen & {*within, within[0] - 1}
@@ -144,7 +144,7 @@ def test_joined_recordings_whose_clock_starts_again(tmp_path: Path) -> None:
     one = record(tmp_path / "one.ts", times(100), gop=20).read_bytes()
     (tmp_path / "two.ts").write_bytes(one + one)
     video = open_video(tmp_path / "two.ts")
-    samples = looked(video, choose(video, 2.0))
+    samples = sampled(video, choose(video, 2.0))
     assert [number for _, number in samples] == [0, 20, 40, 60, 80] * 2
     assert [time for time, _ in samples] == pytest.approx([2.0 * n for n in range(10)], abs=0.11)
     assert "fall back" in video.repairs[0].what
@@ -157,7 +157,7 @@ def test_a_jump_of_hours_is_closed(tmp_path: Path) -> None:
     plain = record(tmp_path / "plain.mkv", times(100), gop=20)
     stamps = [(n * 100 + (7_200_000 if n >= 50 else 0),) * 2 for n in range(100)]
     video = open_video(remux(plain, tmp_path / "jump.mkv", stamps))
-    samples = looked(video, choose(video, 2.0))
+    samples = sampled(video, choose(video, 2.0))
     assert [number for _, number in samples] == [0, 20, 40, 60, 80]
     assert [time for time, _ in samples] == pytest.approx([0, 2, 4, 6, 8], abs=0.01)
     assert "jump ahead" in video.repairs[0].what
@@ -167,17 +167,17 @@ def test_a_jump_of_hours_is_closed(tmp_path: Path) -> None:
 def test_a_pause_of_minutes_is_kept(tmp_path: Path) -> None:
     shown = [*times(50), *(600 + time for time in times(50))]
     video = open_video(record(tmp_path / "a.mp4", shown, gop=20))
-    samples = looked(video, choose(video, 2.0))
+    samples = sampled(video, choose(video, 2.0))
     assert samples[-1][0] > 604
     assert video.repairs == []
 
 
-def test_times_missing_altogether(tmp_path: Path) -> None:
+def test_a_stream_without_any_times(tmp_path: Path) -> None:
     path = record(
         tmp_path / "a.h264", times(100), gop=25
     )  # a raw stream has neither times nor rate
     video = open_video(path)
-    samples = looked(video, choose(video, 1.0))
+    samples = sampled(video, choose(video, 1.0))
     numbers = [number for _, number in samples]
     assert numbers == sorted(numbers)
     rates = {round(number / time) for time, number in samples if time}
@@ -185,7 +185,7 @@ def test_times_missing_altogether(tmp_path: Path) -> None:
 
 
 def damage(path: Path, start: float, count: int) -> Path:
-    """Overwrites ``count`` bytes from a relative position on."""
+    """Overwrites ``count`` bytes from a relative position."""
     data = bytearray(path.read_bytes())
     begin = int(len(data) * start)
     data[begin : begin + count] = random.Random(1).randbytes(count)
@@ -196,16 +196,16 @@ def damage(path: Path, start: float, count: int) -> Path:
 @pytest.mark.parametrize(
     ("name", "decode"), [("a.ts", "all"), ("a.ts", "key"), ("a.mkv", "all"), ("a.mp4", "all")]
 )
-def test_damaged_stretches_are_skipped_and_told(tmp_path: Path, name: str, decode: str) -> None:
+def test_damaged_stretches_are_skipped_and_reported(tmp_path: Path, name: str, decode: str) -> None:
     path = record(tmp_path / name, times(300), gop=30)
     damage(path, 0.5, path.stat().st_size // 10)
     video = open_video(path)
-    samples = looked(video, choose(video, 3.0, decode))
+    samples = sampled(video, choose(video, 3.0, decode))
     assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in samples)
     assert samples[-1][0] > 26
     assert video.skipped
     gaps = [(a, b) for (a, _), (b, _) in pairwise(samples) if b - a > 3.8]
-    for a, b in gaps:  # nothing is missing that was not told
+    for a, b in gaps:  # every gap is reported
         assert any(skip.from_s < b and skip.to_s > a for skip in video.skipped)
 
 
@@ -217,7 +217,7 @@ def test_a_cut_off_recording_is_read_up_to_the_cut(
     path = record(tmp_path / name, times(300), gop=20, options=options)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     video = open_video(path)
-    samples = looked(video, choose(video, 2.0, decode))
+    samples = sampled(video, choose(video, 2.0, decode))
     assert len(samples) >= 5
     assert all(time_s == pytest.approx(number / 10, abs=2e-3) for time_s, number in samples)
     assert video.skipped[-1].to_s == pytest.approx(30.0, abs=0.2)
@@ -237,7 +237,7 @@ def test_a_cut_off_recording_is_read_up_to_the_cut(
         ("a.avi", random.Random(2).randbytes(99999), "not a recording"),
     ],
 )
-def test_what_is_no_recording_is_refused(
+def test_files_that_are_not_recordings_are_refused(
     tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
     path = tmp_path / name
@@ -266,14 +266,14 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to this user")
-def test_missing_permission_is_told(tmp_path: Path) -> None:
+def test_missing_permission_is_reported(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mp4", times(10))
     path.chmod(0)
     with pytest.raises(VideoError, match="permission"):
         open_video(path)
 
 
-def test_a_file_that_disappears_is_told(tmp_path: Path) -> None:
+def test_a_file_that_disappears_is_reported(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mp4", times(10))
     video = open_video(path)
     path.unlink()

@@ -21,7 +21,7 @@ Stamp = tuple[int | None, int | None]
 
 
 @pytest.mark.parametrize(
-    ("stamps", "shown", "told"),
+    ("stamps", "shown", "repair_text"),
     [
         ([(0, 0), (40, 40), (80, 80)], [0, 40, 80], None),
         ([(1400, 1360), (1440, 1400)], [0, 40], None),
@@ -37,12 +37,14 @@ Stamp = tuple[int | None, int | None]
         ([(None, 0), (None, 40), (None, 40), (None, 120)], [0, 40, 41, 120], "repeat"),
     ],
 )
-def test_mending(stamps: list[Stamp], shown: list[int], told: str | None) -> None:
+def test_repairs(stamps: list[Stamp], shown: list[int], repair_text: str | None) -> None:
     timeline = fresh()
-    placed = [timeline.seconds(timeline.mend(pts, dts, 0)[0]) for pts, dts in stamps]
+    placed = [timeline.seconds(timeline.repair(pts, dts, 0)[0]) for pts, dts in stamps]
     assert placed == pytest.approx([ms / 1000 for ms in shown])
     whats = [repair.what for repair in timeline.repairs]
-    assert (told is None and not whats) or (told is not None and told in whats[0])
+    assert (repair_text is None and not whats) or (
+        repair_text is not None and repair_text in whats[0]
+    )
 
 
 def test_seconds_and_ticks_are_inverse() -> None:
@@ -54,11 +56,11 @@ stamp = st.one_of(st.none(), st.integers(-(10**9), 10**9))
 
 
 @given(st.lists(st.tuples(stamp, st.integers(-(10**9), 10**9), st.integers(0, 5000))))
-def test_decoding_times_rise_whatever_comes(stamps: list[tuple[int | None, int, int]]) -> None:
+def test_decoding_times_always_rise(stamps: list[tuple[int | None, int, int]]) -> None:
     timeline = fresh()
-    mended = [timeline.mend(pts, dts, duration)[1] for pts, dts, duration in stamps]
-    assert all(a < b for a, b in pairwise(mended))
-    assert all((b - a) <= 3_600_000 for a, b in pairwise(mended))
+    repaired = [timeline.repair(pts, dts, duration)[1] for pts, dts, duration in stamps]
+    assert all(a < b for a, b in pairwise(repaired))
+    assert all((b - a) <= 3_600_000 for a, b in pairwise(repaired))
 
 
 @given(
@@ -75,15 +77,15 @@ def test_resets_do_not_drift(pieces: list[tuple[int, int]], keep: int) -> None:
             start = raw_last - 2000 - count  # a real reset
         for number in range(count):
             raw_last = start + number * STEP
-            placed.append(timeline.mend(raw_last, raw_last, STEP if keep > 1 else 0)[0])
+            placed.append(timeline.repair(raw_last, raw_last, STEP if keep > 1 else 0)[0])
     assert [b - a for a, b in pairwise(placed)] == [STEP] * (len(placed) - 1)
 
 
 @given(st.lists(st.integers(-400, 400), min_size=2, max_size=300))
 def test_jitter_does_not_drift(jitter: list[int]) -> None:
-    """A clock that wavers by under half a second stays within that of the true time."""
+    """A clock that jitters by less than half a second stays that close to the true time."""
     timeline = fresh(zero=0)
     for number, wavers in enumerate(jitter):
         true_ms = number * STEP
-        mended, _ = timeline.mend(None, true_ms + wavers, 0)
-        assert abs(mended - true_ms) <= 400 + len(jitter)
+        repaired, _ = timeline.repair(None, true_ms + wavers, 0)
+        assert abs(repaired - true_ms) <= 400 + len(jitter)
