@@ -133,9 +133,8 @@ def test_a_second_signal_does_not_wait_for_the_workers(tmp_path: Path) -> None:
         assert worker is not None
         os.kill(worker, signal.SIGSTOP)  # a stopped process does not react
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)  # pending signals of one kind are merged
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.send_signal(signal.SIGINT)  # another signal: pending ones of one kind are merged
+        process.communicate(timeout=_PATIENCE_S)
     assert process.returncode == 130
     assert not _has_processes(snapshot)
 

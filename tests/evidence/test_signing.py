@@ -44,7 +44,7 @@ def test_processes_that_start_at_once_share_one_key(tmp_path: Path) -> None:
         )
         for _ in range(4)
     ]
-    names = {run.communicate(timeout=60)[0] for run in runs}
+    names = {run.communicate(timeout=300)[0] for run in runs}
     assert [run.returncode for run in runs] == [0] * 4
     assert len(names) == 1
 
