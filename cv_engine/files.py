@@ -56,7 +56,7 @@ def write_atomically(path: Path, *data: bytes, sync: bool = False) -> None:
 
     Args:
         path: The file; its folder exists.
-        data: Its content, written one after the other.
+        data: Content of the file, written one after the other.
         sync: Whether the file also survives a power cut; see :func:`atomic_file`.
 
     Raises:

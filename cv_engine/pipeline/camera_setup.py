@@ -112,7 +112,7 @@ class CameraSetup:
         first_s: float,
         utc: Callable[[float], datetime] = utc_of,
     ) -> CameraView:
-        """A new view of which nothing was sampled yet.
+        """A new view, without any sample yet.
 
         Args:
             size: Width and height of the picture, pixels.

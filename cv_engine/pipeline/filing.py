@@ -29,7 +29,7 @@ from cv_engine.video.frame import Sample
 from zones.camera import Camera
 from zones.zone import Zone
 
-# Candidates for each still, of which the sharpest and least hidden is kept, this far apart.
+# Candidates for each still, this far apart; the sharpest and least hidden one is kept.
 _CANDIDATES = 3
 _CANDIDATE_STEP_S = 1.0
 # The kind of the cases about the camera itself.
@@ -84,7 +84,7 @@ class FiledKeys:
         return self.keys.get(thing_of(violation))
 
     def discard(self, violation: Violation) -> None:
-        """Removes a stay that is over, or of which it is not known whether it continues."""
+        """Removes a stay that is over, or whose continuation is unknown."""
         self.keys.pop(thing_of(violation), None)
 
     def discard_view(self, but: Container[ThingKey] = ()) -> None:

@@ -229,7 +229,7 @@ class Recordings:
         return index + 1, _FROM_THE_START
 
     def _observe(self, recording: Recording, report: VideoReport, after_s: float) -> None:
-        """Observes a recording, but for what was sampled before."""
+        """Observes what was not yet sampled of a recording."""
         video = recording.video
         plan = choose(video, self._config.video.sample_s, self._config.video.decode)
         for sample in video.samples(plan):

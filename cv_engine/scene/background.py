@@ -127,11 +127,11 @@ class Background:
 
     @classmethod
     def of(cls, first: GrayImage, time_s: float, *, occlusion_s: float) -> Background:
-        """The model after the first picture, all of which is background.
+        """The model after the first picture, which is all background.
 
         Args:
             first: The picture, grey, shape (h, w).
-            time_s: Its time, seconds.
+            time_s: Time of the picture, seconds.
             occlusion_s: How long something settled may be hidden and be remembered, seconds.
         """
         latest = _smooth(first)

@@ -1,4 +1,4 @@
-"""One camera watched look by look, with a detector that tells how often it was asked."""
+"""One camera watched sample by sample, with a detector that counts how often it was asked."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def observer(
 
 @dataclass(frozen=True)
 class Frame:
-    """A sample of which only the small grey picture is known."""
+    """A sample with nothing but the small grey picture."""
 
     picture: Gray
 
@@ -79,7 +79,7 @@ class Watch:
     picture: Callable[[float], Gray] | None = None
 
     def until(self, last_s: float, first_s: float = 0.0, every_s: float = EVERY_S) -> Watch:
-        """Looks on until ``last_s``."""
+        """Observes until ``last_s``."""
         show = self.picture or self.scene.picture
         for time_s in np.arange(first_s, last_s + every_s / 2, every_s).tolist():
             at = BEGAN + timedelta(seconds=time_s)
@@ -95,7 +95,7 @@ class Watch:
         return self
 
     def after(self, gap_s: float, last_s: float) -> Watch:
-        """Looks on until ``last_s``, after a time in which nobody looks."""
+        """Observes until ``last_s``, after a time in which there is no sample."""
         self.observer.skip(gap_s)
         return self.until(last_s, first_s=self.seen[-1][0] + gap_s)
 

@@ -185,7 +185,7 @@ def _watched(observer: Observer, scene: list[Any], times: range) -> list[str]:
 
 
 @pytest.mark.parametrize("stop", [1, 2, 6, 9, 12, 17, 25])
-def test_an_observer_goes_on_from_it_as_if_nothing_had_been(stop: int, tmp_path: Path) -> None:
+def test_an_observer_continues_from_it_as_if_nothing_had_been(stop: int, tmp_path: Path) -> None:
     street = _Scene()
     scene = [(street.picture(second), street.detections(second)) for second in range(40)]
     undisturbed = _watched(_observer(), scene, range(40))

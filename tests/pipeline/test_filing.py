@@ -1,4 +1,4 @@
-"""From violations to cases: which pictures tell of them, and what happens when things go."""
+"""From violations to cases: which pictures become evidence, and what happens when things leave."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 
 @pytest.fixture
 def footage(tmp_path: Path) -> Footage:
-    """Two recordings, the second of which follows on 1 s after the end of the first."""
+    """Two recordings; the second begins 1 s after the end of the first."""
     footage = Footage()
     for number, began in enumerate((START, START + timedelta(seconds=LENGTH_S + 1))):
         path = record(tmp_path / f"{number}.mp4", times(round(LENGTH_S * RATE), RATE), gop=10)
@@ -109,7 +109,7 @@ def _violation(
         ),
         # No time at all: one picture is all there is.
         ("motor_vehicle_parked", 2.0, 2.0, {"start": [2], "between": [2], "end": [2]}),
-        # Across two files, the second half of which begins 1 s after the first one's end.
+        # Across two files; the second half begins 1 s after the end of the first.
         (
             "motor_vehicle_parked",
             18.0,

@@ -1,4 +1,4 @@
-"""One camera watched from the first look on."""
+"""One camera watched from the first sample on."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_car_that_arrives_is_one_case() -> None:
     assert len(watch.asked) <= 300 / REFRESH_S + 1 + 3
 
 
-def test_parked_since_the_first_look() -> None:
+def test_parked_since_the_first_sample() -> None:
     watch = _watch(Thing("car", CAR, 7), last_s=300)
     ((due_s, case),) = watch.due
     assert (case.began, due_s) == (0.0, DWELL_S)
@@ -151,7 +151,7 @@ def test_any_rate_finds_the_same(every_s: float) -> None:
     assert left.observed == pytest.approx(171.0, abs=every_s)
 
 
-def test_outside_the_zones_nobody_asks() -> None:
+def test_outside_the_zones_the_detector_is_not_asked() -> None:
     kerb = Zone("kerb", frozenset(["motor_vehicle_parked", "clutter"]), shapely.box(0, 0, 100, 192))
     things = [Thing("car", CAR, 7, first_s=29.0), Thing("", BAG, 9, first_s=44.0)]
     watch = _watch(*things, last_s=300, zones=(kerb,))
@@ -172,7 +172,7 @@ def _turned(time_s: float) -> Gray:
 
 
 class TestTurning:
-    """A camera that looks elsewhere for a while."""
+    """A camera that is turned away for a while."""
 
     def watch(self, drawn: bool, away_s: float, back_s: float, last_s: float) -> Watch:
         car = [Thing("car", CAR, 7, last_s=away_s), Thing("car", CAR, 7, first_s=back_s)]
@@ -223,7 +223,7 @@ def test_light_is_neither_an_event_nor_a_case(light: Callable[[float], float]) -
     assert not watch.ended
 
 
-def test_another_observer_goes_on_where_one_stopped() -> None:
+def test_another_observer_continues_where_one_stopped() -> None:
     """In memory; tests/pipeline/test_checkpoint.py has it written to disk and read again."""
     scene = Scene([Thing("car", CAR, 7, 29.0, 151.0), Thing("", BAG, 9, first_s=44.0)])
     undisturbed = Watch(observer(), scene).until(240)
@@ -280,7 +280,7 @@ def _asked_at(watcher: Observer, time_s: float, picture: Gray) -> Observation | 
 
 
 def test_two_cameras_share_a_call_of_the_detector() -> None:
-    """Each look in two steps, those of the other camera between them, is each look at once."""
+    """Each sample in two steps, those of the other camera between them, is each sample at once."""
     scenes = [
         Scene([Thing("car", CAR, 7, 29.0, 151.0), Thing("", BAG, 9, first_s=44.0)]),
         Scene([Thing("person", (60, 60, 85, 130), 8, 10.0), Thing("car", CAR, 5)]),
@@ -301,7 +301,7 @@ def test_two_cameras_share_a_call_of_the_detector() -> None:
     assert seen == [watch.seen for watch in alone]
 
 
-def test_a_detector_that_is_away_is_asked_again_at_the_next_look() -> None:
+def test_a_detector_that_is_away_is_asked_again_at_the_next_sample() -> None:
     scene, watcher = Scene([Thing("car", CAR, 7)]), observer()
     for time_s in (0.0, 2.0):
         assert _asked_at(watcher, time_s, scene.picture(time_s)) is None
@@ -312,7 +312,7 @@ def test_a_detector_that_is_away_is_asked_again_at_the_next_look() -> None:
 
 def test_between_the_two_steps_nothing_else_may_be_done() -> None:
     watcher = observer()
-    with pytest.raises(AssertionError, match="no look has asked"):
+    with pytest.raises(AssertionError, match="no sample waits"):
         watcher.conclude(None)
     assert _asked_at(watcher, 0.0, Scene().picture(0.0)) is None
     for step in (watcher.state, lambda: watcher.skip(60.0)):

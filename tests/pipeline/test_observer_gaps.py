@@ -13,7 +13,7 @@ from zones.schedule import Schedule
 from zones.zone import Zone, whole_frame
 
 GAPS = [30.0, 180.0, 900.0]
-# Second of the last look before the gap.
+# Second of the last sample before the gap.
 LAST_S = 100.0
 DURING_S = LAST_S + 1.0
 _ACROSS = np.broadcast_to(np.linspace(0.0, 1.0, WIDTH)[None, :], (HEIGHT, WIDTH))
@@ -134,7 +134,7 @@ class TestWhatStaysIsOneStay:
         assert not watch.ended
 
     def test_another_observer_takes_it_up(self) -> None:
-        """The program is started again: the gap is told to the one that goes on."""
+        """The program starts again: the observer that resumes learns of the gap."""
         scene = Scene([Thing("car", CAR, 7, 9.0), Thing("", BAG, 9, 74.0)], _paving())
         before = Watch(observer(), scene).until(LAST_S)
         after = Watch(observer(), scene, seen=before.seen)
@@ -145,7 +145,7 @@ class TestWhatStaysIsOneStay:
 
 
 class TestWhatLeftMeanwhile:
-    """Its end is told, and that it was last seen before the gap."""
+    """The end is reported, with a last sighting before the gap."""
 
     @gaps
     @pytest.mark.parametrize("name", ["car", ""], ids=["car", "bag"])
@@ -165,10 +165,10 @@ class TestWhatLeftMeanwhile:
 
 
 class TestWhatCameMeanwhile:
-    """It cannot have begun before somebody looked."""
+    """A stay cannot have begun before the first sample."""
 
     @moments
-    def test_it_begins_with_the_first_look_after(
+    def test_it_begins_with_the_first_sample_after(
         self, gap_s: float, light: NDArray[np.float64]
     ) -> None:
         things = Thing("car", CAR, 7, DURING_S), Thing("", BAG, 9, DURING_S)
@@ -187,9 +187,9 @@ class TestWhatCameMeanwhile:
     ) -> None:
         """However alike: its start is after the gap, later by the memory of the first at most."""
         things = [
-            Thing(name, corners, seed + late, *((DURING_S, np.inf) if late else (before_s, DURING_S)))
-            for name, corners, seed in (("car", CAR, 7), ("", BAG, 9))
-            for late in (0, 10)
+            Thing(name, corners, seed + late, *((DURING_S, np.inf) if late else (before_s,
+            DURING_S))) for name, corners, seed in (("car", CAR, 7), ("", BAG, 9)) for late in (0,
+            10)
         ]  # fmt: skip
         watch = _watch(*things, gap_s=gap_s, light=light)
         back_s = LAST_S + gap_s
@@ -206,7 +206,7 @@ class TestWhatCameMeanwhile:
 
     @gaps
     def test_who_passed_before_the_gap_has_not_stood_since(self, gap_s: float) -> None:
-        """One look saw somebody there, and the next one, after the gap, somebody alike."""
+        """One sample saw somebody there, and the next one, after the gap, somebody alike."""
         same = (Thing("car", CAR, 7, LAST_S - 1, LAST_S + 1), Thing("car", CAR, 7, DURING_S))
         watch = _watch(*same, gap_s=gap_s)
         ((_, case),) = watch.due
@@ -221,7 +221,7 @@ def test_light_is_no_case(gap_s: float, light: NDArray[np.float64]) -> None:
 
 
 def test_hours_that_ended_and_began_meanwhile_part_a_stay() -> None:
-    """08:00 to 08:03 and from 08:10 on; nobody looked from 08:01:40 to 08:16:40."""
+    """08:00 to 08:03 and from 08:10 on; there was no sample from 08:01:40 to 08:16:40."""
     hours = Schedule.parse("08:00-08:03,08:10-09:00")
     zone = Zone(**(vars(whole_frame(WIDTH, HEIGHT, kinds())) | {"schedule": hours}))
     watch = _watch(Thing("car", CAR, 7, 9.0), gap_s=900.0, zones=(zone,))
@@ -235,7 +235,7 @@ def test_a_gap_that_makes_no_sense(gap_s: float) -> None:
         observer().skip(gap_s)
 
 
-def test_a_gap_before_the_first_look_is_none() -> None:
+def test_a_gap_before_the_first_sample_is_none() -> None:
     watch = Watch(observer(), Scene([Thing("car", CAR, 7)]))
     watch.observer.skip(600.0)
     watch.until(680.0, first_s=600.0)

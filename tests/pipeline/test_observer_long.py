@@ -1,4 +1,4 @@
-"""Half a day at one place: what stays is reported once, whatever passes and however the light goes."""
+"""Half a day at one place: what stays is reported once, whatever passes, in any light."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class HalfDay:
         return np.asarray(np.broadcast_to(level * shadow * cloud, (HEIGHT, WIDTH)))
 
     def samples(self) -> Iterator[tuple[float, Gray, sv.Detections]]:
-        """Time, picture and the detector's word of each look."""
+        """Time, picture and the detector's result of each sample."""
         for time_s in np.arange(0, HOURS * 3600, EVERY_S).tolist():
             drawn, seen = self._ground.copy(), list[Seen]()
             for name, corners, seed, first_s in (("car", CAR, 7, CAR_S), ("", BAG, 9, BAG_S)):
@@ -77,7 +77,7 @@ class HalfDay:
         return ("car", (x, 60, x + 50, 96))
 
     def _word(self, seen: list[Seen], time_s: float) -> sv.Detections:
-        """It misses, at night more, its boxes jitter, and it takes cars for lorries."""
+        """A detector that misses, at night more, whose boxes jitter, and that takes cars for lorries."""
         night = 1.0 - abs(np.cos(np.pi * time_s / (HOURS * 3600)))
         told: list[Seen] = []
         for name, (x1, y1, x2, y2), *_ in seen:

@@ -9,7 +9,7 @@ from cv_engine.rules.clutter import ClutterRule, ClutterSettings
 from tests.rules.watching import Corners, settled, watch, zone
 from zones.zone import Zone
 
-LOOKS = np.arange(0, 400, 2.0).tolist()
+SAMPLES = np.arange(0, 400, 2.0).tolist()
 
 
 def _rule(*zones: Zone, dwell_s: float = 60, min_side: float = 12) -> ClutterRule:
@@ -20,7 +20,7 @@ def test_a_thing_left_standing_is_one_case_with_its_facts() -> None:
     due, ended = watch(
         _rule(zone()),
         lambda t: [settled(seen=t, began=10.0, attended=25.0)] if 12 <= t <= 200 else [],
-        LOOKS,
+        SAMPLES,
     )
     (case,), (end,) = due, ended
     assert (case.kind, case.zone, case.began, case.observed) == ("clutter", "kerb", 10, 70)
@@ -31,19 +31,19 @@ def test_a_thing_left_standing_is_one_case_with_its_facts() -> None:
 @pytest.mark.parametrize(
     ("attended", "unattended_s"),
     [
-        pytest.param(None, 60.0, id="nobody-was-ever-near"),
+        pytest.param(None, 60.0, id="no-person-was-ever-near"),
         pytest.param(40.0, 20.0, id="somebody-left"),
         pytest.param(60.0, 0.0, id="somebody-stands-by"),
     ],
 )
-def test_how_long_nobody_has_been_near(attended: float | None, unattended_s: float) -> None:
-    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, attended=attended)], LOOKS)
+def test_how_long_no_person_has_been_near(attended: float | None, unattended_s: float) -> None:
+    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, attended=attended)], SAMPLES)
     assert due[0].attributes["unattended_s"] == unattended_s
 
 
 @pytest.mark.parametrize(("asked", "confidence"), [(1, 0.5), (2, 0.75), (4, 0.9375)])
 def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence: float) -> None:
-    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, asked=asked)], LOOKS)
+    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, asked=asked)], SAMPLES)
     assert due[0].confidence == pytest.approx(confidence)
 
 
@@ -52,14 +52,14 @@ def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence:
     [
         pytest.param({}, True, id="plainly-there"),
         pytest.param({"whole": False}, False, id="somebody-stands-before-it"),
-        pytest.param({"asked": 0}, False, id="nobody-was-asked"),
-        pytest.param({"hits": 2, "samples": 2}, False, id="too-few-looks"),
-        pytest.param({"hits": 3, "samples": 6}, True, id="every-second-look"),
+        pytest.param({"asked": 0}, False, id="detector-not-asked"),
+        pytest.param({"hits": 2, "samples": 2}, False, id="too-few-samples"),
+        pytest.param({"hits": 3, "samples": 6}, True, id="every-second-sample"),
         pytest.param({"hits": 3, "samples": 7}, False, id="traffic-that-passes-the-same-place"),
     ],
 )
 def test_it_must_be_there_to_be_seen(values: dict[str, Any], counts: bool) -> None:
-    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, **values)], LOOKS)
+    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, **values)], SAMPLES)
     assert bool(due) is counts
 
 
@@ -75,7 +75,7 @@ def test_it_must_be_there_to_be_seen(values: dict[str, Any], counts: bool) -> No
 )
 def test_most_of_it_must_lie_in_the_zone(box: Corners, inside: bool) -> None:
     assert ClutterRule.inside(np.array(box, np.float32), zone().polygon) is inside
-    due, _ = watch(_rule(zone()), lambda t: [settled(box=box, seen=t)], LOOKS)
+    due, _ = watch(_rule(zone()), lambda t: [settled(box=box, seen=t)], SAMPLES)
     assert bool(due) is inside
 
 
@@ -91,15 +91,15 @@ def test_most_of_it_must_lie_in_the_zone(box: Corners, inside: bool) -> None:
     ],
 )
 def test_the_zone_says_what_counts(zone_settings: dict[str, Any], due_s: list[float]) -> None:
-    due, _ = watch(_rule(zone(**zone_settings)), lambda t: [settled(seen=t)], LOOKS)
+    due, _ = watch(_rule(zone(**zone_settings)), lambda t: [settled(seen=t)], SAMPLES)
     assert [case.observed for case in due] == due_s
 
 
 def test_the_rules_minimum_stands_where_the_zone_has_none() -> None:
-    due, _ = watch(_rule(zone(), min_side=41), lambda t: [settled(seen=t)], LOOKS)
+    due, _ = watch(_rule(zone(), min_side=41), lambda t: [settled(seen=t)], SAMPLES)
     assert not due
     exempt = zone(min_size_px=20)
-    due, _ = watch(_rule(exempt, min_side=41), lambda t: [settled(seen=t)], LOOKS)
+    due, _ = watch(_rule(exempt, min_side=41), lambda t: [settled(seen=t)], SAMPLES)
     assert len(due) == 1
 
 
@@ -108,7 +108,7 @@ def test_several_things_are_several_cases() -> None:
         boxes: list[Corners] = [(120, 110, 150, 140), (200, 110, 230, 140)]
         return [settled(n, box, seen=t, began=10.0 * n) for n, box in enumerate(boxes, start=1)]
 
-    due, _ = watch(_rule(zone(), zone("all", (0, 0, 400, 300))), things, LOOKS)
+    due, _ = watch(_rule(zone(), zone("all", (0, 0, 400, 300))), things, SAMPLES)
     assert sorted((case.thing, case.zone) for case in due) == [
         *[(1, "all"), (1, "kerb"), (2, "all"), (2, "kerb")]
     ]

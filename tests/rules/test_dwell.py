@@ -19,7 +19,7 @@ _TICK = 1 / 16
 
 @dataclass
 class Watched:
-    """What became of one thing: the events with their times, and the state before each look."""
+    """What became of one thing: the events with their times, and the state before each sample."""
 
     events: list[tuple[float, Event]] = field(default_factory=list)
     states: list[Dwell] = field(default_factory=list)
@@ -99,8 +99,8 @@ def test_what_was_there_for_the_whole_dwell_is_due(
 ) -> None:
     due = _watch(limits, observations).times(Event.DUE)
     for number, chain in enumerate(_chains(observations, limits.gap_s)):
-        # The look that ends the stay before (a second event is never reported at one look) does
-        # not begin the next: that one may begin a look later.
+        # The sample that ends the stay before (a second event is never reported at one sample) does
+        # not begin the next: that one may begin a sample later.
         surely = chain if number == 0 else chain[1:]
         in_chain = [time_s for time_s in due if chain[0] <= time_s <= chain[-1]]
         if surely and surely[-1] - surely[0] >= limits.dwell_s:
@@ -144,7 +144,7 @@ def test_times_only_go_forward(limits: Limits, observations: list[tuple[float, b
     coarse=st.integers(2, 100),
     finer=st.integers(2, 12),
 )
-def test_looking_more_often_finds_the_same_stay(
+def test_sampling_more_often_finds_the_same_stay(
     start: int, length: int, dwell: int, coarse: int, finer: int
 ) -> None:
     """One stay without interruption, in ticks, looked at every ``coarse`` and more often."""
@@ -161,7 +161,8 @@ def test_looking_more_often_finds_the_same_stay(
         assert due[0] and due[1]
     if due[0]:
         assert 0 <= due[0][0] - due[1][0] < 2 * interval_s + 1e-9
-    # Where the pixels tell since when it has stood there, not even the look's own interval matters.
+    # Where the pixels tell since when it has stood there, not even the sample's own interval
+    # matters.
     began = set()
     for times in (1, finer):
         step_s = interval_s / times
@@ -245,7 +246,7 @@ def test_stays(observations: list[tuple[float, bool]], events: list[tuple[float,
         pytest.param(Dwell(), 50, 2, (Dwell(Phase.DUE, 2, 50), Event.DUE), id="due-at-first-sight"),
         pytest.param(Dwell(), 5, 9, (Dwell(Phase.IN, 5, 5), None), id="never-in-the-future"),
         pytest.param(
-            Dwell(Phase.IN, 0, 8), 10, 9, (Dwell(Phase.IN, 9, 10), None), id="moved-begins-anew"
+            Dwell(Phase.IN, 0, 8), 10, 9, (Dwell(Phase.IN, 9, 10), None), id="moved-begins-again"
         ),
         pytest.param(
             Dwell(Phase.IN, 0, 8), 10, 8, (Dwell(Phase.DUE, 0, 10), Event.DUE), id="not-moved"

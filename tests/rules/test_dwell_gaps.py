@@ -1,4 +1,4 @@
-"""Stays over times in which nobody looks: no absence, and part of the stay once it is seen again."""
+"""Stays over gaps: no absence, and part of the stay once the thing is seen again."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DAY_S = 86400.0
 
 @dataclass(frozen=True)
 class Sample:
-    """One look.
+    """One sample.
 
     Attributes:
-        watched_s: Its time, the gaps cut out.
+        watched_s: Time of the sample, the gaps cut out.
         present: Whether the thing was seen.
-        gap_s: How long nobody had been looking before it.
+        gap_s: Length of the gap before the sample.
     """
 
     watched_s: float
@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass
 class Watched:
-    """By number of the look: its time on the wall, the event that it brought, the state after it."""
+    """By number of the sample: its time on the wall, the event that it brought, the state after it."""
 
     times: list[float] = field(default_factory=list)
     events: list[Event | None] = field(default_factory=list)
@@ -82,7 +82,7 @@ _limits = st.builds(
 
 
 def _chains(samples: list[Sample], gap_s: float) -> list[list[int]]:
-    """Numbers of the looks in which it was seen, parted where it was away for longer than the gap."""
+    """Numbers of the samples in which it was seen, parted where it was away for longer than the gap."""
     chains: list[list[int]] = []
     for number, sample in enumerate(samples):
         if sample.present and chains:
@@ -97,7 +97,7 @@ def _chains(samples: list[Sample], gap_s: float) -> list[list[int]]:
 
 @given(limits=_limits, samples=_samples())
 def test_a_gap_parts_and_joins_nothing(limits: Limits, samples: list[Sample]) -> None:
-    """What is due was seen at that look, in a chain that the gaps do not part, long enough."""
+    """What is due was seen at that sample, in a chain that the gaps do not part, long enough."""
     watched = _watch(limits, samples)
     chains = _chains(samples, limits.gap_s)
     for number in watched.samples(Event.DUE):
@@ -107,7 +107,7 @@ def test_a_gap_parts_and_joins_nothing(limits: Limits, samples: list[Sample]) ->
         assert watched.times.index(began) in chain
         assert time_s - began >= limits.dwell_s
     for index, chain in enumerate(chains):
-        # The look that ends the stay before does not begin the next: that may begin a look later.
+        # The sample that ends the stay before does not begin the next: that may begin a sample later.
         surely = chain if index == 0 else chain[1:]
         due = [number for number in watched.samples(Event.DUE) if number in chain]
         stayed_s = watched.times[surely[-1]] - watched.times[surely[0]] if surely else 0.0
@@ -127,7 +127,7 @@ def test_it_ends_after_the_usual_time_of_watching(limits: Limits, samples: list[
         if sample.present:
             seen_s = sample.watched_s
         if watched.states[number].phase is not Phase.OUT and not sample.present:
-            assert watched.times.index(watched.states[number].seen) < number, "seen at a look"
+            assert watched.times.index(watched.states[number].seen) < number, "seen at a sample"
 
 
 @given(limits=_limits, samples=_samples())

@@ -14,7 +14,7 @@ from zones.zone import Zone
 
 GAP_S = 20.0
 MOTOR, NON_MOTOR = MotorParkingRule.kind, NonMotorParkingRule.kind
-LOOKS = np.arange(0, 400, 2.0).tolist()
+SAMPLES = np.arange(0, 400, 2.0).tolist()
 
 
 def _rule(
@@ -31,7 +31,7 @@ def test_a_parked_car_is_one_case_with_its_facts() -> None:
         lambda t: (
             [still(seen=t, began=10.0, votes={"car": 1, "truck": 3})] if 12 <= t <= 200 else []
         ),
-        LOOKS,
+        SAMPLES,
     )
     (case,), (end,) = due, ended
     assert (case.kind, case.zone, case.thing) == (MOTOR, "kerb", 1)
@@ -76,7 +76,7 @@ def test_hidden_at_the_moment_is_still_there() -> None:
 )
 def test_the_ground_contact_decides(box: Corners, inside: bool) -> None:
     assert stands_in(np.array(box, np.float32), zone().polygon) is inside
-    due, _ = watch(_rule(zone()), lambda t: [still(box=box, seen=t)], LOOKS)
+    due, _ = watch(_rule(zone()), lambda t: [still(box=box, seen=t)], SAMPLES)
     assert bool(due) is inside
 
 
@@ -90,7 +90,7 @@ def test_a_hole_in_the_zone_is_not_in_the_zone() -> None:
     [pytest.param(None, 60.0, id="the-rule's"), pytest.param(120.0, 120.0, id="the-zone's")],
 )
 def test_the_zones_own_dwell_comes_first(zone_dwell_s: float | None, due_s: float) -> None:
-    due, _ = watch(_rule(zone(dwell_s=zone_dwell_s)), lambda t: [still(seen=t)], LOOKS)
+    due, _ = watch(_rule(zone(dwell_s=zone_dwell_s)), lambda t: [still(seen=t)], SAMPLES)
     assert [violation.observed for violation in due] == [due_s]
 
 
@@ -102,7 +102,7 @@ def test_the_shorter_side_must_reach_the_minimum(
     rule_px: float, zone_px: float | None, counts: bool
 ) -> None:
     rule = _rule(zone(min_size_px=zone_px), min_side=rule_px)
-    due, _ = watch(rule, lambda t: [still(seen=t)], LOOKS)  # 60 x 40 pixels
+    due, _ = watch(rule, lambda t: [still(seen=t)], SAMPLES)  # 60 x 40 pixels
     assert bool(due) is counts
 
 
@@ -116,13 +116,13 @@ def test_the_shorter_side_must_reach_the_minimum(
     ],
 )
 def test_only_zones_that_watch_for_the_kind(kind: str, watched: list[str], counts: bool) -> None:
-    due, _ = watch(_rule(zone(kinds=watched), kind=kind), lambda t: [still(seen=t)], LOOKS)
+    due, _ = watch(_rule(zone(kinds=watched), kind=kind), lambda t: [still(seen=t)], SAMPLES)
     assert [violation.kind for violation in due] == ([kind] if counts else [])
 
 
 def test_two_zones_at_once_are_two_stays_of_their_own() -> None:
     zones = [zone("kerb", dwell_s=60), zone("fire lane", (0, 0, 400, 300), dwell_s=30)]
-    due, ended = watch(_rule(*zones), lambda t: [still(seen=t)] if t <= 200 else [], LOOKS)
+    due, ended = watch(_rule(*zones), lambda t: [still(seen=t)] if t <= 200 else [], SAMPLES)
     assert [(case.zone, case.observed) for case in due] == [("fire lane", 30), ("kerb", 60)]
     assert {case.zone for case in ended} == {"kerb", "fire lane"}
 
@@ -140,7 +140,7 @@ def test_driving_from_zone_to_zone_counts_in_each_for_itself() -> None:
 
 
 def test_a_queue_that_moves_up_is_no_case() -> None:
-    """Every 40 s each car moves up to the next place: the tracker says that its stay begins anew."""
+    """Every 40 s each car moves up to the next place: the tracker restarts its stay."""
 
     def things(t: float) -> list[Still]:
         move = int(t // 40)
@@ -154,7 +154,7 @@ def test_a_queue_that_moves_up_is_no_case() -> None:
             for car in range(move, move + 3)
         ]
 
-    due, ended = watch(_rule(zone()), things, LOOKS)
+    due, ended = watch(_rule(zone()), things, SAMPLES)
     assert not due and not ended
 
 
@@ -164,7 +164,7 @@ def test_one_that_leaves_and_another_that_takes_its_place_are_two_stays() -> Non
             return [still(1, seen=t)]
         return [still(2, seen=t, began=104.0)] if 106 <= t < 200 else []
 
-    due, ended = watch(_rule(zone()), things, LOOKS)
+    due, ended = watch(_rule(zone()), things, SAMPLES)
     assert [(case.thing, case.began) for case in due] == [(1, 0), (2, 104)]
     assert [(case.thing, case.observed) for case in ended] == [(1, 98), (2, 198)]
 
@@ -223,8 +223,8 @@ def test_each_days_hours_are_a_stay_of_their_own() -> None:
     assert [case.observed for case in ended] == [295, 3895]
 
 
-def test_looks_that_do_not_fall_on_the_minute() -> None:
-    """The hours begin between two looks, and media time does not start at a full minute."""
+def test_samples_that_do_not_fall_on_the_minute() -> None:
+    """The hours begin between two samples, and media time does not start at a full minute."""
     start = FRIDAY + timedelta(minutes=9, seconds=47.3)
     samples = np.arange(0, 200, 7.0).tolist()
     rule = _rule(zone(schedule=HOURS))
@@ -236,6 +236,6 @@ def test_looks_that_do_not_fall_on_the_minute() -> None:
 
 def test_driving_through_leaves_nothing_behind() -> None:
     rule = _rule(zone())
-    due, ended = watch(rule, lambda t: [still(int(t), seen=t, began=t)], LOOKS)
+    due, ended = watch(rule, lambda t: [still(int(t), seen=t, began=t)], SAMPLES)
     assert not due and not ended
     assert all(len(dwell.stays) <= 1 for dwell in rule.dwells)

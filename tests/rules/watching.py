@@ -83,7 +83,7 @@ def settled(
 
 
 class NoPixels:
-    """A frame of which a rule reads nothing."""
+    """A frame for rules that read no pixels."""
 
     def small(self, width: int, height: int) -> NDArray[np.uint8]:
         """Grey pixels, all black."""

@@ -16,7 +16,7 @@ Change = Callable[[Picture], None]
 
 def _change(before: Picture, after: Picture) -> tuple[Background, Region]:
     """The model after ten looks, and the largest region that has settled before it."""
-    background = Background(shot(before, 0), 0.0, occlusion_s=10.0)
+    background = Background.of(shot(before, 0), 0.0, occlusion_s=10.0)
     for n in range(1, 10):
         background.update(shot(before if n < 5 else after, n), float(n))
     return background, background.regions(background.settled, 6.0)[0]

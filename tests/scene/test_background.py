@@ -36,7 +36,7 @@ def _watch(pictures: Iterable[tuple[float, Gray]]) -> Background:
     background: Background | None = None
     for time_s, picture in pictures:
         if background is None:
-            background = Background(picture, time_s, occlusion_s=OCCLUSION_S)
+            background = Background.of(picture, time_s, occlusion_s=OCCLUSION_S)
         else:
             background.update(picture, time_s)
     assert background is not None
@@ -73,7 +73,7 @@ def test_what_comes_to_rest_is_a_region_with_its_time(every_s: float) -> None:
     assert region.mask.shape == (rows.stop - rows.start, columns.stop - columns.start)
 
 
-def test_one_look_settles_nothing_two_do() -> None:
+def test_one_sample_settles_nothing_two_do() -> None:
     assert not _regions(_scene(Thing("", BOX, 7, first_s=10.0), last_s=10.0))
     assert len(_regions(_scene(Thing("", BOX, 7, first_s=10.0), last_s=11.0))) == 1
 
@@ -82,25 +82,25 @@ def test_one_look_settles_nothing_two_do() -> None:
 @pytest.mark.parametrize("speed", [40.0, 90.0])
 def test_what_moves_never_settles(speed: float, every_s: float) -> None:
     scene = Scene([Thing("car", (-60, 80, 0, 120), 7, first_s=1.0, speed=speed)])
-    background = Background(scene.picture(0.0), 0.0, occlusion_s=OCCLUSION_S)
+    background = Background.of(scene.picture(0.0), 0.0, occlusion_s=OCCLUSION_S)
     for time_s in np.arange(every_s, 12.0, every_s):
         background.update(scene.picture(float(time_s)), float(time_s))
         assert max((region.area for region in _regions(background)), default=0) < 0.2 * 60 * 40
 
 
-def test_the_bare_ground_clears_it_within_two_looks() -> None:
+def test_the_bare_ground_clears_it_within_two_samples() -> None:
     things = [Thing("", BOX, 7, first_s=5.0, last_s=19.5)]
     still_there = _scene(*things, last_s=19.0)
     assert _regions(still_there)
     gone = _scene(*things, last_s=21.0)
     assert not np.isfinite(gone.candidate_since[80:125, 120:190]).any()
-    # What comes after is new, at the same place and of the same looks.
+    # What comes after is new, at the same place and of the same appearance.
     again = [*things, Thing("", BOX, 7, first_s=21.5)]
     (region,) = _regions(_scene(*again, last_s=25.0))
     assert region.since == 22.0
 
 
-def test_one_bare_look_may_be_noise() -> None:
+def test_one_bare_sample_may_be_noise() -> None:
     things = [Thing("", BOX, 7, 5.0, 14.5), Thing("", BOX, 7, first_s=15.5)]
     (region,) = _regions(_scene(*things, last_s=20.0))
     assert region.since == 5.0
@@ -199,7 +199,7 @@ def test_what_is_hidden_is_in_the_light_of_what_hides_it() -> None:
 
 
 def test_a_picture_that_stays_leaves_the_model_as_it_is() -> None:
-    """Half a day of looks; what each look adds must not add up."""
+    """Half a day of samples; what each sample adds must not add up."""
     bare = ground()
     samples = [shot(bare, n) for n in range(16)]
     background = _watch((float(n), samples[n % 16]) for n in range(4000))
@@ -239,7 +239,7 @@ def test_since_when_what_fills_a_box_stands_there(things: list[Thing], expected:
 
 
 def test_a_thing_stands_since_its_last_part_came() -> None:
-    """A bus rolls in: its front is over the place for some looks before it stops."""
+    """A bus rolls in: its front is over the place for some samples before it stops."""
     front: Corners = (120, 80, 150, 125)
     things = [Thing("", front, 7, 10.0), Thing("", (150, 80, 190, 125), 8, 14.0)]
     background = _scene(*things, last_s=20.0)
@@ -297,8 +297,8 @@ def test_noise_under_the_tolerance_changes_nothing(seed: int, levels: int, every
 
 @settings(max_examples=20)
 @given(data=st.data())
-def test_times_are_those_of_looks(data: st.DataObject) -> None:
-    """Whatever is shown: a candidate is never younger than now nor older than the first look."""
+def test_times_are_those_of_samples(data: st.DataObject) -> None:
+    """Whatever is shown: a candidate is never younger than now nor older than the first sample."""
     seeds = data.draw(st.lists(st.integers(1, 4), min_size=2, max_size=10))
     steps = data.draw(st.lists(st.floats(0.1, 20.0), min_size=10, max_size=10))
     times = np.cumsum(steps)[: len(seeds)].tolist()
@@ -314,12 +314,12 @@ def test_times_are_those_of_looks(data: st.DataObject) -> None:
 
 
 class TestAGap:
-    """Nobody looks for ten minutes."""
+    """A gap of ten minutes."""
 
     GAP_S = 600.0
 
     def watch(self, *things: Thing, after_s: float = 4.0, gain: float = 1.0) -> Background:
-        """A look a second until 20 s, and after the gap."""
+        """A sample a second until 20 s, and after the gap."""
         scene = Scene(list(things))
         background = _watch((float(n), scene.picture(float(n))) for n in range(21))
         background.skip(self.GAP_S)
@@ -338,7 +338,7 @@ class TestAGap:
         assert region.since == 20.0 + self.GAP_S
 
     @pytest.mark.parametrize("seed", range(8, 16))
-    def test_what_looks_like_it_by_chance_is_not_it(self, seed: int) -> None:
+    def test_what_resembles_it_by_chance_is_not_it(self, seed: int) -> None:
         """A third of another thing's pixels are as bright as those that were there before."""
         came_s = 21.0
         first, other = Thing("", BOX, 7, 5.0, came_s), Thing("", BOX, seed, first_s=came_s)
@@ -346,7 +346,7 @@ class TestAGap:
         assert all(region.since >= 20.0 + self.GAP_S for region in _regions(background))
 
     @pytest.mark.parametrize("gain", [0.6, 1.0])
-    def test_hidden_as_the_looks_go_on_it_is_remembered(self, gain: float) -> None:
+    def test_hidden_as_the_samples_go_on_it_is_remembered(self, gain: float) -> None:
         """A lorry stops before it for three looks."""
         lorry = Thing("", (90, 50, 220, 160), 40, 620.0, 623.0)
         background = self.watch(Thing("", BOX, 7, first_s=5.0), lorry, after_s=5.0, gain=gain)

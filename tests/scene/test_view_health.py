@@ -65,7 +65,7 @@ def _lorry(n: int) -> Gray:
 
 def _watch(*acts: tuple[Shows, int]) -> tuple[ViewHealth, list[ViewEvent], list[bool]]:
     """Shows each picture so many times, one a second, beginning at second 0."""
-    background = Background(_view(0), -1.0, occlusion_s=10.0)
+    background = Background.of(_view(0), -1.0, occlusion_s=10.0)
     health, events, trusted, n = ViewHealth(), [], [], 0
     for shows, times in acts:
         for _ in range(times):
@@ -90,7 +90,7 @@ def test_what_is_wrong_is_an_event_and_so_is_its_end(shows: Shows, state: ViewSt
     health, events, trusted = _watch((_view, 10), (shows, 10), (_view, 10))
     assert events == [ViewEvent(11.0, state, GOOD), ViewEvent(21.0, GOOD, state)]
     assert health.state is GOOD
-    # Not trusted from the first look that shows something else to the second good one.
+    # Not trusted from the first sample that shows something else to the second good one.
     assert [n for n, good in enumerate(trusted) if not good] == list(range(10, 21))
 
 
@@ -111,14 +111,14 @@ def test_from_bad_to_worse() -> None:
 
 
 @pytest.mark.parametrize("shows", [_turned, _uniform, _lens_cap])
-def test_one_bad_look_changes_nothing(shows: Shows) -> None:
+def test_one_bad_sample_changes_nothing(shows: Shows) -> None:
     health, events, trusted = _watch((_view, 5), (shows, 1), (_view, 5), (shows, 1), (_view, 5))
     assert not events
     assert health.state is GOOD
     assert [n for n, good in enumerate(trusted) if not good] == [5, 11], "but it is not believed"
 
 
-def test_two_bad_looks_that_disagree_change_nothing() -> None:
+def test_two_bad_samples_that_disagree_change_nothing() -> None:
     _, events, _ = _watch((_view, 5), (_uniform, 1), (_lens_cap, 1), (_view, 5))
     assert not events
 
@@ -168,15 +168,15 @@ def test_passers_by_are_no_event() -> None:
 
 def test_a_view_without_edges_is_not_judged_by_them() -> None:
     """Bare asphalt or fresh snow: nothing to tell a turn by, and so none is claimed."""
-    background = Background(_uniform(0), -1.0, occlusion_s=10.0)
+    background = Background.of(_uniform(0), -1.0, occlusion_s=10.0)
     health = ViewHealth()
     assert not [n for n in range(20) if health.update(_uniform(n), background, float(n))]
     assert health.trusted
 
 
 def test_a_lorry_on_bare_asphalt_is_not_another_view() -> None:
-    """It fills the view with edges of its own, and nothing was there to be missed."""
-    background = Background(_uniform(0), -1.0, occlusion_s=10.0)
+    """A lorry fills the view with other edges, and there were none to be missed."""
+    background = Background.of(_uniform(0), -1.0, occlusion_s=10.0)
     health = ViewHealth()
     assert not [n for n in range(5) if health.update(_other(n), background, float(n))]
     assert health.trusted

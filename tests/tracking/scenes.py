@@ -1,4 +1,4 @@
-"""Drawn scenes for a fixed camera: seeded textures, so that every surface is told from every other."""
+"""Drawn scenes for a fixed camera: seeded textures, so that no two surfaces are alike."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def shot(picture: Picture, seed: int, gain: float = 1.0, offset: float = 0.0) ->
 
 
 def detections(seen: Sequence[Seen]) -> sv.Detections:
-    """The detector's word: names, boxes and, where not 0.8, confidences."""
+    """The detector's result: names, boxes and, where not 0.8, confidences."""
     if not seen:
         return sv.Detections.empty()
     return sv.Detections(
@@ -68,7 +68,7 @@ class Thing:
 
     Attributes:
         name: What the detector calls it; empty for what it does not know.
-        corners: Its box at the first moment.
+        corners: Box at the first moment.
         seed: Of its texture.
         first_s: When it appears.
         last_s: When it is gone.
@@ -83,7 +83,7 @@ class Thing:
     speed: float = 0.0
 
     def at(self, time_s: float) -> Corners | None:
-        """Its box at a moment, ``None`` while it is not there."""
+        """The box at a moment, ``None`` while the thing is not there."""
         if not self.first_s <= time_s < self.last_s:
             return None
         x1, y1, x2, y2 = self.corners
@@ -108,7 +108,7 @@ class Scene:
         return shot(drawn, round(time_s * 100), gain, offset)
 
     def detections(self, time_s: float) -> sv.Detections:
-        """A perfect detector: everything that has a name and is mostly in the picture and visible."""
+        """A perfect detector: everything that has a name and is mostly visible."""
         seen: list[Seen] = []
         here = [(thing, corners) for thing in self.things if (corners := thing.at(time_s))]
         for index, (thing, (x1, y1, x2, y2)) in enumerate(here):

@@ -20,7 +20,7 @@ ASK_AGAIN_S = 5.0
 
 @dataclass
 class Kept:
-    """What a keeper said over many looks."""
+    """What a keeper said over many samples."""
 
     asks: list[float] = field(default_factory=list)
     things: dict[float, list[Settled]] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Street:
         for time_s in np.arange(0, last_s + every_s / 2, every_s).tolist():
             picture = self.scene.picture(time_s)
             if background is None:
-                background = Background(picture, time_s, occlusion_s=LOST_S)
+                background = Background.of(picture, time_s, occlusion_s=LOST_S)
             else:
                 background.update(picture, time_s)
             keeper.find(background, boxes)
@@ -89,12 +89,12 @@ def test_boxes_are_in_pixels_of_the_frame() -> None:
 def test_the_detector_is_not_asked_before_it_matters() -> None:
     kept = Street(Scene([Thing("", BAG, 7, first_s=10.0)])).watch(60)
     assert min(kept.asks) == 10.0 + ASK_AGAIN_S
-    # Three times at every look until it has had its say, then once in ask_again_s.
+    # Three times at every sample until it has had its say, then once in ask_again_s.
     assert len(kept.asks) <= 3 + (60 - 18) / ASK_AGAIN_S
     assert kept.last[0].asked == len(kept.asks)
 
 
-def test_an_empty_street_needs_nobody() -> None:
+def test_an_empty_street_needs_no_detector() -> None:
     kept = Street(Scene()).watch(60)
     assert not kept.asks
     assert not any(kept.things.values())
@@ -151,14 +151,14 @@ def test_who_is_near_attends(corners: Corners, attended: bool) -> None:
 
 
 def test_what_was_taken_away_is_no_thing() -> None:
-    """Stood there since before the first look, unnamed, and is carried off."""
+    """Stood there since before the first sample, unnamed, and is carried off."""
     kept = Street(Scene([Thing("", BAG, 7, last_s=9.5)])).watch(60)
     assert not any(kept.things.values())
 
 
 @pytest.mark.parametrize("name", ["car", "person"])
 def test_who_was_there_first_leaves_ground_behind(name: str) -> None:
-    """Named in the first look: what shows where it stood is the ground, whatever it looks like."""
+    """Named in the first sample: what shows where it stood is the ground."""
     big: Corners = (100, 60, 200, 160)
     kept = Street(Scene([Thing(name, big, 7, last_s=9.5)])).watch(60)
     assert not any(kept.things.values())
@@ -205,7 +205,7 @@ def test_passers_by_do_not_end_it() -> None:
 
 
 def test_who_passes_before_it_does_not_explain_it() -> None:
-    """A lorry that hides half of it for one look, in a box that hides it all."""
+    """A lorry that hides half of it for one sample, in a box that hides it all."""
     lorry = Thing("truck", (-286, 60, -136, 170), 30, first_s=39.0, speed=300.0)
     street = Street(Scene([Thing("", BAG, 7, first_s=10.0), lorry]), also_asked=(40.0,))
     kept = street.watch(45)
@@ -224,7 +224,7 @@ def test_who_passes_unnamed_is_no_part_of_it() -> None:
         assert np.abs(thing.box - np.array(BAG)).max() <= 2
 
 
-def test_what_looks_like_the_ground_in_places_is_still_there() -> None:
+def test_what_resembles_the_ground_in_places_is_still_there() -> None:
     """From 40 s on, a stripe of it does, and the rest is in pieces too small for a region."""
     parcel: Corners = (150, 120, 180, 140)
 
@@ -243,7 +243,7 @@ def test_what_looks_like_the_ground_in_places_is_still_there() -> None:
     assert np.abs(thing.box - np.array(parcel)).max() <= 2
 
 
-def test_nobody_who_cannot_be_told_from_the_ground_explains_it() -> None:
+def test_a_person_like_the_ground_explains_nothing() -> None:
     """A person in the dark, whom the detector sees and the pixels do not, passes before the bag."""
 
     class Dark(Scene):

@@ -17,7 +17,7 @@ CAR: Corners = (120, 80, 190, 125)
 
 @dataclass
 class Seen:
-    """What a tracker said over many looks."""
+    """What a tracker said over many samples."""
 
     standing: list[tuple[float, list[int]]] = field(default_factory=list)
     left: list[tuple[float, int]] = field(default_factory=list)
@@ -59,7 +59,7 @@ def _watch(
     for time_s in samples:
         picture = scene.picture(time_s, *light(time_s))
         if background is None:
-            background = Background(picture, time_s, occlusion_s=LOST_S)
+            background = Background.of(picture, time_s, occlusion_s=LOST_S)
         else:
             background.update(picture, time_s)
         view = View(background, 1.0)
@@ -95,7 +95,7 @@ class TestDetectionsOnly:
 
     @pytest.mark.parametrize("every_s", [0.04, 0.5, 2.0])
     def test_misses_are_tolerated(self, every_s: float) -> None:
-        """Four looks of ten; but what is new has to be seen in most of its first looks."""
+        """Four samples of ten; but what is new has to be seen in most of its first samples."""
         rng = np.random.default_rng(3)
         samples = _samples(60, every_s)
         missed = {t for t in samples if t > 2 * max(1.0, every_s) and rng.random() < 0.4}
@@ -165,7 +165,7 @@ class TestDetectionsOnly:
         seen = _boxes_only(lambda t: _car(t) if t % 3 == 0 else NOTHING, _samples(90))
         assert not seen.numbers
 
-    def test_creeping_begins_a_stay_anew(self) -> None:
+    def test_creeping_starts_a_new_stay(self) -> None:
         """A queue: it stands for 20 s, moves up by half its length within 4 s, stands again."""
 
         def said(t: float) -> sv.Detections:
@@ -180,7 +180,7 @@ class TestDetectionsOnly:
 
     @pytest.mark.parametrize("every_s", [0.04, 0.2, 1.0, 2.0])
     def test_any_rate_finds_the_same_stay(self, every_s: float) -> None:
-        """It arrives 6 s after the first look and is gone after 40 s."""
+        """A car arrives 6 s after the first sample and is gone after 40 s."""
         said = Scene([Thing("car", CAR, 7, 6.0, 40.0)]).detections
         seen = _boxes_only(said, _samples(60, every_s))
         assert seen.numbers == [1]
@@ -194,7 +194,7 @@ class TestDetectionsOnly:
 class TestWithPixels:
     """The pixels tell what the boxes do not."""
 
-    def test_already_there_at_the_first_look(self) -> None:
+    def test_already_there_at_the_first_sample(self) -> None:
         seen = _watch(Scene([Thing("car", CAR, 7)]), _samples(10, 2.0))
         assert seen.numbers == [1]
         assert seen.tracks[1].began == 0.0
@@ -308,7 +308,7 @@ def test_after_a_gap_somewhat_alike_is_not_the_same(seed: int) -> None:
     """Cars at one place look somewhat alike: the pixels must have been there before, too."""
     first, other = Scene([Thing("car", CAR, 7)]), Scene([Thing("car", CAR, seed)])
     tracker, gap_s = StillTracker(Tolerance(lost_s=LOST_S)), 600.0
-    background = Background(first.picture(0.0), 0.0, occlusion_s=LOST_S)
+    background = Background.of(first.picture(0.0), 0.0, occlusion_s=LOST_S)
     seen = Seen()
     for time_s in _samples(10) + [time_s + 10.0 + gap_s for time_s in _samples(40)]:
         if time_s == 10.0 + gap_s:
@@ -334,7 +334,7 @@ def test_the_detector_is_needed_only_in_doubt() -> None:
     """New things and places that look different need its word; what stands as it stood does not."""
     scene = Scene([Thing("car", CAR, 7), Thing("", (100, 60, 210, 140), 9, 20.0, 24.0)])
     tracker = StillTracker(Tolerance(lost_s=LOST_S))
-    background = Background(scene.picture(0.0), 0.0, occlusion_s=LOST_S)
+    background = Background.of(scene.picture(0.0), 0.0, occlusion_s=LOST_S)
     asks = []
     for time_s in _samples(30):
         if time_s:
