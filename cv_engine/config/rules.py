@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import create_model
 
@@ -29,12 +29,18 @@ class RulesConfig(Section):
         return self.model_copy(update=sections)
 
 
-def rules_model() -> type[RulesConfig]:
+def _model() -> type[RulesConfig]:
     """The model of the section, with a field for each section that a rule declares."""
     fields: dict[str, Any] = {
         section: (settings, settings.model_validate({}))
         for section, settings in registry.sections().items()
     }
-    model = create_model("RulesConfig", __base__=RulesConfig, **fields)
+    model = create_model("RulesModel", __base__=RulesConfig, __module__=__name__, **fields)
     model.__doc__ = RulesConfig.__doc__
     return model
+
+
+if TYPE_CHECKING:
+    RulesModel = RulesConfig
+else:
+    RulesModel = _model()

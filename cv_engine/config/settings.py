@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import field_validator
 
@@ -14,16 +13,11 @@ from cv_engine.config.detector import DetectorConfig
 from cv_engine.config.errors import ConfigError
 from cv_engine.config.evidence import EvidenceConfig
 from cv_engine.config.live import LiveConfig
-from cv_engine.config.rules import RulesConfig, rules_model
+from cv_engine.config.rules import RulesModel
 from cv_engine.config.satellite import SatelliteConfig
 from cv_engine.config.tracking import ChangeConfig, TrackingConfig
 from cv_engine.config.video import VideoConfig
 from cv_engine.section import FilePath, Section, Text
-
-if TYPE_CHECKING:
-    _Rules = RulesConfig
-else:
-    _Rules = rules_model()  # the fields are those of the rules that are there
 
 
 class Config(Section):
@@ -35,7 +29,7 @@ class Config(Section):
     video: VideoConfig = VideoConfig()
     change: ChangeConfig = ChangeConfig()
     tracking: TrackingConfig = TrackingConfig()
-    rules: _Rules = _Rules()
+    rules: RulesModel = RulesModel()
     evidence: EvidenceConfig = EvidenceConfig()
     live: LiveConfig = LiveConfig()
     satellite: SatelliteConfig = SatelliteConfig()
