@@ -52,13 +52,13 @@ def test_shares() -> None:
 
 @pytest.fixture(scope="module")
 def part(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every sixth recording with stops and every eighteenth without, as folders."""
+    """Every 12th recording with stops and every 36th without, as folders."""
     folder = tmp_path_factory.mktemp("roadtrack")
     with tarfile.open(shared_data / "roadtrack" / "roadtrack.tar.xz") as packed:
         packed.extractall(folder, filter="data")
     root = next(folder.rglob("P")).parent
     chosen = tmp_path_factory.mktemp("part")
-    for group, step in (("P", 6), ("N", 18)):
+    for group, step in (("P", 12), ("N", 36)):
         (chosen / group).mkdir()
         for place in sorted((root / group).iterdir())[::step]:
             place.rename(chosen / group / place.name)

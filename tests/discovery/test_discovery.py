@@ -192,7 +192,7 @@ def test_a_camera_lists_its_streams_to_its_user(camera: OnvifDevice) -> None:
 
 
 @needs_onvif
-@pytest.mark.parametrize(("user", "password"), [(USER, "wrong"), ("nobody", PASSWORD)])
+@pytest.mark.parametrize(("user", "password"), [(USER, "wrong"), ("stranger", PASSWORD)])
 def test_a_wrong_password_is_reported_and_not_tried_often(user: str, password: str) -> None:
     with (
         OnvifDevice() as camera,
@@ -331,8 +331,8 @@ def test_without_a_terminal_or_variable_the_password_is_asked_for_by_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv(presentation.PASSWORD_VARIABLE, raising=False)
-    with (tmp_path / "empty").open("w+") as nobody:
-        monkeypatch.setattr(sys, "stdin", nobody)
+    with (tmp_path / "empty").open("w+") as no_terminal:
+        monkeypatch.setattr(sys, "stdin", no_terminal)
         with pytest.raises(InputError, match=presentation.PASSWORD_VARIABLE):
             presentation.read_password(USER)
 

@@ -62,7 +62,7 @@ def _damaged(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("make_unusable", "message"),
     [
         (_no_b, r"B: has no picture of tile 'a'"),
         (_no_label, r"label: holds no pictures"),
@@ -72,10 +72,10 @@ def _damaged(folder: Path) -> None:
     ],
 )
 def test_unusable_folders_are_refused(
-    tmp_path: Path, spoil: Callable[[Path], None], message: str
+    tmp_path: Path, make_unusable: Callable[[Path], None], message: str
 ) -> None:
     folder = write([place(name="a")], tmp_path / "tiles")
-    spoil(folder)
+    make_unusable(folder)
     with pytest.raises(SatelliteError, match=message):
         read_tiles(folder, 0.5)
 
