@@ -6,6 +6,7 @@ and follows settled things for the rules that read them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -144,7 +145,7 @@ class Perception:
         self._refresh_s = config.change.refresh_s
         self._min_side_px = min(
             (config.rules.of(r).min_size_px for r in registry.all_rules() if r.reads_settled),
-            default=0.0,
+            default=math.inf,  # no rule reads them, so no region is large enough
         )
         self._sample_s = sample_s
         self._lost_s = lost_s

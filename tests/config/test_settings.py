@@ -169,8 +169,9 @@ def test_errors_name_line_key_and_remedy(tmp_path: Path, text: str | bytes, expe
     assert all(problem.startswith("config.yaml:") for problem in problems)
 
 
-def test_every_problem_is_told_at_once_in_order(tmp_path: Path) -> None:
-    text = "video:\n  sample_s: 5m\n  decod: key\nrules:\n  parking:\n    dwell_s: -1\ndata: a\ndata: b\n"
+def test_every_problem_is_reported_in_order(tmp_path: Path) -> None:
+    rules = "rules:\n  parking:\n    dwell_s: -1\n"
+    text = f"video:\n  sample_s: 5m\n  decod: key\n{rules}data: a\ndata: b\n"
     lines = [int(problem.split(":")[1]) for problem in _problems(tmp_path, text)]
     assert lines == [2, 3, 6, 8]
 

@@ -69,3 +69,20 @@ def test_shrink_is_close_to_area_averaging(size: tuple[int, int]) -> None:
     expected = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(int)
     assert shrink(grey, *size).shape == (size[1], size[0])
     assert np.abs(shrink(grey, *size) - expected).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        ((10.2, 20.7, 50.0, 60.1), (20, 61), (10, 50)),
+        ((-5.0, -5.0, 30.0, 30.0), (0, 30), (0, 30)),
+        ((416.5, 10.0, 466.0, 40.0), (10, 40), (416, 426)),
+    ],
+)
+def test_a_crop_is_a_part_of_the_image(
+    box: tuple[float, ...], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    whole = sample("yuv420p")
+    crop = whole.crop(np.array(box, np.float32))
+    assert np.array_equal(crop, whole.image()[slice(*rows), slice(*columns)])
+    assert crop.flags.c_contiguous
