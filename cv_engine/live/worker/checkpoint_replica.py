@@ -40,7 +40,7 @@ class _Copy:
         here: Whether the newer of both checkpoints is in place here, or the store does not answer.
         leaving: Whether the camera is being released: its checkpoint is sent once more at most.
         stamp: Stamp of the file that is stored.
-        sent_at: When a checkpoint was last sent or fetched.
+        sent_at: When sending the last checkpoint started, or the last one was fetched.
     """
 
     here: bool = False
@@ -151,8 +151,9 @@ class CheckpointReplica:
         for camera, copy in copies:
             if copy.here and not copy.leaving and self._woken.is_set():
                 return
+            leaving = copy.leaving  # as it is now: a camera released meanwhile comes next time
             self._copy_one(store, camera, copy)
-            if copy.leaving:
+            if leaving:
                 self._forget(camera, copy)
 
     def _copy_one(self, store: ObjectStore, camera: str, copy: _Copy) -> None:
@@ -201,9 +202,10 @@ class CheckpointReplica:
             if stamp == copy.stamp:
                 return
             data = zlib.compress(file.read(), _LEVEL)
+        started = self._clock()
         store.write(_FOLDER + path.name, data)
         self._report("")
-        copy.stamp, copy.sent_at = stamp, self._clock()
+        copy.stamp, copy.sent_at = stamp, started
 
     def _forget(self, camera: str, copy: _Copy) -> None:
         with self._lock:
