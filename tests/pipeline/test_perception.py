@@ -73,7 +73,7 @@ def test_a_model_that_was_not_given_is_an_error() -> None:
     zones = [whole_frame(WIDTH, HEIGHT, [ColourRule.kind])]
     observer = Observer(WIDTH, HEIGHT, zones, config(), sample_s=EVERY_S, drawn=False)
     with pytest.raises(KeyError, match="colour"):
-        for time_s in (0.0, 2.0, 4.0, 6.0):
+        for time_s in np.arange(0.0, 61.0, EVERY_S).tolist():
             at = BEGAN + timedelta(seconds=time_s)
             frame = Frame(scene.picture(time_s))
             observer.observe(time_s, at, frame, lambda: scene.detections(0.0))
