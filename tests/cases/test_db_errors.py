@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from cv_engine.cases import Queue, QueueError, open_queue
 from cv_engine.cases import store as store_module
+from cv_engine.errors import Failure
 from tests.cases.made import finding
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -56,8 +57,9 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_disk_too_full_for_a_new_queue(tmp_path: Path) -> None:
-    with _small_disk(3), pytest.raises(QueueError, match="the disk is full"):
+    with _small_disk(3), pytest.raises(QueueError, match="the disk is full") as caught:
         open_queue(tmp_path / "queue.sqlite")
+    assert caught.value.failure is Failure.NO_SPACE
     with open_queue(tmp_path / "queue.sqlite") as queue:
         assert queue.count() == 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from models import ModelError
+from models.errors import ModelUnavailable
 from models.files import write_atomically
 from models.registry.download import download
 from models.registry.manifest import Address, ModelSpec, Wheel, load_manifest, parse_manifest
@@ -76,7 +77,7 @@ def test_the_first_source_that_gives_the_file_is_taken(tmp_path: Path) -> None:
 
 def test_the_failure_of_each_source_is_reported(tmp_path: Path) -> None:
     sources = (Address((tmp_path / "none").as_uri()), address(tmp_path / "other", b"another"))
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ModelUnavailable) as caught:
         download(spec(*sources), tmp_path / "target")
     text = str(caught.value)
     assert "not reached" in text and "gave another file" in text and "expected" in text
