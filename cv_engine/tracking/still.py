@@ -24,13 +24,11 @@ Patch = NDArray[np.float32]
 
 # Side of the grey patch by which a thing is recognised, pixels; boxes smaller than that on the
 # small picture have too few pixels of their own to tell anything.
-_PATCH = 24
-_PATCH_MIN_SIDE = 6.0
+_PATCH, _PATCH_MIN_SIDE = 24, 6.0
 # Length of a patch's gradients below which it shows a bare surface, grey levels.
 _PATCH_CONTRAST = 400.0
 # Correlation of two patches above which they show the same thing, and below which they do not.
-_SAME = 0.6
-_OTHER = 0.35
+_SAME, _OTHER = 0.6, 0.35
 # Detector boxes jitter by a pixel or two however small they are.
 _JITTER_PX = 2.0
 # Share of a box that must turn back into background for the thing in it to be gone.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import shapely
@@ -16,15 +17,15 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 # Distance of the points by which a ring is resampled, since its vertices are uneven.
-STEP_PX = 0.5
+STEP_PX: Final = 0.5
 # Length at both ends of an edge that is left out of the fit, since blur rounds the corners.
-_CORNER_PX = 1.5
+_CORNER_PX: Final = 1.5
 # Smallest angle between lines that make a reliable corner, degrees.
-MEET_DEG = 20.0
+MEET_DEG: Final = 20.0
 # Greatest distance of straight lines from the contour: about its noise, half a pixel.
-_STRAIGHT_PX = 0.5
+_STRAIGHT_PX: Final = 0.5
 # Greatest distance of a corner from the contour; further away, two lines meet only by chance.
-_ASTRAY_PX = 1.0
+_ASTRAY_PX: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)

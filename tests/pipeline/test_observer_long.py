@@ -77,7 +77,7 @@ class HalfDay:
         return ("car", (x, 60, x + 50, 96))
 
     def _word(self, seen: list[Seen], time_s: float) -> sv.Detections:
-        """A detector that misses, at night more, whose boxes jitter, and that takes cars for lorries."""
+        """A detector that misses, with jittering boxes, and that takes cars for lorries."""
         night = 1.0 - abs(np.cos(np.pi * time_s / (HOURS * 3600)))
         told: list[Seen] = []
         for name, (x1, y1, x2, y2), *_ in seen:

@@ -1,4 +1,4 @@
-"""What rules may read of a sample: crops at full resolution, and models run only where asked for."""
+"""What rules may read of a sample: crops at full resolution, and models run only on request."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass
 class Watched:
-    """By number of the sample: its time on the wall, the event that it brought, the state after it."""
+    """By number of the sample: the time, the event that it brought, the state after it."""
 
     times: list[float] = field(default_factory=list)
     events: list[Event | None] = field(default_factory=list)
@@ -82,7 +82,7 @@ _limits = st.builds(
 
 
 def _chains(samples: list[Sample], gap_s: float) -> list[list[int]]:
-    """Numbers of the samples in which it was seen, parted where it was away for longer than the gap."""
+    """Numbers of the samples in which the thing was seen, split at absences beyond the gap."""
     chains: list[list[int]] = []
     for number, sample in enumerate(samples):
         if sample.present and chains:
@@ -107,7 +107,7 @@ def test_a_gap_parts_and_joins_nothing(limits: Limits, samples: list[Sample]) ->
         assert watched.times.index(began) in chain
         assert time_s - began >= limits.dwell_s
     for index, chain in enumerate(chains):
-        # The sample that ends the stay before does not begin the next: that may begin a sample later.
+        # The sample that ends a stay does not start the next one: a later sample may.
         surely = chain if index == 0 else chain[1:]
         due = [number for number in watched.samples(Event.DUE) if number in chain]
         stayed_s = watched.times[surely[-1]] - watched.times[surely[0]] if surely else 0.0
