@@ -166,11 +166,10 @@ def _difference(
         )
 
     latency = Latency()
-    for sign, status in ((1, after), (-1, before)):
-        for camera in status.cameras:
-            latency.sum_s += sign * camera.latency.sum_s
-            for index, count in enumerate(camera.latency.counts):
-                latency.counts[index] += sign * count
+    for camera in after.cameras:
+        latency = latency + camera.latency
+    for camera in before.cameras:
+        latency = latency - camera.latency
     added = max(1, len(after.cameras) - len(few.cameras))
     seconds = after.at - before.at
     return Watched(

@@ -23,7 +23,7 @@ from cv_engine.live.status import CameraStatus, Latency
 def _camera(name: str, state: str = "live", *latencies_s: float, **more: Any) -> CameraEntry:
     latency = Latency()
     for seconds in latencies_s:
-        latency.add(seconds)
+        latency = latency.plus(seconds)
     since = time.time() - 300
     return CameraEntry("worker-1", CameraStatus(name, state, since, latency=latency, **more))
 

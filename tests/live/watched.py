@@ -21,7 +21,7 @@ from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.buffer.sampler import LiveSampler
 from cv_engine.live.encoded_frame import EncodedFrame
-from cv_engine.live.status import CameraStatus
+from cv_engine.live.status import SamplingCounts
 from cv_engine.live.worker.checkpoint_replica import CheckpointReplica
 from cv_engine.live.worker.checkpoint_writer import CheckpointWriter
 from cv_engine.live.worker.decoding import SampleDecoder
@@ -120,8 +120,9 @@ class Watched:
         setup = CameraSetup.of(self.config.camera("market"))
         self.clock: CaptureClock = self.machine.capture()
         self.ring = RingBuffer(self.folder / "kept", self.config.live.ring_s, 1 << 30)
-        self.status = CameraStatus("market", interval_s=SAMPLE_S)
-        self.view = LiveView(services, setup, self.clock, self.ring, self.status)
+        self.is_live = False
+        self.counts = SamplingCounts("market", SAMPLE_S)
+        self.view = LiveView(services, setup, self.clock, self.ring, self.counts)
         self.sampler = LiveSampler(SAMPLE_S)
         self.decoder = SampleDecoder(Scaler())
 
@@ -143,7 +144,7 @@ class Watched:
         made = film(self.folder / f"{self.connections}.ts", shown)
         self.clock.connected()
         self.sampler.connected()
-        self.status.state = "live"
+        self.is_live = True
         for time_s, encoded in zip(times, made, strict=True):
             self._take(time_s, encoded)
             self.machine.pass_by(1.0)
@@ -169,13 +170,13 @@ class Watched:
 
     def work(self) -> None:
         """Does what is done between samples."""
-        self.view.tick(self.clock.now())
+        self.view.tick(self.clock.now(), is_live=self.is_live)
         while self.runs_tasks and (work := self.view.next_work(self.clock.now())) is not None:
             work()()
 
     def away(self, seconds: float) -> Watched:
         """The stream is away for a time."""
-        self.status.state = "reconnecting"
+        self.is_live = False
         for _ in range(round(seconds)):
             self.machine.pass_by(1.0)
             self.work()

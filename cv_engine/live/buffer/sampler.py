@@ -60,11 +60,11 @@ class LiveSampler:
 
     def connected(self) -> None:
         """A new connection begins: its frames do not refer to those of the old one."""
-        self.lost()
+        self.discard_group()
         self._key_s = self._spacing_s = None
 
-    def lost(self) -> None:
-        """A due sample was not decoded: no frame can be, before the next key frame."""
+    def discard_group(self) -> None:
+        """Discards the group: no frame can be decoded before the next key frame."""
         self._group, self._group_bytes, self._broken = [], 0, True
 
     def take(self, steady_s: float, encoded: EncodedFrame) -> DueSample | None:
@@ -96,7 +96,7 @@ class LiveSampler:
         self._group.append(encoded)
         self._group_bytes += encoded.packet.size
         if self._group_bytes > _MOST_BYTES:
-            self.lost()
+            self.discard_group()
 
     def _by_key(self, steady_s: float) -> bool:
         """Whether a key frame is sampled: the next one would come too late."""

@@ -1,4 +1,4 @@
-"""One stream: a thread that opens it, takes in what comes, and opens it again."""
+"""The receiving thread of a stream: connects, receives frames, and reconnects."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.buffer.sampler import DueSample, LiveSampler
 from cv_engine.live.encoded_frame import EncodedFrame
-from cv_engine.live.status import CameraStatus
+from cv_engine.live.status import ReceivedCounts, StreamStatus
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.connection import Connection
 from cv_engine.live.stream.errors import AddressError, StreamError
 from cv_engine.live.stream.stream_state import Backoff, StreamState, StreamStateMachine
 
-# Part of the longest wait for a picture after which a stream is told to be stalled.
+# Part of the longest wait for a frame after which a stream is reported as stalled.
 _STALLED = 0.5
 
 
 class Feed:
-    """Takes in one stream until it is stopped.
+    """Receives one stream in a thread of its own, until stopped.
 
     Args:
-        name: The camera.
-        address: Gives its address; called before each attempt, since passwords may change.
-        stall_s: Longest wait for a picture, seconds.
+        name: Name of the camera.
+        address: Returns the stream's address; called before each attempt, as passwords may change.
+        stall_s: Longest wait for a frame, seconds.
         retry_s: Longest pause between attempts, seconds.
-        clock: Tells when a picture was taken.
+        clock: Tells when a frame was taken.
         ring: Keeps the last seconds.
-        sampler: Picks what is looked at.
+        sampler: Picks the samples.
         offer: Takes a sample that is due; returns how many samples were dropped for it, and
             whether decoding has to restart at the next key frame.
-        status: Where to note how it goes.
     """
 
     def __init__(
@@ -48,69 +47,84 @@ class Feed:
         ring: RingBuffer,
         sampler: LiveSampler,
         offer: Callable[[DueSample], tuple[int, bool]],
-        status: CameraStatus,
     ) -> None:
         self._name = name
         self._address = address
         self._stall_s = stall_s
         self._clock = clock
-        self._ring_buffer = ring
+        self._ring = ring
         self._sampler = sampler
         self._offer = offer
-        self._status = status
         self._backoff = Backoff(retry_s)
-        self._life = StreamStateMachine(StreamState.CONNECTING, clock.now())
-        self._turning = Lock()
+        self._machine = StreamStateMachine(StreamState.CONNECTING, clock.now())
+        self._transition_lock = Lock()
+        # Both are immutable, replaced as a whole, and read by other threads.
+        self._status = self._current_status()
+        self._received = ReceivedCounts()
         self._stopped = Event()
-        self._lost = Event()
+        self._decoding_failed = Event()
         self._latest_s = clock.now()
-        self._first_s: float | None = None  # of this connection's pictures
+        self._first_s: float | None = None  # arrival of this connection's first frame
         # A thread blocked in a dead camera's socket must not keep the program from ending.
         self._thread = Thread(target=self._run, name=f"feed {name}", daemon=True)
 
+    @property
+    def status(self) -> StreamStatus:
+        """The state of the stream; may be read from any thread."""
+        return self._status
+
+    @property
+    def received(self) -> ReceivedCounts:
+        """What was received so far; may be read from any thread."""
+        return self._received
+
     def start(self) -> None:
-        """Begins."""
-        self._tell()
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Asks it to end, which it does with the next picture, or when it has waited enough."""
+        """Asks the thread to end: with the next frame, or when the wait for one is over."""
         self._stopped.set()
 
     def join(self, timeout_s: float) -> bool:
-        """Waits for its end; tells whether it has come."""
+        """Waits for the end of the thread; returns whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def lost(self) -> None:
-        """What was due could not be decoded: nothing can be, before the next key frame."""
-        self._lost.set()
+    def decoding_failed(self) -> None:
+        """Reports that a sample could not be decoded: no frame can be before the next key frame."""
+        self._decoding_failed.set()
 
     def check(self) -> None:
-        """Tells of silence; to be called every second or so."""
+        """Notes a stalled stream; to be called every second or so, by any one thread."""
         silent_s = self._clock.now() - self._latest_s
         if silent_s > _STALLED * self._stall_s:
-            self._turn(StreamState.STALLED, "no frames come", only_from=StreamState.LIVE)
+            self._transition(StreamState.STALLED, "no frames come", only_from=StreamState.LIVE)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._take_in()
+                self._receive()
                 why = ""
             except (StreamError, AddressError) as error:
                 why = str(error)
             except Exception:
-                # Whatever a stream sends, it is tried again, and the others never hear of it.
+                # Whatever a stream sends, it is retried, and other streams are not affected.
                 structlog.get_logger(__name__).exception("stream failed", camera=self._name)
                 why = "an unexpected error, see the log"
             if self._stopped.is_set():
                 break
             pause_s = self._failed(why)
             self._stopped.wait(pause_s)
-            self._turn(StreamState.CONNECTING, only_from=StreamState.RECONNECTING)
-        self._turn(StreamState.STOPPED)
+            self._transition(StreamState.CONNECTING, only_from=StreamState.RECONNECTING)
+        self._transition(StreamState.STOPPED)
 
-    def _take_in(self) -> None:
+    def _receive(self) -> None:
+        """Receives frames over one connection, until stopped.
+
+        Raises:
+            AddressError, StreamError: No frames come, or no more.
+        """
         connection = Connection(self._address(), self._stall_s)
         self._clock.connected()
         self._sampler.connected()
@@ -123,50 +137,54 @@ class Feed:
             connection.close()
 
     def _take(self, encoded: EncodedFrame) -> None:
+        """Buffers one frame, and offers the sample that is due with it."""
         steady_s = self._clock.place(encoded.media_s, encoded.arrived_s, encoded.sent_at)
         self._latest_s = self._clock.now()
         if self._first_s is None:
             self._first_s = self._latest_s
-        if self._life.state is not StreamState.LIVE:
-            self._turn(StreamState.LIVE)
-        status = self._status
-        status.packets += 1
-        status.received_bytes += encoded.packet.size
-        if encoded.packet.is_corrupt:
-            status.damaged += 1
-        self._ring_buffer.add(steady_s, encoded)
-        if self._lost.is_set():
-            self._lost.clear()
-            self._sampler.lost()
+        if self._machine.state is not StreamState.LIVE:
+            self._transition(StreamState.LIVE)
+        self._ring.add(steady_s, encoded)
+        if self._decoding_failed.is_set():
+            self._decoding_failed.clear()
+            self._sampler.discard_group()
         due = self._sampler.take(steady_s, encoded)
-        if due is not None:
-            dropped, broken = self._offer(due)
-            status.dropped += dropped
-            if broken:
-                self.lost()
+        dropped = 0 if due is None else self._hand_over(due)
+        packet = encoded.packet
+        self._received = self._received.plus(
+            packet.size, damaged=packet.is_corrupt, dropped=dropped
+        )
+
+    def _hand_over(self, due: DueSample) -> int:
+        """Offers a sample that is due; returns how many samples were dropped for it."""
+        dropped, must_restart = self._offer(due)
+        if must_restart:
+            self.decoding_failed()
+        return dropped
 
     def _failed(self, why: str) -> float:
-        """Notes a failure; gives the pause before the next attempt, seconds."""
+        """Notes a failure; returns the pause before the next attempt, seconds."""
         was_live_s = 0.0 if self._first_s is None else self._latest_s - self._first_s
         self._first_s = None
         pause_s = self._backoff.failed(was_live_s)
-        self._turn(StreamState.RECONNECTING, why)
+        self._transition(StreamState.RECONNECTING, why)
         structlog.get_logger(__name__).warning(
             "stream lost", camera=self._name, reason=why, retry_in_s=round(pause_s, 1)
         )
         return pause_s
 
-    def _turn(self, to: StreamState, why: str = "", only_from: StreamState | None = None) -> None:
-        with self._turning:
-            if self._life.state is to or only_from not in (None, self._life.state):
+    def _transition(
+        self, to: StreamState, why: str = "", only_from: StreamState | None = None
+    ) -> None:
+        with self._transition_lock:
+            if self._machine.state is to or only_from not in (None, self._machine.state):
                 return
-            self._life.transition(to, self._clock.now(), why)
-            self._tell()
+            self._machine.transition(to, self._clock.now(), why)
+            self._status = self._current_status()
         if to is StreamState.LIVE:
             structlog.get_logger(__name__).info("stream live", camera=self._name)
 
-    def _tell(self) -> None:
-        status, life = self._status, self._life
-        status.state, status.message = str(life.state), life.why
-        status.since = self._clock.utc(life.since).timestamp()
-        status.reconnects = life.reconnects
+    def _current_status(self) -> StreamStatus:
+        machine = self._machine
+        since = self._clock.utc(machine.since).timestamp()
+        return StreamStatus(str(machine.state), since, machine.why, machine.reconnects)

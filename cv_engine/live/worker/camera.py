@@ -10,7 +10,7 @@ from cv_engine.config import CameraConfig
 from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.buffer.sampler import DueSample, LiveSampler
-from cv_engine.live.status import CameraStatus
+from cv_engine.live.status import CameraStatus, SamplingCounts
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.feed import Feed
 from cv_engine.live.worker.decoding import SampleDecoder
@@ -27,7 +27,7 @@ class LiveCamera:
     """A camera and what watches it.
 
     Attributes:
-        status: What is known of the camera, for others.
+        counts: What came of the samples so far.
         feed: Reads the stream in a thread of its own.
         decoder: Decodes the samples that are due.
         view: Observes the samples, and files what they show.
@@ -37,7 +37,7 @@ class LiveCamera:
         calm_s: Interval while nothing is about to become a case, seconds.
     """
 
-    status: CameraStatus
+    counts: SamplingCounts
     feed: Feed
     decoder: SampleDecoder
     view: LiveView
@@ -51,7 +51,6 @@ class LiveCamera:
         cls,
         services: LiveServices,
         setup: CameraSetup,
-        status: CameraStatus,
         offer: Callable[[DueSample], tuple[int, bool]],
         scaler: Scaler,
     ) -> LiveCamera:
@@ -60,7 +59,6 @@ class LiveCamera:
         Args:
             services: What all cameras of the worker share.
             setup: The camera.
-            status: Where to note what happens.
             offer: See :class:`Feed`; called by the stream's thread.
             scaler: Scaling contexts, shared by the cameras of one thread.
 
@@ -70,9 +68,10 @@ class LiveCamera:
         config = services.shared.config
         live, sample_s = config.live, config.video.sample_s
         clock, sampler = CaptureClock(), LiveSampler(sample_s)
+        counts = SamplingCounts(setup.name, sample_s)
         folder = config.data / "live" / "kept" / setup.folder
         ring = RingBuffer(folder, live.ring_s, round(live.ring_mb * _MEBIBYTE))
-        view = LiveView(services, setup, clock, ring, status)
+        view = LiveView(services, setup, clock, ring, counts)
         feed = Feed(
             setup.name,
             partial(_address, setup.settings),
@@ -82,18 +81,22 @@ class LiveCamera:
             ring=ring,
             sampler=sampler,
             offer=offer,
-            status=status,
         )
         calm_s = max(sample_s, live.calm_sample_s)
-        return cls(status, feed, SampleDecoder(scaler), view, sampler, clock, sample_s, calm_s)
+        return cls(counts, feed, SampleDecoder(scaler), view, sampler, clock, sample_s, calm_s)
+
+    @property
+    def status(self) -> CameraStatus:
+        """The latest published status; may be read from any thread."""
+        return self.counts.published.with_stream(self.feed.status, self.feed.received)
 
     def sampled(self, sample: Sample) -> None:
         """After a whole sample: notes its latency, and sets when the next one is due."""
-        status = self.status
-        status.latency.add(self.clock.now() - sample.media_s + self.clock.delay_s)
-        status.clock = self.clock.basis
-        status.interval_s = self.sample_s if self.view.busy else self.calm_s
-        self.sampler.interval_s = status.interval_s
+        counts, clock = self.counts, self.clock
+        counts.latency = counts.latency.plus(clock.now() - sample.media_s + clock.delay_s)
+        counts.clock = clock.basis
+        counts.interval_s = self.sample_s if self.view.busy else self.calm_s
+        self.sampler.interval_s = counts.interval_s
 
 
 def _address(settings: CameraConfig) -> Address:

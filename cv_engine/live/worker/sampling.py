@@ -9,14 +9,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from copy import deepcopy
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 
 import structlog
+from msgspec.structs import replace
 
 from cv_engine.live.buffer.latest_frame_queue import LatestFrameQueue
 from cv_engine.live.status import CameraStatus
+from cv_engine.live.stream.stream_state import StreamState
 from cv_engine.live.worker.batch import Batch
 from cv_engine.live.worker.camera import LiveCamera
 from cv_engine.live.worker.services import LiveServices
@@ -50,6 +51,8 @@ class SamplingLoop:
         self._assigned = assigned
         self._cameras: OrderedDict[str, LiveCamera] = OrderedDict()
         self._idle: dict[str, CameraStatus] = {}
+        # Both of them, for other threads to read: replaced as a whole.
+        self._listed: tuple[tuple[LiveCamera, ...], tuple[CameraStatus, ...]] = (), ()
         self._latest_frames: LatestFrameQueue[str] = LatestFrameQueue()
         # As many as run best at once: more would only keep all other cameras waiting.
         self._batch = Batch[str](self._detector.runtime.batches[0], config.live.batch_wait_s)
@@ -58,7 +61,6 @@ class SamplingLoop:
         self._background = ThreadPoolExecutor(1, "filing", _lower_priority)
         self._work: tuple[str, Future[Completion]] | None = None
         self._detector_free_at = 0.0
-        self._lock = Lock()
         self._stopping = Event()
         self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="samples")
@@ -92,9 +94,8 @@ class SamplingLoop:
 
     def statuses(self) -> tuple[CameraStatus, ...]:
         """The status of every camera until it is released."""
-        with self._lock:
-            cameras = [camera.status for camera in self._cameras.values()]
-            return tuple(deepcopy(status) for status in (*cameras, *self._idle.values()))
+        cameras, idle = self._listed
+        return *(camera.status for camera in cameras), *idle
 
     def _run(self) -> None:
         try:
@@ -128,18 +129,19 @@ class SamplingLoop:
         started = time.thread_time()
         sample = camera.decoder.decode(due)
         if sample is None:
-            camera.status.damaged += 1
-            camera.feed.lost()
+            camera.counts.damaged += 1
+            camera.feed.decoding_failed()
         elif not camera.view.begin(sample):
             camera.sampled(sample)
-        elif camera.status.asked and self._batch.is_full:
+        elif camera.counts.asked and self._batch.is_full:
             # Cameras that were started together ask together. All but their first question, about
             # what stood there before, can wait for the next sample.
             camera.view.conclude(None)
             camera.sampled(sample)
         else:
             self._batch.add(name, sample, time.monotonic())
-        camera.status.work_s += time.thread_time() - started
+        camera.counts.work_s += time.thread_time() - started
+        camera.counts.publish()
         return True
 
     def _ask_detector_if_due(self, has_sampled: bool) -> None:
@@ -161,8 +163,9 @@ class SamplingLoop:
             camera = self._cameras.get(name)
             if camera is not None:
                 camera.view.conclude(detections)
-                camera.status.work_s += share_s
+                camera.counts.work_s += share_s
                 camera.sampled(sample)
+                camera.counts.publish()
 
     def _run_background(self) -> None:
         """Starts the next work of any camera in the other thread, once the last is complete."""
@@ -173,8 +176,7 @@ class SamplingLoop:
             work = camera.view.next_work(camera.clock.now())
             if work is not None:
                 self._work = name, self._background.submit(work)
-                with self._lock:
-                    self._cameras.move_to_end(name)  # the next work is another camera's
+                self._cameras.move_to_end(name)  # the next work is another camera's
                 return
 
     def _complete_work(self) -> None:
@@ -191,8 +193,8 @@ class SamplingLoop:
             self._release(name)
         for name in [name for name in self._idle if name not in assigned]:
             self._services.replica.release(name)
-            with self._lock:
-                del self._idle[name]
+            del self._idle[name]
+            self._list()
         for name in assigned:
             known = name in self._cameras or name in self._idle
             if not known and self._services.replica.fetch(name):
@@ -202,24 +204,27 @@ class SamplingLoop:
         for name, camera in self._cameras.items():
             camera.feed.check()
             if name not in self._batch:
-                camera.view.tick(camera.clock.now())
+                is_live = camera.feed.status.state == StreamState.LIVE
+                camera.view.tick(camera.clock.now(), is_live=is_live)
+            camera.counts.publish()
 
     def _take_over(self, name: str) -> None:
         """Starts with a camera, which is listed from now on: no other worker may start with it."""
         status = CameraStatus(name, since=time.time(), interval_s=self._config.video.sample_s)
-        with self._lock:
-            self._idle[name] = status
+        self._idle[name] = status
+        self._list()
         try:
             setup = CameraSetup.of(self._config.camera(name))
             offer = partial(self._latest_frames.offer, name)
-            camera = LiveCamera.open(self._services, setup, status, offer, self._scaler)
+            camera = LiveCamera.open(self._services, setup, offer, self._scaler)
         except ZoneError as error:
-            status.state, status.message = "stopped", str(error)
+            self._idle[name] = replace(status, state="stopped", message=str(error))
+            self._list()
             structlog.get_logger(__name__).error("not watched", camera=name, reason=str(error))
             return
-        with self._lock:
-            del self._idle[name]
-            self._cameras[name] = camera
+        del self._idle[name]
+        self._cameras[name] = camera
+        self._list()
         camera.feed.start()
 
     def _release(self, name: str) -> None:
@@ -236,8 +241,12 @@ class SamplingLoop:
         camera.view.save(camera.clock.now())
         self._services.checkpoints.flush(name, _SAVED_S)
         self._services.replica.release(name)
-        with self._lock:
-            del self._cameras[name]
+        del self._cameras[name]
+        self._list()
+
+    def _list(self) -> None:
+        """Publishes which cameras there are."""
+        self._listed = tuple(self._cameras.values()), tuple(self._idle.values())
 
 
 def _lower_priority() -> None:

@@ -16,8 +16,7 @@ from cv_engine.files import digest_of
 from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.clip_retention import ClipRetention
 from cv_engine.live.buffer.ring_buffer import RingBuffer
-from cv_engine.live.status import CameraStatus
-from cv_engine.live.stream.stream_state import StreamState
+from cv_engine.live.status import SamplingCounts
 from cv_engine.live.worker.blindness import Blindness
 from cv_engine.live.worker.retry_queue import PASSING, Action, RetryQueue, Task
 from cv_engine.live.worker.services import LiveServices
@@ -76,7 +75,7 @@ class LiveView:
         setup: The camera.
         clock: The camera's clock.
         ring: The last seconds of its stream.
-        status: Where to note what happens.
+        counts: What came of the samples so far; changed here.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class LiveView:
         setup: CameraSetup,
         clock: CaptureClock,
         ring: RingBuffer,
-        status: CameraStatus,
+        counts: SamplingCounts,
     ) -> None:
         shared = services.shared
         self._config = config = shared.config
@@ -93,7 +92,7 @@ class LiveView:
         self._checkpoints = services.checkpoints
         self._setup = setup
         self._clock = clock
-        self._status = status
+        self._counts = counts
         self._retention = ClipRetention(ring, config.evidence.before_s, config.live.ring_s)
         self._conditions = digest_of(setup.conditions(config, shared.detector))
         self._view: CameraView | None = None
@@ -134,8 +133,8 @@ class LiveView:
         self._last_s = steady_s
         at = self._clock.utc(steady_s)
         observation = observer.begin(steady_s, at, sample)
-        self._status.samples += 1
-        self._status.sampled_at = at.timestamp()
+        self._counts.samples += 1
+        self._counts.sampled_at = at.timestamp()
         if observation is not None:
             self._act_on(observation)
         return observation is None
@@ -143,12 +142,17 @@ class LiveView:
     def conclude(self, detections: sv.Detections | None) -> None:
         """Completes a sample that waits for the detector; ``None`` if that could not be asked."""
         assert self._view is not None, "no sample waits for the detector"
-        self._status.asked += detections is not None
+        self._counts.asked += detections is not None
         self._act_on(self._view.observer.conclude(detections))
 
-    def tick(self, steady_s: float) -> None:
-        """Does what is due from time to time, with or without samples; between whole samples."""
-        self._check_camera(steady_s)
+    def tick(self, steady_s: float, *, is_live: bool) -> None:
+        """Does what is due from time to time, with or without samples; between whole samples.
+
+        Args:
+            steady_s: The present time.
+            is_live: Whether the stream is live.
+        """
+        self._check_camera(steady_s, is_live=is_live)
         if steady_s - self._noted_s >= _STILL_THERE_S:
             self._noted_s = steady_s
             self._sightings = [
@@ -193,7 +197,7 @@ class LiveView:
         observer = self._view.observer
         if gap_s > self._gap_limit_s:
             self._note_unwatched(self._last_s, steady_s)
-            observer.skip(gap_s - self._status.interval_s)
+            observer.skip(gap_s - self._counts.interval_s)
         return observer
 
     def _note_unwatched(self, from_s: float, to_s: float) -> None:
@@ -203,8 +207,8 @@ class LiveView:
 
     def _report_no_zone(self, error: ZoneError) -> None:
         """Reports once that the picture has another size, on which no zone lies."""
-        if self._status.view != _NO_ZONE:
-            self._status.view = _NO_ZONE
+        if self._counts.view != _NO_ZONE:
+            self._counts.view = _NO_ZONE
             structlog.get_logger(__name__).error(
                 "nothing is watched", camera=self._setup.name, reason=str(error)
             )
@@ -213,7 +217,7 @@ class LiveView:
     def _gap_limit_s(self) -> float:
         """Seconds between samples above which a gap is noted, before things would be forgotten."""
         lost_s = self._config.tracking.lost_s
-        return max(_GAP_SHARE * lost_s, _GAP_SAMPLES * self._status.interval_s)
+        return max(_GAP_SHARE * lost_s, _GAP_SAMPLES * self._counts.interval_s)
 
     def _start_view(self, size: tuple[int, int], first_s: float) -> CameraView:
         """Starts with a view of which nothing was sampled yet."""
@@ -232,7 +236,7 @@ class LiveView:
             # Of the view before: once filed, it no longer stands before the camera.
             if violation.kind != CAMERA_BLIND and ("forget", violation) not in waiting:
                 self._tasks.add("forget", violation)
-        self._status.view = ""  # nothing is known of the new view, nor that it is covered
+        self._counts.view = ""  # nothing is known of the new view, nor that it is covered
         self._changed = True
         return view
 
@@ -245,11 +249,11 @@ class LiveView:
         for violation in observation.stays.ended:
             self._add_task("forget" if has_turned else "leave", violation)
         if has_turned and self._setup.zones is None:
-            self._status.view = str(ViewState.GOOD)  # the new view is watched from now on
+            self._counts.view = str(ViewState.GOOD)  # the new view is watched from now on
         elif change is not None:
-            self._status.view = str(change.state)
-        elif not self._status.view:
-            self._status.view = str(ViewState.GOOD)
+            self._counts.view = str(change.state)
+        elif not self._counts.view:
+            self._counts.view = str(ViewState.GOOD)
         before = self._retention.tags
         self._retention.update(self._last_s, self._dwells, self._tasks.to_file)
         self._changed |= before != self._retention.tags
@@ -258,7 +262,7 @@ class LiveView:
         if action == "file":
             self._retention.keep(violation)
         self._tasks.add(action, violation)
-        self._status.waiting = len(self._tasks)
+        self._counts.waiting = len(self._tasks)
         self._changed = True
 
     def _do(self, task: Task, filer: Filer, key: str | None, missed: timedelta) -> Completion:
@@ -277,7 +281,7 @@ class LiveView:
     def _filed(self, task: Task, stay: FiledStay) -> None:
         _, violation = task
         self._keys.add(violation, stay.key)
-        self._status.cases += 1
+        self._counts.cases += 1
         self._retention.release(violation)
         structlog.get_logger(__name__).info(
             "case filed",
@@ -294,16 +298,15 @@ class LiveView:
 
     def _done(self, task: Task) -> None:
         self._tasks.done(task)
-        self._status.waiting = len(self._tasks)
+        self._counts.waiting = len(self._tasks)
         self._changed = True
 
     def _failed(self, task: Task, reason: str) -> None:
         self._tasks.failed(task, self._clock.now(), reason)
 
-    def _check_camera(self, steady_s: float) -> None:
+    def _check_camera(self, steady_s: float, *, is_live: bool) -> None:
         """Files a case about the camera itself, where it has shown nothing useful for long."""
-        is_live = self._status.state == StreamState.LIVE
-        reason = self._status.view if is_live else "not to be reached"
+        reason = self._counts.view if is_live else "not to be reached"
         reason = "" if reason == ViewState.GOOD else reason
         width, height = (1, 1) if self._view is None else self._view.size
         found = self._blindness.update(steady_s, reason, (0.0, 0.0, float(width), float(height)))
@@ -320,7 +323,7 @@ class LiveView:
             view=view,
             last_s=max(self._last_s, 0.0),
             shift_s=self._clock.shift_s,
-            condition=self._status.view,
+            condition=self._counts.view,
             blindness=self._blindness.state,
             keys=self._keys.keys,
             unwatched=self._unwatched.times,
@@ -345,7 +348,7 @@ class LiveView:
         self._keys = FiledKeys(state.keys)
         self._unwatched.times = state.unwatched
         self._tasks = RetryQueue(state.tasks)
-        self._status.view = state.condition
+        self._counts.view = state.condition
         self._blindness.state = state.blindness
 
 

@@ -121,7 +121,7 @@ def test_after_a_decoding_failure_the_next_key_frame_is_sampled(
     stream = _stream(pool, 10.0)
     sampler = LiveSampler(2.0)
     _dues(sampler, stream[:20])
-    sampler.lost()
+    sampler.discard_group()
     (due, *_) = _dues(sampler, stream[20:])
     assert due.steady_s == BEGAN_S + 10.0
     assert due.begins

@@ -17,7 +17,7 @@ from cv_engine.live.status import CameraStatus, Latency, WorkerStatus
 def _snapshot() -> StatusSnapshot:
     latency = Latency()
     for seconds in (0.3, 0.4, 60.0):
-        latency.add(seconds)
+        latency = latency.plus(seconds)
     camera = CameraStatus(
         'gate "2"\n', "stalled", view="good", samples=3, asked=1, dropped=2, reconnects=4,
         received_bytes=5000, waiting=6, latency=latency,
@@ -103,7 +103,7 @@ def test_a_taken_port_is_reported_with_the_key_to_change() -> None:
 def _status(samples: int, worker: str = "w1", *, cameras: tuple[str, ...] = ("a",)) -> WorkerStatus:
     latency = Latency()
     for _ in range(samples):
-        latency.add(0.3)
+        latency = latency.plus(0.3)
     states = tuple(CameraStatus(name, samples=samples, latency=latency) for name in cameras)
     return WorkerStatus(worker, "n", 1, 0.0, cpu_s=float(samples), cameras=states)
 

@@ -17,8 +17,7 @@ from cv_engine.live.status import CameraStatus, Latency
 
 
 def _snapshot(at: float = 1000.0, *, stopped: bool = False) -> StatusSnapshot:
-    latency = Latency()
-    latency.add(0.3)
+    latency = Latency().plus(0.3)
     camera = CameraStatus("东门 1", "live", 900.5, samples=7, asked=2, latency=latency)
     worker = WorkerEntry("worker-1", "node", 42, "running", "", 1, 3.5, 210.0, 9, 1)
     return StatusSnapshot(at, 800.0, 7, stopped, (worker,), (CameraEntry("worker-1", camera),))

@@ -26,10 +26,11 @@ a=recvonly
 a=x-dimensions:1920,1080
 a=control:rtsp://192.0.2.7:554/Streaming/Channels/101/trackID=1
 a=rtpmap:96 H264/90000
-a=fmtp:96 profile-level-id=420029; packetization-mode=1; sprop-parameter-sets=Z00AKZpmA8ARPyzUBAQFAAADA+gAAMNQBA==,aO48gA==
+a=fmtp:96 profile-level-id=420029; packetization-mode=1; \
+sprop-parameter-sets=Z00AKZpmA8ARPyzUBAQFAAADA+gAAMNQBA==,aO48gA==
 a=Media_header:MEDIAINFO=494D4B48
 a=appversion:1.0
-"""  # noqa: E501
+"""
 _H265 = (
     "v=0\r\ns=x\r\na=control:*\r\nm=video 0 RTP/AVP 26 98\r\na=framerate:12.5\r\n"
     "a=rtpmap:26 JPEG/90000\r\na=rtpmap:98 H265/90000\r\na=control:track1\r\n"

@@ -70,9 +70,9 @@ def test_a_car_that_stays_is_a_case_with_evidence(make: Make) -> None:
     names = {path.stem for path in (package / "original").iterdir()}
     assert {"overview-start", "overview-between", "overview-end"} <= names
     assert any(name.startswith("clip") for name in names)
-    assert (camera.status.cases, camera.status.waiting, camera.status.view) == (1, 0, "good")
-    assert camera.status.samples == pytest.approx(80, abs=2)
-    assert 0 < camera.status.asked < camera.status.samples
+    assert (camera.counts.cases, camera.counts.waiting, camera.counts.view) == (1, 0, "good")
+    assert camera.counts.samples == pytest.approx(80, abs=2)
+    assert 0 < camera.counts.asked < camera.counts.samples
     assert list((camera.folder / "kept").iterdir()) == [], "nothing is held any more"
 
 
@@ -81,7 +81,7 @@ def test_where_the_detector_was_not_asked_the_next_sample_asks(make: Make) -> No
     camera = make(_car(20.0))
     camera.detector_busy_s = range(21, 55)
     camera.until(54.0)
-    assert (camera.status.asked, camera.status.samples) == (1, 27)
+    assert (camera.counts.asked, camera.counts.samples) == (1, 27)
     (case,) = camera.until(160.0).cases()
     assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
 
@@ -203,8 +203,8 @@ def test_while_the_queue_is_away_cases_wait(make: Make, away: list[bool]) -> Non
     camera = make(_car(20.0, 110.0)).until(70.0)
     away.append(True)
     camera.until(150.0)
-    assert camera.status.waiting == 2, "filed, and left"
-    assert camera.status.cases == 0
+    assert camera.counts.waiting == 2, "filed, and left"
+    assert camera.counts.cases == 0
     away.clear()
     camera.until(180.0)
     (case,) = camera.cases()
@@ -213,7 +213,7 @@ def test_while_the_queue_is_away_cases_wait(make: Make, away: list[bool]) -> Non
     assert case.evidence is not None
     assert verify(camera.config.evidence_root / case.evidence) == []
     assert len(camera.queue.history(case.id)) == 2
-    assert (camera.status.waiting, camera.status.cases) == (0, 1)
+    assert (camera.counts.waiting, camera.counts.cases) == (0, 1)
 
 
 def test_what_waits_is_filed_by_the_next_run(make: Make, away: list[bool]) -> None:
@@ -231,7 +231,7 @@ def test_what_waits_is_filed_by_the_next_run(make: Make, away: list[bool]) -> No
 
 def test_a_leave_that_failed_is_noted_later(make: Make, away: list[bool]) -> None:
     camera = make(_car(20.0, 110.0)).until(100.0)
-    assert camera.status.cases == 1
+    assert camera.counts.cases == 1
     away.append(True)
     camera.until(150.0)
     away.clear()
@@ -244,14 +244,14 @@ def test_where_the_kept_video_is_damaged_the_case_is_still_filed(make: Make) -> 
     camera = make(_car(20.0)).until(70.0)
     camera.runs_tasks = False
     camera.until(100.0)
-    assert camera.status.waiting == 1
+    assert camera.counts.waiting == 1
     for kept in (camera.folder / "kept").iterdir():
         kept.write_bytes(b"")  # as a power failure leaves it
     camera.runs_tasks = True
     camera.until(130.0)
     (case,) = camera.cases()
     assert case.evidence is None
-    assert camera.status.waiting == 0
+    assert camera.counts.waiting == 0
 
 
 def test_a_view_of_another_size_is_a_new_one(make: Make) -> None:
@@ -287,7 +287,7 @@ def test_what_waits_when_the_view_changes_is_of_the_view_before(
 
 def test_what_left_the_view_before_is_noted_all_the_same(make: Make, away: list[bool]) -> None:
     camera = make(_car(20.0, 110.0)).until(100.0)
-    assert camera.status.cases == 1
+    assert camera.counts.cases == 1
     away.append(True)
     camera.until(150.0)
     camera.size = (480, 288)
@@ -308,7 +308,7 @@ def _covered(scene: Scene) -> Callable[[float], Any]:
 def test_a_covered_camera_is_a_case_once_and_over_when_it_is_good_again(make: Make) -> None:
     camera = make().until(60.0)
     camera.until(100.0, _covered(camera.scene))
-    assert camera.status.view == "covered"
+    assert camera.counts.view == "covered"
     assert not camera.cases()
     camera.until(180.0, _covered(camera.scene))
     camera.restart(20.0, killed=True)
@@ -322,7 +322,7 @@ def test_a_covered_camera_is_a_case_once_and_over_when_it_is_good_again(make: Ma
     assert case.evidence is not None
     camera.until(300.0)
     (case,) = camera.cases()
-    assert camera.status.view == "good"
+    assert camera.counts.view == "good"
     assert camera.second(case.left_at) == pytest.approx(260.0, abs=2 * _NEAR_S)
 
 
@@ -337,9 +337,9 @@ def test_a_camera_that_cannot_be_reached_is_a_case(make: Make) -> None:
 def test_a_camera_that_was_covered_before_a_long_gap_may_be_good_after_it(make: Make) -> None:
     camera = make(gap_s=100.0).until(40.0)
     camera.until(80.0, _covered(camera.scene))
-    assert camera.status.view == "covered"
+    assert camera.counts.view == "covered"
     camera.away(150.0).until(320.0)
-    assert camera.status.view == "good"
+    assert camera.counts.view == "good"
     (case,) = camera.cases()
     assert case.left_at is not None, "well again"
 
@@ -348,7 +348,7 @@ def test_a_camera_without_zones_that_was_turned_watches_its_new_view(make: Make)
     camera = make().until(60.0)
     elsewhere = Scene(ground=ground(99))
     camera.until(200.0, elsewhere.picture)
-    assert camera.status.view == "good"
+    assert camera.counts.view == "good"
     assert not camera.cases()
 
 
@@ -363,23 +363,23 @@ def test_a_view_that_shows_no_zone_is_reported_and_does_not_end_the_watching(
         "[250, 20]]]}}]}"
     )
     camera = make(camera={"zones": str(zones)}).until(20.0)
-    assert camera.status.view == "good"
+    assert camera.counts.view == "good"
     camera.size = (160, 96)
     camera.until(120.0)
-    assert camera.status.view == "no zone in sight"
+    assert camera.counts.view == "no zone in sight"
     (case,) = camera.cases()
     assert (case.kind, case.attributes["reason"]) == ("camera_blind", "no zone in sight")
     camera.size = (320, 192)
     camera.until(140.0)
-    assert camera.status.view == "good"
+    assert camera.counts.view == "good"
     assert camera.cases()[0].left_at is not None
 
 
 def test_pictures_that_come_too_late_are_left_out(make: Make) -> None:
     camera = make().until(20.0)
-    samples = camera.status.samples
+    samples = camera.counts.samples
     made = camera.ring._ring[-2].encoded
     sample = camera.decoder.decode(DueSample(camera.view._last_s - 1.0, (made,), True))
     assert sample is not None
     assert not camera.view.begin(sample)
-    assert camera.status.samples == samples
+    assert camera.counts.samples == samples
