@@ -194,3 +194,25 @@ def test_benchmarks_are_listed_by_name() -> None:
     )
     assert wrong.returncode == 2
     assert "there is no benchmark 'nothing'" in wrong.stderr
+
+
+def test_every_function_in_the_documents_exists() -> None:
+    missing = []
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        named = re.findall(r"`([\w/]+\.py):([\w.]+)`", page.read_text(encoding="utf-8"))
+        missing += [f"{file}:{name}" for file, name in named if name not in _definitions(file)]
+    assert missing == []
+
+
+@cache
+def _definitions(file: str) -> frozenset[str]:
+    """Functions, classes and methods of a file, such as ``Observer.begin``."""
+    if not (ROOT / file).exists():
+        return frozenset()
+    names = set()
+    for node in ast.parse((ROOT / file).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+            inner = node.body if isinstance(node, ast.ClassDef) else []
+            names |= {f"{node.name}.{n.name}" for n in inner if isinstance(n, ast.FunctionDef)}
+    return frozenset(names)
