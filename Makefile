@@ -22,7 +22,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help demo test setup check lint words types imports tests system lock clean
+.PHONY: help demo test setup check lint types imports tests system lock clean
 
 help: ## the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -56,13 +56,11 @@ demo: $(CORE) ## a sample clip, the main job on it, and its cases
 
 test: check tests ## all checks and all tests
 
-check: lint types imports ## formatting, lint, types, import rules
+check: lint types imports ## format, lint, phrases, types, import rules
 
 lint: $(DEV)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-
-words: $(DEV) ## the phrases of docs/style.md that do not occur
 	@$(BIN)/codespell .
 
 types: $(DEV)

@@ -37,7 +37,7 @@ class Batch(Generic[Camera]):
         return len(self._samples) >= _BATCHES * self._most
 
     def add(self, camera: Camera, sample: Sample, now_s: float) -> None:
-        """Adds the sample of a camera of which none waits."""
+        """Adds the sample of a camera that has none waiting."""
         self._samples[camera] = (sample, now_s)
 
     def remove(self, camera: Camera) -> None:

@@ -10,7 +10,7 @@ from cv_engine.pipeline.checkpoint import Checkpoints
 
 
 class CheckpointWriter(Checkpoints[LiveState]):
-    """Checkpoints of which the latest of each camera is written by a thread.
+    """Checkpoints, the latest of each camera, written by a thread.
 
     The content of a checkpoint is fixed when it is saved; the file follows. Before `start` and
     after `stop` the file is written at once.

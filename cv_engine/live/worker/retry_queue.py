@@ -24,7 +24,7 @@ _RETRY_S = 5.0
 
 
 class RetryQueue:
-    """The tasks of one camera, of which one is done at a time.
+    """The tasks of one camera, done one at a time.
 
     Args:
         waiting: Tasks that an earlier run left.

@@ -146,7 +146,7 @@ class SamplingLoop:
 
     def _ask_detector_if_due(self, has_sampled: bool) -> None:
         # While samples wait, the detector gets a part of the time: a detector that all cameras ask
-        # must not hold up all samples, or there are gaps, after which all cameras ask again.
+        # must not delay all samples, or there are gaps, after which all cameras ask again.
         now = time.monotonic()
         if self._batch.is_due(now) and (not has_sampled or now >= self._detector_free_at):
             self._ask_detector()

@@ -34,8 +34,8 @@ class UnwatchedTimes:
         Two times with only a moment between them are one: a thing may have been hidden then.
 
         Args:
-            from_s: Its beginning, steady seconds.
-            to_s: Its end, steady seconds.
+            from_s: Start of the gap, steady seconds.
+            to_s: End of the gap, steady seconds.
             began_s: When the stays began that continue or are still to be filed, steady seconds.
         """
         earlier = list(self.times)

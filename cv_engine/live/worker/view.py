@@ -220,7 +220,7 @@ class LiveView:
         return max(_GAP_SHARE * lost_s, _GAP_SAMPLES * self._counts.interval_s)
 
     def _start_view(self, size: tuple[int, int], first_s: float) -> CameraView:
-        """Starts with a view of which nothing was sampled yet."""
+        """Starts with a view, without any sample yet."""
         self._note_unwatched(first_s - self._config.live.gap_s, first_s)
         self._view = None
         detector, cases = self._services.detector, self._services.cases

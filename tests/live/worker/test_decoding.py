@@ -157,7 +157,7 @@ def test_over_a_bad_line_half_a_picture_is_better_than_none(tmp_path: Path) -> N
 
 
 def test_strictness_does_not_cut_a_group_in_two(made: list[EncodedFrame]) -> None:
-    """It changes with a key frame: no other decoder knows what the rest refers to."""
+    """The decoder changes with a key frame: no other one has the frames that the rest refers to."""
     pictures = SampleDecoder(Scaler())
     for _ in range(3):
         pictures.decode(_alone(_damaged(made[0])))

@@ -77,7 +77,7 @@ def test_a_car_that_stays_is_a_case_with_evidence(make: Make) -> None:
 
 
 def test_where_the_detector_was_not_asked_the_next_sample_asks(make: Make) -> None:
-    """It has no time when the car comes, nor for half a minute after."""
+    """The detector is busy when the car comes, and for half a minute after."""
     camera = make(_car(20.0))
     camera.detector_busy_s = range(21, 55)
     camera.until(54.0)
