@@ -194,9 +194,9 @@ def test_a_stay_across_a_jump_of_the_machines_clock_is_one_case_of_its_length(
     wrong_by_s = 0.0
     clock = partial(CaptureClock, wall=lambda: time.time() + wrong_by_s)
     monkeypatch.setattr("cv_engine.live.worker.worker.CaptureClock", clock)
-    fleet.add("told", street(films), mode="hold", reports="right")
-    fleet.add("untold", street(films), mode="hold", reports="none")
-    names = ["told", "untold"]
+    fleet.add("reported", street(films), mode="hold", reports="right")
+    fleet.add("unreported", street(films), mode="hold", reports="none")
+    names = ["reported", "unreported"]
     with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:
         _wait_for_the_middle_of_the_stay(watching, fleet, names)
         wrong_by_s = jump_s
@@ -206,9 +206,14 @@ def test_a_stay_across_a_jump_of_the_machines_clock_is_one_case_of_its_length(
 def test_a_stay_across_a_jump_of_the_timestamps_is_one_case_of_its_length(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
-    jumps_s = {"ahead": _JUMP_S, "back": -_JUMP_S, "untold-ahead": _JUMP_S, "untold-back": -_JUMP_S}
+    jumps_s = {
+        "ahead": _JUMP_S,
+        "back": -_JUMP_S,
+        "unreported-ahead": _JUMP_S,
+        "unreported-back": -_JUMP_S,
+    }
     for name in jumps_s:
-        reports: Reports = "none" if name.startswith("untold") else "right"
+        reports: Reports = "none" if name.startswith("unreported") else "right"
         fleet.add(name, street(films), mode="hold", reports=reports)
     names = list(jumps_s)
     with Watching(configured(tmp_path, entries_of(fleet, names))) as watching:

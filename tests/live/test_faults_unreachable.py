@@ -85,9 +85,9 @@ def test_a_wrong_password_is_reported_and_appears_nowhere(
         monkeypatch.setenv("MARKET_PASSWORD", _RIGHT)
         watching.until_sampled("market")
     captured = capfd.readouterr()
-    told = [repr(refused), repr(logs), caplog.text, captured.out, captured.err]
-    told += [path.read_text("latin1") for path in data.rglob("*") if path.is_file()]
-    for text in told:
+    reported = [repr(refused), repr(logs), caplog.text, captured.out, captured.err]
+    reported += [path.read_text("latin1") for path in data.rglob("*") if path.is_file()]
+    for text in reported:
         assert "secret" not in text
 
 

@@ -236,10 +236,10 @@ def _watched_to_the_end(fleet: Fleet, data: Path, shown: Mapping[str, Footage]) 
     end = max(fleet.began(name, _PATIENCE_S) + each.duration_s for name, each in shown.items())
     deadline = end + _PATIENCE_S
     while True:
-        board = read_snapshot(data)
-        lines = [] if board is None else [line.status for line in board.cameras]
-        if time.time() > end + CALM_S and lines and not any(line.waiting for line in lines):
-            return {line.camera: line.dropped for line in lines}
+        snapshot = read_snapshot(data)
+        statuses = [] if snapshot is None else [entry.status for entry in snapshot.cameras]
+        if time.time() > end + CALM_S and statuses and not any(each.waiting for each in statuses):
+            return {each.camera: each.dropped for each in statuses}
         assert time.time() < deadline, (data / "log").read_text(errors="replace")
         time.sleep(0.2)
 

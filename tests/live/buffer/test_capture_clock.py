@@ -97,8 +97,8 @@ def test_setting_the_clock_changes_no_stay_length_but_all_reported_times(
     assert stay_s == pytest.approx(40 - _STEP_S, abs=0.01)
     assert clock.utc(after[-1]) == pytest.approx(_utc(machine.wall), abs=timedelta(seconds=0.6))
     # The whole stay is reported by the clock as it is now.
-    told = clock.utc(after[-1]) - clock.utc(before[0])
-    assert told.total_seconds() == pytest.approx(stay_s, abs=1e-5)
+    reported = clock.utc(after[-1]) - clock.utc(before[0])
+    assert reported.total_seconds() == pytest.approx(stay_s, abs=1e-5)
 
 
 def test_sender_reports_give_the_transit_time() -> None:

@@ -82,14 +82,14 @@ def test_any_password_round_trips_and_is_never_shown(user: str, password: str) -
 def test_messages_repeat_no_password(password: str, before: str, after: str) -> None:
     address = Address.of("rtsp://cam:554/x", "viewer", password)
     for said in (password, address.with_credentials):
-        told = address.hide(f"{before} {said} {after}")
+        shown = address.hide(f"{before} {said} {after}")
         if password not in f"{before} *** rtsp://cam:554/x {after}":
-            assert password not in told
+            assert password not in shown
 
 
 def test_messages_repeat_no_credentials_of_another_address() -> None:
-    told = Address.of("rtsp://cam/x").hide("redirected to rtsp://u:s3cret@other/x: refused")
-    assert told == "redirected to rtsp://other/x: refused"
+    shown = Address.of("rtsp://cam/x").hide("redirected to rtsp://u:s3cret@other/x: refused")
+    assert shown == "redirected to rtsp://other/x: refused"
     assert Address.of("rtsp://cam/x", "u", "a").hide("a bad answer") == "a bad answer"
 
 
