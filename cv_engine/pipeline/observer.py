@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import supervision as sv
 
 from cv_engine.config import Config
-from cv_engine.pipeline.perception import Frame, Model, Perception, PerceptionState
+from cv_engine.pipeline.perception import Frame, Perception, PerceptionState
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Stay, Stays, ZoneDwell
 from cv_engine.scene.view_health import ViewEvent, ViewState
@@ -76,7 +76,6 @@ class Observer:
         sample_s: Longest interval between samples, seconds.
         drawn: Whether the zones were drawn on this view: then a camera that has moved is not
             trusted until it is back; else the new view is simply watched.
-        models: Models that rules run on crops, by name; every model that a rule declares.
     """
 
     def __init__(
@@ -88,7 +87,6 @@ class Observer:
         *,
         sample_s: float,
         drawn: bool,
-        models: Mapping[str, Model] | None = None,
     ) -> None:
         self._drawn = drawn
         self._lost_s = max(config.tracking.lost_s, HIDDEN_SAMPLES * sample_s)
@@ -105,7 +103,7 @@ class Observer:
             ask_again_s=min(
                 [config.change.refresh_s, *(each / ASKED_PER_DWELL for each in dwells_s)]
             ),
-            models=models or {},
+            models=registry.models(),
         )
         self._pending: _Pending | None = None
 

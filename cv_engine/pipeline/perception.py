@@ -7,7 +7,7 @@ and follows settled things for the rules that read them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cv_engine.config import Config
 from cv_engine.rules import registry
+from cv_engine.rules.rule import Model
 from cv_engine.rules.stays import Box
 from cv_engine.rules.vehicles import Vehicles, stands_in
 from cv_engine.scene.background import Background
@@ -37,7 +38,6 @@ EXPLAINING_CONFIDENCE = 0.1
 SMALL_SIDE = 480
 
 Image = NDArray[np.uint8]
-Model = Callable[[Image], Any]
 
 
 class Frame(Protocol):

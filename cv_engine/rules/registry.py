@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from importlib import import_module
 from itertools import pairwise
 from pkgutil import iter_modules
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cv_engine import rules as package
-from cv_engine.rules.rule import Rule, RuleSettings
+from cv_engine.rules.rule import Model, Rule, RuleSettings
 from cv_engine.rules.vehicles import Vehicles
 from zones.settings import NumberSetting
 
@@ -64,9 +68,25 @@ def vehicle_groups() -> tuple[Vehicles, ...]:
     return tuple(sorted(groups, key=lambda group: group.name))
 
 
+def models() -> Mapping[str, Model]:
+    """The models that rules declare, by name, each opened when it is first run."""
+    openers = {name: each for rule in all_rules() for name, each in rule.models.items()}
+    return {name: partial(_run, opener) for name, opener in openers.items()}
+
+
 def has_middle_still(kind: str) -> bool:
     """Whether evidence of a kind has a still between start and end."""
     return any(rule.kind == kind and rule.middle_still for rule in all_rules())
+
+
+def _run(opener: Callable[[], Model], crop: NDArray[np.uint8]) -> Any:
+    return _opened(opener)(crop)
+
+
+@cache
+def _opened(opener: Callable[[], Model]) -> Model:
+    """A model, opened once for all cameras of the process."""
+    return opener()
 
 
 def _below(classes: Iterable[type[Rule]]) -> Iterable[type[Rule]]:

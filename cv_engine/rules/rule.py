@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cv_engine.rules.dwell import Limits
 from cv_engine.rules.stays import Box, Candidate, Stays, ZoneDwell
@@ -14,14 +17,16 @@ from cv_engine.section import Pixels, Seconds, Section, Switch
 from zones.settings import NumberSetting
 
 if TYPE_CHECKING:
-    import numpy as np
     import supervision as sv
-    from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
     from cv_engine.tracking.still import Still
     from cv_engine.tracking.thing import Settled
     from zones.zone import Zone
+
+
+#: A model that reads a crop, BGR uint8 (h, w, 3).
+Model = Callable[[NDArray[np.uint8]], Any]
 
 
 class Perceived(Protocol):
@@ -97,7 +102,7 @@ class Rule(ABC):
         settings_type: Model of that section.
         vehicles: Group of vehicles that the rule reads with ``Perceived.standing``, if any.
         reads_settled: Whether the rule reads ``Perceived.settled``.
-        models: Names of the models that the rule runs on crops.
+        models: Models that the rule runs on crops, by name, each as what opens it.
         zone_settings: Properties that the rule adds to zones, by name.
         middle_still: Whether evidence has a still between start and end, as proof that it stood.
         settings: The rule's settings.
@@ -109,7 +114,7 @@ class Rule(ABC):
     settings_type: ClassVar[type[RuleSettings]]
     vehicles: ClassVar[Vehicles | None] = None
     reads_settled: ClassVar[bool] = False
-    models: ClassVar[tuple[str, ...]] = ()
+    models: ClassVar[Mapping[str, Callable[[], Model]]] = {}
     zone_settings: ClassVar[Mapping[str, NumberSetting]] = {}
     middle_still: ClassVar[bool] = False
 

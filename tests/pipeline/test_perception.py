@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cv_engine.pipeline.observer import Observer
 from cv_engine.rules import registry
 from cv_engine.rules.parking import MotorParkingRule
-from cv_engine.rules.rule import Perceived
+from cv_engine.rules.rule import Model, Perceived
 from cv_engine.rules.stays import Candidate, ZoneDwell
 from tests.pipeline.observing import BEGAN, CAR, EVERY_S, Frame, config
 from tests.tracking.scenes import HEIGHT, WIDTH, Scene, Thing
@@ -25,7 +25,7 @@ class ColourRule(MotorParkingRule):
     """Parked cars, with the mean of their pixels as a model sees it."""
 
     kind = "coloured_vehicle_parked"
-    models = ("colour",)
+    models: ClassVar[Mapping[str, Callable[[], Model]]] = {}
 
     def candidates(self, seen: Perceived, dwell: ZoneDwell) -> Iterable[Candidate]:
         for each in super().candidates(seen, dwell):
@@ -36,30 +36,42 @@ class ColourRule(MotorParkingRule):
 @pytest.fixture
 def _only_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "all_rules", lambda: (ColourRule,))
+    monkeypatch.setattr(ColourRule, "models", {})
 
 
 @pytest.mark.usefixtures("_only_colours")
-def test_a_model_runs_on_full_resolution_crops_only_where_a_rule_asks() -> None:
+def test_a_model_runs_on_full_resolution_crops_only_where_a_rule_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     crops: list[tuple[int, ...]] = []
+    opened: list[float] = []
 
     def colour(crop: NDArray[np.uint8]) -> float:
         crops.append(crop.shape)
         return float(crop.mean())
 
+    def open_colour() -> Model:
+        opened.append(time_s)
+        return colour
+
+    monkeypatch.setattr(ColourRule, "models", {"colour": open_colour})
     scene = Scene([Thing("car", CAR, 7, first_s=29.0)])
     zones = [whole_frame(WIDTH, HEIGHT, [ColourRule.kind])]
     settings = config(60.0)
-    observer = Observer(
-        WIDTH, HEIGHT, zones, settings, sample_s=EVERY_S, drawn=False, models={"colour": colour}
+    observer, other = (
+        Observer(WIDTH, HEIGHT, zones, settings, sample_s=EVERY_S, drawn=False) for _ in range(2)
     )
     due: list[Any] = []
     for time_s in np.arange(0.0, 121.0, EVERY_S).tolist():
         at = BEGAN + timedelta(seconds=time_s)
         detections: sv.Detections = scene.detections(time_s)
         frame = Frame(scene.picture(time_s))
-        seen = observer.observe(time_s, at, frame, lambda seen=detections: seen)  # type: ignore[misc]
+        for each in (other, observer):
+            seen = each.observe(time_s, at, frame, lambda seen=detections: seen)  # type: ignore[misc]
         assert not crops or time_s >= 30.0, "no crop is made while nothing stands"
         due += seen.stays.due
+    assert len(opened) == 1, "opened once for all cameras, at the first use"
+    assert opened[0] >= 30.0
     (violation,) = due
     assert violation.kind == ColourRule.kind
     assert 0 < violation.attributes["colour"] < 255
@@ -68,7 +80,7 @@ def test_a_model_runs_on_full_resolution_crops_only_where_a_rule_asks() -> None:
 
 
 @pytest.mark.usefixtures("_only_colours")
-def test_a_model_that_was_not_given_is_an_error() -> None:
+def test_a_model_that_is_not_declared_is_an_error() -> None:
     scene = Scene([Thing("car", CAR, 7)])
     zones = [whole_frame(WIDTH, HEIGHT, [ColourRule.kind])]
     observer = Observer(WIDTH, HEIGHT, zones, config(), sample_s=EVERY_S, drawn=False)
