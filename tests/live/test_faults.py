@@ -193,7 +193,7 @@ def test_a_stay_across_a_jump_of_the_machines_clock_is_one_case_of_its_length(
 ) -> None:
     wrong_by_s = 0.0
     clock = partial(CaptureClock, wall=lambda: time.time() + wrong_by_s)
-    monkeypatch.setattr("cv_engine.live.worker.worker.CaptureClock", clock)
+    monkeypatch.setattr("cv_engine.live.worker.camera.CaptureClock", clock)
     fleet.add("reported", street(films), mode="hold", reports="right")
     fleet.add("unreported", street(films), mode="hold", reports="none")
     names = ["reported", "unreported"]
