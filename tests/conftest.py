@@ -35,8 +35,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than the number of cores: tests in real time mostly wait."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2
+    """Two more than the number of cores: the two processes with tests in real time mostly wait."""
+    return len(os.sched_getaffinity(0)) + 2 if hasattr(os, "sched_getaffinity") else 3
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
