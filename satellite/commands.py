@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption, InputError
+from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
 from cv_engine.errors import Failure, failure_of
 

@@ -41,3 +41,21 @@ class ZoneError(ValueError):
 
 class OutOfView(ZoneError):
     """The zone is valid, but no part of it lies in the camera's picture."""
+
+
+class ScheduleError(ValueError):
+    """The text is no schedule; the message names the wrong part and its right form."""
+
+
+class WrongValue(ValueError):
+    """A property's value is wrong.
+
+    Attributes:
+        what: What is wrong.
+        advice: How to correct it.
+    """
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"{what}; {advice}")
+        self.what = what
+        self.advice = advice

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from zones.errors import ScheduleError
+
 DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _DAY_MIN = 24 * 60
 _EXAMPLE = '"Mo-Fr 08:00-20:00; Sa,Su 09:00-12:00" or "24/7"'
@@ -18,10 +20,6 @@ _RULE = re.compile(
 
 # Minutes from the start of the day, the last excluded; above 1440 they lie in the next day.
 Range = tuple[int, int]
-
-
-class ScheduleError(ValueError):
-    """The text is no schedule; the message names the wrong part and its right form."""
 
 
 @dataclass(frozen=True)

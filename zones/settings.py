@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from zones.schedule import Schedule, ScheduleError
+from zones.errors import ScheduleError, WrongValue
+from zones.schedule import Schedule
 
 Frame = Literal["image", "wgs84"]
 
@@ -39,20 +40,6 @@ class Settings:
     min_size_px: float | None
     camera: str | None
     numbers: tuple[tuple[str, float], ...] = ()
-
-
-class WrongValue(ValueError):
-    """A property's value is wrong.
-
-    Attributes:
-        what: What is wrong.
-        advice: How to correct it.
-    """
-
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(f"{what}; {advice}")
-        self.what = what
-        self.advice = advice
 
 
 def read_settings(

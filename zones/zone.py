@@ -13,8 +13,8 @@ from shapely.geometry import MultiPolygon, Polygon, box
 
 from zones.camera import Camera, only_areas
 from zones.document import Document, read_document
-from zones.errors import OutOfView, Problem, ZoneError
-from zones.schedule import Schedule, ScheduleError
+from zones.errors import OutOfView, Problem, ScheduleError, ZoneError
+from zones.schedule import Schedule
 from zones.settings import Frame, NumberSetting, Settings, read_settings
 from zones.shape import read_shape
 

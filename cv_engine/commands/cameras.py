@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import ConfigOption, Format, FormatOption, InputError
+from cv_engine.commands.options import ConfigOption, Format, FormatOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.tables import rows_table
 from cv_engine.commands.zones import problems_of

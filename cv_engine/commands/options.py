@@ -10,11 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cv_engine.errors import EngineError
-
-
-class InputError(EngineError):
-    """An argument cannot be used; the message names it and shows the right form."""
+from cv_engine.commands.errors import InputError
 
 
 class Format(StrEnum):

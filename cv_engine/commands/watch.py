@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import ConfigOption, DataOption, InputError
+from cv_engine.commands.options import ConfigOption, DataOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.status import summary, table
 

@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import (
-    CameraOption,
-    ConfigOption,
-    Format,
-    FormatOption,
-    InputError,
-    read_size,
-)
+from cv_engine.commands.options import CameraOption, ConfigOption, Format, FormatOption, read_size
 from cv_engine.commands.session import Session
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cv_engine.config.errors import ConfigError
+from cv_engine.config.errors import ConfigError, YamlError
 from cv_engine.config.messages import describe
 from cv_engine.config.settings import Config
-from cv_engine.config.yaml_document import YamlError, read_yaml
+from cv_engine.config.yaml_document import read_yaml
 
 
 def default_config_path() -> Path:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from cv_engine.errors import EngineError
+from cv_engine.config.errors import YamlError
 
 Location = Sequence[str | int]
 
@@ -54,14 +54,6 @@ _Loader.add_implicit_resolver(
 )
 _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"), ["<"])
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
-
-
-class YamlError(EngineError):
-    """The text is not a YAML document. ``line`` counts from 1; 0 means unknown."""
-
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 @dataclass(frozen=True)

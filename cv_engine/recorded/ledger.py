@@ -6,12 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cv_engine.errors import EngineError, failure_of_os_error, is_no_space
+from cv_engine.errors import failure_of_os_error, is_no_space
 from cv_engine.files import remove_partials, write_atomically
-
-
-class LedgerError(EngineError):
-    """The progress of a run cannot be written; the message says what to do."""
+from cv_engine.recorded.errors import LedgerError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import pytest
 import typer
 
 from cv_engine.cases import QueueError
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, describe, run
-from cv_engine.commands.options import InputError
 from models.errors import ModelError
 from zones.errors import Problem, ZoneError
 

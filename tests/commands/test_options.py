@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cv_engine.commands.options import InputError, read_box, read_place, read_size, read_time
+from cv_engine.commands.errors import InputError
+from cv_engine.commands.options import read_box, read_place, read_size, read_time
 
 CST = timezone(timedelta(hours=8))
 

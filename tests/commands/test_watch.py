@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cv_engine.commands.options import InputError
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.session import Session
 from cv_engine.commands.watch import to_watch, watch_cameras
 from cv_engine.config import Config, ConfigError

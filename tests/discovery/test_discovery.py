@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cv_engine.commands import cameras as presentation
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, describe
-from cv_engine.commands.options import Format, InputError
+from cv_engine.commands.options import Format
 from cv_engine.commands.session import Session
 from cv_engine.config import load_config
 from cv_engine.discovery import (

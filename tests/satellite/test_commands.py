@@ -19,8 +19,8 @@ from rasterio.warp import Resampling, reproject
 
 import cli
 from cv_engine.cases import open_queue
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import run
-from cv_engine.commands.options import InputError
 from cv_engine.evidence.verify import verify
 from satellite.commands import read_roles
 from tests.satellite.images import HALF_METRE, write

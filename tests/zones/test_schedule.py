@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zones.schedule import DAYS, Schedule, ScheduleError
+from zones.errors import ScheduleError
+from zones.schedule import DAYS, Schedule
 
 Rule = tuple[list[int], list[tuple[int, int]]]
 
