@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from cv_engine.config import Config
 from cv_engine.rules import registry
@@ -139,7 +140,6 @@ class Perception:
     ) -> None:
         self.small_size = small_size(*size)
         self._scale = self.small_size[0] / size[0]
-        self._zones = zones
         self._watched = _raster(zones, self._scale, self.small_size)
         self._confidence = config.detector.confidence
         self._refresh_s = config.change.refresh_s
@@ -152,6 +152,7 @@ class Perception:
         self._ask_again_s = ask_again_s
         self._models = models
         self._groups = registry.vehicle_groups()
+        self._polygons = {group.name: _watched_for(group, zones) for group in self._groups}
         self._explained = ("person", *(name for group in self._groups for name in group.classes))
         self.state = self._blank()
 
@@ -249,8 +250,7 @@ class Perception:
         mine = _of_classes(detections, group.classes)
         if mine.confidence is not None:
             mine = _select(mine, mine.confidence >= self._confidence)
-        kinds = {rule.kind for rule in registry.all_rules() if rule.vehicles == group}
-        polygons = [zone.polygon for zone in self._zones if kinds & zone.kinds]
+        polygons = self._polygons[group.name]
         keep = [any(stands_in(box, polygon) for polygon in polygons) for box in mine.xyxy]
         return _select(mine, np.array(keep, np.bool_))
 
@@ -264,6 +264,12 @@ def small_size(width: int, height: int) -> tuple[int, int]:
     """Width and height of the small picture of a frame."""
     scale = min(1.0, SMALL_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _watched_for(group: Vehicles, zones: Sequence[Zone]) -> list[BaseGeometry]:
+    """The polygons of the zones that watch for a kind whose rule reads a group of vehicles."""
+    kinds = {rule.kind for rule in registry.all_rules() if rule.vehicles == group}
+    return [zone.polygon for zone in zones if kinds & zone.kinds]
 
 
 def _raster(zones: Sequence[Zone], scale: float, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -207,7 +207,7 @@ def test_an_observer_keeps_all_that_changes() -> None:
     assert set(vars(observer)) == fixed | between_samples
     perception = set(vars(observer._perception)) - {"state"}
     assert perception == {
-        *("small_size", "_scale", "_zones", "_watched", "_confidence", "_refresh_s"),
+        *("small_size", "_scale", "_polygons", "_watched", "_confidence", "_refresh_s"),
         *("_min_side_px", "_sample_s", "_lost_s", "_ask_again_s", "_models", "_groups"),
         "_explained",
     }
