@@ -20,6 +20,8 @@ from cv_engine.section import Count, Pixels, Seconds, Unit
 from zones.settings import NumberSetting
 
 if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
     from cv_engine.tracking.still import Still
 
 Widths = Annotated[
@@ -48,11 +50,15 @@ class HeapedRule(Rule):
     settings_type = HeapedSettings
     vehicles = NON_MOTOR_VEHICLES
     middle_still = True
-    inside = staticmethod(stands_in)
     zone_settings: ClassVar[Mapping[str, NumberSetting]] = {
         _AT_LEAST: NumberSetting("vehicles", "5"),
         _WITHIN: NumberSetting("box widths", "1.5"),
     }
+
+    @staticmethod
+    def inside(box: Box, polygon: BaseGeometry) -> bool:
+        """Always: the vehicles of a heap stand in the zone, even where its box does not."""
+        return True
 
     def candidates(self, seen: Perceived, dwell: ZoneDwell) -> Iterable[Candidate]:
         """The heaps in a zone that are large enough."""
@@ -62,7 +68,7 @@ class HeapedRule(Rule):
         standing = [
             track
             for track in seen.standing(NON_MOTOR_VEHICLES)
-            if stands_in(track.box, dwell.zone.polygon)
+            if _side(track.box) >= dwell.min_side_px and stands_in(track.box, dwell.zone.polygon)
         ]
         numbers: set[int] = set()
         for heap in sorted(_heaps(standing, within), key=len, reverse=True):
@@ -90,6 +96,11 @@ def _number(heap: Sequence[Still], box: Box, dwell: ZoneDwell, taken: set[int]) 
     """The number of the heap that stood at the place before, else that of the oldest vehicle."""
     before = [thing for thing, (_, seen) in dwell.stays.items() if _gap(box, seen.box) == 0]
     return next(n for n in [*before, *sorted(track.id for track in heap)] if n not in taken)
+
+
+def _side(box: Box) -> float:
+    """The shorter side of a box, pixels."""
+    return float(np.min(box[2:] - box[:2]))
 
 
 def _hull(heap: Sequence[Still]) -> Box:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 
 from cv_engine.rules.heaped import HeapedRule, HeapedSettings
 from cv_engine.tracking.still import Still
@@ -81,6 +83,26 @@ def test_a_zones_own_settings_come_first(
 def test_only_vehicles_in_the_zone_count() -> None:
     narrow = zone(corners=(100, 100, 240, 300))  # the wheels of three of the six
     assert not watch(_rule(narrow), lambda t: _row(6, t), SAMPLES)[0]
+
+
+@pytest.mark.parametrize(("smallest_px", "heaps"), [(30.0, 1), (31.0, 0)])
+def test_only_vehicles_of_the_smallest_size_count(smallest_px: float, heaps: int) -> None:
+    due, _ = watch(_rule(min_size_px=smallest_px), lambda t: _row(6, t), SAMPLES)
+    assert len(due) == heaps
+
+
+def test_vehicles_along_a_slanting_kerb_are_a_heap() -> None:
+    """Each stands in the zone, though most of the lower edge of the box around them does not."""
+    kerb = shapely.Polygon([(100, 230), (360, 100), (360, 150), (100, 280)])
+    slanting = replace(zone(corners=KERB), polygon=kerb)
+
+    def things(t: float) -> list[Still]:
+        return [
+            still(n, (110 + 40 * n, 205 - 20 * n, 140 + 40 * n, 245 - 20 * n), seen=t)
+            for n in range(6)
+        ]
+
+    assert len(watch(_rule(slanting), things, SAMPLES)[0]) == 1
 
 
 def test_the_stay_starts_with_the_vehicle_that_made_the_heap() -> None:
