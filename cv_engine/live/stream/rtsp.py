@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.errors import StreamError, UnknownFormatError
 from cv_engine.live.stream.http_auth import HttpAuth
+from cv_engine.live.stream.network import connect
 from cv_engine.live.stream.rtp import Span
 from cv_engine.live.stream.sdp import Media, video_of
 
@@ -90,7 +91,9 @@ class Session:
             inf,
         )
         until_s = time.monotonic() + timeout_s
-        self._socket = _connected(address, timeout_s)
+        secure = address.scheme == "rtsps"
+        port = urlsplit(address.url).port or (_SECURE_PORT if secure else _PORT)
+        self._socket = connect(address, port, timeout_s, secure=secure)
         try:
             self.media = self._set_up(until_s)
         except BaseException:
@@ -311,23 +314,6 @@ class Session:
         elif request.method not in _MAY_FAIL:
             status = response.line.partition(" ")[2]
             raise StreamError(self._address.hide(f"the camera answers: {status}"))
-
-
-def _connected(address: Address, timeout_s: float) -> socket.socket:
-    port = urlsplit(address.url).port
-    secure = address.scheme == "rtsps"
-    endpoint = (address.host, port or (_SECURE_PORT if secure else _PORT))
-    plain = socket.create_connection(endpoint, timeout=timeout_s)
-    if not secure:
-        return plain
-    # Cameras sign their certificates themselves, so they cannot be verified.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        return context.wrap_socket(plain, server_hostname=address.host)
-    except BaseException:
-        plain.close()
-        raise
 
 
 def _begins_message(line: bytes) -> bool:
