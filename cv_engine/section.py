@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,21 @@ class Unit:
     example: str
 
 
+_LONGEST_S = 1e9  # 31 years; times this far from now can still be written
 Seconds = Annotated[
     float,
-    Field(gt=0, allow_inf_nan=False, strict=True),
+    Field(gt=0, le=_LONGEST_S, allow_inf_nan=False, strict=True),
     Unit("a number of seconds above 0", "300"),
 ]
 SecondsOrZero = Annotated[
     float,
-    Field(ge=0, allow_inf_nan=False, strict=True),
+    Field(ge=0, le=_LONGEST_S, allow_inf_nan=False, strict=True),
     Unit("a number of seconds, 0 or more", "5"),
+]
+PicturesPerSecond = Annotated[
+    float,
+    Field(ge=1 / 3600, le=1000, allow_inf_nan=False, strict=True),
+    Unit("a number of pictures per second, up to 1000", "12.5"),
 ]
 Pixels = Annotated[
     float,
@@ -84,7 +90,21 @@ Megabytes = Annotated[
     Field(gt=0, allow_inf_nan=False, strict=True),
     Unit("a number of MiB above 0", "8"),
 ]
-FilePath = Annotated[Path, Unit("a path", '"zones/market.geojson"')]
+
+
+def _with_known_home(path: Path) -> Path:
+    try:
+        path.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{path.parts[0]} is no user's home folder; write the folder out"
+        ) from None
+    return path
+
+
+FilePath = Annotated[
+    Path, AfterValidator(_with_known_home), Unit("a path", '"zones/market.geojson"')
+]
 
 
 class Section(BaseModel):

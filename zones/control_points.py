@@ -12,6 +12,7 @@ from zones.homography import Homography, fit, outliers, pixel_jacobian
 from zones.plane import Array, LocalPlane
 
 MIN_POINTS = 4  # a plane homography has 8 unknowns, a point gives 2
+MAX_POINTS = 200  # each is compared with all others, and twenty make a good fit
 # With points closer to one line than this part of their extent, the clicking error dominates.
 _LINE_THICKNESS = 0.01
 # With fewer points, a fit without one of them cannot judge it.
@@ -91,6 +92,9 @@ def _check_values(where: str, points: Sequence[GroundControlPoint]) -> list[Prob
                 "or remove them all",
             )
         )
+    if len(points) > MAX_POINTS:
+        what = f"{len(points)} given, at most {MAX_POINTS} are used"
+        return [Problem(where, what, "keep those that are spread best over the ground")]
     for number, point in enumerate(points, start=1):
         values = (point.x, point.y, point.lat, point.lon)
         if not np.isfinite(values).all():

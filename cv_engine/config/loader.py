@@ -11,6 +11,8 @@ from cv_engine.config.messages import describe
 from cv_engine.config.settings import Config
 from cv_engine.config.yaml_document import read_yaml
 
+MOST_SHOWN = 100  # problems in one message
+
 
 def default_config_path() -> Path:
     """The documented ``config.yaml``: in the package of a wheel, else in the project's root."""
@@ -47,18 +49,21 @@ def read_config(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except YamlError as error:
-        raise ConfigError(f"{path}:{error.line}: {error}".replace(":0:", ":")) from None
+        where = f"{path}:{error.line}" if error.line else f"{path}"
+        raise ConfigError(f"{where}: {error}") from None
     problems = [
         (line, f"{key}: written twice, first on line {first}; remove one of the two")
-        for key, line, first in document.duplicates()
+        for key, line, first in document.duplicates
     ]
     config = None
     try:
         config = Config.model_validate(document.value)
     except ValidationError as error:
-        problems += describe(error, Config, document)
+        problems += describe(error, Config, document, MOST_SHOWN)
     if config is None or problems:
-        lines = [f"{path}:{line}: {text}" for line, text in sorted(problems)]
+        lines = [f"{path}:{line}: {text}" for line, text in sorted(problems)[:MOST_SHOWN]]
+        if len(problems) > MOST_SHOWN:
+            lines.append(f"{path}: there are more problems; correct these first")
         raise ConfigError("\n".join(lines))
     return config
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from cv_engine.config.yaml_document import Location, YamlFile
+from cv_engine.config.yaml_document import Location, YamlFile, shortened
 from cv_engine.section import Unit
 
 _SHOWN_CHARACTERS = 60  # longer values are cut, so that a message stays readable
@@ -25,7 +26,7 @@ _CAUSES = {
 
 
 def describe(
-    error: ValidationError, model: type[BaseModel], document: YamlFile
+    error: ValidationError, model: type[BaseModel], document: YamlFile, most: int
 ) -> list[tuple[int, str]]:
     """One ``(line, "dotted.key: what is wrong; how to correct it")`` per error.
 
@@ -33,20 +34,21 @@ def describe(
         error: The error raised by validating ``document.value`` against ``model``.
         model: The outermost model.
         document: The file, which holds the lines.
+        most: Errors to describe, the first of the file; one more where there are others.
     """
+    found = [(document.line(entry["loc"]), entry) for entry in error.errors(include_url=False)]
+    first = heapq.nsmallest(most + 1, found, key=lambda pair: pair[0])
     return [
-        (
-            document.line(entry["loc"]),
-            _CREDENTIALS.sub("://", f"{_dotted(entry['loc'])}: {_explain(entry, model)}"),
-        )
-        for entry in error.errors(include_url=False)
+        (line, _CREDENTIALS.sub("://", f"{_dotted(entry['loc'])}: {_explain(entry, model)}"))
+        for line, entry in first
     ]
 
 
 def _dotted(location: Location) -> str:
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        name = shortened(str(part))
+        text += f"[{part}]" if isinstance(part, int) else f".{name}" if text else name
     return text or "the file"
 
 

@@ -129,7 +129,8 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
         ("data: a\n---\ndata: b\n", "config.yaml:2: the file holds more than one document"),
         ("data: !!python/object:os.system x\n", "config.yaml:1: "),
         ("data: a\nstore: \x00\n", "config.yaml:2: the character"),
-        (b"\xff\xfe\x00", "config.yaml: this is not UTF-8 text"),
+        (b"\xff\xfe\x00", "config.yaml:1: this is not UTF-8 text"),
+        (b"data: x\nstore: \xe9\n", "config.yaml:2: this is not UTF-8 text"),
         (
             "cameras:\n  - name: a\n    timezone: Asia/Ningbo\n",
             "config.yaml:3: cameras[0].timezone: 'Asia/Ningbo' is no time zone",
@@ -140,7 +141,7 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
         ),
         (
             "cameras:\n  - name: a\n    file_time: %Y%m%d\n",
-            "config.yaml:3: found character '%' that cannot start any token; put the value",
+            "config.yaml:3: a value cannot start with %; put the value between double quotes",
         ),
         ('cameras:\n  - name: a\n    file_time: "%Q"\n', "config.yaml:3: cameras[0].file_time: %Q"),
         (

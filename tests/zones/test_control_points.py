@@ -82,3 +82,9 @@ def test_a_higher_limit_accepts_worse_points() -> None:
     camera = Camera("street", None, points, max_fit_error_m=20)
     assert camera.fit_error_m is not None
     assert 2 < camera.fit_error_m < 20
+
+
+def test_more_points_than_anyone_surveys_are_refused_at_once() -> None:
+    many = tuple(EIGHT[i % 8] for i in range(100_000))
+    with pytest.raises(ZoneError, match="100000 given, at most 200 are used"):
+        Camera("street", None, many)
