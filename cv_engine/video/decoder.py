@@ -10,6 +10,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from cv_engine.video.random_access import RandomAccess
+
 if TYPE_CHECKING:
     from av.packet import Packet
 
@@ -47,6 +49,14 @@ class Decoder:
         if skip_unreferenced:
             context.skip_frame = "NONREF"
         self._context = context
+        self._access = RandomAccess.of(context.codec.canonical_name, context.extradata)
+
+    def recovery(self, packet: Packet[VideoStream]) -> int | None:
+        """After how many pictures whole ones come where decoding begins with this packet.
+
+        Until then :meth:`decode` returns none. See :meth:`RandomAccess.recovery`.
+        """
+        return self._access.recovery(packet)
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         """Decodes one packet; ``None`` returns the pictures delayed for reordering.

@@ -84,7 +84,7 @@ class Log:
 
 @dataclass(slots=True)
 class Group:
-    """Decodes consecutive packets, starting at a key frame.
+    """Decodes consecutive packets, starting at a key frame or a recovery point.
 
     Attributes:
         decoder: The decoder.
@@ -104,8 +104,13 @@ class Group:
 
     def feed(self, coded: Coded) -> Iterator[Decoded]:
         """Decodes a packet; yields the pictures that it completes, in display order."""
-        if coded.key:
+        # Recovery points are searched for where one is needed: that takes longer than all else.
+        may_begin = coded.key or (self._waiting and not self.keyless)
+        recovery = self.decoder.recovery(coded.packet) if may_begin else None
+        if recovery == 0:
             yield from self._at_key(coded)
+        elif recovery is not None:
+            yield from self._at_recovery_point(coded)
         elif self._waiting and not self.keyless:
             return
         elif self._key_s is not None and coded.media_s < self._key_s:
@@ -134,6 +139,13 @@ class Group:
             self._key_s = coded.media_s
         else:
             self._key_s = None  # all pictures that the leading pictures refer to were decoded
+            self.log.sound()
+        self._waiting = False
+        yield from self._decode(coded)
+
+    def _at_recovery_point(self, coded: Coded) -> Iterator[Decoded]:
+        """The decoder returns pictures once they are whole, or goes on where it has been before."""
+        if not self._waiting:
             self.log.sound()
         self._waiting = False
         yield from self._decode(coded)
@@ -252,7 +264,8 @@ class Pass:
                     for earlier in waiting:
                         yield from _picked(picker, group.feed(earlier))
                     waiting = []
-            if coded.key:
+            recovery = self.decoder.recovery(coded.packet) if coded.key else None
+            if recovery == 0:
                 if group is not None:
                     yield from _picked(picker, group.finish())
                     if due.is_late(coded.media_s):
@@ -268,6 +281,9 @@ class Pass:
                 yield from _picked(picker, group.feed(coded))
             elif waiting:
                 waiting.append(coded)
+            elif self.decoder.recovery(coded.packet) is not None:
+                group = Group(self.whole(), self.timeline, self.log)
+                yield from _picked(picker, group.feed(coded))
         if group is not None:
             yield from _picked(picker, group.finish())
             yield from picker.end()

@@ -54,6 +54,7 @@ def record(
     b_frames: int = 0,
     pixel_format: str = "yuv420p",
     options: dict[str, str] | None = None,
+    encoding: dict[str, str] | None = None,
     rotation: int = 0,
     metadata: dict[str, str] | None = None,
 ) -> Path:
@@ -73,6 +74,7 @@ def record(
         context.gop_size, context.max_b_frames, context.time_base = gop, b_frames, TICKS
         context.thread_count = 1
         context.options = {**extra, "bf": str(b_frames)} if "x264" in codec else {}
+        context.options |= encoding or {}
         if rotation:
             stream.set_display_rotation(rotation)
         for number, time_s in enumerate(times_s):
