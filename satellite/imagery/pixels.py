@@ -14,6 +14,7 @@ from rasterio.enums import MaskFlags, Resampling
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from satellite.imagery.empty import EmptyGround, find_empty_ground
 from satellite.imagery.raster import Raster
 from satellite.imagery.sampling import sample_windows
 
@@ -90,11 +91,17 @@ class Pixels:
     Args:
         raster: The image.
         validity: The rules that distinguish valid pixels from empty ones.
+        bands: 1-based numbers of the bands that are used; where all are empty in a way that no
+            metadata tell (:mod:`satellite.imagery.empty`), a pixel is empty too.
     """
 
-    def __init__(self, raster: Raster, validity: Validity) -> None:
+    def __init__(self, raster: Raster, validity: Validity, bands: Sequence[int]) -> None:
         self._raster = raster
         self._validity = validity
+        self._bands = sorted(set(bands))
+        self._empty: EmptyGround | None = None
+        self._examined = False
+        self._examining = threading.Lock()
         self._own = threading.local()
         self._open: list[DatasetReader] = []
         self._lock = threading.Lock()
@@ -116,6 +123,31 @@ class Pixels:
         Raises:
             SatelliteError: The window cannot be read.
         """
+        values, valid = self._stored(bands, window, shrink)
+        empty_ground = self._empty_ground()
+        if empty_ground is None:
+            return values, valid
+        used = [self._bands.index(band) for band in bands]
+        empty = empty_ground.within(window, values, used, shrink)
+        if empty is None:
+            return values, valid
+        return values, ~empty if valid is None else valid & ~empty
+
+    def _empty_ground(self) -> EmptyGround | None:
+        """The empty ground that no metadata tell, found at the first call."""
+        with self._examining:
+            if not self._examined:
+                with self._raster.gdal("read", _DAMAGED):
+                    self._empty = find_empty_ground(
+                        self._dataset(), lambda window: self._stored(self._bands, window)
+                    )
+                self._examined = True
+            return self._empty
+
+    def _stored(
+        self, bands: Sequence[int], window: Window, shrink: int = 1
+    ) -> tuple[Values, Valid | None]:
+        """Reads a window, with the valid mask that the metadata give; see :meth:`read`."""
         alpha = self._validity.alpha
         wanted = [*bands, alpha] if alpha else list(bands)
         options: dict[str, Any] = {"window": window}

@@ -311,7 +311,7 @@ def open_scene(
         taken = acquired or found.acquired or acquisition_time(dataset, found.name)
         return Scene(
             raster,
-            Pixels(raster, Validity.of(dataset, bands.alpha)),
+            Pixels(raster, Validity.of(dataset, bands.alpha), list(bands.roles.values())),
             name=found.name,
             native=native,
             dtype=str(dataset.dtypes[0]),

@@ -53,6 +53,7 @@ def test_empty_pixels_are_invalid(
     offset: float,
 ) -> None:
     values = np.full((3, 20, 20), 60, dtype)
+    values[:, ::2, ::2] = values[:, 1::2, 1::2] = 61
     values[:, 8:12, 8:12] = np.array(pixel, dtype)[:, None, None]
     path = write(tmp_path / "a.tif", values, nodata=nodata, photometric="rgb")
     grid = _grid(20, 20, Affine(0.5, 0, WEST + offset, 0, -0.5, NORTH))
@@ -64,7 +65,7 @@ def test_empty_pixels_are_invalid(
     assert ok[:7].all()
     assert np.isfinite(found).all()
     if not valid:
-        assert np.abs(found[:, ok] - 60).max() < 0.2
+        assert np.abs(found[:, ok] - 60.5).max() < 0.7
     assert not picture[~ok].any()
 
 
@@ -74,7 +75,7 @@ def test_a_nodata_value_given_by_the_user_is_used(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", values)
     coarse = _grid(20, 20, Affine(1, 0, WEST, 0, -1, NORTH))
     with open_scene(path) as trusting, open_scene(path, nodata=255) as given:
-        assert trusting.picture(trusting.native, trusting.native.window)[1].all()
+        assert not trusting.picture(trusting.native, trusting.native.window)[1][:, 30:].any()
         valid = given.picture(given.native, given.native.window)[1]
         assert valid[:, :30].all()
         assert not valid[:, 30:].any()
