@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from zones.errors import ScheduleError
 
 DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _DAY_MIN = 24 * 60
+_FIXED_OFFSET = re.compile(r"UTC([+-])([01]\d|2[0-3]):([0-5]\d)")
 _EXAMPLE = '"Mo-Fr 08:00-20:00; Sa,Su 09:00-12:00" or "24/7"'
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 _RULE = re.compile(
@@ -38,7 +39,7 @@ class Schedule:
 
     Attributes:
         text: The schedule as written; ``"24/7"`` for always.
-        timezone: IANA name.
+        timezone: IANA name, or a fixed offset such as ``UTC+08:00``.
         week: The ranges that start on each day from Monday, in minutes.
     """
 
@@ -53,7 +54,7 @@ class Schedule:
         Raises:
             ScheduleError: The text or the time zone is malformed.
         """
-        _zone(timezone)
+        time_zone(timezone)
         whole_day: tuple[Range, ...] = ((0, _DAY_MIN),)
         if text is None or text.strip() == "24/7":
             return cls("24/7", timezone, (whole_day,) * 7)
@@ -79,7 +80,7 @@ class Schedule:
         """
         if at.tzinfo is None:
             raise ScheduleError(f"{at.isoformat()} has no time zone; give one, such as +08:00")
-        local = at.astimezone(_zone(self.timezone))
+        local = at.astimezone(time_zone(self.timezone))
         minute = local.hour * 60 + local.minute
         yesterday = (local.date() - timedelta(days=1)).weekday()
         return any(start <= minute < end for start, end in self.week[local.weekday()]) or any(
@@ -87,7 +88,22 @@ class Schedule:
         )
 
 
-def _zone(name: str) -> ZoneInfo:
+def is_fixed_offset(name: str) -> bool:
+    """Whether a time zone's name is a fixed offset such as ``UTC+08:00``."""
+    return _FIXED_OFFSET.fullmatch(name) is not None
+
+
+def time_zone(name: str) -> tzinfo:
+    """The time zone of a name of the IANA list, or of a fixed offset such as ``UTC+08:00``.
+
+    Raises:
+        ScheduleError: The name is neither.
+    """
+    offset = _FIXED_OFFSET.fullmatch(name)
+    if offset is not None:
+        east, hours, minutes = offset.groups()
+        ahead = timedelta(hours=int(hours), minutes=int(minutes))
+        return timezone(ahead if east == "+" else -ahead, name)
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError

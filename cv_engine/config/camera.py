@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr, field_validator, model_validator
 
-from cv_engine.section import FilePath, Latitude, Longitude, Metres, PixelPosition, Section, Text
+from cv_engine.section import (
+    FilePath,
+    Latitude,
+    Longitude,
+    Metres,
+    PicturesPerSecond,
+    PixelPosition,
+    Section,
+    Text,
+)
 from zones.camera import Camera, GroundControlPoint
+from zones.errors import ScheduleError
+from zones.schedule import time_zone
 
 _DATE_AND_TIME = ({"Y", "m", "d", "H", "M"}, {"Y", "j", "H", "M"}, {"y", "m", "d", "H", "M"})
 _UNIX_TIME = "s"  # seconds since 1970; not strptime's, but recorders name files so
@@ -41,6 +51,7 @@ class CameraConfig(Section):
     zones: FilePath | None = None
     timezone: Text = "UTC"
     file_time: Text | None = None
+    fps: PicturesPerSecond | None = None
     url: SecretStr | None = None
     user: Text | None = None
     password: SecretStr | None = None
@@ -51,10 +62,11 @@ class CameraConfig(Section):
     @classmethod
     def _known_timezone(cls, name: str) -> str:
         try:
-            ZoneInfo(name)
-        except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+            time_zone(name)
+        except ScheduleError:
             raise ValueError(
-                f"{name!r} is no time zone; take a name of the IANA list, such as Asia/Shanghai"
+                f"{name!r} is no time zone; take a name of the IANA list, such as Asia/Shanghai, "
+                "or a fixed offset, such as UTC+08:00"
             ) from None
         return name
 

@@ -154,3 +154,23 @@ def test_time_zones_are_needed() -> None:
         Schedule.parse("24/7", "Asia/Ningbo")
     with pytest.raises(ScheduleError, match="has no time zone"):
         Schedule.parse("24/7").active(datetime(2026, 5, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "utc", "active"),
+    [
+        ("UTC+08:00", "2026-05-01T00:30:00", True),
+        ("UTC+08:00", "2026-04-30T23:30:00", False),
+        ("UTC-03:30", "2026-05-01T11:30:00", True),
+        ("UTC-03:30", "2026-05-01T11:29:00", False),
+    ],
+)
+def test_a_fixed_offset_is_a_time_zone(name: str, utc: str, active: bool) -> None:
+    schedule = Schedule.parse("08:00-20:00", name)
+    assert schedule.active(datetime.fromisoformat(utc).replace(tzinfo=UTC)) is active
+
+
+@pytest.mark.parametrize("name", ["UTC+8", "UTC+24:00", "UTC+08:60", "+08:00", ""])
+def test_other_offsets_are_refused(name: str) -> None:
+    with pytest.raises(ScheduleError, match="is no time zone"):
+        Schedule.parse("24/7", name)
