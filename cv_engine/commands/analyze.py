@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cv_engine.cases import Case
     from cv_engine.config import Config
     from cv_engine.recorded.analyze import Progress, Summary, VideoReport
+    from cv_engine.video.container import ReadSettings
 
 
 StartOption = Annotated[
@@ -42,6 +43,22 @@ PositionOption = Annotated[
 ZonesOption = Annotated[
     Path | None, typer.Option("--zones", metavar="FILE", help="Zones to watch (GeoJSON).")
 ]
+RateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--fps",
+        metavar="RATE",
+        min=1 / 3600,
+        max=1000,
+        help="Pictures per second of recordings without times of their own, such as raw H.264.",
+    ),
+]
+TrackOption = Annotated[
+    int | None,
+    typer.Option(
+        "--track", metavar="N", min=0, help="Video track, as FFmpeg counts; its choice if left out."
+    ),
+]
 
 
 def analyze(
@@ -52,11 +69,15 @@ def analyze(
     start: StartOption = None,
     at: PositionOption = None,
     zones: ZonesOption = None,
+    fps: RateOption = None,
+    track: TrackOption = None,
     config: ConfigOption = None,
     data: DataOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Analyse recorded footage and file cases; a repeated or resumed run files none twice."""
+    from cv_engine.video.container import ReadSettings
+
     session = Session(config, data, format)
     summary = analyze_videos(
         session,
@@ -65,6 +86,7 @@ def analyze(
         start=read_start(start, camera, session.config),
         at=read_place(at, "--at"),
         zones=zones,
+        reading=ReadSettings(fps, track),
     )
     print_result(session, summary)
     raise typer.Exit(exit_code(summary))
@@ -78,6 +100,7 @@ def analyze_videos(
     start: datetime | None,
     at: tuple[float, float] | None,
     zones: Path | None,
+    reading: ReadSettings | None = None,
 ) -> Summary:
     """Analyse recordings with a progress bar on stderr.
 
@@ -88,11 +111,13 @@ def analyze_videos(
         start: When the recording began, timezone-aware.
         at: The camera's latitude and longitude in degrees.
         zones: A zones file.
+        reading: What the user states about the recordings.
 
     Returns:
         The outcome of each video, and the cases.
     """
     from cv_engine.recorded import analyze as engine
+    from cv_engine.video.container import AS_STATED
     from cv_engine.video.paths import expand
 
     videos = expand(paths)
@@ -104,6 +129,7 @@ def analyze_videos(
             start=start,
             at=at,
             zones=zones,
+            reading=reading or AS_STATED,
             progress=progress,
         )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.tables import empty_table
+from zones.errors import ScheduleError
+from zones.schedule import time_zone
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,7 +33,7 @@ def as_row(case: Case) -> dict[str, Any]:
 
 
 def table(cases: Iterable[Case], config: Config) -> Table:
-    """A table of cases, with times in the time zone of each camera."""
+    """A table of cases, with times in the local time of each case."""
     result = empty_table(_COLUMNS, right=("id", "dwell"))
     for case in cases:
         result.add_row(
@@ -40,7 +41,7 @@ def table(cases: Iterable[Case], config: Config) -> Table:
             case.kind,
             escaped(case.source),
             escaped(case.zone),
-            local_time(case.began, zone_of(case.source, config)),
+            local_time(case.began, zone_of_case(case, config)),
             dwell(case),
             place(case.place),
             case.state.value,
@@ -60,7 +61,7 @@ def sheet(case: Case, history: Iterable[Entry], packages: Iterable[str], config:
     """
     from rich.table import Table
 
-    zone = zone_of(case.source, config)
+    zone = zone_of_case(case, config)
     facts: dict[str, RenderableType] = {
         "case": f"{case.id} ({case.state.value})",
         "kind": f"{case.kind} ({case.standard} {case.code})",
@@ -98,8 +99,21 @@ def zone_of(source: str, config: Config) -> tzinfo:
     """The time zone of a configured camera; UTC for any other."""
     for camera in config.cameras:
         if camera.name == source:
-            return ZoneInfo(camera.timezone)
+            return time_zone(camera.timezone)
     return UTC
+
+
+def zone_of_case(case: Case, config: Config) -> tzinfo:
+    """The time zone of a case's camera; of one that has none, the offset in which it was filed."""
+    if not any(
+        camera.name == case.source and "timezone" in camera.model_fields_set
+        for camera in config.cameras
+    ):
+        try:
+            return time_zone(str(case.attributes.get("timezone", "")))
+        except ScheduleError:
+            pass  # filed in UTC
+    return zone_of(case.source, config)
 
 
 def local_time(at: datetime, zone: tzinfo) -> str:

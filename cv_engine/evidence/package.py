@@ -173,9 +173,7 @@ def _fill(
         entry = _entry(picture.path, len(picture.data), digest, picture.view)
         files.append(entry | {"role": picture.role, "time": picture.time.isoformat()})
     copies = [
-        _clip(folder, clip.path, name, span)
-        for clip in clips
-        for name, span in clip.spans().items()
+        _clip(folder, clip, name, span) for clip in clips for name, span in clip.spans().items()
     ]
     files += [file for file, _ in copies if file is not None]
     noted = [note for _, note in copies]
@@ -222,12 +220,12 @@ def _pictures(
 
 
 def _clip(
-    folder: Path, source: Path, name: str, span: tuple[float, float]
+    folder: Path, source: ClipSource, name: str, span: tuple[float, float]
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Cuts one clip; returns its entry in the list of files, if it was cut, and a note on it."""
     note: dict[str, Any] = {"name": name, "asked_start_s": span[0], "asked_end_s": span[1]}
     try:
-        info = cut(source, *span, folder / ORIGINAL / name)
+        info = cut(source.path, *span, folder / ORIGINAL / name, source.settings)
     except ClipError as error:
         return None, note | {"path": None, "missing": str(error)}
     path = f"{ORIGINAL}/{info.path.name}"

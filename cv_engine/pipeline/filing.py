@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import metadata
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import structlog
 import supervision as sv
@@ -27,6 +26,7 @@ from cv_engine.rules.stays import Violation
 from cv_engine.video.errors import VideoError
 from cv_engine.video.frame import Sample
 from zones.camera import Camera
+from zones.schedule import is_fixed_offset, time_zone
 from zones.zone import Zone
 
 # Candidates for each still, this far apart; the sharpest and least hidden one is kept.
@@ -36,6 +36,8 @@ _CANDIDATE_STEP_S = 1.0
 CAMERA_BLIND = "camera_blind"
 # Attribute of a thing that stood there already in the first sample: when it came is not known.
 STOOD_BEFORE = "since_before_recording"
+# Attribute with the local time's offset from UTC, where that is not known from the configuration.
+TIME_ZONE = "timezone"
 # Where between start and end the middle still lies, for the kinds that have one.
 _BETWEEN = 0.5
 
@@ -194,7 +196,7 @@ class Filer:
             zone=self._outline(violation),
             provenance=self._provenance(violation, footage),
             style=Style(
-                timezone=ZoneInfo(self.timezone),
+                timezone=time_zone(self.timezone),
                 redacted=self.config.evidence.redact,
                 quality=self.config.evidence.jpeg_quality,
             ),
@@ -215,6 +217,8 @@ class Filer:
         # A stay that was over before the first sample is of an earlier view, and filed late.
         if violation.began <= self.first_s <= violation.observed:
             attributes[STOOD_BEFORE] = True
+        if is_fixed_offset(self.timezone):
+            attributes[TIME_ZONE] = self.timezone
         return Finding(
             kind=violation.kind,
             source=self.camera.name,
@@ -273,7 +277,13 @@ class Filer:
         start_s, end_s = (max(0.0, recording.clock.media_s(time)) for time in (start, end))
         evidence = self.config.evidence
         return ClipSource(
-            recording.path, start_s, end_s, evidence.before_s, evidence.after_s, name=name
+            recording.path,
+            start_s,
+            end_s,
+            evidence.before_s,
+            evidence.after_s,
+            name=name,
+            settings=recording.settings,
         )
 
     def _outline(self, violation: Violation) -> Outline | None:

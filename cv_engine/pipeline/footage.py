@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from cv_engine.video.clock import Clock
+from cv_engine.video.container import AS_STATED, ReadSettings
 from cv_engine.video.errors import VideoError
 from cv_engine.video.frame import Sample
 from cv_engine.video.source import Video, open_video
@@ -30,6 +31,7 @@ class Recording:
         clock_basis: In words, what the clock is based on.
         key: Digest of the file together with the settings of its analysis.
         seen_s: Media time of the latest sample, seconds.
+        settings: What the user states about the recording.
     """
 
     path: Path
@@ -37,12 +39,13 @@ class Recording:
     clock_basis: str
     key: str = ""
     seen_s: float = 0.0
+    settings: ReadSettings = AS_STATED
     _video: Video | None = None
 
     @classmethod
     def of(cls, video: Video, clock: Clock, clock_basis: str) -> Recording:
         """The recording of an open file."""
-        return cls(video.path, clock, clock_basis, _video=video)
+        return cls(video.path, clock, clock_basis, settings=video.settings, _video=video)
 
     @property
     def video(self) -> Video:
@@ -52,7 +55,7 @@ class Recording:
             VideoError: The file is gone or cannot be read.
         """
         if self._video is None:
-            self._video = open_video(self.path)
+            self._video = open_video(self.path, self.settings)
         return self._video
 
     def release(self) -> None:
@@ -73,7 +76,7 @@ class Recording:
     def length_s(self) -> float:
         """Length in media seconds: the file's own, where that agrees with the samples."""
         video = self.video
-        seen = self.seen_s + 1.0 / video.rate
+        seen = max(self.seen_s + float(1 / video.rate.per_second), video.end_s)
         if video.duration_s is None or video.duration_s < seen or video.repairs:
             return seen
         return video.duration_s

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cv_engine.config import CameraConfig, Config
@@ -12,6 +13,7 @@ from cv_engine.pipeline.camera_setup import CameraSetup
 from cv_engine.recorded.recordings import RecordedServices, Recordings
 from cv_engine.recorded.report import Progress, Summary, VideoReport
 from cv_engine.services import Services
+from cv_engine.video.container import AS_STATED, ReadSettings
 from cv_engine.video.errors import VideoError
 from cv_engine.video.source import Video
 from zones.errors import ZoneError
@@ -27,6 +29,7 @@ def analyze(
     start: datetime | None = None,
     at: tuple[float, float] | None = None,
     zones: Path | None = None,
+    reading: ReadSettings = AS_STATED,
     progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
     """Analyses recordings and files the cases that they show.
@@ -47,6 +50,8 @@ def analyze(
             others see :class:`cv_engine.recorded.file_timing.FileTiming`.
         at: The camera's latitude and longitude.
         zones: GeoJSON file of the zones, in place of the configuration's.
+        reading: What is known about the recordings that the files do not state; the picture rate in
+            place of the configuration's.
         progress: Called after each sample.
 
     Returns:
@@ -72,9 +77,10 @@ def analyze(
         if camera is not None:
             cameras = [(camera, videos)]
         for name, files in cameras:
-            setup = _setup_of(name, config, at, zones)
+            setup = _setup_of(name, config, start, at, zones)
             lasting = camera is not None
-            recordings = Recordings(recorded, setup, start, lasting=lasting, sampled=sampled)
+            known = replace(reading, rate=reading.rate or setup.settings.fps)
+            recordings = Recordings(recorded, setup, start, known, lasting=lasting, sampled=sampled)
             for path in files:
                 summary.videos.append(VideoReport(path))
                 _analyse(recordings, summary.videos[-1])
@@ -84,14 +90,31 @@ def analyze(
 
 
 def _setup_of(
-    name: str, config: Config, at: tuple[float, float] | None, zones: Path | None
+    name: str,
+    config: Config,
+    start: datetime | None,
+    at: tuple[float, float] | None,
+    zones: Path | None,
 ) -> CameraSetup:
-    """The setup of a camera that need not be in the configuration."""
+    """The setup of a camera that need not be in the configuration.
+
+    A camera without a time zone of its own has the offset of the stated start.
+    """
     known = {camera.name: camera for camera in config.cameras}
     settings = known.get(name, CameraConfig(name=name))
+    offset = start.utcoffset() if start is not None else None
+    if offset and "timezone" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"timezone": _offset_name(offset)})
     if at is not None:
         settings = settings.model_copy(update={"latitude": at[0], "longitude": at[1]})
     return CameraSetup.of(settings, zones)
+
+
+def _offset_name(offset: timedelta) -> str:
+    """The name of a fixed offset from UTC, such as ``UTC+08:00``."""
+    sign = "-" if offset < timedelta(0) else "+"
+    minutes = round(abs(offset) / timedelta(minutes=1))
+    return f"UTC{sign}{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _analyse(recordings: Recordings, report: VideoReport) -> None:

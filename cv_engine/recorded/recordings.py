@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -25,9 +24,11 @@ from cv_engine.recorded.state import RecordedState, RecordingState, ReportState
 from cv_engine.scene.view_health import ViewState
 from cv_engine.services import Services
 from cv_engine.video.clock import Clock
+from cv_engine.video.container import ReadSettings
 from cv_engine.video.errors import VideoError
 from cv_engine.video.sampler import choose
 from cv_engine.video.source import Video, open_video
+from zones.schedule import time_zone
 
 # How much work a kill may cost, seconds. A checkpoint takes some 30 ms: a third of a percent.
 CHECKPOINT_EVERY_S = 10.0
@@ -97,6 +98,7 @@ class Recordings:
         services: What all cameras of a run share.
         setup: The camera.
         start: When the first recording began; without an offset in the camera's time zone.
+        reading: What the user states about the recordings.
         lasting: Whether more recordings of this camera may follow in another run.
         sampled: Called after each sample with the video and the media seconds done.
     """
@@ -106,6 +108,7 @@ class Recordings:
         services: RecordedServices,
         setup: CameraSetup,
         start: datetime | None,
+        reading: ReadSettings,
         *,
         lasting: bool,
         sampled: Callable[[Video, float], None],
@@ -118,7 +121,8 @@ class Recordings:
         self._setup = setup
         self._lasting = lasting
         self._sampled = sampled
-        self._file_timing = FileTiming(start, settings.file_time, ZoneInfo(settings.timezone))
+        self._file_timing = FileTiming(start, settings.file_time, time_zone(settings.timezone))
+        self._reading = reading
         self._conditions = setup.conditions(self._config, services.shared.detector)
         self._stretch: _Stretch | None = None
         self._behind: list[Recording] = []
@@ -153,7 +157,7 @@ class Recordings:
 
     def _open(self, report: VideoReport) -> Recording:
         try:
-            video = open_video(report.path)
+            video = open_video(report.path, self._reading)
             began = self._file_timing.begin(video)
         except VideoError:
             self._file_timing.missed(report.path)
@@ -162,7 +166,12 @@ class Recordings:
         if began.doubt is not None:
             recording.clock_basis += f"; {began.doubt}"
             report.say(began.doubt)
-        recording.key = digest_of([recording.fingerprint, began.at.isoformat(), *self._conditions])
+        if video.rate.doubt is not None:
+            recording.clock_basis += f"; {video.rate.doubt}"
+            report.say(video.rate.doubt)
+        recording.key = digest_of(
+            [recording.fingerprint, began.at.isoformat(), str(self._reading), *self._conditions]
+        )
         return recording
 
     def _put_behind(self, recording: Recording) -> None:
@@ -346,7 +355,10 @@ class Recordings:
         view.observer.restore(state.observer)
         footage = Footage()
         for r in state.recordings:
-            footage.add(Recording(Path(r.path), Clock(r.start), r.clock_basis, r.key, r.seen_s))
+            clock = Clock(r.start)
+            footage.add(
+                Recording(Path(r.path), clock, r.clock_basis, r.key, r.seen_s, self._reading)
+            )
         if present is not None:
             footage.recordings[-1] = present
         self._stretch = _Stretch(view, saved.ended, footage, FiledKeys(state.keys))

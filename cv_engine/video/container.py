@@ -5,32 +5,52 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from cv_engine.errors import EngineError
 from cv_engine.video.errors import VideoError
+from cv_engine.video.track import choose_track
 
 # FFmpeg takes unknown text for subtitles or a list of other inputs. None of these formats holds
 # pictures of its own, and some would make FFmpeg open addresses named in the text.
 _NOT_RECORDINGS = frozenset(
     ("concat", "ffmetadata", "hls", "lrc", "srt", "subviewer", "tty", "webvtt", "ass", "sdp")
 )
-# Pictures that are not part of the recording, such as a music file's cover.
-_BESIDE = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """What the user states about a recording that the file does not.
+
+    Attributes:
+        rate: Pictures per second of recordings without times of their own, such as raw H.264.
+        track: Number of the video track to read, as FFmpeg counts; ``None``: FFmpeg's choice.
+    """
+
+    rate: float | None = None
+    track: int | None = None
+
+
+AS_STATED = ReadSettings()
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(
+    path: Path, settings: ReadSettings = AS_STATED
+) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Opens a recording, and closes it when the block ends.
 
     Args:
         path: The file.
+        settings: What the user states about the recording.
 
     Yields:
-        The container and its video stream; of several streams, the one with most pixels.
+        The container and its video stream (see :func:`cv_engine.video.track.choose_track`).
 
     Raises:
         VideoError: The file is missing, empty, unreadable, not a recording, or without pictures.
@@ -44,7 +64,28 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoError(_why_not_opened(path, error)) from error
     with container:
-        yield container, _video_stream(path, container)
+        if container.format.name in _NOT_RECORDINGS:
+            raise VideoError(f"{path}: is text, not a recording")
+        yield container, choose_track(path, container, settings.track)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns whatever FFmpeg raises while a damaged file is read into an error about the file.
+
+    Damage that FFmpeg does not expect surfaces as errors of many types. One such file must not stop
+    the files after it.
+
+    Raises:
+        VideoError: The block raised an error that is not one of the program's own.
+    """
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise VideoError(f"{path}: cannot be read, is the file damaged? ({what})") from error
 
 
 def _check(path: Path) -> None:
@@ -73,17 +114,3 @@ def _why_not_opened(path: Path, error: Exception) -> str:
     if b"\0" not in head and head.isascii():
         return f"{path}: is text, not a recording"
     return f"{path}: is not a recording that FFmpeg can read"
-
-
-def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    if container.format.name in _NOT_RECORDINGS:
-        raise VideoError(f"{path}: is text, not a recording")
-    streams = [s for s in container.streams.video if not s.disposition & _BESIDE]
-    if not streams:
-        what = "only sound" if container.streams.audio else "no pictures"
-        raise VideoError(f"{path}: has {what}")
-    return max(streams, key=_pixels)
-
-
-def _pixels(stream: VideoStream) -> int:
-    return stream.codec_context.width * stream.codec_context.height

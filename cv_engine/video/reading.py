@@ -10,10 +10,10 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from cv_engine.video.container import opened
+from cv_engine.video.container import ReadSettings, opened
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.decoding import Decoded, Group, Log, TooStrictError
-from cv_engine.video.demux import Coded, Demuxer
+from cv_engine.video.demux import Coded, Demuxer, Length
 from cv_engine.video.errors import VideoError
 from cv_engine.video.timeline import Timeline
 
@@ -36,16 +36,18 @@ class Reader:
 
     Attributes:
         path: The recording.
+        settings: What the user states about the recording.
         threads: Slice threads of the decoder.
         seekable: Whether timestamps are reliable for seeking; otherwise packets are read from the
             start, and only the wanted groups of pictures are decoded.
-        duration_s: Length in seconds, ``None`` if unknown.
+        length: Length that the recording states, ``None`` if unknown.
     """
 
     path: Path
+    settings: ReadSettings
     threads: int
     seekable: bool
-    duration_s: float | None
+    length: Length | None
     _target_s: float = 0.0
 
     def read(self, times_s: Sequence[float]) -> Iterator[Decoded]:
@@ -69,7 +71,7 @@ class Reader:
     def _read(self, wanted: Sequence[float], *, strict: bool) -> Iterator[Decoded]:
         if not wanted:
             return
-        with opened(self.path) as (container, stream):
+        with opened(self.path, self.settings) as (container, stream):
             decoder = Decoder(stream.codec_context, threads=self.threads, strict=strict)
             self._target_s = wanted[0]
             pictures = self._pictures_near(container, stream, decoder, wanted[0])
@@ -97,7 +99,7 @@ class Reader:
     ) -> Iterator[Decoded]:
         """Pictures in display order, starting with one that is shown at or before ``time_s``."""
         for margin_s in _SEEK_MARGINS_S if self.seekable and time_s > _SEEK_AHEAD_S else ():
-            timeline = Timeline.of(stream)
+            timeline = Timeline.of(stream, self.settings.rate)
             try:
                 container.seek(timeline.ticks(max(0.0, time_s - margin_s)), stream=stream)
             except av.FFmpegError:
@@ -110,10 +112,10 @@ class Reader:
         return self._from_start(decoder)
 
     def _from_start(self, decoder: Decoder) -> Iterator[Decoded]:
-        with opened(self.path) as (container, stream):
+        with opened(self.path, self.settings) as (container, stream):
             decoder.restart()
-            timeline = Timeline.of(stream)
-            packets = Demuxer(container, stream, timeline, self.duration_s)
+            timeline = Timeline.of(stream, self.settings.rate)
+            packets = Demuxer(container, stream, timeline, self.length)
             yield from self._decoded(iter(packets), timeline, decoder)
 
     def _decoded(

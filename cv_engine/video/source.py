@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -14,16 +15,17 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from cv_engine.video.container import opened
+from cv_engine.video.container import AS_STATED, ReadSettings, explained, opened
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.decoding import Decoded, Log, Pass, TooStrictError
-from cv_engine.video.demux import Demuxer
+from cv_engine.video.demux import Demuxer, Length
 from cv_engine.video.errors import Repair, Skip, VideoError
 from cv_engine.video.frame import Sample, Scaler, Turn
 from cv_engine.video.paths import expand
+from cv_engine.video.rate import Rate, rate_of
 from cv_engine.video.reading import Reader
 from cv_engine.video.sampler import Plan, Survey
-from cv_engine.video.timeline import USUAL_RATE, Timeline, is_untimed
+from cv_engine.video.timeline import Timeline, is_untimed
 
 __all__ = ["Repair", "Skip", "Video", "VideoError", "expand", "open_video"]
 
@@ -53,12 +55,14 @@ class Video:
         height: Height of the upright picture in pixels.
         codec: FFmpeg's name of the codec, such as ``"h264"``.
         container_format: FFmpeg's name of the container, such as ``"mov,mp4,m4a,3gp,3g2,mj2"``.
-        rate: Pictures per second, as stated or estimated.
-        duration_s: Length in seconds, ``None`` if the file does not state it.
+        rate: Pictures per second, and what they are based on.
+        length: Length that the file states, ``None`` if it states none.
         creation_time: Creation time stated by the file, UTC; ``None`` if there is none.
         turn: The rotation that turns stored pictures upright.
+        settings: What the user states about the recording.
         threads: Slice threads of the decoder.
         skipped: Stretches that the last ``samples`` could not read.
+        end_s: Media time up to which the last ``samples`` read pictures, seconds.
     """
 
     path: Path
@@ -66,12 +70,14 @@ class Video:
     height: int
     codec: str
     container_format: str
-    rate: float
-    duration_s: float | None
+    rate: Rate
+    length: Length | None
     creation_time: datetime | None
     turn: Turn
+    settings: ReadSettings = AS_STATED
     threads: int = 1
     skipped: list[Skip] = field(default_factory=list)
+    end_s: float = 0.0
     _timeline: Timeline | None = None
     _survey: Survey | None = None
     _scaler: Scaler = field(default_factory=Scaler)
@@ -80,6 +86,11 @@ class Video:
     def name(self) -> str:
         """The file's name."""
         return self.path.name
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length in seconds, ``None`` if the file does not state it."""
+        return None if self.length is None else self.length.seconds
 
     @property
     def repairs(self) -> list[Repair]:
@@ -98,8 +109,8 @@ class Video:
             VideoError: The file can no longer be read.
         """
         if self._survey is None:
-            with opened(self.path) as (container, stream):
-                self._survey = _surveyed(container, stream, self.duration_s)
+            with explained(self.path), opened(self.path, self.settings) as (container, stream):
+                self._survey = _surveyed(container, stream, self)
         return self._survey
 
     def samples(self, plan: Plan, *, deblock: bool = True) -> Iterator[Sample]:
@@ -117,6 +128,11 @@ class Video:
         Raises:
             VideoError: The file can no longer be read, or has no readable picture.
         """
+        with explained(self.path):
+            yield from self._samples(plan, deblock=deblock)
+        self._log()
+
+    def _samples(self, plan: Plan, *, deblock: bool) -> Iterator[Sample]:
         last_s = -1.0
         for strict in (True, False):
             try:
@@ -129,7 +145,6 @@ class Video:
                 continue
         if last_s < 0:
             raise VideoError(f"{self.path}: no picture can be decoded; is the file damaged?")
-        self._log()
 
     def read(self, times_s: Sequence[float]) -> Iterator[Sample]:
         """Yields the pictures shown at given times, fully decoded and deblocked.
@@ -146,13 +161,14 @@ class Video:
             VideoError: The file can no longer be read, or has no readable picture.
         """
         seekable = self._seekable(max(times_s, default=0.0))
-        reader = Reader(self.path, self.threads, seekable, self.duration_s)
-        for decoded in reader.read(times_s):
-            yield self._sample(decoded)
+        reader = Reader(self.path, self.settings, self.threads, seekable, self.length)
+        with explained(self.path):
+            for decoded in reader.read(times_s):
+                yield self._sample(decoded)
 
     def _seekable(self, until_s: float) -> bool:
         """Whether timestamps up to ``until_s`` are known to run without breaks."""
-        if self.repairs:
+        if self.repairs or (self._timeline is not None and self._timeline.counts):
             return False
         if any(name in self.container_format for name in _ORDERED_FORMATS):
             return True
@@ -160,9 +176,10 @@ class Video:
 
     def _decoded(self, plan: Plan, *, strict: bool, deblock: bool) -> Iterator[Decoded]:
         keyless = not self.survey().key_times
-        with opened(self.path) as (container, stream):
-            timeline = self._timeline = Timeline.of(stream)
+        with opened(self.path, self.settings) as (container, stream):
+            timeline = self._timeline = Timeline.of(stream, self.settings.rate)
             self.skipped = []
+            packets = Demuxer(container, stream, timeline, self.length, self.skipped)
             decoder = Decoder(
                 stream.codec_context,
                 threads=self.threads,
@@ -170,19 +187,16 @@ class Video:
                 deblock=deblock or plan.decode != "key",
                 skip_unreferenced=plan.decode == "nonref" and not is_untimed(stream),
             )
-            yield from Pass(
-                Demuxer(container, stream, timeline, self.duration_s, self.skipped),
-                timeline,
-                plan,
-                decoder,
-                lambda: self._whole_decoder(strict=strict),
-                Log(strict, self.skipped),
-                keyless,
-            )
+            whole = partial(self._whole_decoder, strict=strict)
+            log = Log(strict, self.skipped)
+            try:
+                yield from Pass(packets, timeline, plan, decoder, whole, log, keyless)
+            finally:
+                self.end_s = packets.end_s
 
     def _whole_decoder(self, *, strict: bool) -> Decoder:
         """A second decoder, with deblocking, for groups of pictures between key frames."""
-        with opened(self.path) as (_, stream):
+        with opened(self.path, self.settings) as (_, stream):
             return Decoder(stream.codec_context, threads=self.threads, strict=strict)
 
     def _sample(self, decoded: Decoded) -> Sample:
@@ -191,17 +205,20 @@ class Video:
 
     def _log(self) -> None:
         log = structlog.get_logger(__name__)
+        per_second = round(float(self.rate.per_second), 3)
+        log.info("picture rate", video=self.name, per_second=per_second, basis=self.rate.basis)
         for skip in self.skipped:
             log.warning("not sampled", video=self.name, stretch=str(skip))
         for repair in self.repairs:
             log.info("timestamps repaired", video=self.name, repair=str(repair))
 
 
-def open_video(path: str | Path, *, threads: int = 1) -> Video:
+def open_video(path: str | Path, settings: ReadSettings = AS_STATED, *, threads: int = 1) -> Video:
     """Opens a recording and reads its properties.
 
     Args:
         path: The file: any container and codec that FFmpeg reads.
+        settings: What the user states about the recording.
         threads: Slice threads of the decoder.
 
     Raises:
@@ -209,19 +226,19 @@ def open_video(path: str | Path, *, threads: int = 1) -> Video:
             or none of the first thousand pictures can be decoded.
     """
     path = Path(path)
-    with opened(path) as (container, stream):
+    with explained(path), opened(path, settings) as (container, stream):
         context = stream.codec_context
-        rate = stream.guessed_rate or stream.average_rate
         video = Video(
             path=path,
             width=context.width,
             height=context.height,
             codec=context.name,
             container_format=container.format.name,
-            rate=float(rate or USUAL_RATE),
-            duration_s=_duration_s(container, stream),
+            rate=rate_of(stream, settings.rate),
+            length=_length(container, stream),
             creation_time=_creation_time(container, stream),
             turn=Turn(),
+            settings=settings,
             threads=threads,
         )
         frame = _first_picture(container, stream)
@@ -249,11 +266,21 @@ def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame
         return None
 
 
-def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration and stream.duration > 0 and stream.time_base:
-        return float(stream.duration * stream.time_base)
+def _length(container: InputContainer, stream: VideoStream) -> Length | None:
+    """The length that the file states; of an AVI by the number of pictures in its header.
+
+    Of a cut AVI, FFmpeg gives the length of what is left.
+    """
+    stated_s = 0.0
+    if stream.duration and stream.time_base:
+        stated_s = float(stream.duration * stream.time_base)
+    if container.format.name == "avi" and stream.frames and stream.average_rate:
+        stated_s = max(stated_s, float(stream.frames / stream.average_rate))
+    if stated_s > 0:
+        indexed = any(name in container.format.name for name in _FULL_INDEX)
+        return Length(stated_s, exact=indexed)
     if container.duration and container.duration > 0:
-        return container.duration / av.time_base
+        return Length(container.duration / av.time_base, exact=False)
     return None
 
 
@@ -270,11 +297,11 @@ def _creation_time(container: InputContainer, stream: VideoStream) -> datetime |
     return None
 
 
-def _surveyed(container: InputContainer, stream: VideoStream, duration_s: float | None) -> Survey:
-    indexed = _from_index(container, stream, duration_s)
+def _surveyed(container: InputContainer, stream: VideoStream, video: Video) -> Survey:
+    indexed = _from_index(container, stream, video.duration_s)
     if indexed is not None:
         return indexed
-    timeline = Timeline.of(stream)
+    timeline = Timeline.of(stream, video.settings.rate)
     keys: list[float] = []
     latest_s, packets, reordered = 0.0, 0, False
     ended = True

@@ -7,6 +7,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from cv_engine.video.errors import Repair
+from cv_engine.video.rate import USUAL_RATE as USUAL_RATE
+from cv_engine.video.rate import has_clock, rate_of
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -21,8 +23,6 @@ LONGEST_PAUSE_S = 3600.0
 # Presentation and decoding time differ by the reordered pictures: at most 16 in H.264 and H.265, so
 # less than 4 s even at 5 pictures per second. A larger difference is a wrong presentation time.
 _LONGEST_REORDER_S = 10.0
-# Rate of files that state none: the PAL rate.
-USUAL_RATE = Fraction(25)
 
 
 def is_untimed(stream: VideoStream) -> bool:
@@ -55,12 +55,14 @@ class Timeline:
         step: Ticks between two pictures if a packet states no duration.
         zero: The tick of media time 0; ``None``: that of the first packet.
         ignores_pts: Whether presentation times are guesses to be ignored.
+        counts: Whether all times are guesses to be ignored: pictures are timed by counting them.
     """
 
     time_base: Fraction
     step: int
     zero: int | None = None
     ignores_pts: bool = False
+    counts: bool = False
     _shift: int = 0
     _last: int | None = None
     _last_step: int = 0
@@ -79,12 +81,17 @@ class Timeline:
         self._reorder = self._ticks_in(_LONGEST_REORDER_S)
 
     @classmethod
-    def of(cls, stream: VideoStream) -> Timeline:
-        """A new time line for reading ``stream`` from the start."""
+    def of(cls, stream: VideoStream, stated_rate: float | None = None) -> Timeline:
+        """A new time line for reading ``stream`` from the start.
+
+        Args:
+            stream: The recording's video stream.
+            stated_rate: See :func:`cv_engine.video.rate.rate_of`.
+        """
         time_base = stream.time_base or Fraction(1, 90_000)
-        rate = stream.guessed_rate or stream.average_rate or USUAL_RATE
-        step = max(1, round(1 / (rate * time_base)))
-        return cls(time_base, step, zero=stream.start_time, ignores_pts=is_untimed(stream))
+        step = max(1, round(1 / (rate_of(stream, stated_rate).per_second * time_base)))
+        zero, untimed = stream.start_time, is_untimed(stream)
+        return cls(time_base, step, zero, ignores_pts=untimed, counts=not has_clock(stream))
 
     @property
     def repairs(self) -> list[Repair]:
@@ -120,7 +127,9 @@ class Timeline:
         Returns:
             Media time in seconds at which the packet's picture is shown.
         """
-        if self.ignores_pts:
+        if self.counts:
+            packet.dts, packet.duration = self._counted(), self.step
+        if self.counts or self.ignores_pts:
             packet.pts = None
         pts, dts = self.repair(packet.pts, packet.dts, packet.duration or 0)
         packet.dts = dts
@@ -177,6 +186,10 @@ class Timeline:
             return now
         self._shift += expected - now
         return expected
+
+    def _counted(self) -> int:
+        """The time of the next picture where every picture lasts one step."""
+        return (self.zero or 0) if self._last is None else self._last + self.step
 
     def _ticks_in(self, seconds: float) -> int:
         return round(Fraction(seconds) / self.time_base)

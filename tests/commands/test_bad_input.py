@@ -105,6 +105,43 @@ def test_a_broken_file_does_not_stop_the_rest(folder: Path, clip: Path) -> None:
     assert not outcome(folder / "data")["problems"]
 
 
+def test_an_unknown_codec_does_not_stop_the_rest_and_times_have_the_offset_of_the_start(
+    folder: Path, clip: Path, shared_data: Path
+) -> None:
+    odd = shared_data / "odd" / "12-video-no-codec" / "svac.mp4"
+    options = ["--config", "quick.yaml", "--data", "data"]
+    done = _analyze(folder, odd, clip, "--start", "2026-05-01T08:00:00+08:00", *options)
+    assert done.returncode == 1, done.stderr
+    assert f"failed {odd}: FFmpeg knows no decoder" in _lines(done)
+    assert f"done {clip}" in _lines(done)
+    for shown in (done.stdout, run_program(folder, "cases", "list", *options).stdout):
+        assert "2026-05-01 08:00:00+08:00" in shown
+    shown = run_program(folder, "cases", "show", "1", *options).stdout
+    assert "began       2026-05-01 08:00:00+08:00" in shown
+
+
+def test_a_track_that_is_not_there_is_refused(folder: Path, clip: Path) -> None:
+    done = _analyze(folder, clip, "--track", "7", "--data", "data", "--start", START)
+    assert done.returncode == 2, done.stderr
+    assert "has no video track 7; there are: 0 (h264, 640 x 360, default)" in _lines(done)
+
+
+def test_times_without_a_rate_are_said_to_be_a_guess(folder: Path, shared_data: Path) -> None:
+    raw = shared_data / "odd" / "01-raw-stream-without-rate" / "norate.h264"
+    (folder / "idle.yaml").write_text("rules: {parking: {enabled: false}}\n")
+    arguments = ["--config", "idle.yaml", "--start", START, "--format", "jsonl"]
+    done = _analyze(folder, raw, *arguments, "--data", "guessed")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert "times are a guess" in summary["videos"][0]["message"]
+    assert "--fps" in summary["videos"][0]["message"]
+    assert summary["media_s"] == pytest.approx(6.36, abs=1.0)
+    done = _analyze(folder, raw, *arguments, "--data", "stated", "--fps", "10")
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["videos"][0]["message"] == ""
+    assert summary["media_s"] == pytest.approx(15.9, abs=2.0)
+
+
 @pytest.mark.parametrize(
     ("corners", "words"),
     [

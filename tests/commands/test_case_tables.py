@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 
 from cv_engine.cases import open_queue
-from cv_engine.commands.case_tables import duration, local_time, place, sheet
+from cv_engine.commands.case_tables import duration, local_time, place, sheet, zone_of_case
 from cv_engine.config import Config
 from cv_engine.finding import Finding, Place
+from tests.cases.made import finding
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,29 @@ def test_durations(seconds: float, text: str) -> None:
 def test_times_carry_their_offset() -> None:
     at = datetime(2026, 5, 1, 0, 0, tzinfo=UTC)
     assert local_time(at, ZoneInfo("Asia/Shanghai")) == "2026-05-01 08:00:00+08:00"
+
+
+@pytest.mark.parametrize(
+    ("camera", "noted", "shown"),
+    [
+        (None, None, "2026-05-01 00:00:00+00:00"),
+        (None, "UTC+08:00", "2026-05-01 08:00:00+08:00"),
+        (None, "UTC-03:30", "2026-04-30 20:30:00-03:30"),
+        (None, "nonsense", "2026-05-01 00:00:00+00:00"),
+        ({}, "UTC+08:00", "2026-05-01 08:00:00+08:00"),
+        ({"timezone": "Europe/Madrid"}, "UTC+08:00", "2026-05-01 02:00:00+02:00"),
+        ({"timezone": "UTC"}, "UTC+08:00", "2026-05-01 00:00:00+00:00"),
+    ],
+)
+def test_a_case_has_the_time_of_its_camera_else_that_of_the_start(
+    tmp_path: Path, camera: dict[str, str] | None, noted: str | None, shown: str
+) -> None:
+    cameras = [] if camera is None else [{"name": "market-street", **camera}]
+    config = Config.model_validate({"cameras": cameras})
+    filed = finding(attributes={"timezone": noted} if noted else {})
+    with open_queue(tmp_path / "queue.db") as queue:
+        case = queue.get(queue.file(filed).case_id)
+    assert local_time(case.began, zone_of_case(case, config)) == shown
 
 
 @pytest.mark.parametrize(

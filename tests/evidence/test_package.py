@@ -155,7 +155,7 @@ def test_unreadable_recording_is_noted_and_pictures_are_kept(
     assert verify(package) == []
     clip = json.loads((package / "manifest.json").read_bytes())["clips"][0]
     assert clip["path"] is None
-    assert "cannot be read as video" in clip["missing"]
+    assert "no clip, is text, not a recording" in clip["missing"]
 
 
 def test_unredacted_pictures_are_not_called_shareable(

@@ -12,6 +12,7 @@ from cv_engine.config import Config
 from cv_engine.pipeline.footage import Recording
 from cv_engine.recorded import recordings
 from cv_engine.recorded.analyze import Summary, analyze
+from cv_engine.video.container import ReadSettings
 from tests.video.recordings import record, times
 
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)
@@ -68,6 +69,37 @@ def test_a_start_without_offset_is_the_cameras_own_time(
     config = _config(tmp_path, timezone="Asia/Shanghai")
     _run(_footage(tmp_path, "a.mp4"), config, start=datetime(2026, 5, 1, 16))
     assert began == {"a.mp4": START}
+
+
+def test_a_camera_without_a_time_zone_has_the_offset_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zones: list[str] = []
+    opened = recordings.Recordings.__init__
+
+    def noting(
+        self: recordings.Recordings, services: Any, setup: Any, *others: Any, **how: Any
+    ) -> None:
+        zones.append(setup.settings.timezone)
+        opened(self, services, setup, *others, **how)
+
+    monkeypatch.setattr(recordings.Recordings, "__init__", noting)
+    start = datetime.fromisoformat("2026-05-01T02:30:00-05:30")
+    for config in (_config(tmp_path), _config(tmp_path, timezone="Asia/Shanghai")):
+        _run(_footage(tmp_path, "a.mp4"), config, start=start)
+    assert zones == ["UTC-05:30", "Asia/Shanghai"]
+
+
+def test_a_stated_rate_gives_the_next_file_its_time(
+    tmp_path: Path, began: dict[str, datetime]
+) -> None:
+    videos = _footage(tmp_path, "a.h264", "b.h264")
+    summary = _run(videos, _config(tmp_path, fps=20.0))
+    assert [video.message for video in summary.videos] == ["", ""]
+    assert began["b.h264"] == START + timedelta(seconds=LENGTH_S / 2)
+    began.clear()
+    summary = _run(videos, _config(tmp_path, fps=20.0), reading=ReadSettings(rate=5))
+    assert began["b.h264"] == START + timedelta(seconds=LENGTH_S * 2)
 
 
 def test_file_names_say_when_the_next_begins(tmp_path: Path, began: dict[str, datetime]) -> None:

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cv_engine.recorded.file_timing import FileTiming
+from cv_engine.video.demux import Length
 from cv_engine.video.errors import VideoError
 from cv_engine.video.frame import Turn
+from cv_engine.video.rate import USUAL_RATE, Rate
 from cv_engine.video.source import Video
-from cv_engine.video.timeline import USUAL_RATE
 
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)
 PATTERN = "cam_%Y%m%d_%H%M%S"
@@ -25,8 +26,8 @@ def _video(name: str, created: datetime | None = None) -> Video:
         height=48,
         codec="h264",
         container_format="mov",
-        rate=float(USUAL_RATE),
-        duration_s=300.0,
+        rate=Rate(USUAL_RATE, "assumed"),
+        length=Length(300.0, exact=True),
         creation_time=created,
         turn=Turn(),
     )

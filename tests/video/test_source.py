@@ -134,7 +134,7 @@ def test_creation_time_and_metadata(tmp_path: Path) -> None:
     video = open_video(record(tmp_path / "a.mp4", times(20), metadata=made))
     assert video.creation_time == datetime(2026, 5, 1, tzinfo=UTC)
     assert (video.width, video.height, video.codec) == (WIDTH, HEIGHT, "h264")
-    assert video.rate == pytest.approx(10)
+    assert float(video.rate.per_second) == pytest.approx(10)
     assert video.duration_s == pytest.approx(2.0)
     unset = {"creation_time": "1904-01-01T00:00:00Z"}
     assert open_video(record(tmp_path / "b.mkv", times(20), metadata=unset)).creation_time is None
@@ -292,3 +292,75 @@ def test_a_real_clip_keeps_its_times(path: Path) -> None:
     assert seen[-1] > video.duration_s - 2.5
     assert video.skipped == []
     assert video.repairs == []
+
+
+@pytest.mark.parametrize(("rate", "b_frames"), [(1, 3), (2, 2), (0.5, 3), (10, 3)])
+@pytest.mark.parametrize("name", ["a.mkv", "a.nut"])
+def test_first_packets_without_decoding_time_delay_nothing(
+    tmp_path: Path, name: str, rate: float, b_frames: int
+) -> None:
+    path = record(tmp_path / name, times(60, rate), gop=20, b_frames=b_frames)
+    video = open_video(path)
+    samples = sampled(video, Plan("all", 0.01, ""))
+    assert samples == [(number / rate, number) for number in range(60)]
+    assert (video.repairs, video.skipped) == ([], [])
+    wanted = [40 / rate, 55 / rate]
+    assert [number_of(sample.image()) for sample in video.read(wanted)] == [40, 55]
+
+
+@pytest.mark.parametrize(
+    ("name", "making"),
+    [
+        ("a.avi", {}),
+        ("a.avi", {"codec": "mjpeg", "pixel_format": "yuvj420p"}),
+        ("a.avi", {"codec": "mpeg4"}),
+        ("a.mp4", {"options": {"movflags": "faststart"}}),
+        ("a.mkv", {}),
+        ("a.flv", {}),
+    ],
+)
+@pytest.mark.parametrize("kept", [40, 125])
+def test_a_recording_that_is_shorter_than_stated_is_reported(
+    tmp_path: Path, name: str, making: dict[str, object], kept: int
+) -> None:
+    path = record(tmp_path / name, times(150), gop=20, **making)  # type: ignore[arg-type]
+    whole = open_video(path)
+    last_s = sampled(whole, Plan("all", 0.01, ""))[-1][0]
+    assert (last_s, whole.skipped) == (14.9, [])
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    position = packets[kept].pos
+    assert position is not None
+    path.write_bytes(path.read_bytes()[:position])
+    cut = open_video(path)
+    last_s = sampled(cut, Plan("all", 0.01, ""))[-1][0]
+    assert last_s == pytest.approx(kept / 10, abs=0.3)
+    assert "ends before" in cut.skipped[-1].reason
+    assert cut.skipped[-1].from_s == pytest.approx(last_s, abs=0.3)
+    assert cut.skipped[-1].to_s == pytest.approx(15.0, abs=0.3)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.flv", "a.avi", "a.mkv"])
+@pytest.mark.parametrize("rate", [0.5, 1, 10])
+def test_a_whole_recording_with_rare_pictures_is_not_cut_off(
+    tmp_path: Path, name: str, rate: float
+) -> None:
+    video = open_video(record(tmp_path / name, times(20, rate), gop=5, b_frames=2))
+    assert len(sampled(video, Plan("all", 0.01, ""))) == 20
+    assert video.skipped == []
+
+
+def test_a_cut_avi_of_five_seconds_is_reported(shared_data: Path) -> None:
+    video = open_video(shared_data / "odd" / "13-truncated-silent" / "181_trunc.avi")
+    list(video.samples(Plan("all", 1.0, "")))
+    assert (video.skipped[-1].from_s, video.skipped[-1].to_s) == (1.9, 5.0)
+
+
+def test_three_tenths_of_a_real_avi_are_reported(tmp_path: Path, shared_data: Path) -> None:
+    data = (shared_data / "video" / "pets09_s2l1_vtest.avi").read_bytes()
+    path = tmp_path / "cut.avi"
+    path.write_bytes(data[: len(data) * 3 // 10])
+    video = open_video(path)
+    list(video.samples(choose(video, 5.0)))
+    assert video.skipped
+    assert video.skipped[-1].to_s == pytest.approx(79.5, abs=0.2)

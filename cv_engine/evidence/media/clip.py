@@ -5,16 +5,19 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from cv_engine.evidence.errors import ClipError, EvidenceError
 from cv_engine.evidence.media.packets import PacketReader
+from cv_engine.video.container import AS_STATED, ReadSettings, opened
+from cv_engine.video.errors import VideoError
 
 if TYPE_CHECKING:
     from cv_engine.evidence.media.packets import VideoPacket
@@ -39,6 +42,7 @@ class ClipSource:
         longest_s: Longest single clip in seconds. A car that stands for a day would fill the
             disk: beyond this length, one clip shows the start and one the end.
         name: The clip's name.
+        settings: What the user states about the recording.
     """
 
     path: Path
@@ -48,6 +52,7 @@ class ClipSource:
     after_s: float = 5.0
     longest_s: float = 600.0
     name: str = "clip"
+    settings: ReadSettings = AS_STATED
 
     def spans(self) -> dict[str, tuple[float, float]]:
         """Returns the clips to cut: name to first and last media second."""
@@ -84,7 +89,9 @@ class ClipInfo:
     stopped: str | None
 
 
-def cut(source: Path, start_s: float, end_s: float, out: Path) -> ClipInfo:
+def cut(
+    source: Path, start_s: float, end_s: float, out: Path, settings: ReadSettings = AS_STATED
+) -> ClipInfo:
     """Cuts ``start_s`` to ``end_s`` out of a recording by copying its packets.
 
     Nothing is re-encoded, so each picture is bit for bit the camera's. The clip therefore begins
@@ -99,6 +106,7 @@ def cut(source: Path, start_s: float, end_s: float, out: Path) -> ClipInfo:
         start_s: Media time in seconds from the stream's start.
         end_s: Media time, not before ``start_s``.
         out: Path without suffix; ``.mp4`` is added if the codec fits, ``.mkv`` otherwise.
+        settings: What the user states about the recording.
 
     Returns:
         The clip's path and content.
@@ -114,13 +122,12 @@ def cut(source: Path, start_s: float, end_s: float, out: Path) -> ClipInfo:
     """
     if not end_s >= start_s:
         raise ClipError(f"{source}: a clip from {start_s} s to {end_s} s has no length")
-    seek = _seek_works(source, start_s)
-    with _open(source) as container:
-        stream = _video_stream(container, source)
-        suffix = ".mp4" if PacketReader(container, stream).codec in _MP4_CODECS else ".mkv"
+    seek = _seek_works(source, settings, start_s)
+    with _opened(source, settings) as reader:
+        suffix = ".mp4" if reader.codec in _MP4_CODECS else ".mkv"
         path = out.with_name(out.name + suffix)
         try:
-            info = _copy(container, stream, (start_s, end_s), path, seek=seek)
+            info = _copy(reader, (start_s, end_s), path, seek=seek)
             _check(info)
         except BaseException as error:
             path.unlink(missing_ok=True)
@@ -133,46 +140,33 @@ def cut(source: Path, start_s: float, end_s: float, out: Path) -> ClipInfo:
     return info
 
 
-def _open(source: Path) -> InputContainer:
+@contextmanager
+def _opened(source: Path, settings: ReadSettings) -> Iterator[PacketReader]:
     try:
-        return av.open(str(source))
-    except (av.FFmpegError, OSError) as error:
-        raise ClipError(f"{source}: no clip, the file cannot be read as video: {error}") from error
+        with opened(source, settings) as (container, stream):
+            yield PacketReader(container, stream, settings.rate)
+    except VideoError as error:
+        reason = str(error).removeprefix(f"{source}: ")
+        raise ClipError(f"{source}: no clip, {reason}") from error
 
 
-def _video_stream(container: InputContainer, source: Path) -> VideoStream:
-    stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream):
-        raise ClipError(f"{source}: no clip, the file has no video stream")
-    if stream.codec_context is None:
-        raise ClipError(f"{source}: no clip, the video's codec is unknown")
-    return stream
-
-
-def _copy(
-    container: InputContainer,
-    stream: VideoStream,
-    span_s: tuple[float, float],
-    path: Path,
-    *,
-    seek: bool,
-) -> ClipInfo:
+def _copy(reader: PacketReader, span_s: tuple[float, float], path: Path, *, seek: bool) -> ClipInfo:
     start_s, end_s = span_s
+    stream = reader.stream
     options = _REPRODUCIBLE | (_FAST_START if path.suffix == ".mp4" else {})
     with av.open(str(path), "w", container_options=options) as output:
         copied = output.add_stream_from_template(stream, opaque=True)
         if stream.sample_aspect_ratio:
             copied.sample_aspect_ratio = stream.sample_aspect_ratio
-        reader = PacketReader(container, stream)
         if reader.codec_header:
             copied.codec_context.extradata = reader.codec_header
         if seek:
-            _seek(container, stream, reader, start_s)
+            _seek(reader, start_s)
         packets = _until(_from_key_frame(reader, start_s), reader, end_s)
         times = _mux(output, copied, packets)
     if not times or reader.seconds(max(times)) < start_s - _LINGER_S:
         raise ClipError(
-            f"{container.name}: no clip, no readable picture between {start_s:.2f} s and "
+            f"{reader.container.name}: no clip, no readable picture between {start_s:.2f} s and "
             f"{end_s:.2f} s" + (f" ({reader.stopped})" if reader.stopped else "")
         )
     return ClipInfo(
@@ -202,29 +196,26 @@ def _from_key_frame(reader: PacketReader, start_s: float) -> Iterator[VideoPacke
     yield from packets
 
 
-def _seek_works(source: Path, start_s: float) -> bool:
+def _seek_works(source: Path, settings: ReadSettings, start_s: float) -> bool:
     """Whether seeking finds a key frame at or before ``start_s``.
 
     With a damaged index, a raw stream or few key frames, a seek may land too late.
     """
-    with _open(source) as container:
-        stream = _video_stream(container, source)
-        reader = PacketReader(container, stream)
+    with _opened(source, settings) as reader:
         if not reader.can_seek or start_s <= _SEEK_MARGIN_S:
             return False
         try:
-            _seek(container, stream, reader, start_s)
+            _seek(reader, start_s)
         except (av.FFmpegError, OSError):
             return False
         first = next((p for p in reader if p.is_keyframe), None)
         return first is not None and reader.seconds(first.pts or 0) <= start_s
 
 
-def _seek(
-    container: InputContainer, stream: VideoStream, reader: PacketReader, start_s: float
-) -> None:
-    ticks = round((start_s - _SEEK_MARGIN_S) / reader.time_base) + (stream.start_time or 0)
-    container.seek(ticks, stream=stream)
+def _seek(reader: PacketReader, start_s: float) -> None:
+    start = reader.stream.start_time or 0
+    ticks = round((start_s - _SEEK_MARGIN_S) / reader.time_base) + start
+    reader.container.seek(ticks, stream=reader.stream)
 
 
 def _until(

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import av
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from cv_engine.video.rate import has_clock, rate_of
+
 if TYPE_CHECKING:  # PyAV's packets are generic to the type checker only
     from av.packet import Packet
 
     VideoPacket: TypeAlias = Packet[VideoStream]
 
-_USUAL_RATE = Fraction(25)  # pictures per second if the file names none: the PAL rate
 _INDEXED = frozenset({"avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
 _LONGEST_PAUSE_S = 3600.0  # a clock that leaps ahead by more was set: the recording did not pause
 _JUMP_S = 1.0  # a clock that falls back by more was reset; a smaller step is jitter
@@ -38,31 +39,37 @@ class PacketReader:
     Args:
         container: An open input.
         stream: The stream of ``container`` to read.
+        stated_rate: See :func:`cv_engine.video.rate.rate_of`.
 
     Attributes:
+        container: The open input.
+        stream: The stream that is read.
         repaired: Number of packets whose time differs from the file's.
         stopped: Why reading ended before the end of the file, ``None`` if it did not.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._container = container
-        self._stream = stream
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, stated_rate: float | None = None
+    ) -> None:
+        self.container = container
+        self.stream = stream
         self.time_base = stream.time_base or Fraction(1, 90_000)
-        rate = stream.guessed_rate or stream.average_rate or _USUAL_RATE
+        rate = rate_of(stream, stated_rate).per_second
         self._step = max(1, round(1 / (rate * self.time_base)))
-        self._invented = container.format.name == "avi" or stream.start_time is None
+        self._invented = container.format.name == "avi" or not self.has_clock
+        self._zero = stream.start_time or 0
         self.repaired = 0
         self.stopped: str | None = None
 
     @property
     def codec(self) -> str:
         """The codec's name, whichever decoder is used (``av1``, not ``libdav1d``)."""
-        return self._stream.codec_context.codec.canonical_name
+        return self.stream.codec_context.codec.canonical_name
 
     @property
     def has_clock(self) -> bool:
         """Whether the file stores times."""
-        return self._stream.start_time is not None
+        return has_clock(self.stream) and self.stream.start_time is not None
 
     @property
     def can_seek(self) -> bool:
@@ -72,16 +79,16 @@ class PacketReader:
         in the middle, so that one time names two moments, which only reading from the start can
         tell apart.
         """
-        return self.has_clock and self._container.format.name in _INDEXED
+        return self.has_clock and self.container.format.name in _INDEXED
 
     def seconds(self, ticks: int) -> float:
         """Media time of a timestamp, in seconds from the stream's start."""
-        return float((ticks - (self._stream.start_time or 0)) * self.time_base)
+        return float((ticks - self._zero) * self.time_base)
 
     @property
     def codec_header(self) -> bytes:
         """The stream's codec header without the mark of packed pictures: they are unpacked here."""
-        header = bytes(self._stream.codec_context.extradata or b"")
+        header = bytes(self.stream.codec_context.extradata or b"")
         return _PACKED.sub(lambda mark: mark.group()[:-1] + b"n", header)
 
     def __iter__(self) -> Iterator[VideoPacket]:
@@ -92,12 +99,12 @@ class PacketReader:
         if codec == "mpeg4" and self._invented:
             packets = _in_display_order(self._unpacked(packets), self._step)
         elif codec in ("h264", "hevc") and self._invented:
-            packets = self._filtered(packets, BitStreamFilterContext("dts2pts", self._stream))
+            packets = self._reordered(packets)
         return self._monotonic(self._with_decoding_times(packets))
 
     def _demuxed(self) -> Iterator[VideoPacket]:
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self.container.demux(self.stream):
                 if packet.size:
                     yield packet
         except (av.FFmpegError, OSError) as error:
@@ -106,16 +113,42 @@ class PacketReader:
     def _numbered(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
         """Numbers the packets of a raw stream: decoding times at the stream's rate."""
         for number, packet in enumerate(packets):
-            if packet.dts is None and packet.pts is None and not self.has_clock:
+            if not self.has_clock:
                 packet.time_base = self.time_base
-                packet.dts = number * self._step
+                packet.dts, packet.pts = number * self._step, None
+                packet.duration = self._step
                 self.repaired += 1
             yield packet
 
     def _unpacked(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
-        if not _PACKED.search(bytes(self._stream.codec_context.extradata or b"")):
+        if not _PACKED.search(bytes(self.stream.codec_context.extradata or b"")):
             return iter(packets)
-        return self._filtered(packets, BitStreamFilterContext("mpeg4_unpack_bframes", self._stream))
+        return self._filtered(packets, BitStreamFilterContext("mpeg4_unpack_bframes", self.stream))
+
+    def _reordered(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        """Adds presentation times, where the pictures' headers can be read.
+
+        FFmpeg's filter reads headers more strictly than its decoder. Where the first key frame's
+        are refused and no picture is reordered, the order of decoding is that of display.
+        """
+        dts2pts = BitStreamFilterContext("dts2pts", self.stream)
+        remaining = iter(packets)
+        for packet in remaining:
+            if not packet.is_keyframe:
+                continue  # cannot be decoded, and the filter knows no parameter sets yet
+            copy = _copy_of(packet)
+            try:
+                filtered = dts2pts.filter(packet)
+            except av.FFmpegError as error:
+                if self.stream.codec_context.has_b_frames:
+                    self.stopped = str(error)
+                    return
+                yield copy
+                yield from remaining
+                return
+            yield from filtered
+            break
+        yield from self._filtered(remaining, dts2pts)
 
     def _filtered(
         self, packets: Iterable[VideoPacket], bitstream_filter: BitStreamFilterContext
@@ -163,9 +196,19 @@ class PacketReader:
                 elif ahead_s <= 0:
                     dts = last + 1
                     self.repaired += 1
+            elif not self.has_clock:
+                self._zero = pts  # the first picture is shown at 0, however late it is decoded
             last = dts
             packet.dts, packet.pts = dts, max(pts, dts)
             yield packet
+
+
+def _copy_of(packet: VideoPacket) -> VideoPacket:
+    """A copy of a packet with its times: a filter takes the data out of what it receives."""
+    copy = cast("VideoPacket", av.Packet(bytes(packet)))
+    copy.time_base, copy.pts, copy.dts = packet.time_base, packet.pts, packet.dts
+    copy.duration, copy.is_keyframe = packet.duration, packet.is_keyframe
+    return copy
 
 
 def _ended(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket | None]:
