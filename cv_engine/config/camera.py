@@ -15,8 +15,10 @@ from cv_engine.section import (
     PicturesPerSecond,
     PixelPosition,
     Section,
+    Switch,
     Text,
 )
+from cv_engine.stream_url import STREAM_SCHEMES, split_url
 from zones.camera import Camera, GroundControlPoint
 from zones.errors import ScheduleError
 from zones.schedule import time_zone
@@ -24,9 +26,14 @@ from zones.schedule import time_zone
 _DATE_AND_TIME = ({"Y", "m", "d", "H", "M"}, {"Y", "j", "H", "M"}, {"y", "m", "d", "H", "M"})
 _UNIX_TIME = "s"  # seconds since 1970; not strptime's, but recorders name files so
 # How a camera's stream is reached: no result depends on these keys, and no text may show them.
-STREAM_KEYS = frozenset({"url", "user", "password", "password_env", "transport"})
-STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
-_STREAM_URL = re.compile(rf"(?i)({'|'.join(STREAM_SCHEMES)})://[^\s/?#]+")
+STREAM_KEYS = frozenset(
+    {
+        *("url", "user", "password", "password_env", "transport", "allow_hosts"),
+        *("tls_verify", "tls_fingerprint", "tls_ca"),
+    }
+)
+_STREAM_URL = re.compile(rf"(?i)({'|'.join(STREAM_SCHEMES)})://")
+_FINGERPRINT = re.compile(r"(?i)sha-?256:? *((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})")
 _DIRECTIVES = set("YymdjHIMSfpbBzZaA%")
 
 
@@ -57,6 +64,10 @@ class CameraConfig(Section):
     password: SecretStr | None = None
     password_env: Text | None = None
     transport: Literal["tcp", "udp"] = "tcp"
+    allow_hosts: tuple[Text, ...] = ()
+    tls_verify: Switch = True
+    tls_fingerprint: Text | None = None
+    tls_ca: FilePath | None = None
 
     @field_validator("timezone")
     @classmethod
@@ -96,13 +107,46 @@ class CameraConfig(Section):
 
     @field_validator("url")
     @classmethod
-    def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+    def _usable_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _STREAM_URL.match(url.get_secret_value()):
             raise ValueError(
                 "this is no stream's address; write one such as rtsp://10.0.0.5/stream1 "
                 f"({', '.join(STREAM_SCHEMES)} are known)"
             )
+        if url is not None:
+            split_url(url.get_secret_value())
         return url
+
+    @field_validator("tls_fingerprint")
+    @classmethod
+    def _sha256(cls, written: str | None) -> str | None:
+        if written is None:
+            return None
+        match = _FINGERPRINT.fullmatch(written.strip())
+        if match is None:
+            raise ValueError(
+                "this is no SHA-256 fingerprint; write sha256: and 64 hexadecimal digits, as "
+                "watch reports them of a certificate that is not trusted"
+            )
+        return f"sha256:{match[1].replace(':', '').lower()}"
+
+    @model_validator(mode="after")
+    def _one_trust(self) -> CameraConfig:
+        if self.tls_fingerprint is not None and self.tls_ca is not None:
+            raise ValueError(
+                "tls_fingerprint and tls_ca are both there; a certificate that is pinned needs no "
+                "authority"
+            )
+        given = self.tls_fingerprint is not None or self.tls_ca is not None
+        if given and not self.tls_verify:
+            raise ValueError("tls_verify: false trusts any certificate; remove one of the two keys")
+        url = None if self.url is None else self.url.get_secret_value().lower()
+        if given and url is not None and not url.startswith(("rtsps://", "https://")):
+            raise ValueError(
+                "tls_fingerprint and tls_ca have no effect on this url; TLS is used where it "
+                "begins with rtsps:// or https://"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_password(self) -> CameraConfig:

@@ -70,9 +70,13 @@ def read_config(path: Path) -> Config:
 
 def _with_absolute_paths(config: Config, base: Path) -> Config:
     cameras = tuple(
-        camera
-        if camera.zones is None
-        else camera.model_copy(update={"zones": base / camera.zones.expanduser()})
+        camera.model_copy(
+            update={
+                key: base / path.expanduser()
+                for key, path in (("zones", camera.zones), ("tls_ca", camera.tls_ca))
+                if path is not None
+            }
+        )
         for camera in config.cameras
     )
     store = config.store

@@ -50,7 +50,7 @@ def read_scalar(text: str, tag: str | None, *, plain: bool) -> Value:
 
     Args:
         text: The scalar, without quotes.
-        tag: Its tag in full, such as ``"tag:yaml.org,2002:int"``; ``None`` where it has none.
+        tag: Tag of the scalar in full, such as ``"tag:yaml.org,2002:int"``; ``None`` without one.
         plain: Whether the scalar stands without quotes and without a tag.
 
     Raises:

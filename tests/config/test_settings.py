@@ -309,6 +309,9 @@ def test_nothing_that_shows_a_camera_shows_its_password(tmp_path: Path) -> None:
         "password_env: PW",
         "transport: udp",
         "url: 'https://cam/live.m3u8'",
+        "allow_hosts: [relay.city]",
+        "tls_verify: false",
+        "tls_ca: ca.pem",
     ],
 )
 def test_digest_knows_nothing_of_how_streams_are_reached(reached: str, tmp_path: Path) -> None:
@@ -333,6 +336,34 @@ def test_digest_knows_nothing_of_how_streams_are_reached(reached: str, tmp_path:
             "cameras:\n  - {name: a, transport: http}\n",
             "config.yaml:2: cameras[0].transport: 'http' is not one of tcp, udp",
         ),
+        (
+            "cameras:\n  - {name: a, url: 'rtsp://u:hunter#2@cam/x'}\n",
+            "config.yaml:2: cameras[0].url: the password or the user's name holds a #, which ends",
+        ),
+        (
+            "cameras:\n  - {name: a, url: 'rtsp://u:hunter/2@cam/x'}\n",
+            "config.yaml:2: cameras[0].url: the password or the user's name holds a /, which ends",
+        ),
+        (
+            "cameras:\n  - {name: a, url: 'rtsp://cam:70000/x'}\n",
+            "config.yaml:2: cameras[0].url: the port is no number from 1 to 65535",
+        ),
+        (
+            f"cameras:\n  - {{name: a, tls_fingerprint: 'sha256:{'0' * 63}'}}\n",
+            "config.yaml:2: cameras[0].tls_fingerprint: this is no SHA-256 fingerprint; write",
+        ),
+        (
+            f"cameras:\n  - {{name: a, tls_ca: x, tls_fingerprint: 'sha256:{'0' * 64}'}}\n",
+            "config.yaml:2: cameras[0]: tls_fingerprint and tls_ca are both there",
+        ),
+        (
+            "cameras:\n  - {name: a, tls_ca: x, tls_verify: false}\n",
+            "config.yaml:2: cameras[0]: tls_verify: false trusts any certificate",
+        ),
+        (
+            "cameras:\n  - {name: a, tls_ca: x, url: 'rtsp://cam/x'}\n",
+            "config.yaml:2: cameras[0]: tls_fingerprint and tls_ca have no effect on this url",
+        ),
     ],
 )
 def test_wrong_settings_of_streams_are_told(text: str, expected: str, tmp_path: Path) -> None:
@@ -344,3 +375,19 @@ def test_live_streams_may_be_left_to_the_machine(tmp_path: Path) -> None:
     live = load_config(_write(tmp_path, "live: {workers: null, metrics_port: null}\n")).live
     assert live.workers is None
     assert live.metrics_port is None
+
+
+@pytest.mark.parametrize("written", ["sha256:{}", "SHA256: {}", "sha256 {}", "{}"])
+def test_fingerprints_are_taken_as_tools_write_them(written: str, tmp_path: Path) -> None:
+    pairs = ":".join(f"{byte:02X}" for byte in range(32))
+    text = f"cameras:\n  - {{name: a, tls_fingerprint: '{written.format(pairs)}'}}\n"
+    if written == "{}":
+        assert "this is no SHA-256 fingerprint" in _problems(tmp_path, text)[0]
+        return
+    entry = load_config(_write(tmp_path, text)).camera("a")
+    assert entry.tls_fingerprint == "sha256:" + bytes(range(32)).hex()
+
+
+def test_a_camera_s_authority_lies_beside_the_file(tmp_path: Path) -> None:
+    text = "cameras:\n  - {name: a, url: 'rtsps://cam/x', tls_ca: ca.pem}\n"
+    assert load_config(_write(tmp_path, text)).camera("a").tls_ca == tmp_path / "ca.pem"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from cv_engine.live.stream.errors import AddressError
+from cv_engine.live.stream.tls import Trust
+from cv_engine.stream_url import split_url
 
-Transport = Literal["tcp", "udp"]
+Transport = Literal["tcp", "udp", "http"]
 
 _HIDDEN = "***"
 # Secrets shorter than this are not searched for in messages: hiding every "a" would help no one.
@@ -25,14 +29,19 @@ class Address:
     Attributes:
         url: Address without user and password; safe to show.
         user: User name; empty where none is needed.
-        transport: How RTP packets are transported.
+        transport: How RTP packets are transported; ``http``: over TCP, through HTTP or HTTPS.
         password: Password of the user; never shown.
+        trust: Which certificate of the camera is trusted.
+        allow_hosts: Other hosts that the camera may name for its stream; they are trusted with user
+            and password.
     """
 
     url: str
     user: str = ""
     transport: Transport = "tcp"
     password: str = field(default="", repr=False)
+    trust: Trust = field(default_factory=Trust)
+    allow_hosts: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -43,6 +52,9 @@ class Address:
         password_env: str | None = None,
         transport: Transport = "tcp",
         environment: Mapping[str, str] = os.environ,
+        *,
+        trust: Trust | None = None,
+        allow_hosts: Iterable[str] = (),
     ) -> Address:
         """An address from settings; user and password may also be part of the URL.
 
@@ -50,12 +62,9 @@ class Address:
             AddressError: The URL is invalid, or the variable named by ``password_env`` is not set.
         """
         try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            raise AddressError("the url is not an address; check its port and brackets") from None
-        if not parts.hostname:
-            raise AddressError("the url names no host")
+            parts = split_url(url)
+        except ValueError as error:
+            raise AddressError(f"url: {error}") from None
         if password_env is not None:
             password = environment.get(password_env)
             if password is None:
@@ -63,13 +72,16 @@ class Address:
                     f"the environment variable {password_env} is not set; "
                     "it should hold the camera's password"
                 )
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        bare = parts._replace(netloc=host if port is None else f"{host}:{port}")
+        name = parts.hostname or ""
+        host = f"[{name}]" if ":" in name else name
+        bare = parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}")
         return cls(
             bare.geturl(),
             user or unquote(parts.username or ""),
             transport,
             password or unquote(parts.password or ""),
+            trust or Trust(),
+            frozenset(host.strip("[]").lower() for host in allow_hosts),
         )
 
     @property
@@ -82,6 +94,10 @@ class Address:
         """The host name or IP address."""
         return urlsplit(self.url).hostname or ""
 
+    def allows(self, host: str) -> bool:
+        """Whether the camera may name this host for its stream."""
+        return host.lower() in {self.host, *self.allow_hosts}
+
     @property
     def with_credentials(self) -> str:
         """The URL with user and password: only for the library that opens the stream."""
@@ -92,9 +108,20 @@ class Address:
         return parts._replace(netloc=f"{credentials}@{parts.netloc}").geturl()
 
     def hide(self, text: str) -> str:
-        """A library's message, with the credentials that it repeats removed."""
+        """A library's or a camera's message, with the credentials that it repeats removed."""
         text = text.replace(self.with_credentials, self.url)
-        for secret in {self.password, quote(self.password, safe="")}:
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, _HIDDEN)
+        if self.password:
+            pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+            text = text.replace(pair, _HIDDEN)
+        if len(self.password) >= _SHORTEST_SECRET:
+            quoted = (repr(self.password)[1:-1], json.dumps(self.password)[1:-1])
+            patterns = [*map(re.escape, quoted), "".join(map(_as_written, self.password))]
+            text = re.sub("|".join(patterns), _HIDDEN, text)
         return re.sub(r"://[^/@\s]*@", "://", text)
+
+
+def _as_written(character: str) -> str:
+    """Pattern of a character in an address: as it is, or percent-encoded."""
+    encoded = "".join(f"%{byte:02x}" for byte in character.encode(errors="surrogatepass"))
+    space = r"|\+" if character == " " else ""
+    return f"(?:{re.escape(character)}|(?i:{encoded}){space})"

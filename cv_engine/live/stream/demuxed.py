@@ -17,6 +17,8 @@ from av.video.stream import VideoStream
 from cv_engine.live.encoded_frame import EncodedFrame, StreamFormat
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.errors import StreamError
+from cv_engine.live.stream.ffmpeg_tls import ffmpeg_options
+from cv_engine.live.stream.http_source import HLS_OPTIONS, HttpSource
 from cv_engine.live.stream.pacing import sleep_until_next_batch
 from cv_engine.video.timeline import Timeline
 
@@ -50,11 +52,7 @@ class DemuxedStream:
     def __init__(self, address: Address, open_s: float, stall_s: float) -> None:
         self._address = address
         self._stall_s = stall_s
-        self._container: InputContainer = av.open(
-            address.with_credentials,
-            options=_options(address, open_s),
-            timeout=(open_s, stall_s),
-        )
+        self._container = _opened(address, open_s, stall_s)
         try:
             self._stream = _video_of(self._container)
             self._filter, self._format = _prepared(self._stream)
@@ -95,6 +93,20 @@ class DemuxedStream:
     def close(self) -> None:
         """Closes the connection."""
         self._container.close()
+
+
+def _opened(address: Address, open_s: float, stall_s: float) -> InputContainer:
+    options, timeout = _options(address, open_s), (open_s, stall_s)
+    if address.scheme in ("http", "https"):
+        source = HttpSource(address, min(open_s, stall_s))
+        # FFmpeg gets no password: it would repeat it in every address of a playlist.
+        return av.open(
+            source.url, options={**options, **HLS_OPTIONS}, timeout=timeout, io_open=source.open
+        )
+    with ffmpeg_options(address) as tls_options:
+        return av.open(
+            address.with_credentials, options={**options, **tls_options}, timeout=timeout
+        )
 
 
 def _options(address: Address, open_s: float) -> dict[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-import ssl
 
 from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.tls import secured
 
 
 def connect(address: Address, port: int, timeout_s: float, *, secure: bool) -> socket.socket:
@@ -18,16 +18,8 @@ def connect(address: Address, port: int, timeout_s: float, *, secure: bool) -> s
         secure: Whether to connect by TLS.
 
     Raises:
+        StreamError: The camera's certificate is not trusted.
         OSError: The camera cannot be reached, or TLS fails.
     """
     plain = socket.create_connection((address.host, port), timeout=timeout_s)
-    if not secure:
-        return plain
-    # Cameras sign their certificates themselves, so they cannot be verified.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        return context.wrap_socket(plain, server_hostname=address.host)
-    except BaseException:
-        plain.close()
-        raise
+    return secured(plain, address.host, address.trust) if secure else plain

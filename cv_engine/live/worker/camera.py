@@ -13,6 +13,7 @@ from cv_engine.live.buffer.sampler import DueSample, LiveSampler
 from cv_engine.live.status import CameraStatus, SamplingCounts
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.feed import Feed
+from cv_engine.live.stream.tls import Trust
 from cv_engine.live.worker.decoding import SampleDecoder
 from cv_engine.live.worker.services import LiveServices
 from cv_engine.live.worker.view import LiveView
@@ -108,4 +109,10 @@ def _address(settings: CameraConfig) -> Address:
         None if password is None else password.get_secret_value(),
         settings.password_env,
         settings.transport,
+        trust=Trust(
+            settings.tls_verify,
+            (settings.tls_fingerprint or "").removeprefix("sha256:"),
+            settings.tls_ca,
+        ),
+        allow_hosts=settings.allow_hosts,
     )

@@ -49,9 +49,10 @@ def test_credentials_are_kept_apart_from_the_url(
     ("url", "why"),
     [
         ("rtsp://:s3cret@/x", "names no host"),
-        ("rtsp://u:s3cret@cam:port/x", "check its port"),
-        ("rtsp://u:s3cret@cam:99999/x", "check its port"),
-        ("rtsp://u:s3cret@[::1/x", "check its port and brackets"),
+        ("rtsp://u:s3cret@cam:port/x", "url: the port is no number from 1 to 65535"),
+        ("rtsp://u:s3cret@cam:99999/x", "url: the port is no number from 1 to 65535"),
+        ("rtsp://u:s3cret@[::1/x", "only stand around an IPv6 address"),
+        ("rtsp://u:s3cret#1@cam/x", "holds a #, .* write it as %23"),
         ("s3cret", "names no host"),
     ],
 )
@@ -91,6 +92,23 @@ def test_messages_repeat_no_credentials_of_another_address() -> None:
     shown = Address.of("rtsp://cam/x").hide("redirected to rtsp://u:s3cret@other/x: refused")
     assert shown == "redirected to rtsp://other/x: refused"
     assert Address.of("rtsp://cam/x", "u", "a").hide("a bad answer") == "a bad answer"
+
+
+def test_a_camera_s_message_repeats_the_password_in_no_form() -> None:
+    address = Address.of("rtsp://cam/x", "viewer", "s3 cr/e't\\")
+    for said in (
+        *("s3 cr/e't\\", "s3%20cr%2Fe%27t%5C", "s3%20cr%2fe%27t%5c", "s3+cr%2Fe%27t%5C"),
+        *("s3%20cr/e't%5C", repr("s3 cr/e't\\"), "dmlld2VyOnMzIGNyL2UndFw="),
+    ):
+        shown = address.hide(f"401 {said}!")
+        assert "***" in shown
+        assert not any(part in shown for part in ("s3", "cr", "e't", "dmlld2Vy")), shown
+
+
+def test_only_the_camera_s_own_host_and_those_listed_are_allowed() -> None:
+    address = Address.of("rtsp://Cam.city/x", allow_hosts=["Relay.city", "[2001:db8::1]"])
+    assert all(map(address.allows, ("cam.city", "CAM.city", "relay.city", "2001:db8::1")))
+    assert not any(map(address.allows, ("", "city", "evil.cam.city", "cam.city.evil")))
 
 
 def test_an_address_can_be_copied_and_pickled() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -16,6 +17,7 @@ from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.connection import Connection
 from cv_engine.live.stream.errors import StreamError
+from cv_engine.live.stream.tls import Trust
 from tests.live.encoded_frames import encoded_frames
 from tests.video.recordings import record, times
 
@@ -179,8 +181,14 @@ def test_over_tls_and_with_a_plain_password(footage: Footage, tmp_path: Path, fl
         secure.add("locked", footage, user="viewer", password=_PASSWORD)
         url = Address.of(secure.url("locked", tls=True)).url
         assert url.startswith("rtsps://")
-        found = _first(Connection(Address.of(url, "viewer", _PASSWORD), stall_s=10.0), 20)
+        with pytest.raises(StreamError, match="certificate is not trusted") as caught:
+            Connection(Address.of(url, "viewer", _PASSWORD), stall_s=10.0)
+        pinned = re.search("sha256:([0-9a-f]{64})", str(caught.value))
+        assert pinned is not None
+        trust = Trust(fingerprint=pinned[1])
+        address = Address.of(url, "viewer", _PASSWORD, trust=trust)
+        found = _first(Connection(address, stall_s=10.0), 20)
         assert found[-1].media_s - found[0].media_s == pytest.approx(1.9, abs=0.2)
         assert any(each.key for each in found)
         with pytest.raises(StreamError, match="refuses user or password"):
-            Connection(Address.of(url, "viewer", "hunter2"), stall_s=10.0)
+            Connection(Address.of(url, "viewer", "hunter2", trust=trust), stall_s=10.0)
