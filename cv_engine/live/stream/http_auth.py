@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.request import parse_http_list, parse_keqv_list
 
+from cv_engine.live.stream.errors import StreamError
+
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+_OF_SESSION = "-SESS"  # ending of an algorithm that hashes both sides' nonces with the password
 
 
 @dataclass(slots=True)
@@ -18,7 +21,7 @@ class HttpAuth:
 
     Attributes:
         realm: Protection space that the password is for.
-        algorithm: Hash of the digest; empty for Basic, which sends the password itself.
+        algorithm: Algorithm of the digest; empty for Basic, which sends the password itself.
         nonce: Value of the server that makes each digest different.
         qop: Whether requests are numbered (quality of protection ``auth``).
         opaque: Value that the client returns unchanged; empty where there is none.
@@ -33,12 +36,42 @@ class HttpAuth:
 
     @classmethod
     def of(cls, headers: Sequence[str]) -> HttpAuth | None:
-        """The safest of a server's ``WWW-Authenticate`` headers; ``None`` where none is known."""
-        known = [auth for auth in map(cls._parsed, headers) if auth is not None]
+        """The safest of a server's ``WWW-Authenticate`` headers; ``None`` where there is none.
+
+        Raises:
+            StreamError: None of them is known here.
+        """
+        parsed = [cls._parsed(header) for header in headers if header.strip()]
+        known = [each for each in parsed if isinstance(each, cls)]
+        if parsed and not known:
+            raise StreamError(
+                f"the camera asks for an unknown authentication ({', '.join(map(str, parsed))}); "
+                "set it to Digest with MD5 or SHA-256"
+            )
         return max(known, key=lambda auth: auth._strength, default=None)
 
     @classmethod
-    def _parsed(cls, header: str) -> HttpAuth | None:
+    def required(cls, headers: Sequence[str], user: str, *, is_retry: bool) -> HttpAuth:
+        """The way to log in where a server has refused a request.
+
+        Args:
+            headers: The server's ``WWW-Authenticate`` headers.
+            user: User name; empty where none is set.
+            is_retry: Whether the request was made with the password.
+
+        Raises:
+            StreamError: There is no way to log in.
+        """
+        if not user:
+            raise StreamError("the camera asks for a user and a password; set user and password")
+        auth = cls.of(headers)
+        if auth is None or is_retry:
+            raise StreamError("the camera refuses user or password")
+        return auth
+
+    @classmethod
+    def _parsed(cls, header: str) -> HttpAuth | str:
+        """A challenge, or the name of one that is not known."""
         scheme, _, rest = header.strip().partition(" ")
         try:
             given = {
@@ -46,24 +79,23 @@ class HttpAuth:
                 for name, value in parse_keqv_list(parse_http_list(rest)).items()
             }
         except (ValueError, IndexError):
-            return None
+            return scheme
+        realm = given.get("realm", "")
         if scheme.lower() == "basic":
-            return cls(given.get("realm", ""))
+            return cls(realm)
         algorithm = given.get("algorithm", "MD5").upper()
-        if scheme.lower() != "digest" or algorithm not in _HASHES or "nonce" not in given:
-            return None
-        offered = {each.strip().lower() for each in given.get("qop", "").split(",")}
-        return cls(
-            given.get("realm", ""),
-            algorithm,
-            given["nonce"],
-            "auth" in offered,
-            given.get("opaque", ""),
-        )
+        offered = {each.strip().lower() for each in given.get("qop", "").split(",")} - {""}
+        if scheme.lower() != "digest" or "nonce" not in given:
+            return scheme
+        if algorithm.removesuffix(_OF_SESSION) not in _HASHES:
+            return f"{scheme} {given['algorithm']}"
+        if offered and "auth" not in offered:
+            return f"{scheme} qop={given['qop']}"
+        return cls(realm, algorithm, given["nonce"], bool(offered), given.get("opaque", ""))
 
     @property
     def _strength(self) -> int:
-        return ["", *_HASHES].index(self.algorithm)
+        return ["", *_HASHES].index(self.algorithm.removesuffix(_OF_SESSION))
 
     def authorization(
         self,
@@ -88,10 +120,14 @@ class HttpAuth:
         secret = self._hash(f"{user}:{self.realm}:{password}")
         request = self._hash(f"{method}:{uri}")
         fields = {"username": user, "realm": self.realm, "nonce": self.nonce, "uri": uri}
-        unquoted = {"algorithm": self.algorithm}
+        unquoted = {"algorithm": self.algorithm.replace(_OF_SESSION, _OF_SESSION.lower())}
+        cnonce = random(8)
+        if self.algorithm.endswith(_OF_SESSION):
+            secret = self._hash(f"{secret}:{self.nonce}:{cnonce}")
+            fields["cnonce"] = cnonce
         if self.qop:
             self._count += 1
-            count, cnonce = f"{self._count:08x}", random(8)
+            count = f"{self._count:08x}"
             fields["response"] = self._hash(
                 f"{secret}:{self.nonce}:{count}:{cnonce}:auth:{request}"
             )
@@ -105,7 +141,8 @@ class HttpAuth:
         return "Digest " + ", ".join([*quoted, *(f"{n}={v}" for n, v in unquoted.items())])
 
     def _hash(self, text: str) -> str:
-        return _HASHES[self.algorithm](text.encode()).hexdigest()
+        name = self.algorithm.removesuffix(_OF_SESSION)
+        return _HASHES[name](text.encode()).hexdigest()
 
 
 def _escaped(text: str) -> str:

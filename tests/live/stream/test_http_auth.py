@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from cv_engine.live.stream.errors import StreamError
 from cv_engine.live.stream.http_auth import HttpAuth
 
 _REALM = "http-auth@example.org"
@@ -74,7 +75,44 @@ def test_the_safest_scheme_is_chosen() -> None:
     chosen = HttpAuth.of(offered)
     assert chosen is not None
     assert chosen.algorithm == "SHA-256"
-    assert HttpAuth.of(["Bearer x", 'Digest realm="no nonce"', "Digest ,,,="]) is None
+    assert HttpAuth.of([]) is None
+
+
+@pytest.mark.parametrize(
+    ("offered", "name"),
+    [
+        (_digest("MD4"), "Digest MD4"),
+        (_digest("SHA-512-256-sess"), "Digest SHA-512-256-sess"),
+        ('Digest realm="a", nonce="b", qop="auth-int"', "Digest qop=auth-int"),
+        ('Digest realm="no nonce"', "Digest"),
+        ("Bearer x", "Bearer"),
+        ("Digest ,,,=", "Digest"),
+    ],
+)
+def test_an_unknown_scheme_is_named_and_no_wrong_password(offered: str, name: str) -> None:
+    with pytest.raises(StreamError, match=rf"unknown authentication \({re.escape(name)}\)"):
+        HttpAuth.of([offered])
+    assert HttpAuth.of([offered, 'Basic realm="a"']) is not None
+
+
+def test_the_reason_why_there_is_no_login_is_told() -> None:
+    with pytest.raises(StreamError, match="asks for a user"):
+        HttpAuth.required([_digest("MD5")], "", is_retry=False)
+    with pytest.raises(StreamError, match="refuses user or password"):
+        HttpAuth.required([_digest("MD5")], "viewer", is_retry=True)
+    with pytest.raises(StreamError, match="refuses user or password"):
+        HttpAuth.required([], "viewer", is_retry=False)
+
+
+def test_a_session_digest_hashes_both_nonces() -> None:
+    auth = HttpAuth.of([_digest("MD5-sess")])
+    assert auth is not None
+    answer = auth.authorization(
+        "GET", "/dir/index.html", "Mufasa", "Circle of Life", random=lambda _: _CLIENT
+    )
+    # The formula of RFC 7616, 3.4.2, computed with md5sum.
+    assert 'response="e783283f46242139c486a698fec7211d"' in answer
+    assert "algorithm=MD5-sess" in answer
 
 
 def test_quotes_in_a_user_name_are_escaped() -> None:
