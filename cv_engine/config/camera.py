@@ -63,7 +63,7 @@ class CameraConfig(Section):
     user: Text | None = None
     password: SecretStr | None = None
     password_env: Text | None = None
-    transport: Literal["tcp", "udp"] = "tcp"
+    transport: Literal["tcp", "udp", "http"] = "tcp"
     allow_hosts: tuple[Text, ...] = ()
     tls_verify: Switch = True
     tls_fingerprint: Text | None = None

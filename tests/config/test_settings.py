@@ -333,8 +333,8 @@ def test_digest_knows_nothing_of_how_streams_are_reached(reached: str, tmp_path:
             "config.yaml:2: cameras[0].url: this is no stream's address; write one such as rtsp://",
         ),
         (
-            "cameras:\n  - {name: a, transport: http}\n",
-            "config.yaml:2: cameras[0].transport: 'http' is not one of tcp, udp",
+            "cameras:\n  - {name: a, transport: rtp}\n",
+            "config.yaml:2: cameras[0].transport: 'rtp' is not one of tcp, udp, http",
         ),
         (
             "cameras:\n  - {name: a, url: 'rtsp://u:hunter#2@cam/x'}\n",

@@ -6,6 +6,8 @@ import errno
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import urljoin, urlsplit
 
 import av
 
@@ -13,10 +15,11 @@ from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.demuxed import DemuxedStream
 from cv_engine.live.stream.direct import DirectStream
-from cv_engine.live.stream.errors import StreamError, UnknownFormatError
+from cv_engine.live.stream.errors import RedirectError, StreamError, UnknownFormatError
 
 # Longest wait for the answer to an attempt, seconds.
 OPEN_S = 15.0
+_MOST_REDIRECTS = 5
 
 
 class Connection:
@@ -25,16 +28,17 @@ class Connection:
     Args:
         address: Address of the stream.
         stall_s: Longest wait for the next frame, seconds.
+        by_ffmpeg: Whether FFmpeg reads the stream, of whatever kind it is.
 
     Raises:
         StreamError: The stream cannot be opened.
     """
 
-    def __init__(self, address: Address, stall_s: float) -> None:
+    def __init__(self, address: Address, stall_s: float, *, by_ffmpeg: bool = False) -> None:
         self._address = address
         began_s = time.monotonic()
         try:
-            self._stream = _opened(address, stall_s)
+            self._stream = _opened(address, stall_s, by_ffmpeg=by_ffmpeg)
         except (av.FFmpegError, OSError, ValueError) as error:
             if time.monotonic() - began_s >= OPEN_S:
                 raise StreamError("no answer in time") from None
@@ -56,13 +60,45 @@ class Connection:
         self._stream.close()
 
 
-def _opened(address: Address, stall_s: float) -> DirectStream | DemuxedStream:
-    if address.scheme in ("rtsp", "rtsps") and address.transport == "tcp":
+def _opened(address: Address, stall_s: float, *, by_ffmpeg: bool) -> DirectStream | DemuxedStream:
+    """Opens a stream, and follows where the camera names another address for it.
+
+    Raises:
+        StreamError: The camera refuses, or names an address that is not followed.
+    """
+    for _ in range(_MOST_REDIRECTS):
+        if by_ffmpeg or address.scheme not in ("rtsp", "rtsps") or address.transport == "udp":
+            return DemuxedStream(address, OPEN_S, stall_s)
         try:
             return DirectStream(address, OPEN_S, stall_s)
         except UnknownFormatError:
-            pass  # FFmpeg knows more formats
-    return DemuxedStream(address, OPEN_S, stall_s)
+            return DemuxedStream(address, OPEN_S, stall_s)  # FFmpeg knows more formats
+        except RedirectError as error:
+            address = _redirected(address, error.url)
+    raise StreamError("the camera names one other address after the other")
+
+
+def _redirected(address: Address, url: str) -> Address:
+    """The address that a camera names instead.
+
+    Raises:
+        StreamError: The address is on another host, or drops TLS: the password would be revealed.
+    """
+    try:
+        parts = urlsplit(urljoin(address.url, url))
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise StreamError("the camera names an address that is none") from None
+    if not address.allows(host):
+        raise StreamError(
+            f"the camera names an address on another host, {host}; set url to it, or list the host "
+            "under allow_hosts"
+        )
+    if parts.scheme not in ("rtsp", "rtsps") or (address.scheme, parts.scheme) == ("rtsps", "rtsp"):
+        raise StreamError(f"the camera names an address that is not {address.scheme}")
+    name = f"[{host}]" if ":" in host else host
+    netloc = name if port is None else f"{name}:{port}"
+    return replace(address, url=parts._replace(netloc=netloc).geturl())
 
 
 def _reason(error: Exception, address: Address) -> str:

@@ -15,3 +15,15 @@ class StreamError(Exception):
 
 class UnknownFormatError(Exception):
     """A stream is in a format that :mod:`cv_engine.live.stream.rtsp` does not read."""
+
+
+class RedirectError(Exception):
+    """A camera names another address for its stream.
+
+    Attributes:
+        url: The other address; may be relative to the present one.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__("the camera names another address")
+        self.url = url

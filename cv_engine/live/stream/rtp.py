@@ -1,4 +1,4 @@
-"""Access units assembled from RTP packets, and the camera's clock from RTCP sender reports.
+"""NAL units from RTP packets, and the camera's clock from RTCP sender reports.
 
 H.264 by RFC 6184 (single NAL units, STAP-A and FU-A) and H.265 by RFC 7798 (single NAL units, AP
 and FU), both sent in decoding order, as every camera does.
@@ -10,7 +10,12 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cv_engine.live.stream.sdp import START_CODE
+from cv_engine.live.stream.bitstream.nal_units import (
+    START_CODE_TAIL,
+    SYNTAXES,
+    NalUnit,
+    split,
+)
 
 _HEAD_BYTES = 12
 _VERSION = 2
@@ -22,89 +27,67 @@ _SENDER_REPORT = 200
 _SENDER_REPORT_BYTES = 28
 _NTP_TO_UNIX_S = 2_208_988_800  # from 1900 to 1970
 _WRAP = 1 << 32
-# Size beyond which an access unit is discarded, bytes.
+# Size beyond which a NAL unit is discarded, bytes.
 _MOST_BYTES = 16 << 20
 _BEGINS, _ENDS = 0x80, 0x40  # flags of a fragment of a NAL unit
-_RECOVERY_POINT = 6
-
-
-class _Form(NamedTuple):
-    """The header of a codec's NAL units: ``header`` bytes, the type in the first one."""
-
-    shift: int
-    mask: int
-    header: int
-    aggregate: int
-    fragment: int
-    keys: range
-    information: int
-
-
-_FORMS = {
-    "h264": _Form(0, 31, 1, aggregate=24, fragment=28, keys=range(5, 6), information=6),
-    "hevc": _Form(1, 63, 2, aggregate=48, fragment=49, keys=range(16, 24), information=-1),
-}
-
+_ORDER_BYTES = 2  # of a number of the decoding order (RFC 7798, 4.4.1)
+# Types of payloads that are no single NAL unit: several whole ones, or a fragment.
+_AGGREGATES = {"h264": 24, "hevc": 48}
+_FRAGMENTS = {"h264": 28, "hevc": 49}
 
 Span = tuple[int, int]
 """Start and end of a packet in a buffer."""
 
 
-class AccessUnit(NamedTuple):
-    """A compressed frame: the NAL units with one timestamp.
-
-    Attributes:
-        data: The NAL units, each after a start code.
-        ticks: Timestamp, which continues where RTP's 32 bits wrap around.
-        key: Whether the frame can be decoded alone.
-        whole: Whether no part of the frame is known to be missing.
-    """
-
-    data: bytes
-    ticks: int
-    key: bool
-    whole: bool
-
-
 class Depacketizer:
-    """Assembles access units from RTP packets.
+    """Extracts NAL units from RTP packets.
+
+    Start codes within a payload separate NAL units: some cameras send a whole access unit as if it
+    were one NAL unit.
 
     Args:
         codec: ``h264`` or ``hevc``.
         payload_type: RTP payload type of the video; other packets are ignored.
+        is_numbered: Whether payloads of H.265 contain numbers of the decoding order.
     """
 
-    def __init__(self, codec: str, payload_type: int) -> None:
+    def __init__(self, codec: str, payload_type: int, *, is_numbered: bool = False) -> None:
         self._payload_type = payload_type
-        self._form = _FORMS[codec]
+        self._syntax = SYNTAXES[codec]
+        self._aggregate, self._fragment = _AGGREGATES[codec], _FRAGMENTS[codec]
+        self._order_bytes = _ORDER_BYTES if is_numbered and codec == "hevc" else 0
         self._plain = _VERSION << 14 | payload_type  # first 16 bits of a header without extras
-        self._fragment = struct.Struct(f">HHI4x{self._form.header}xB")  # after such a header
-        self._ready: list[AccessUnit] = []
-        self._parts: list[bytes | bytearray] = []
+        # The start of a fragment after such a header.
+        self._middle = struct.Struct(f">HHI4x{self._syntax.header_bytes}xB")
+        self._ready: list[NalUnit] = []
+        self._parts: list[bytes | bytearray] = []  # of a fragmented NAL unit
         self._bytes = 0
-        self._key = False
-        self._whole = True
-        self._follows = True  # no packet is missing before it
-        self._in_unit = False  # a fragmented NAL unit has begun
+        self._marked = False  # the last packet of the fragmented NAL unit
+        self._follows = True  # nothing is missing since the last NAL unit
         self._next: int | None = None  # sequence number
         self._stamp: int | None = None
         self._ticks = 0
+        self._arrived_s = 0.0
 
-    def feed(self, buffer: bytearray, packets: Iterable[Span]) -> list[AccessUnit]:
+    def feed(
+        self, buffer: bytearray, packets: Iterable[Span], arrived_s: float = 0.0
+    ) -> list[NalUnit]:
         """Takes in RTP packets.
 
         Args:
             buffer: Received data.
             packets: Start and end of each packet in ``buffer``, in the order of arrival.
+            arrived_s: When the packets arrived, seconds on a clock that never jumps.
 
         Returns:
-            The access units that are complete now, in decoding order.
+            The NAL units that are complete now, in decoding order.
         """
-        fragment, least = self._fragment.unpack_from, self._fragment.size
+        middle, least = self._middle.unpack_from, self._middle.size
+        self._arrived_s = arrived_s
         for start, stop in packets:
             # Nine in ten continue a fragmented NAL unit, and there are hundreds a second.
-            if self._in_unit and stop - start > least:
-                kind, sequence, stamp, about = fragment(buffer, start)
+            if self._parts and stop - start > least:
+                kind, sequence, stamp, about = middle(buffer, start)
                 if (
                     sequence == self._next
                     and kind == self._plain
@@ -113,9 +96,16 @@ class Depacketizer:
                     and self._bytes < _MOST_BYTES
                 ):
                     self._next = sequence + 1 & 0xFFFF
-                    self._put(buffer[start + least : stop])
+                    self._parts.append(buffer[start + least : stop])
+                    self._bytes += stop - start
                     continue
             self._take(buffer, start, stop)
+        ready, self._ready = self._ready, []
+        return ready
+
+    def flush(self) -> list[NalUnit]:
+        """The NAL unit that has come in part: no more of it comes."""
+        self._finish(whole=False)
         ready, self._ready = self._ready, []
         return ready
 
@@ -133,20 +123,17 @@ class Depacketizer:
             stop -= buffer[stop - 1]
         self._follow(sequence, stamp)
         if at < stop:
-            self._add(buffer, at, stop)
-        if kind & _MARKER:
-            self._end()
+            self._add(buffer, at, stop, marked=bool(kind & _MARKER))
 
     def _follow(self, sequence: int, stamp: int) -> None:
-        """Notes whether a packet is missing before this one, and starts a new access unit."""
+        """Notes whether a packet is missing before this one, and the time of this one."""
         follows = self._next in (None, sequence)
         self._next = sequence + 1 & 0xFFFF
-        if not follows:
-            self._whole = self._in_unit = False
-        if stamp != self._stamp:
-            self._end()
+        if not follows or stamp != self._stamp:
+            # Some cameras do not flag the last fragment: it is the last one that comes.
+            self._finish(whole=follows)
             self._ticks, self._stamp = self.ticks_at(stamp), stamp
-            self._follows = follows
+        self._follows &= follows
 
     def ticks_at(self, stamp: int) -> int:
         """An RTP timestamp near the latest one, continued where RTP's 32 bits wrap around."""
@@ -155,95 +142,77 @@ class Depacketizer:
         ahead = (stamp - self._stamp) % _WRAP
         return self._ticks + (ahead if ahead < _WRAP // 2 else ahead - _WRAP)
 
-    def _end(self) -> None:
-        """Finishes the access unit: it is complete, or no more of it comes."""
-        if self._parts:
-            whole = self._whole and not self._in_unit
-            # A key frame does not depend on what came before.
-            whole = whole and (self._follows or self._key)
-            self._ready.append(AccessUnit(b"".join(self._parts), self._ticks, self._key, whole))
-        self._parts, self._bytes, self._key = [], 0, False
-        self._whole, self._in_unit, self._follows = True, False, True
-
-    def _add(self, buffer: bytearray, at: int, stop: int) -> None:
+    def _add(self, buffer: bytearray, at: int, stop: int, *, marked: bool) -> None:
         """Takes in a packet's payload."""
-        form = self._form
-        kind = buffer[at] >> form.shift & form.mask
-        if self._bytes + stop - at > _MOST_BYTES:
-            self._parts, self._bytes, self._whole = [], 0, False
-        elif kind == form.fragment:
-            self._put_fragment(buffer, at, stop)
-        elif kind < form.aggregate:
-            self._put_unit(buffer, at, stop)
-        elif kind == form.aggregate:
-            self._put_several(buffer, at + form.header, stop)
-        else:
-            self._whole = False  # interleaved, not in decoding order: cameras do not send this
-
-    def _put_fragment(self, buffer: bytearray, at: int, stop: int) -> None:
-        form = self._form
-        begin = at + form.header + 1
-        if begin > stop:
-            self._whole = False
+        syntax = self._syntax
+        kind = buffer[at] >> syntax.shift & syntax.mask
+        if kind == self._fragment:
+            self._put_fragment(buffer, at, stop, marked=marked)
             return
-        about = buffer[begin - 1]
-        if about & _BEGINS:
-            kind = about & form.mask
-            first = buffer[at] & ~(form.mask << form.shift) | kind << form.shift
-            self._key |= kind in form.keys
-            self._in_unit = True
-            self._put(START_CODE + bytes((first,)) + buffer[at + 1 : at + form.header])
-        if self._in_unit:
-            self._put(buffer[begin:stop])
+        self._finish()
+        if kind == self._aggregate:
+            self._put_several(buffer, at + syntax.header_bytes, stop, marked=marked)
+        elif kind < self._aggregate:
+            head = at + syntax.header_bytes
+            unit = buffer[at:head] + buffer[head + self._order_bytes : stop]
+            self._put(bytes(unit), marked=marked)
         else:
-            self._whole = False  # the start of the NAL unit was lost
-        if about & _ENDS:
-            self._in_unit = False
+            self._follows = False  # interleaved, not in decoding order: cameras do not send this
 
-    def _put_several(self, buffer: bytearray, at: int, stop: int) -> None:
+    def _put_fragment(self, buffer: bytearray, at: int, stop: int, *, marked: bool) -> None:
+        syntax = self._syntax
+        begin = at + syntax.header_bytes + 1
+        about = buffer[begin - 1] if begin <= stop else 0
+        if about & _BEGINS:
+            self._finish()
+            kind = about & syntax.mask
+            first = buffer[at] & ~(syntax.mask << syntax.shift) | kind << syntax.shift
+            self._parts = [bytes((first,)) + buffer[at + 1 : at + syntax.header_bytes]]
+            begin += self._order_bytes
+        elif not self._parts:
+            self._follows = False  # the start of the NAL unit was lost
+            return
+        self._parts.append(buffer[begin:stop])
+        self._bytes += stop - at
+        self._marked = marked
+        if self._bytes > _MOST_BYTES:
+            self._parts, self._bytes, self._follows = [], 0, False
+        elif about & _ENDS:
+            self._finish()
+
+    def _put_several(self, buffer: bytearray, at: int, stop: int, *, marked: bool) -> None:
+        at += self._order_bytes
         while at + 2 < stop:
             size = buffer[at] << 8 | buffer[at + 1]
             at += 2
-            if not 0 < size <= stop - at:
-                self._whole = False
+            if not size:
+                return  # padding
+            if size > stop - at:
+                self._follows = False
                 return
-            self._put_unit(buffer, at, at + size)
-            at += size
+            end = at + size
+            self._put(bytes(buffer[at:end]), marked=marked and end >= stop)
+            at = end + self._order_bytes // 2
 
-    def _put_unit(self, buffer: bytearray, at: int, stop: int) -> None:
-        unit, form = buffer[at:stop], self._form
-        kind = unit[0] >> form.shift & form.mask
-        self._key |= kind in form.keys
-        if kind == form.information:
-            self._key |= _is_recovery_point(unit)
-        self._put(START_CODE + unit)
+    def _finish(self, *, whole: bool = True) -> None:
+        """Finishes the fragmented NAL unit, if there is one."""
+        if self._parts:
+            unit = b"".join(self._parts)
+            self._parts, self._bytes = [], 0
+            self._put(unit, whole=whole, marked=self._marked)
 
-    def _put(self, part: bytes | bytearray) -> None:
-        self._parts.append(part)
-        self._bytes += len(part)
-
-
-def _is_recovery_point(unit: bytearray) -> bool:
-    """Whether supplemental information marks a recovery point (H.264, D.1.8)."""
-    at = 1
-    while at + 2 < len(unit):
-        kind, at = _sum_of_bytes(unit, at)
-        size, at = _sum_of_bytes(unit, at)
-        if kind == _RECOVERY_POINT:
-            return True
-        at += size
-    return False
-
-
-def _sum_of_bytes(unit: bytearray, at: int) -> tuple[int, int]:
-    """A number coded as bytes of 255 and one smaller byte, and the position after it."""
-    total = 0
-    while at < len(unit):
-        total += unit[at]
-        at += 1
-        if unit[at - 1] != 0xFF:
-            break
-    return total, at
+    def _put(self, data: bytes, *, whole: bool = True, marked: bool) -> None:
+        # More slices of the same picture may follow in a slice's NAL unit. Slices are large, and to
+        # search them costs more than all else.
+        is_slice = self._syntax.type_of(data) in self._syntax.slices and data[:2] != b"\0\0"
+        if not is_slice and START_CODE_TAIL in data:
+            *others, data = list(split(data)) or [b""]
+            for other in others:
+                self._put(other, marked=False)
+        if data:
+            unit = NalUnit(data, self._ticks, whole, self._follows, marked, self._arrived_s)
+            self._ready.append(unit)
+            self._follows = True
 
 
 class SenderReport(NamedTuple):

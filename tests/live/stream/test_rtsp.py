@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.bitstream.nal_units import START_CODE
 from cv_engine.live.stream.direct import DirectStream
-from cv_engine.live.stream.errors import StreamError, UnknownFormatError
-from cv_engine.live.stream.rtsp import Session
-from cv_engine.live.stream.sdp import START_CODE
+from cv_engine.live.stream.errors import RedirectError, StreamError, UnknownFormatError
+from cv_engine.live.stream.rtsp import Session, _channels
 from tests.live.encoded_frames import encoded_frames, units_of
 from tests.video.recordings import record, times
 
@@ -164,17 +164,22 @@ def test_a_wrong_password_is_tried_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [b"Location: rtsp://elsewhere/\r\n", b"Content-Type: text/html\r\n"]
+    ("headers", "error"),
+    [
+        (b"Location: rtsp://elsewhere/\r\n", RedirectError),
+        (b"Content-Type: text/html\r\n", UnknownFormatError),
+    ],
 )
-def test_redirects_and_unknown_formats_are_left_to_ffmpeg(headers: bytes) -> None:
+def test_redirects_and_unknown_formats_are_told_apart(
+    headers: bytes, error: type[Exception]
+) -> None:
     def script(camera: _Camera) -> None:
         camera.request()
         camera.answer()
         camera.request()
-        moved = headers.startswith(b"Location")
-        camera.answer(b"302 Moved" if moved else b"200 OK", headers)
+        camera.answer(b"302 Moved" if error is RedirectError else b"200 OK", headers)
 
-    with _playing(script) as (address, _), pytest.raises(UnknownFormatError):
+    with _playing(script) as (address, _), pytest.raises(error):
         Session(address, _PATIENCE_S)
 
 
@@ -238,7 +243,7 @@ def test_frames_may_arrive_before_the_response_and_on_other_channels() -> None:
         camera.send(0, *_frame(9))  # not one of our channels
         camera.send(4, *_frame(1))
         camera.line.sendall(b"$\x04\xff\xff" + bytes(65_535))
-        camera.send(4, *_frame(2))
+        camera.send(4, *_frame(2), *_frame(3))  # more of the last one may come
         _until_closed(camera)
 
     with _playing(script) as (address, cameras):
@@ -262,7 +267,7 @@ def test_responses_without_cseq_and_unsupported_methods_are_accepted() -> None:
         camera.answer(b"501 Not Implemented")
         camera.set_up()
         camera.answer()
-        camera.send(4, *_frame(0))
+        camera.send(4, *_frame(0), *_frame(1))
         _until_closed(camera)
 
     with _playing(script) as (address, _):
@@ -345,3 +350,105 @@ def test_a_refusal_to_play_and_an_end_are_reported() -> None:
                     list(stream)
             finally:
                 stream.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (b"461 Unsupported transport", b""),
+        (b"200 OK", b"Transport: RTP/AVP;unicast;client_port=5000-5001\r\n"),
+    ],
+)
+def test_a_camera_that_sends_over_udp_only_names_the_setting(status: bytes, headers: bytes) -> None:
+    def script(camera: _Camera) -> None:
+        while (method := camera.request()) not in ("SETUP", ""):
+            body = _SDP if method == "DESCRIBE" else b""
+            camera.answer(headers=_KINDS.get(method, b""), body=body)
+        camera.answer(status, headers)
+
+    with _playing(script) as (address, _), pytest.raises(StreamError, match="set transport: udp"):
+        Session(address, _PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("transport", "channels"),
+    [
+        ("RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=1", (2, 3)),
+        ("RTP/AVP/TCP;unicast;interleaved=6", (6, 7)),
+        ("RTP/AVP/TCP;unicast;interleaved=0-0", (0, 1)),
+        ("RTP/AVP/TCP;unicast;interleaved=999-255", (255, 0)),
+        ("RTP/AVP/TCP;unicast", (0, 1)),
+        ("", (0, 1)),
+    ],
+)
+def test_the_channels_are_those_that_the_camera_names(
+    transport: str, channels: tuple[int, int]
+) -> None:
+    assert _channels(transport) == channels
+
+
+def test_requests_of_the_camera_are_answered() -> None:
+    def script(camera: _Camera) -> None:
+        camera.set_up()
+        camera.answer()
+        for method in ("OPTIONS", "ANNOUNCE"):
+            camera.line.sendall(f"{method} * RTSP/1.0\r\nCSeq: 77\r\n\r\n".encode())
+            camera.request()
+        camera.send(4, *_frame(0), *_frame(1))
+        _until_closed(camera)
+
+    with _playing(script) as (address, cameras):
+        stream = DirectStream(address, _PATIENCE_S, _PATIENCE_S)
+        try:
+            assert next(iter(stream)).key
+        finally:
+            stream.close()
+    known, unknown = (text for text in cameras[0].asked if text.startswith("RTSP/"))
+    assert known.startswith("RTSP/1.0 200 OK\r\nCSeq: 77\r\nSession: 12345678")
+    assert unknown.startswith("RTSP/1.0 501 Not Implemented\r\nCSeq: 77\r\n")
+
+
+def test_a_camera_that_sends_pictures_without_a_known_format_times_out() -> None:
+    stop = threading.Event()
+
+    def script(camera: _Camera) -> None:
+        camera.set_up()
+        camera.answer()
+        number = 0
+        while not stop.wait(0.02):
+            number += 1
+            try:
+                camera.send(4, _frame(number)[-1])
+            except OSError:
+                return
+
+    with _playing(script) as (address, _):
+        stream = DirectStream(address, _PATIENCE_S, 1.5)
+        try:
+            with pytest.raises(StreamError, match="no parameter sets"):
+                list(stream)
+        finally:
+            stream.close()
+            stop.set()
+
+
+def test_endless_garbage_times_out_as_what_it_is() -> None:
+    stop = threading.Event()
+
+    def script(camera: _Camera) -> None:
+        camera.set_up()
+        camera.answer()
+        while not stop.wait(0.02):
+            try:
+                camera.line.sendall(b"\x00garbage" * 100)
+            except OSError:
+                return
+
+    with _playing(script) as (address, _):
+        stream = DirectStream(address, _PATIENCE_S, 1.5)
+        try:
+            with pytest.raises(StreamError, match="not a stream"):
+                list(stream)
+        finally:
+            stream.close()
+            stop.set()
