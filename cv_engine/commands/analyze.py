@@ -59,6 +59,14 @@ TrackOption = Annotated[
         "--track", metavar="N", min=0, help="Video track, as FFmpeg counts; its choice if left out."
     ),
 ]
+RepairOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--repair-from",
+        metavar="FILE",
+        help="Sound MP4 of the same camera, to read MP4s that have lost their index.",
+    ),
+]
 
 
 def analyze(
@@ -71,6 +79,7 @@ def analyze(
     zones: ZonesOption = None,
     fps: RateOption = None,
     track: TrackOption = None,
+    repair_from: RepairOption = None,
     config: ConfigOption = None,
     data: DataOption = None,
     format: FormatOption = Format.TABLE,
@@ -86,7 +95,7 @@ def analyze(
         start=read_start(start, camera, session.config),
         at=read_place(at, "--at"),
         zones=zones,
-        reading=ReadSettings(fps, track),
+        reading=ReadSettings(fps, track, repair_from),
     )
     print_result(session, summary)
     raise typer.Exit(exit_code(summary))

@@ -39,6 +39,7 @@ _OVERLAP = timedelta(seconds=2)
 # a day takes a quarter of an hour, and what stands there longer is a case already.
 _REPLAY = timedelta(days=1)
 _FROM_THE_START = -1.0
+_RECOVERED = "the index is lost: the pictures were found without it, and are timed by their rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +167,10 @@ class Recordings:
         if began.doubt is not None:
             recording.clock_basis += f"; {began.doubt}"
             report.say(began.doubt)
-        if video.rate.doubt is not None:
-            recording.clock_basis += f"; {video.rate.doubt}"
-            report.say(video.rate.doubt)
+        notes = [_RECOVERED] if video.recovered else []
+        for note in [*notes, *([video.rate.doubt] if video.rate.doubt else [])]:
+            recording.clock_basis += f"; {note}"
+            report.say(note)
         recording.key = digest_of(
             [recording.fingerprint, began.at.isoformat(), str(self._reading), *self._conditions]
         )

@@ -58,6 +58,10 @@ class Decoder:
         """
         return self._access.recovery(packet)
 
+    def is_skipped(self, packet: Packet[VideoStream]) -> bool:
+        """Whether FFmpeg returns no picture; see :meth:`RandomAccess.is_skipped`."""
+        return self._access.is_skipped(packet)
+
     def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         """Decodes one packet; ``None`` returns the pictures delayed for reordering.
 

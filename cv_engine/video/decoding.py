@@ -115,6 +115,9 @@ class Group:
             return
         elif self._key_s is not None and coded.media_s < self._key_s:
             return  # a picture that refers to others before the key frame, which were not decoded
+        elif self._key_s is not None and self._unstamped and self.decoder.is_skipped(coded.packet):
+            self._unstamped.popleft()  # shown before the key frame, had it been decoded
+            self._unstamped.append(coded.packet.dts or 0)
         else:
             yield from self._decode(coded)
 

@@ -19,6 +19,7 @@ _START = b"\0\0\1"
 _CODE = b"\0\0\0\1"  # the form of start codes that readers of streams write
 _MP4_HEADER = 1  # first byte of a codec header in MP4's form, not Annex B's
 _RECOVERY_POINT = 6  # payload type of supplemental information
+_SKIPPED_LEADING = (8, 9)  # types of H.265's NAL units, table 7-1
 # Supplemental information and parameter sets before a picture are no longer than this, bytes.
 _MOST_BYTES = 1 << 16
 # recovery_frame_cnt is below MaxFrameNum, and recovery_poc_cnt below half of the largest POC.
@@ -97,6 +98,21 @@ class RandomAccess:
         head = bytes(memoryview(packet)[:_MOST_BYTES])
         found = recovery_of(self.codec, head, self.length_bytes)
         return 0 if found is None and packet.is_keyframe else found
+
+    def is_skipped(self, packet: Packet[VideoStream]) -> bool:
+        """Whether a decoder that began with the key frame before passes over this picture.
+
+        Such pictures of H.265 (RASL, 3.116) are shown before that key frame and refer to pictures
+        before it.
+        """
+        if self.codec != "hevc":
+            return False
+        data = bytes(memoryview(packet)[:_MOST_BYTES])
+        pictures = _FORMS["hevc"].pictures
+        first = next(
+            (data[at] for at in _starts(data, self.length_bytes) if data[at] in pictures), 0
+        )
+        return first >> 1 & 63 in _SKIPPED_LEADING
 
 
 def recovery_of(codec: str, data: bytes, length_bytes: int = 0) -> int | None:

@@ -31,6 +31,12 @@ class Rate:
     basis: str
     guessed: bool = False
 
+    @classmethod
+    def stated(cls, per_second: float) -> Rate:
+        """A rate that the user states."""
+        rate = Fraction(per_second).limit_denominator(_LARGEST_DENOMINATOR)
+        return cls(rate, "stated by the user")
+
     def __str__(self) -> str:
         """One line for people."""
         return f"{float(self.per_second):.6g} pictures per second ({self.basis})"
@@ -52,14 +58,14 @@ def has_clock(stream: VideoStream) -> bool:
     return not stream.container.format.flags & _NO_TIMESTAMPS
 
 
-def rate_of(stream: VideoStream, stated: float | None = None) -> Rate:
+def rate_of(stream: VideoStream, stated: Rate | None = None) -> Rate:
     """Finds the picture rate of a stream.
 
     Args:
         stream: The recording's video stream.
-        stated: Pictures per second stated by the user, for recordings without times of their own;
-            takes precedence over the rate in the encoder's parameter sets, which many encoders
-            fill in wrongly.
+        stated: The rate of recordings without times of their own, as stated by the user; takes
+            precedence over the rate in the encoder's parameter sets, which many encoders fill in
+            wrongly.
     """
     if has_clock(stream):
         rate = stream.guessed_rate or stream.average_rate
@@ -67,7 +73,7 @@ def rate_of(stream: VideoStream, stated: float | None = None) -> Rate:
             return Rate(rate, "the file's own times")
         return Rate(USUAL_RATE, "assumed where a picture has no time of its own")
     if stated is not None:
-        return Rate(Fraction(stated).limit_denominator(_LARGEST_DENOMINATOR), "stated by the user")
+        return stated
     encoded = stream.codec_context.framerate
     if encoded and _LEAST <= encoded <= _MOST:
         return Rate(encoded, "the encoder's parameter sets")

@@ -99,7 +99,7 @@ class Reader:
     ) -> Iterator[Decoded]:
         """Pictures in display order, starting with one that is shown at or before ``time_s``."""
         for margin_s in _SEEK_MARGINS_S if self.seekable and time_s > _SEEK_AHEAD_S else ():
-            timeline = Timeline.of(stream, self.settings.rate)
+            timeline = Timeline.of(stream, self.settings.stated_rate())
             try:
                 container.seek(timeline.ticks(max(0.0, time_s - margin_s)), stream=stream)
             except av.FFmpegError:
@@ -114,7 +114,7 @@ class Reader:
     def _from_start(self, decoder: Decoder) -> Iterator[Decoded]:
         with opened(self.path, self.settings) as (container, stream):
             decoder.restart()
-            timeline = Timeline.of(stream, self.settings.rate)
+            timeline = Timeline.of(stream, self.settings.stated_rate())
             packets = Demuxer(container, stream, timeline, self.length)
             yield from self._decoded(iter(packets), timeline, decoder)
 

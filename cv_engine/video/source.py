@@ -15,14 +15,14 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from cv_engine.video.container import AS_STATED, ReadSettings, explained, opened
+from cv_engine.video.container import AS_STATED, ReadSettings, explained, is_recovered, opened
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.decoding import Decoded, Log, Pass, TooStrictError
 from cv_engine.video.demux import Demuxer, Length
 from cv_engine.video.errors import Repair, Skip, VideoError
 from cv_engine.video.frame import Sample, Scaler, Turn
 from cv_engine.video.paths import expand
-from cv_engine.video.rate import Rate, rate_of
+from cv_engine.video.rate import Rate, has_clock, rate_of
 from cv_engine.video.reading import Reader
 from cv_engine.video.sampler import Plan, Survey
 from cv_engine.video.timeline import Timeline, is_untimed
@@ -60,6 +60,7 @@ class Video:
         creation_time: Creation time stated by the file, UTC; ``None`` if there is none.
         turn: The rotation that turns stored pictures upright.
         settings: What the user states about the recording.
+        recovered: Whether the pictures had to be found in a file that has lost its index.
         threads: Slice threads of the decoder.
         skipped: Stretches that the last ``samples`` could not read.
         end_s: Media time up to which the last ``samples`` read pictures, seconds.
@@ -75,6 +76,7 @@ class Video:
     creation_time: datetime | None
     turn: Turn
     settings: ReadSettings = AS_STATED
+    recovered: bool = False
     threads: int = 1
     skipped: list[Skip] = field(default_factory=list)
     end_s: float = 0.0
@@ -177,7 +179,7 @@ class Video:
     def _decoded(self, plan: Plan, *, strict: bool, deblock: bool) -> Iterator[Decoded]:
         keyless = not self.survey().key_times
         with opened(self.path, self.settings) as (container, stream):
-            timeline = self._timeline = Timeline.of(stream, self.settings.rate)
+            timeline = self._timeline = Timeline.of(stream, self.settings.stated_rate())
             self.skipped = []
             packets = Demuxer(container, stream, timeline, self.length, self.skipped)
             decoder = Decoder(
@@ -185,7 +187,7 @@ class Video:
                 threads=self.threads,
                 strict=strict,
                 deblock=deblock or plan.decode != "key",
-                skip_unreferenced=plan.decode == "nonref" and not is_untimed(stream),
+                skip_unreferenced=plan.decode == "nonref" and not _is_counted(stream),
             )
             whole = partial(self._whole_decoder, strict=strict)
             log = Log(strict, self.skipped)
@@ -234,11 +236,12 @@ def open_video(path: str | Path, settings: ReadSettings = AS_STATED, *, threads:
             height=context.height,
             codec=context.name,
             container_format=container.format.name,
-            rate=rate_of(stream, settings.rate),
+            rate=rate_of(stream, settings.stated_rate()),
             length=_length(container, stream),
             creation_time=_creation_time(container, stream),
             turn=Turn(),
             settings=settings,
+            recovered=is_recovered(container),
             threads=threads,
         )
         frame = _first_picture(container, stream)
@@ -301,7 +304,7 @@ def _surveyed(container: InputContainer, stream: VideoStream, video: Video) -> S
     indexed = _from_index(container, stream, video.duration_s)
     if indexed is not None:
         return indexed
-    timeline = Timeline.of(stream, video.settings.rate)
+    timeline = Timeline.of(stream, video.settings.stated_rate())
     keys: list[float] = []
     latest_s, packets, reordered = 0.0, 0, False
     ended = True
@@ -317,6 +320,11 @@ def _surveyed(container: InputContainer, stream: VideoStream, video: Video) -> S
     return Survey(tuple(keys), latest_s, ended, packets, reordered)
 
 
+def _is_counted(stream: VideoStream) -> bool:
+    """Whether pictures are timed by counting, so that none may be skipped."""
+    return is_untimed(stream) or not has_clock(stream)
+
+
 def _from_index(
     container: InputContainer, stream: VideoStream, duration_s: float | None
 ) -> Survey | None:
@@ -330,5 +338,5 @@ def _from_index(
     if not keys or until_s < _INDEX_COVERS * (duration_s or 0.0):
         return None  # fragmented: the index grows as the file is read
     # Without presentation times pictures are timed by counting, and none may be skipped.
-    reordered = stream.codec_context.has_b_frames and not is_untimed(stream)
+    reordered = stream.codec_context.has_b_frames and not _is_counted(stream)
     return Survey(keys, until_s, True, len(entries), reordered)

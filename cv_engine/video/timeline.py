@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cv_engine.video.errors import Repair
 from cv_engine.video.rate import USUAL_RATE as USUAL_RATE
-from cv_engine.video.rate import has_clock, rate_of
+from cv_engine.video.rate import Rate, has_clock, rate_of
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -81,7 +81,7 @@ class Timeline:
         self._reorder = self._ticks_in(_LONGEST_REORDER_S)
 
     @classmethod
-    def of(cls, stream: VideoStream, stated_rate: float | None = None) -> Timeline:
+    def of(cls, stream: VideoStream, stated_rate: Rate | None = None) -> Timeline:
         """A new time line for reading ``stream`` from the start.
 
         Args:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 192, 96
@@ -126,4 +129,31 @@ def sound(path: Path) -> Path:
         frame.sample_rate = 16000
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             out.mux(packet)
+    return path
+
+
+def dav(source: Path, path: Path, began: datetime, rate: float = 10.0) -> Path:
+    """Writes a recording's pictures in the frames of Dahua's recorders (DHAV)."""
+    with av.open(str(source)) as given:
+        stream = given.streams.video[0]
+        to_start_codes = BitStreamFilterContext("h264_mp4toannexb", stream)
+        packets = [packet for packet in given.demux(stream) if packet.size]
+        packets = [out for packet in packets for out in to_start_codes.filter(packet)]
+    frames = []
+    for number, packet in enumerate(packets):
+        media_ms = round(1000 * number / rate)
+        at = began + timedelta(milliseconds=media_ms)
+        date = (
+            (at.year - 2000) << 26 | at.month << 22 | at.day << 17
+            | at.hour << 12 | at.minute << 6 | at.second
+        )  # fmt: skip
+        extension = bytes((0x81, 0, 2, round(rate)))
+        extension += struct.pack("<BBBBHH", 0x82, 0, 0, 0, WIDTH, HEIGHT)
+        data = bytes(packet)
+        size = 24 + len(extension) + len(data) + 8
+        kind = 0xFD if packet.is_keyframe else 0xFC
+        head = struct.pack("<4sBBBBII", b"DHAV", kind, 0, 0, 0, number, size)
+        clock = struct.pack("<IHBB", date, media_ms % 65536, len(extension), 0)
+        frames.append(head + clock + extension + data + struct.pack("<4sI", b"dhav", size))
+    path.write_bytes(b"".join(frames))
     return path

@@ -10,12 +10,14 @@ import av
 import numpy as np
 import pytest
 
+from cv_engine.video.paths import expand
 from cv_engine.video.sampler import Plan, choose
 from cv_engine.video.source import Video, VideoError, open_video
 from tests.conftest import SHARED
 from tests.video.recordings import (
     HEIGHT,
     WIDTH,
+    dav,
     number_of,
     picture,
     record,
@@ -364,3 +366,15 @@ def test_three_tenths_of_a_real_avi_are_reported(tmp_path: Path, shared_data: Pa
     list(video.samples(choose(video, 5.0)))
     assert video.skipped
     assert video.skipped[-1].to_s == pytest.approx(79.5, abs=0.2)
+
+
+def test_a_recording_of_a_dahua_recorder(tmp_path: Path) -> None:
+    plain = record(tmp_path / "a.mp4", times(150), gop=20)
+    path = dav(plain, tmp_path / "a.dav", datetime(2026, 5, 1, 8))
+    assert expand([tmp_path]) == [path, plain]
+    video = open_video(path)
+    assert sampled(video, Plan("all", 0.01, "")) == [(n / 10, n) for n in range(150)]
+    assert (video.skipped, video.repairs, video.rate.doubt) == ([], [], None)
+    assert [number_of(sample.image()) for sample in video.read([0.5, 12.0])] == [5, 120]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert len(sampled(open_video(path), Plan("all", 0.01, ""))) == pytest.approx(75, abs=15)

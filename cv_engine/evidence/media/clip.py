@@ -144,7 +144,7 @@ def cut(
 def _opened(source: Path, settings: ReadSettings) -> Iterator[PacketReader]:
     try:
         with opened(source, settings) as (container, stream):
-            yield PacketReader(container, stream, settings.rate)
+            yield PacketReader(container, stream, settings.stated_rate())
     except VideoError as error:
         reason = str(error).removeprefix(f"{source}: ")
         raise ClipError(f"{source}: no clip, {reason}") from error

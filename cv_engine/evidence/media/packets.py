@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import av
@@ -12,7 +14,7 @@ from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from cv_engine.video.rate import has_clock, rate_of
+from cv_engine.video.rate import Rate, has_clock, rate_of
 
 if TYPE_CHECKING:  # PyAV's packets are generic to the type checker only
     from av.packet import Packet
@@ -25,6 +27,8 @@ _JUMP_S = 1.0  # a clock that falls back by more was reset; a smaller step is ji
 _PACKED = re.compile(rb"DivX\d+(?:Build|b)\d+p")  # how old DivX and XviD encoders mark packing
 _VOP_START = b"\x00\x00\x01\xb6"  # ISO/IEC 14496-2, 6.2.1: start of a picture
 _MS_MPEG4 = frozenset({"msmpeg4v2", "msmpeg4v3", "wmv1"})
+_REORDERED = 2  # pictures by which decoding runs ahead of display: those of usual B-frames
+_LONGEST_GROUP = 1500  # pictures held at once: a minute
 _VOP_B = 2  # ISO/IEC 14496-2, table 6-20: bidirectionally predicted
 
 
@@ -49,7 +53,7 @@ class PacketReader:
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, stated_rate: float | None = None
+        self, container: InputContainer, stream: VideoStream, stated_rate: Rate | None = None
     ) -> None:
         self.container = container
         self.stream = stream
@@ -57,7 +61,6 @@ class PacketReader:
         rate = rate_of(stream, stated_rate).per_second
         self._step = max(1, round(1 / (rate * self.time_base)))
         self._invented = container.format.name == "avi" or not self.has_clock
-        self._zero = stream.start_time or 0
         self.repaired = 0
         self.stopped: str | None = None
 
@@ -83,7 +86,7 @@ class PacketReader:
 
     def seconds(self, ticks: int) -> float:
         """Media time of a timestamp, in seconds from the stream's start."""
-        return float((ticks - self._zero) * self.time_base)
+        return float((ticks - (self.stream.start_time or 0)) * self.time_base)
 
     @property
     def codec_header(self) -> bytes:
@@ -126,29 +129,53 @@ class PacketReader:
         return self._filtered(packets, BitStreamFilterContext("mpeg4_unpack_bframes", self.stream))
 
     def _reordered(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
-        """Adds presentation times, where the pictures' headers can be read.
+        """Adds presentation times: the n-th picture shown has the time of the n-th packet.
 
-        FFmpeg's filter reads headers more strictly than its decoder. Where the first key frame's
-        are refused and no picture is reordered, the order of decoding is that of display.
+        What is before the first key frame cannot be decoded and is left out.
+        """
+        delay = self._step * (_REORDERED if self.stream.codec_context.has_b_frames else 0)
+        key_frames = 0
+
+        def group_of(packet: VideoPacket) -> int:
+            nonlocal key_frames
+            key_frames += packet.is_keyframe
+            return key_frames
+
+        for number, group in groupby(packets, group_of):
+            for packet in self._shown(group) if number else ():
+                packet.dts = (packet.dts or 0) - delay
+                yield packet
+
+    def _shown(self, group: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        """The packets of one group of pictures, with presentation times.
+
+        FFmpeg's filter derives the order of display from the pictures' headers, within one group;
+        the times it gives differ from group to group.
+        """
+        ordered = self._ordered(group)
+        while part := list(islice(ordered, _LONGEST_GROUP)):
+            times = sorted(packet.dts or 0 for packet in part)
+            for time, packet in zip(times, sorted(part, key=_order), strict=True):
+                packet.pts = time
+            yield from part
+
+    def _ordered(self, group: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        """One group's packets with presentation times that FFmpeg's filter finds.
+
+        The filter reads headers more strictly than the decoder. Where they are refused and no
+        picture is reordered, the order of decoding is that of display.
         """
         dts2pts = BitStreamFilterContext("dts2pts", self.stream)
-        remaining = iter(packets)
-        for packet in remaining:
-            if not packet.is_keyframe:
-                continue  # cannot be decoded, and the filter knows no parameter sets yet
-            copy = _copy_of(packet)
+        for packet in _ended(group):
+            copy = None if packet is None else _copy_of(packet)  # the filter takes out the data
             try:
-                filtered = dts2pts.filter(packet)
+                yield from dts2pts.filter(copy)
             except av.FFmpegError as error:
                 if self.stream.codec_context.has_b_frames:
                     self.stopped = str(error)
                     return
-                yield copy
-                yield from remaining
-                return
-            yield from filtered
-            break
-        yield from self._filtered(remaining, dts2pts)
+                if packet is not None:
+                    yield packet
 
     def _filtered(
         self, packets: Iterable[VideoPacket], bitstream_filter: BitStreamFilterContext
@@ -196,15 +223,18 @@ class PacketReader:
                 elif ahead_s <= 0:
                     dts = last + 1
                     self.repaired += 1
-            elif not self.has_clock:
-                self._zero = pts  # the first picture is shown at 0, however late it is decoded
             last = dts
             packet.dts, packet.pts = dts, max(pts, dts)
             yield packet
 
 
+def _order(packet: VideoPacket) -> float:
+    """The place in the order of display; the filter leaves out times at the end of a group."""
+    return math.inf if packet.pts is None else packet.pts
+
+
 def _copy_of(packet: VideoPacket) -> VideoPacket:
-    """A copy of a packet with its times: a filter takes the data out of what it receives."""
+    """A copy of a packet with its times."""
     copy = cast("VideoPacket", av.Packet(bytes(packet)))
     copy.time_base, copy.pts, copy.dts = packet.time_base, packet.pts, packet.dts
     copy.duration, copy.is_keyframe = packet.duration, packet.is_keyframe
