@@ -5,6 +5,7 @@ Each type says in words what is wanted and gives an example, which error message
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,6 +85,21 @@ Longitude = Annotated[
 Count = Annotated[int, Field(ge=1, strict=True), Unit("a whole number, 1 or more", "1")]
 Switch = Annotated[bool, Field(strict=True), Unit("true or false", "true")]
 Text = Annotated[str, Field(min_length=1), Unit("a text", '"market-street"')]
+_UNPRINTABLE = ("Cc", "Cs")  # Unicode's control characters, and halves of characters
+
+
+def _printable(name: str) -> str:
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in name):
+        raise ValueError("the name holds a control character; remove it")
+    return name
+
+
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=200),
+    AfterValidator(_printable),
+    Unit("a name of at most 200 characters", '"market-street"'),
+]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True), Unit("a port number, 1 to 65535", "9108")]
 Megabytes = Annotated[
     float,

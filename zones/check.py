@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import shapely
 
 from zones.camera import Camera
+from zones.crossings import cross_too_often
+from zones.document import MOST_PROBLEMS
 from zones.errors import Problem, ZoneError
 from zones.settings import NumberSetting
 from zones.zone import Zone, load_zones, on_image
@@ -18,6 +21,7 @@ from zones.zone import Zone, load_zones, on_image
 _MOSTLY_OUTSIDE = 0.5
 _LEAST_SIDE_PX = 8.0  # pixels; detectors find nothing in a narrower strip
 _SHARED_PART = 0.5  # two zones that share more than this part of the smaller one are reported
+_MOST_PAIRS = 2000  # of zones that are compared, and then reported as too many
 _POOR_PLACE_M = 10.0  # metres; a less accurate place does not identify a shop front
 
 
@@ -65,7 +69,7 @@ def check(
                 problems += [_in_file(path, problem) for problem in error.problems]
         for written, drawn in drawn_zones:
             problems += _warnings(path, written, drawn, camera)
-        problems += _overlaps(path, [drawn for _, drawn in drawn_zones])
+        problems += islice(_overlaps(path, [drawn for _, drawn in drawn_zones]), MOST_PROBLEMS)
     return problems
 
 
@@ -111,13 +115,42 @@ def _accuracy_warnings(where: str, drawn: Zone, camera: Camera) -> Iterator[Prob
 
 
 def _overlaps(path: Path, drawn: list[Zone]) -> Iterator[Problem]:
-    for number, zone in enumerate(drawn):
-        for other in drawn[:number]:
-            if other.name == zone.name or not other.kinds & zone.kinds:
-                continue
-            common = zone.polygon.intersection(other.polygon).area
-            if common > _SHARED_PART * min(zone.polygon.area, other.polygon.area):
-                kinds = ", ".join(sorted(other.kinds & zone.kinds))
-                what = f"zones {other.name} and {zone.name} cover the same ground for {kinds}"
-                advice = "one stay there gives two cases; join the zones or draw them apart"
-                yield Problem(str(path), what, advice, "warning")
+    pairs = _near(drawn)
+    for number, (first, second) in enumerate(pairs):
+        zone, other = drawn[second], drawn[first]
+        if other.name == zone.name or not other.kinds & zone.kinds:
+            continue
+        if number >= _MOST_PAIRS or cross_too_often([zone.polygon, other.polygon]):
+            what = "there are too many zones on the same ground to compare each with the others"
+            yield Problem(str(path), what, "join zones of the same settings", "warning")
+            return
+        common = zone.polygon.intersection(other.polygon).area
+        if common > _SHARED_PART * min(zone.polygon.area, other.polygon.area):
+            kinds = ", ".join(sorted(other.kinds & zone.kinds))
+            what = f"zones {other.name} and {zone.name} cover the same ground for {kinds}"
+            advice = "one stay there gives two cases; join the zones or draw them apart"
+            yield Problem(str(path), what, advice, "warning")
+
+
+def _near(drawn: list[Zone]) -> list[tuple[int, int]]:
+    """Numbers of zones whose bounding boxes share enough for the zones to do so, in order."""
+    if not drawn:
+        return []
+    polygons = np.array([zone.polygon for zone in drawn], object)
+    pairs: list[tuple[int, int]] = []
+    tree, bounds, areas = (
+        shapely.STRtree(polygons),
+        shapely.bounds(polygons),
+        shapely.area(polygons),
+    )
+    for second, polygon in enumerate(polygons):
+        others = np.sort(tree.query(polygon))
+        others = others[others < second]
+        low = np.maximum(bounds[others, :2], bounds[second, :2])
+        high = np.minimum(bounds[others, 2:], bounds[second, 2:])
+        shared = np.prod(np.maximum(high - low, 0.0), axis=1)
+        least = _SHARED_PART * np.minimum(areas[others], areas[second])
+        pairs += [(int(first), second) for first in others[shared > least]]
+        if len(pairs) > _MOST_PAIRS:
+            break
+    return pairs

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,35 @@ from zones.errors import Problem, ZoneError
 
 Location = Sequence[str | int]
 
-_DECODER = json.JSONDecoder()
+#: Problems of a file that are reported: what follows is mostly the same again.
+MOST_PROBLEMS = 100
+_LARGEST_FILE = 512 * 1024 * 1024  # bytes; the records of a city's buildings take a tenth
+_DEEPEST = 50  # levels of objects and arrays; GeoJSON has nine
+_MOST_DIGITS = 300  # of an integer that a float can hold
+_DECODER = json.JSONDecoder(parse_int=float)  # int() refuses more than 4300 digits
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _SPACE = re.compile(r"[ \t\r\n]*")
+
+
+@dataclass(slots=True)
+class _Entries:
+    """The entries of one object or array that have been found so far, in the file's order.
+
+    Attributes:
+        rest: Yields the others, see `_entries`.
+        found: Position of the entry and of its value, by key or index.
+    """
+
+    rest: Iterator[tuple[str | int, int, int]]
+    found: dict[str | int, tuple[int, int]] = field(default_factory=dict)
+
+    def find(self, part: str | int) -> tuple[int, int] | None:
+        if part not in self.found:
+            for name, at, value_at in self.rest:
+                self.found[name] = (at, value_at)
+                if name == part:
+                    break
+        return self.found.get(part)
 
 
 @dataclass(frozen=True)
@@ -35,89 +63,133 @@ class Document:
     path: Path
     text: str
     value: Any
+    _containers: dict[int, _Entries] = field(default_factory=dict, repr=False, compare=False)
 
     def where(self, location: Location, name: str = "") -> str:
         """``file:line`` and a name for the value at ``location``, or for its nearest parent."""
         position = 0
         for part in location:
-            found = _find(self.text, position, part)
+            if position not in self._containers:
+                self._containers[position] = _Entries(_entries(self.text, position))
+            found = self._containers[position].find(part)
             if found is None:
                 break
-            position = found
-        line = self.text.count("\n", 0, position) + 1
+            position = found[0 if isinstance(part, int) else 1]
+        line = self.line_at(position)
         return f"{self.path}:{line}: {name}" if name else f"{self.path}:{line}"
+
+    def line_at(self, position: int) -> int:
+        """The line, from 1, of a position in the text."""
+        return bisect_right(self._line_starts, position)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in re.finditer("\n", self.text))]
 
 
 def read_document(path: Path) -> Document:
     """Read a JSON file.
 
-    Numbers that are not finite (``NaN``, ``Infinity``, ``1e999``) are returned as floats, so that
-    the caller can report them with their line.
+    Numbers that are not finite (``NaN``, ``Infinity``, ``1e999``, a thousand digits) are returned
+    as floats, so that the caller can report them with their line.
 
     Raises:
         ZoneError: The file is missing, empty, not UTF-8, not JSON, or an object has a duplicate
             key.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+        text = data.decode("utf-8-sig")
     except FileNotFoundError:
         raise ZoneError(Problem(str(path), "there is no such file", "correct the path")) from None
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
         raise ZoneError(Problem(str(path), what, "give a readable GeoJSON file")) from None
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
         what = "the file is not UTF-8 text"
-        raise ZoneError(Problem(str(path), what, "give a GeoJSON file, saved as UTF-8")) from None
+        advice = "give a GeoJSON file, saved as UTF-8"
+        raise ZoneError(Problem(f"{path}:{line}", what, advice)) from None
+    if len(data) > _LARGEST_FILE:
+        what = f"the file has more than {_LARGEST_FILE >> 20} MiB"
+        raise ZoneError(Problem(str(path), what, "correct the path, or divide the file"))
     if not text.strip():
         advice = "write a GeoJSON FeatureCollection with one polygon per zone"
         raise ZoneError(Problem(str(path), "the file is empty", advice))
-    duplicates: list[str] = []
+    return _parsed(path, text)
+
+
+def _parsed(path: Path, text: str) -> Document:
+    duplicates = []
+
+    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            duplicates.append(True)
+        return result
+
     try:
-        value = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, duplicates))
+        value = json.loads(text, object_pairs_hook=as_object, parse_int=_number)
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}, column {error.colno}"
         what = f"the file is not JSON ({error.msg})"
         raise ZoneError(Problem(where, what, "check commas, quotes and brackets there")) from None
     except RecursionError:
-        what = "the values are nested too deeply"
-        raise ZoneError(Problem(str(path), what, "give a GeoJSON file")) from None
+        raise _too_deep(path, text) from None
+    if _is_deep(value):
+        raise _too_deep(path, text)
+    document = Document(path, text, value)
     if duplicates:
-        raise ZoneError([_duplicate_key(path, text, key) for key in sorted(set(duplicates))])
-    return Document(path, text, value)
+        raise ZoneError(list(_duplicate_keys(document)))
+    return document
 
 
-def _object(pairs: list[tuple[str, Any]], duplicates: list[str]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        duplicates += [key for key, count in counts.items() if count > 1]
-    return result
+def _number(digits: str) -> int | float:
+    """An integer, or a float for one so long that no coordinate or setting can be meant."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
-def _duplicate_key(path: Path, text: str, key: str) -> Problem:
-    position = _second(text, 0, key)
-    line = text.count("\n", 0, position or 0) + 1
-    return Problem(f"{path}:{line}", f"{key!r} is written twice", "remove one of the two")
+def _too_deep(path: Path, text: str) -> ZoneError:
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > _DEEPEST:
+            break
+    line = text.count("\n", 0, match.start()) + 1
+    what = f"the values are nested more than {_DEEPEST} levels deep"
+    return ZoneError(Problem(f"{path}:{line}", what, "give a GeoJSON file"))
 
 
-def _second(text: str, position: int, key: str) -> int | None:
-    """Position of the second ``key`` in one object, at or below ``position``."""
-    seen = False
-    inside: list[int] = []
-    for name, at, value_at in _entries(text, position):
-        if name == key and seen:
-            return at
-        seen = seen or name == key
-        inside.append(value_at)
-    found = (_second(text, at, key) for at in inside)
-    return next((at for at in found if at is not None), None)
+def _is_deep(value: Any) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_DEEPEST):
+        level = [
+            inside
+            for each in level
+            for inside in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inside, dict | list)
+        ]
+    return bool(level)
 
 
-def _find(text: str, position: int, part: str | int) -> int | None:
-    for name, at, value_at in _entries(text, position):
-        if name == part:
-            return at if isinstance(part, int) else value_at
-    return None
+def _duplicate_keys(document: Document) -> Iterator[Problem]:
+    """The first keys that an object has twice."""
+    pending, count = [0], 0
+    while pending:
+        names: set[str | int] = set()
+        inside = []
+        for name, at, value_at in _entries(document.text, pending.pop()):
+            if name in names:
+                where = f"{document.path}:{document.line_at(at)}"
+                yield Problem(where, f"{name!r:.60} is written twice", "remove one of the two")
+                count += 1
+                if count == MOST_PROBLEMS:
+                    return
+            names.add(name)
+            if document.text[value_at] in "{[":
+                inside.append(value_at)
+        pending += reversed(inside)
 
 
 def _entries(text: str, position: int) -> Iterator[tuple[str | int, int, int]]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import difflib
 import math
+import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from zones.document import MOST_PROBLEMS
 from zones.errors import ScheduleError, WrongValue
 from zones.schedule import Schedule
 
 Frame = Literal["image", "wgs84"]
+
+_LONGEST_NAME = 200  # characters
+_UNPRINTABLE = ("Cc", "Cs")  # Unicode's control characters, and halves of characters
+_LARGEST = 1e9  # of a number: 31 years in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ def read_settings(
     if properties.get("zone") is None:
         wrong["zone"] = WrongValue("the zone has no name", 'add "zone": "a name" to the properties')
     for key in properties:
-        if key not in readers:
+        if key not in readers and len(wrong) < MOST_PROBLEMS:
             wrong[key] = WrongValue("unknown property", _suggest(key, readers))
     if wrong:
         return None, wrong
@@ -105,7 +111,12 @@ def _suggest(key: str, known: Collection[str]) -> str:
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise WrongValue(f"{value!r:.60} is no name", 'give a text, such as "market pavement"')
-    return value.strip()
+    name = value.strip()
+    if len(name) > _LONGEST_NAME:
+        raise WrongValue(f"a name of {len(name)} characters", f"give at most {_LONGEST_NAME}")
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in name):
+        raise WrongValue(f"{name!a:.60} holds a control character", "remove it")
+    return name
 
 
 def _kinds(value: Any, known: Collection[str]) -> frozenset[str]:
@@ -129,6 +140,8 @@ def _positive(value: Any, unit: str, example: str) -> float:
         raise WrongValue(f"{value!r:.60} is no number", advice)
     if not (math.isfinite(value) and value > 0):
         raise WrongValue(f"{value} is not above 0 and finite", advice)
+    if value > _LARGEST:
+        raise WrongValue(f"{value:g} is too large", advice)
     return float(value)
 
 
@@ -144,7 +157,7 @@ def _schedule(value: Any, timezone: str) -> Schedule:
         return Schedule.parse(value, timezone)
     except ScheduleError as error:
         what, _, advice = str(error).partition("; ")
-        raise WrongValue(what, advice) from None
+        raise WrongValue(what if len(what) <= 200 else f"{what[:200]}...", advice) from None
 
 
 def _frame(value: Any) -> Frame:

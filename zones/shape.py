@@ -10,9 +10,11 @@ from typing import Any, NoReturn
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
-from zones.document import Document, Location
+from zones.crossings import MOST_CROSSINGS, cross_too_often
+from zones.document import MOST_PROBLEMS, Document, Location
 from zones.errors import Problem, ZoneError
 
+CROSSES_TOO_OFTEN = f"the parts cross each other more than {MOST_CROSSINGS:,} times"
 _RING_POSITIONS = 4  # a triangle, closed
 _LEAST_AREA_PX = 1.0  # square pixels; less is a drawing error
 _LEAST_AREA_DEG = 1e-13  # square degrees, about 0.001 m2; less is a drawing error
@@ -53,7 +55,7 @@ def read_shape(
     geometry = geometry if isinstance(geometry, dict) else {}
     kind = geometry.get("type")
     if kind not in ("Polygon", "MultiPolygon"):
-        what = f"a {kind} is no area" if isinstance(kind, str) else "there is no geometry"
+        what = f"a {kind:.60} is no area" if isinstance(kind, str) else "there is no geometry"
         _fail(document, at, f"{name}: geometry", what, "draw a Polygon or a MultiPolygon")
     at.append("coordinates")
     coordinates = geometry.get("coordinates")
@@ -69,8 +71,13 @@ def read_shape(
             parts.append(_polygon(document, part_at, name, rings, frame))
         except ZoneError as error:
             problems += error.problems
+            if len(problems) >= MOST_PROBLEMS:
+                break
     if problems:
         raise ZoneError(problems)
+    if cross_too_often(parts):
+        advice = "draw one outline around the ground instead"
+        _fail(document, at, f"{name}: coordinates", CROSSES_TOO_OFTEN, advice)
     joined = shapely.union_all(parts)
     if isinstance(joined, Polygon | MultiPolygon):
         return joined
@@ -86,6 +93,8 @@ def _polygon(
     problems: list[Problem] = []
     for number, ring in enumerate(rings):
         problems += _check_ring(document, [*location, number], name, ring, frame)
+        if len(problems) >= MOST_PROBLEMS:
+            break
     if problems:
         raise ZoneError(problems)
     outline, *holes = ([(x, y) for x, y, *_ in ring] for ring in rings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon, box
 
 from zones.camera import Camera, only_areas
-from zones.document import Document, read_document
+from zones.crossings import cross_too_often
+from zones.document import MOST_PROBLEMS, Document, read_document
 from zones.errors import OutOfView, Problem, ScheduleError, ZoneError
 from zones.schedule import Schedule
 from zones.settings import Frame, NumberSetting, Settings, read_settings
-from zones.shape import read_shape
+from zones.shape import CROSSES_TOO_OFTEN, read_shape
 
 __all__ = ["Zone", "ZoneError", "load_zones", "on_image", "visible_zones", "whole_frame"]
 
+_MOST_FEATURES = 10_000  # each is compared with others; no camera watches so many
 _DEGREES_ONLY = ("crs84", "4326", "4490")  # names of WGS 84 and CGCS2000 in a file's crs
 
 
@@ -53,6 +55,23 @@ class Zone:
     def number(self, name: str, default: float) -> float:
         """A property that a rule adds to zones, or the default where the zone has none."""
         return dict(self.numbers).get(name, default)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A feature of the file: part of a zone.
+
+    Attributes:
+        index: Number of the feature, from 1.
+        location: Location of the feature in the file.
+        settings: Properties of the zone.
+        polygon: Ground of the feature.
+    """
+
+    index: int
+    location: list[str | int]
+    settings: Settings
+    polygon: Polygon | MultiPolygon
 
 
 def whole_frame(width: int, height: int, kinds: Iterable[str]) -> Zone:
@@ -96,17 +115,19 @@ def load_zones(
         raise ZoneError(Problem(str(path), what, advice)) from None
     document = read_document(path)
     problems: list[Problem] = []
-    parts: list[tuple[str, Settings, Polygon | MultiPolygon]] = []
+    parts: list[_Part] = []
     for index, location in enumerate(_features(document), start=1):
         found = _read_feature(document, location, index, kinds, numbers or {}, timezone)
         if isinstance(found, list):
             problems += found
+            if len(problems) >= MOST_PROBLEMS:
+                break
         else:
-            parts.append((document.where(location, f"feature {index} ({found[0].zone})"), *found))
-    problems += _disagreements([(where, settings) for where, settings, _ in parts])
+            parts.append(_Part(index, location, *found))
+    problems += _disagreements(document, parts)
     if problems:
-        raise ZoneError(problems)
-    return _join([(settings, polygon) for _, settings, polygon in parts])
+        raise ZoneError(problems[:MOST_PROBLEMS])
+    return _join(document, parts)
 
 
 def on_image(zone: Zone, camera: Camera | None, width: int, height: int) -> Zone:
@@ -187,14 +208,18 @@ def _features(document: Document) -> list[list[str | int]]:
     if kind == "Feature":
         return [[]]
     if kind != "FeatureCollection":
-        what = f"the file is no GeoJSON FeatureCollection (its type is {kind!r})"
+        what = f"the file is no GeoJSON FeatureCollection (its type is {kind!r:.60})"
         raise ZoneError(Problem(document.where([]), what, advice))
     features = value.get("features")
     if not isinstance(features, list) or not features:
         raise ZoneError(Problem(document.where(["features"]), "there are no features", advice))
+    if len(features) > _MOST_FEATURES:
+        what = f"there are more than {_MOST_FEATURES:,} features"
+        advice = "divide the file; a camera may have one of its own"
+        raise ZoneError(Problem(document.where(["features"]), what, advice))
     name = _crs_name(value.get("crs"))
     if name and not any(known in name.lower() for known in _DEGREES_ONLY):
-        what = f"the file is in {name}"
+        what = f"the file is in {name:.60}"
         raise ZoneError(
             Problem(document.where(["crs"], "crs"), what, "export it in WGS 84 (EPSG:4326)")
         )
@@ -223,12 +248,12 @@ def _read_feature(
     properties = feature.get("properties")
     if not isinstance(properties, dict):
         properties = {}
-    if isinstance(properties.get("zone"), str):
-        name = f"feature {index} ({properties['zone']})"
+    if isinstance(properties.get("zone"), str) and properties["zone"].isprintable():
+        name = f"feature {index} ({properties['zone']:.60})"
     settings, wrong = read_settings(properties, kinds, timezone, numbers)
     problems = [
         Problem(
-            document.where([*location, "properties", key], f"{name}: {key}"),
+            document.where([*location, "properties", key], f"{name}: {key:.60}"),
             error.what,
             error.advice,
         )
@@ -243,42 +268,49 @@ def _read_feature(
     return problems if problems or settings is None else (settings, polygon)
 
 
-def _disagreements(parts: list[tuple[str, Settings]]) -> list[Problem]:
-    """Problems of features that differ from the first one with their name and camera."""
-    problems = []
-    for number, (where, settings) in enumerate(parts):
-        for _, first in parts[:number]:
-            if first.zone != settings.zone:
-                continue
-            different = [
+def _disagreements(document: Document, parts: Sequence[_Part]) -> Iterator[Problem]:
+    """Problems of features that differ from an earlier one with their name and camera."""
+    firsts: dict[str, dict[str | None, Settings]] = {}
+    for part in parts:
+        settings = part.settings
+        known = firsts.setdefault(settings.zone, {})
+        # A feature for every camera is part of the zone of each camera, too.
+        rivals = (known.get(settings.camera), known.get(None), *list(known.values())[:1])
+        for first in rivals if settings.camera is None else rivals[:2]:
+            different = first and [
                 field.name
                 for field in dataclasses.fields(Settings)
                 if getattr(first, field.name) != getattr(settings, field.name)
             ]
-            two_cameras = first.camera and settings.camera and first.camera != settings.camera
-            if different and not two_cameras:
+            if different:
+                where = document.where(part.location, f"feature {part.index} ({settings.zone})")
                 what = f"another feature with this name has another {different[0]}"
-                problems.append(Problem(where, what, "rename one, or make both equal"))
+                yield Problem(where, what, "rename one, or make both equal")
                 break
-    return problems
+        known.setdefault(settings.camera, settings)
 
 
-def _join(parts: list[tuple[Settings, Polygon | MultiPolygon]]) -> list[Zone]:
-    polygons: dict[Settings, list[Polygon | MultiPolygon]] = {}
-    for settings, polygon in parts:
-        polygons.setdefault(settings, []).append(polygon)
-    return [
-        Zone(
-            name=settings.zone,
-            polygon=only_areas(shapely.union_all(shapes)),
-            **{
-                field.name: getattr(settings, field.name)
-                for field in dataclasses.fields(Settings)
-                if field.name != "zone"
-            },
-        )
-        for settings, shapes in polygons.items()
-    ]
+def _join(document: Document, parts: Sequence[_Part]) -> list[Zone]:
+    joined: dict[Settings, list[_Part]] = {}
+    for part in parts:
+        joined.setdefault(part.settings, []).append(part)
+    return [_zone(document, settings, each) for settings, each in joined.items()]
+
+
+def _zone(document: Document, settings: Settings, parts: Sequence[_Part]) -> Zone:
+    shapes = [part.polygon for part in parts]
+    if cross_too_often(shapes):
+        where = document.where(parts[0].location, f"zone {settings.zone}")
+        raise ZoneError(Problem(where, CROSSES_TOO_OFTEN, "draw one outline around the ground"))
+    return Zone(
+        name=settings.zone,
+        polygon=only_areas(shapely.union_all(shapes)),
+        **{
+            field.name: getattr(settings, field.name)
+            for field in dataclasses.fields(Settings)
+            if field.name != "zone"
+        },
+    )
 
 
 def _bounds(polygon: Polygon | MultiPolygon) -> str:

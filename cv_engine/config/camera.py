@@ -12,6 +12,7 @@ from cv_engine.section import (
     Latitude,
     Longitude,
     Metres,
+    Name,
     PicturesPerSecond,
     PixelPosition,
     Section,
@@ -49,7 +50,7 @@ class GroundControlPointConfig(Section):
 class CameraConfig(Section):
     """One camera: where it stands, what it sees, which zones are watched in it."""
 
-    name: Text
+    name: Name
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     ground_control_points: tuple[GroundControlPointConfig, ...] = ()

@@ -66,7 +66,7 @@ def test_examples_load() -> None:
             '{"type": "FeatureCollection",\n "features": [,]}',
             "z.geojson:2, column 15: the file is not",
         ),
-        (b"\xff\xfe\x00{", "z.geojson: the file is not UTF-8 text"),
+        (b"\xff\xfe\x00{", "z.geojson:1: the file is not UTF-8 text"),
         ("[1, 2]", "z.geojson:1: the file is no GeoJSON FeatureCollection"),
         ('{"type": "Polygon", "coordinates": []}', "its type is 'Polygon'"),
         ('{"type": "FeatureCollection"}', "z.geojson:1: there are no features"),
@@ -76,7 +76,7 @@ def test_examples_load() -> None:
             "z.geojson:2: feature 1: the entry is no",
         ),
         ('{"type": "FeatureCollection",\n"type": "a"}', "z.geojson:2: 'type' is written twice"),
-        ("[" * 100000, "nested too deeply"),
+        ("[" * 100000, "z.geojson:1: the values are nested more than 50 levels"),
         (
             '{"type": "FeatureCollection", "features": [1],\n'
             '"crs": {"properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}}',
