@@ -38,11 +38,13 @@ class EncodedFrame(NamedTuple):
     Attributes:
         packet: The compressed data, with timestamps that do not run backwards.
         media_s: Time on the stream's own clock, seconds; 0 is the first frame.
-        key: Whether the frame can be decoded alone.
+        key: Whether decoding can begin with the frame.
         arrived_s: When the frame arrived, seconds on a clock that never jumps.
         sent_at: When the frame was taken by the camera's clock, seconds since 1970; ``None`` where
             the stream does not say: between key frames, and without an RTCP sender report.
         format: Format of the stream.
+        recovery: Frames after this key frame until pictures are whole: 0 where it can be decoded
+            alone, more at a recovery point, where the encoder renews pictures part by part.
     """
 
     packet: Packet[VideoStream]
@@ -51,3 +53,9 @@ class EncodedFrame(NamedTuple):
     arrived_s: float
     sent_at: float | None
     format: StreamFormat
+    recovery: int = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether the frame can be decoded without any other."""
+        return self.key and not self.recovery

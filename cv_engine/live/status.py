@@ -58,7 +58,7 @@ class StreamStatus(msgspec.Struct, frozen=True):
     """The state of a stream.
 
     Attributes:
-        state: connecting, live, stalled, reconnecting or stopped.
+        state: connecting, live, blind, stalled, reconnecting or stopped.
         since: When that state began, seconds since 1970.
         message: Why the stream is not live, without credentials; empty where it is.
         reconnects: Times that the stream was opened again.
@@ -106,11 +106,12 @@ class CameraStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         camera: Name of the camera.
-        state: State of the stream: connecting, live, stalled, reconnecting or stopped.
+        state: State of the stream: connecting, live, blind (frames come, and no samples of them),
+            stalled, reconnecting or stopped.
         since: When that state began, seconds since 1970.
         message: Why the stream is not live, without credentials; empty where it is.
         view: What the camera shows: good, moved, covered, dark, frozen; empty before the first
-            sample.
+            sample, and once a good view has not been seen for long.
         clock: What capture times are based on: "sender reports" or "arrival"; empty before.
         interval_s: Seconds between samples at the moment.
         packets: Compressed frames received.
@@ -120,7 +121,8 @@ class CameraStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         asked: Samples at which the detector was asked.
         dropped: Samples that were due and dropped for a later one.
         reconnects: Times that the stream was opened again.
-        cases: Findings filed.
+        cases: Cases opened.
+        joined: Findings that joined an open case.
         waiting: Findings that could not be filed yet.
         sampled_at: Capture time of the last sample, seconds since 1970.
         work_s: CPU seconds that the samples took.
@@ -142,6 +144,7 @@ class CameraStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dropped: int = 0
     reconnects: int = 0
     cases: int = 0
+    joined: int = 0
     waiting: int = 0
     sampled_at: float | None = None
     work_s: float = 0.0
@@ -185,6 +188,7 @@ class SamplingCounts:
     samples: int = 0
     asked: int = 0
     cases: int = 0
+    joined: int = 0
     waiting: int = 0
     sampled_at: float | None = None
     work_s: float = 0.0
@@ -205,6 +209,7 @@ class SamplingCounts:
             samples=self.samples,
             asked=self.asked,
             cases=self.cases,
+            joined=self.joined,
             waiting=self.waiting,
             sampled_at=self.sampled_at,
             work_s=self.work_s,

@@ -170,7 +170,7 @@ class Watched:
 
     def work(self) -> None:
         """Does what is done between samples."""
-        self.view.tick(self.clock.now(), is_live=self.is_live)
+        self.view.tick(self.clock.now(), "" if self.is_live else "not to be reached")
         while self.runs_tasks and (work := self.view.next_work(self.clock.now())) is not None:
             work()()
 

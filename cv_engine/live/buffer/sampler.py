@@ -13,6 +13,11 @@ from cv_engine.video.sampler import KEY_SPACING_TOLERANCE
 _EARLY = 2.0 - KEY_SPACING_TOLERANCE
 # Two times closer than this are the same moment: timestamps are rounded.
 _SAME_S = 0.05
+# How long a key frame or recovery point is waited for, seconds. Then decoding begins without: some
+# encoders mark neither, and the decoder knows by itself when pictures are whole.
+_UNMARKED_S = 5.0
+# The codecs whose decoders withhold pictures that are not whole.
+_SELF_RECOVERING = frozenset(("h264", "hevc"))
 # Encoded frames held for decoding together, bytes; a larger group is discarded.
 _MOST_BYTES = 16 << 20
 
@@ -23,7 +28,7 @@ class DueSample(NamedTuple):
     Attributes:
         steady_s: When the sampled frame was taken, steady seconds of the camera's clock.
         encoded: The frames to be decoded, in order; the last one is the sampled frame.
-        begins: Whether the first frame is a key frame, which needs nothing decoded before.
+        begins: Whether decoding begins anew with the first frame.
     """
 
     steady_s: float
@@ -45,6 +50,9 @@ class LiveSampler:
     sampled only where a sample is about to be due: in two samples close to each other, slow traffic
     seems to stand.
 
+    A recovery point begins a group as a key frame does, but pictures are whole only some frames
+    later. Where decoding goes on already, a recovery point is a frame like others.
+
     Attributes:
         interval_s: Longest time from one sample to the next, seconds; may be changed at any time.
     """
@@ -57,6 +65,8 @@ class LiveSampler:
     _group_bytes: int = 0
     _begins: bool = True
     _broken: bool = True
+    _broken_since_s: float | None = None
+    _missing: int = 0  # frames still to come until pictures are whole
 
     def connected(self) -> None:
         """A new connection begins: its frames do not refer to those of the old one."""
@@ -66,19 +76,20 @@ class LiveSampler:
     def discard_group(self) -> None:
         """Discards the group: no frame can be decoded before the next key frame."""
         self._group, self._group_bytes, self._broken = [], 0, True
+        self._broken_since_s = None
 
     def take(self, steady_s: float, encoded: EncodedFrame) -> DueSample | None:
         """Takes in the next frame; returns what to decode where a sample is due."""
-        if encoded.key:
+        if encoded.alone:
             self._begin(steady_s)
-        elif self._broken:
+        elif self._broken and not self._begin_between(steady_s, encoded):
             return None
         self._add(encoded)
-        if encoded.key and self._by_key(steady_s):
+        if encoded.alone and self._by_key(steady_s):
             # The key frame stays in the group: later frames are decoded from it.
             self._last_s = steady_s
             return DueSample(steady_s, (encoded,), True)
-        if not encoded.key and self._group and self._between(steady_s):
+        if not encoded.alone and self._group and self._between(steady_s):
             due = DueSample(steady_s, tuple(self._group), self._begins)
             self._last_s, self._begins = steady_s, False
             self._group, self._group_bytes = [], 0
@@ -89,12 +100,26 @@ class LiveSampler:
         if self._key_s is not None:
             self._spacing_s = steady_s - self._key_s
         self._key_s = steady_s
-        self._group, self._group_bytes = [], 0
+        self._group, self._group_bytes, self._missing = [], 0, 0
         self._begins, self._broken = True, False
+
+    def _begin_between(self, steady_s: float, encoded: EncodedFrame) -> bool:
+        """Begins a group without a key frame, where that can be done; returns whether it was."""
+        if self._broken_since_s is None:
+            self._broken_since_s = steady_s
+        waited_s = steady_s - self._broken_since_s
+        unmarked = waited_s >= _UNMARKED_S and encoded.format.codec in _SELF_RECOVERING
+        if not (encoded.key or unmarked):
+            return False
+        self._begin(steady_s)
+        self._spacing_s = None
+        self._missing = encoded.recovery + 1
+        return True
 
     def _add(self, encoded: EncodedFrame) -> None:
         self._group.append(encoded)
         self._group_bytes += encoded.packet.size
+        self._missing -= 1
         if self._group_bytes > _MOST_BYTES:
             self.discard_group()
 
@@ -110,8 +135,10 @@ class LiveSampler:
 
     def _between(self, steady_s: float) -> bool:
         """Whether a sample is due for which no key frame has come."""
-        if self._last_s is None:
+        if self._missing > 0:
             return False
+        if self._last_s is None:
+            return True
         if self._are_keys_rare(steady_s):
             return steady_s >= self._last_s + self.interval_s - _SAME_S
         # The next key frame should come at any moment.

@@ -20,6 +20,7 @@ from cv_engine.live.stream.errors import StreamError
 from cv_engine.live.stream.ffmpeg_tls import ffmpeg_options
 from cv_engine.live.stream.http_source import HLS_OPTIONS, HttpSource
 from cv_engine.live.stream.pacing import sleep_until_next_batch
+from cv_engine.video.random_access import RandomAccess
 from cv_engine.video.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -68,16 +69,19 @@ class DemuxedStream:
             av.FFmpegError, OSError, ValueError: FFmpeg reports an error.
         """
         timeline = Timeline.of(self._stream)
+        form = self._format
+        access = RandomAccess(form.codec)
         paced = self._address.transport == "tcp"
         asked_s = time.monotonic()
         for packet in self._container.demux(self._stream):
             arrived_s = time.monotonic()
             for filtered in self._filtered(packet) if packet.size else ():
-                key = filtered.is_keyframe
+                recovery = access.recovery(filtered)
+                key = recovery is not None
                 # Key frames only: they come often enough to keep the clock right.
                 sent_at = _sent_at(filtered) if key else None
                 media_s = timeline.place(filtered)
-                yield EncodedFrame(filtered, media_s, key, arrived_s, sent_at, self._format)
+                yield EncodedFrame(filtered, media_s, key, arrived_s, sent_at, form, recovery or 0)
             # All there is has been read where the last packet had to be waited for.
             if paced and arrived_s - asked_s > _WAITED_S:
                 sleep_until_next_batch()

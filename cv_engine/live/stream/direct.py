@@ -22,9 +22,8 @@ from cv_engine.live.stream.interleaved import NOT_A_STREAM, Line
 from cv_engine.live.stream.pacing import sleep_until_next_batch
 from cv_engine.live.stream.rtp import Depacketizer, SenderReport
 from cv_engine.live.stream.rtsp import Session, connected
+from cv_engine.live.stream.sample_watch import NO_PARAMETER_SETS
 from cv_engine.video.timeline import USUAL_RATE, Timeline
-
-_NO_PARAMETER_SETS = "pictures arrive, none can be decoded: no parameter sets"
 
 
 class DirectStream:
@@ -112,7 +111,7 @@ class DirectStream:
     def _explained(self, error: Exception) -> Exception:
         """The reason for the end of a stream, as far as what has arrived tells more."""
         if self._has_units and self._format is None:
-            return StreamError(_NO_PARAMETER_SETS)
+            return StreamError(NO_PARAMETER_SETS)
         if self._has_units:
             return error
         if self._session.discarded:
@@ -149,7 +148,8 @@ class DirectStream:
         media_s = self._timeline.place(packet)
         # Key frames only: they come often enough to keep the clock right.
         sent_at = self._sent_at(unit) if unit.key else None
-        return EncodedFrame(packet, media_s, unit.key, unit.arrived_s, sent_at, form)
+        recovery = unit.recovery or 0
+        return EncodedFrame(packet, media_s, unit.key, unit.arrived_s, sent_at, form, recovery)
 
     def _sent_at(self, unit: AccessUnit) -> float | None:
         """The camera's time from its last report, seconds since 1970."""

@@ -15,10 +15,12 @@ from cv_engine.live.status import ReceivedCounts, StreamStatus
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.connection import Connection
 from cv_engine.live.stream.errors import AddressError, StreamError
+from cv_engine.live.stream.sample_watch import SampleWatch
 from cv_engine.live.stream.stream_state import Backoff, StreamState, StreamStateMachine
 
 # Part of the longest wait for a frame after which a stream is reported as stalled.
 _STALLED = 0.5
+_RECEIVING = (StreamState.LIVE, StreamState.BLIND)
 
 
 class Feed:
@@ -55,6 +57,8 @@ class Feed:
         self._ring = ring
         self._sampler = sampler
         self._offer = offer
+        self._watch = SampleWatch(stall_s)
+        self._by_ffmpeg = False  # whether FFmpeg reads the stream, whatever its kind
         self._backoff = Backoff(retry_s)
         self._machine = StreamStateMachine(StreamState.CONNECTING, clock.now())
         self._transition_lock = Lock()
@@ -63,6 +67,7 @@ class Feed:
         self._received = ReceivedCounts()
         self._stopped = Event()
         self._decoding_failed = Event()
+        self._gives_up = Event()
         self._latest_s = clock.now()
         self._first_s: float | None = None  # arrival of this connection's first frame
         # A thread blocked in a dead camera's socket must not keep the program from ending.
@@ -91,21 +96,37 @@ class Feed:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def decoded(self) -> None:
+        """Reports that a sample was decoded."""
+        self._watch.sampled(self._clock.now())
+        self._transition(StreamState.LIVE, only_from=StreamState.BLIND)
+
     def decoding_failed(self) -> None:
-        """Reports that a sample could not be decoded: no frame can be before the next key frame."""
+        """Reports that a sample is damaged: no frame can be decoded before the next key frame."""
+        self._watch.failed(damaged=True)
         self._decoding_failed.set()
 
+    def not_decoded(self) -> None:
+        """Reports that pictures are not whole yet after a start without a key frame."""
+        self._watch.failed(damaged=False)
+
     def check(self) -> None:
-        """Notes a stalled stream; to be called every second or so, by any one thread."""
-        silent_s = self._clock.now() - self._latest_s
-        if silent_s > _STALLED * self._stall_s:
+        """Notes a stream that stalls or gives no samples.
+
+        To be called every second or so, by the thread that reports on the samples.
+        """
+        now_s = self._clock.now()
+        if now_s - self._latest_s > _STALLED * self._stall_s:
             self._transition(StreamState.STALLED, "no frames come", only_from=StreamState.LIVE)
+        if self._watch.check(now_s, self._sampler.interval_s):
+            self._gives_up.set()
+        if self._watch.reason:
+            self._transition(StreamState.BLIND, self._watch.reason, only_from=StreamState.LIVE)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._receive()
-                why = ""
+                why = self._receive()
             except (StreamError, AddressError) as error:
                 why = str(error)
             except Exception:
@@ -119,22 +140,30 @@ class Feed:
             self._transition(StreamState.CONNECTING, only_from=StreamState.RECONNECTING)
         self._transition(StreamState.STOPPED)
 
-    def _receive(self) -> None:
-        """Receives frames over one connection, until stopped.
+    def _receive(self) -> str:
+        """Receives frames over one connection, until stopped or no samples come.
+
+        Returns:
+            Why no samples come; empty where stopped.
 
         Raises:
             AddressError, StreamError: No frames come, or no more.
         """
-        connection = Connection(self._address(), self._stall_s)
+        connection = Connection(self._address(), self._stall_s, by_ffmpeg=self._by_ffmpeg)
+        self._gives_up.clear()
         self._clock.connected()
         self._sampler.connected()
         try:
             for encoded in connection:
                 self._take(encoded)
                 if self._stopped.is_set():
-                    return
+                    break
+                if self._gives_up.is_set():
+                    self._by_ffmpeg = not self._by_ffmpeg  # what one cannot read, the other may
+                    return self._watch.reason
         finally:
             connection.close()
+        return ""
 
     def _take(self, encoded: EncodedFrame) -> None:
         """Buffers one frame, and offers the sample that is due with it."""
@@ -142,8 +171,10 @@ class Feed:
         self._latest_s = self._clock.now()
         if self._first_s is None:
             self._first_s = self._latest_s
-        if self._machine.state is not StreamState.LIVE:
-            self._transition(StreamState.LIVE)
+            self._watch.connected(self._latest_s, encoded)
+        if self._machine.state not in _RECEIVING:
+            why = self._watch.reason  # remains from the connection before until a sample comes
+            self._transition(StreamState.BLIND if why else StreamState.LIVE, why)
         self._ring.add(steady_s, encoded)
         if self._decoding_failed.is_set():
             self._decoding_failed.clear()
@@ -157,15 +188,19 @@ class Feed:
 
     def _hand_over(self, due: DueSample) -> int:
         """Offers a sample that is due; returns how many samples were dropped for it."""
+        self._watch.offered()
         dropped, must_restart = self._offer(due)
         if must_restart:
-            self.decoding_failed()
+            self._decoding_failed.set()
         return dropped
 
     def _failed(self, why: str) -> float:
         """Notes a failure; returns the pause before the next attempt, seconds."""
         was_live_s = 0.0 if self._first_s is None else self._latest_s - self._first_s
+        # FFmpeg costs more. Where it brought no frame, its turn is over.
+        self._by_ffmpeg &= self._first_s is not None
         self._first_s = None
+        self._watch.disconnected(self._latest_s)
         pause_s = self._backoff.failed(was_live_s)
         self._transition(StreamState.RECONNECTING, why)
         structlog.get_logger(__name__).warning(
@@ -181,8 +216,11 @@ class Feed:
                 return
             self._machine.transition(to, self._clock.now(), why)
             self._status = self._current_status()
+        log = structlog.get_logger(__name__)
         if to is StreamState.LIVE:
-            structlog.get_logger(__name__).info("stream live", camera=self._name)
+            log.info("stream live", camera=self._name)
+        elif to is StreamState.BLIND:
+            log.warning("no samples", camera=self._name, reason=why)
 
     def _current_status(self) -> StreamStatus:
         machine = self._machine

@@ -22,6 +22,7 @@ class StreamState(StrEnum):
 
     CONNECTING = "connecting"
     LIVE = "live"
+    BLIND = "blind"  # frames come, and no samples of them
     STALLED = "stalled"
     RECONNECTING = "reconnecting"
     STOPPED = "stopped"
@@ -29,13 +30,14 @@ class StreamState(StrEnum):
 
 _NEXT: dict[StreamState, frozenset[StreamState]] = {
     StreamState.CONNECTING: frozenset(
-        {StreamState.LIVE, StreamState.RECONNECTING, StreamState.STOPPED}
+        {StreamState.LIVE, StreamState.BLIND, StreamState.RECONNECTING, StreamState.STOPPED}
     ),
     StreamState.LIVE: frozenset(
-        {StreamState.STALLED, StreamState.RECONNECTING, StreamState.STOPPED}
+        {StreamState.BLIND, StreamState.STALLED, StreamState.RECONNECTING, StreamState.STOPPED}
     ),
+    StreamState.BLIND: frozenset({StreamState.LIVE, StreamState.RECONNECTING, StreamState.STOPPED}),
     StreamState.STALLED: frozenset(
-        {StreamState.LIVE, StreamState.RECONNECTING, StreamState.STOPPED}
+        {StreamState.LIVE, StreamState.BLIND, StreamState.RECONNECTING, StreamState.STOPPED}
     ),
     StreamState.RECONNECTING: frozenset({StreamState.CONNECTING, StreamState.STOPPED}),
     StreamState.STOPPED: frozenset(),

@@ -18,10 +18,12 @@ class BlindnessState:
     Attributes:
         began: Since when, seconds; ``None`` while all is well.
         reported: What was reported of it.
+        reason: Why nothing useful was seen last.
     """
 
     began: float | None = None
     reported: Violation | None = None
+    reason: str = ""
 
 
 class Blindness:
@@ -39,7 +41,11 @@ class Blindness:
         self.state = BlindnessState()
 
     def update(
-        self, now_s: float, reason: str, frame: tuple[float, float, float, float]
+        self,
+        now_s: float,
+        reason: str,
+        frame: tuple[float, float, float, float],
+        sampled_s: float,
     ) -> tuple[Literal["file", "leave"], Violation] | None:
         """Takes in the camera's present condition.
 
@@ -47,18 +53,22 @@ class Blindness:
             now_s: The present time, seconds.
             reason: Why nothing useful is seen; empty where all is well.
             frame: The whole picture as a box, pixels.
+            sampled_s: Time of the last sample, seconds: without a new one, nothing is well again. A
+                stream may come back again and again, and break off before a sample.
 
         Returns:
             What is to be done: once when the limit is reached, once when all is well again.
         """
-        if not reason:
+        began = self.state.began
+        if not reason and (began is None or sampled_s >= began):
             return self._end(now_s)
-        if self.state.began is None:
-            self.state.began = now_s
-        if self.state.reported is not None or now_s - self.state.began < self._limit_s:
+        if began is None:
+            self.state.began = began = now_s
+        self.state.reason = reason or self.state.reason
+        if self.state.reported is not None or now_s - began < self._limit_s:
             return None
         self.state.reported = Violation(
-            CAMERA_BLIND, _ZONE, 0, frame, self.state.began, now_s, 1.0, {"reason": reason}
+            *(CAMERA_BLIND, _ZONE, 0, frame, began, now_s, 1.0), {"reason": self.state.reason}
         )
         return "file", self.state.reported
 

@@ -13,6 +13,7 @@ from cv_engine.live.buffer.sampler import DueSample, LiveSampler
 from cv_engine.live.status import CameraStatus, SamplingCounts
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.feed import Feed
+from cv_engine.live.stream.stream_state import StreamState
 from cv_engine.live.stream.tls import Trust
 from cv_engine.live.worker.decoding import SampleDecoder
 from cv_engine.live.worker.services import LiveServices
@@ -90,6 +91,20 @@ class LiveCamera:
     def status(self) -> CameraStatus:
         """The latest published status; may be read from any thread."""
         return self.counts.published.with_stream(self.feed.status, self.feed.received)
+
+    @property
+    def trouble(self) -> str:
+        """Why there are no samples; empty while the stream is live."""
+        stream = self.feed.status
+        return "" if stream.state == StreamState.LIVE else stream.message or "not to be reached"
+
+    def not_sampled(self) -> None:
+        """After a sample that gave no picture."""
+        if self.decoder.lost:
+            self.counts.damaged += 1
+            self.feed.decoding_failed()
+        else:
+            self.feed.not_decoded()
 
     def sampled(self, sample: Sample) -> None:
         """After a whole sample: notes its latency, and sets when the next one is due."""

@@ -31,6 +31,7 @@ class SampleDecoder:
         self._group: Decoder | None = None
         self._format: StreamFormat | None = None
         self._follows = False  # whether the group's decoder holds what the next frames refer to
+        self._recovers = False  # whether the group began without a key frame, and is not whole yet
         self._turn: Turn | None = None
         self._strict = True
         self._opened_strict = True
@@ -41,19 +42,22 @@ class SampleDecoder:
         """Decodes a sample.
 
         Returns:
-            The sample, or ``None`` where it is damaged; then nothing can be decoded before the
-            next key frame.
+            The sample, or ``None`` where it is damaged, or pictures are not whole yet after a
+            start without a key frame; see :attr:`lost`.
         """
         if not (due.begins or self._follows):
             return None  # due before the frame that it refers to was known to be damaged
         try:
             frame = self._frame(due)
         except av.FFmpegError:
-            frame = None
+            frame, self._recovers = None, False
+        if frame is None and self._recovers:
+            return None
         self._judge(sound=frame is not None)
         if frame is None:
             self._follows = False
             return None
+        self._recovers = False
         # Once for each connection: reading a frame's side data ties the frame into a cycle, which
         # holds its three megabytes until the next garbage collection.
         if self._turn is None:
@@ -62,24 +66,32 @@ class SampleDecoder:
         steady_s = _shown_at(frame, due)
         return Sample(steady_s, bool(frame.key_frame), frame, self._turn, size, self._scaler)
 
+    @property
+    def lost(self) -> bool:
+        """Whether no frame can be decoded before the next one with which decoding can begin."""
+        return not self._follows
+
     def _frame(self, due: DueSample) -> VideoFrame | None:
-        form = due.encoded[-1].format
-        if due.begins and (self._format is not form or self._strict is not self._opened_strict):
-            self._format, self._turn, self._opened_strict = form, None, self._strict
+        first, form = due.encoded[0], due.encoded[-1].format
+        # Without a start that is known, frames refer to what never came.
+        strict = self._strict and (first.key or not due.begins)
+        if due.begins and (self._format is not form or strict is not self._opened_strict):
+            self._format, self._turn, self._opened_strict = form, None, strict
             self._alone = self._group = None
-        if due.begins and len(due.encoded) == 1:
+        if due.begins and first.alone and len(due.encoded) == 1:
             if self._alone is None:
                 # Nothing refers to a frame that is decoded alone: its block edges may stay.
-                self._alone = _opened(form, strict=self._strict, deblock=False)
+                self._alone = _opened(form, strict=strict, deblock=False)
             return self._alone.decode_alone(due.encoded[0].packet)
         return self._last_of(due, form)
 
     def _last_of(self, due: DueSample, form: StreamFormat) -> VideoFrame | None:
         """The last frame of a group."""
         if self._group is None:
-            self._group = _opened(form, strict=self._strict, deblock=True)
+            self._group = _opened(form, strict=self._opened_strict, deblock=True)
         if due.begins:
             self._group.restart()
+            self._recovers = not due.encoded[0].alone
         self._follows = True
         frame = None
         for encoded in due.encoded:

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from cv_engine.live.buffer.latest_frame_queue import LatestFrameQueue
 from cv_engine.live.status import CameraStatus
-from cv_engine.live.stream.stream_state import StreamState
 from cv_engine.live.worker.batch import Batch
 from cv_engine.live.worker.camera import LiveCamera
 from cv_engine.live.worker.services import LiveServices
@@ -51,6 +50,7 @@ class SamplingLoop:
         self._assigned = assigned
         self._cameras: OrderedDict[str, LiveCamera] = OrderedDict()
         self._idle: dict[str, CameraStatus] = {}
+        self._fetching: set[str] = set()  # cameras whose checkpoints are on their way
         # Both of them, for other threads to read: replaced as a whole.
         self._listed: tuple[tuple[LiveCamera, ...], tuple[CameraStatus, ...]] = (), ()
         self._latest_frames: LatestFrameQueue[str] = LatestFrameQueue()
@@ -129,8 +129,7 @@ class SamplingLoop:
         started = time.thread_time()
         sample = camera.decoder.decode(due)
         if sample is None:
-            camera.counts.damaged += 1
-            camera.feed.decoding_failed()
+            camera.not_sampled()
         elif not camera.view.begin(sample):
             camera.sampled(sample)
         elif camera.counts.asked and self._batch.is_full:
@@ -140,6 +139,8 @@ class SamplingLoop:
             camera.sampled(sample)
         else:
             self._batch.add(name, sample, time.monotonic())
+        if sample is not None:
+            camera.feed.decoded()
         camera.counts.work_s += time.thread_time() - started
         camera.counts.publish()
         return True
@@ -195,17 +196,24 @@ class SamplingLoop:
             self._services.replica.release(name)
             del self._idle[name]
             self._list()
+        for name in self._fetching.difference(assigned):
+            self._services.replica.release(name)
+            self._fetching.remove(name)
         for name in assigned:
-            known = name in self._cameras or name in self._idle
-            if not known and self._services.replica.fetch(name):
+            # Releasing and taking over take seconds, in which the assignment may have changed: this
+            # camera may be another worker's by now.
+            if name in self._cameras or name in self._idle or name not in self._assigned():
+                continue
+            self._fetching.add(name)
+            if self._services.replica.fetch(name):
+                self._fetching.remove(name)
                 self._take_over(name)
 
     def _tick_cameras(self) -> None:
         for name, camera in self._cameras.items():
             camera.feed.check()
             if name not in self._batch:
-                is_live = camera.feed.status.state == StreamState.LIVE
-                camera.view.tick(camera.clock.now(), is_live=is_live)
+                camera.view.tick(camera.clock.now(), camera.trouble)
             camera.counts.publish()
 
     def _take_over(self, name: str) -> None:

@@ -145,14 +145,14 @@ class LiveView:
         self._counts.asked += detections is not None
         self._act_on(self._view.observer.conclude(detections))
 
-    def tick(self, steady_s: float, *, is_live: bool) -> None:
+    def tick(self, steady_s: float, trouble: str) -> None:
         """Does what is due from time to time, with or without samples; between whole samples.
 
         Args:
             steady_s: The present time.
-            is_live: Whether the stream is live.
+            trouble: Why the stream gives no samples; empty where it is live.
         """
-        self._check_camera(steady_s, is_live=is_live)
+        self._check_camera(steady_s, trouble)
         if steady_s - self._noted_s >= _STILL_THERE_S:
             self._noted_s = steady_s
             self._sightings = [
@@ -219,6 +219,11 @@ class LiveView:
         lost_s = self._config.tracking.lost_s
         return max(_GAP_SHARE * lost_s, _GAP_SAMPLES * self._counts.interval_s)
 
+    @property
+    def _good_for_s(self) -> float:
+        """Seconds after a sample for which its view is believed to be good still."""
+        return max(self._config.live.stall_s, _GAP_SAMPLES * self._counts.interval_s)
+
     def _start_view(self, size: tuple[int, int], first_s: float) -> CameraView:
         """Starts with a view, without any sample yet."""
         self._note_unwatched(first_s - self._config.live.gap_s, first_s)
@@ -281,7 +286,8 @@ class LiveView:
     def _filed(self, task: Task, stay: FiledStay) -> None:
         _, violation = task
         self._keys.add(violation, stay.key)
-        self._counts.cases += 1
+        self._counts.cases += stay.filed.outcome == "new"
+        self._counts.joined += stay.filed.outcome == "joined"
         self._retention.release(violation)
         structlog.get_logger(__name__).info(
             "case filed",
@@ -304,12 +310,15 @@ class LiveView:
     def _failed(self, task: Task, reason: str) -> None:
         self._tasks.failed(task, self._clock.now(), reason)
 
-    def _check_camera(self, steady_s: float, *, is_live: bool) -> None:
+    def _check_camera(self, steady_s: float, trouble: str) -> None:
         """Files a case about the camera itself, where it has shown nothing useful for long."""
-        reason = self._counts.view if is_live else "not to be reached"
+        if self._counts.view == ViewState.GOOD and steady_s - self._last_s > self._good_for_s:
+            self._counts.view = ""  # nobody has looked for long
+        reason = trouble or self._counts.view
         reason = "" if reason == ViewState.GOOD else reason
         width, height = (1, 1) if self._view is None else self._view.size
-        found = self._blindness.update(steady_s, reason, (0.0, 0.0, float(width), float(height)))
+        frame = (0.0, 0.0, float(width), float(height))
+        found = self._blindness.update(steady_s, reason, frame, self._last_s)
         if found is not None:
             self._add_task(*found)
 

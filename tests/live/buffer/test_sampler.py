@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -118,12 +119,12 @@ def test_a_longer_interval_gives_fewer_samples(pool: tuple[EncodedFrame, Encoded
 def test_after_a_decoding_failure_the_next_key_frame_is_sampled(
     pool: tuple[EncodedFrame, EncodedFrame],
 ) -> None:
-    stream = _stream(pool, 10.0)
+    stream = _stream(pool, 8.0)
     sampler = LiveSampler(2.0)
     _dues(sampler, stream[:20])
     sampler.discard_group()
     (due, *_) = _dues(sampler, stream[20:])
-    assert due.steady_s == BEGAN_S + 10.0
+    assert due.steady_s == BEGAN_S + 8.0
     assert due.begins
     assert len(due.encoded) == 1
 
@@ -150,9 +151,69 @@ def test_the_group_held_for_decoding_is_bounded(
         sampler.take(time, encoded)
         held.append(sum(each.packet.size for each in sampler._group))
     assert max(held) <= most
-    assert held[-1] == 0, "discarded until the next key frame"
+    discarded = held.index(0)
+    assert not any(held[discarded : discarded + 20]), "discarded, and nothing begins for a while"
     # Key frames are still sampled.
     assert _dues(sampler, [(BEGAN_S + _LENGTH_S, pool[0])])[0].begins
+
+
+@pytest.mark.parametrize("interval_s", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("has_key_frame", [False, True])
+def test_recovery_points_begin_where_nothing_is_decoded_yet(
+    has_key_frame: bool, interval_s: float, pool: tuple[EncodedFrame, EncodedFrame]
+) -> None:
+    """Recovery points every two seconds, of which one takes eight frames: pictures are whole."""
+    key, other = pool
+    point = other._replace(key=True, recovery=8)
+    stream = [
+        (BEGAN_S + number / _RATE, other if number % 10 else point)
+        for number in range(round(_LENGTH_S * _RATE))
+    ]
+    if has_key_frame:
+        stream[0] = (BEGAN_S, key)
+    else:
+        stream = stream[7:]
+    dues = _dues(LiveSampler(interval_s), stream)
+    assert [due.begins for due in dues[1:]] == [False] * (len(dues) - 1) or has_key_frame
+    first = dues[0]
+    if not has_key_frame:
+        assert first.encoded[0].recovery == 8
+        assert first.steady_s == pytest.approx(BEGAN_S + 2.0 + 8 / _RATE)
+        assert len(first.encoded) == 9
+    times = [due.steady_s for due in dues]
+    later = [b - a for a, b in pairwise(times) if a > BEGAN_S + 4.0]
+    assert later == pytest.approx([interval_s] * len(later), abs=1 / _RATE)
+    assert times[-1] > stream[-1][0] - interval_s - 0.1
+    assert sum(len(due.encoded) for due in dues[1:]) <= len(stream), "each is decoded once"
+
+
+def test_after_a_decoding_failure_the_next_recovery_point_begins(
+    pool: tuple[EncodedFrame, EncodedFrame],
+) -> None:
+    key, other = pool
+    point = other._replace(key=True, recovery=5)
+    sampler = LiveSampler(1.0)
+    _dues(sampler, [(BEGAN_S + number / _RATE, other if number else key) for number in range(30)])
+    sampler.discard_group()
+    later = [(BEGAN_S + 6.0 + n / _RATE, point if n == 10 else other) for n in range(30)]
+    first, second, *_ = _dues(sampler, later)
+    assert (first.begins, second.begins) == (True, False)
+    assert first.encoded[0] is point
+    assert first.steady_s == pytest.approx(BEGAN_S + 6.0 + 15 / _RATE)
+
+
+def test_frames_without_any_mark_are_decoded_after_a_while(
+    pool: tuple[EncodedFrame, EncodedFrame],
+) -> None:
+    """Only the decoder can tell then when pictures are whole."""
+    _, other = pool
+    stream = [(BEGAN_S + number / _RATE, other) for number in range(100)]
+    dues = _dues(LiveSampler(2.0), stream)
+    assert dues[0].steady_s == pytest.approx(BEGAN_S + 5.0)
+    assert [due.begins for due in dues] == [True] + [False] * (len(dues) - 1)
+    assert sum(len(due.encoded) for due in dues) >= 65
+    mpeg4 = replace(other.format, codec="mpeg4")  # its decoder shows pictures that are not whole
+    assert _dues(LiveSampler(2.0), [(t, each._replace(format=mpeg4)) for t, each in stream]) == []
 
 
 def test_reordered_frames_are_sampled_too(tmp_path: Path) -> None:

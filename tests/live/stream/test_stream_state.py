@@ -12,12 +12,18 @@ from cv_engine.live.stream.stream_state import Backoff, StreamState, StreamState
 
 _ALLOWED = {
     (StreamState.CONNECTING, StreamState.LIVE),
+    (StreamState.CONNECTING, StreamState.BLIND),
     (StreamState.CONNECTING, StreamState.RECONNECTING),
     (StreamState.CONNECTING, StreamState.STOPPED),
+    (StreamState.LIVE, StreamState.BLIND),
     (StreamState.LIVE, StreamState.STALLED),
     (StreamState.LIVE, StreamState.RECONNECTING),
     (StreamState.LIVE, StreamState.STOPPED),
+    (StreamState.BLIND, StreamState.LIVE),
+    (StreamState.BLIND, StreamState.RECONNECTING),
+    (StreamState.BLIND, StreamState.STOPPED),
     (StreamState.STALLED, StreamState.LIVE),
+    (StreamState.STALLED, StreamState.BLIND),
     (StreamState.STALLED, StreamState.RECONNECTING),
     (StreamState.STALLED, StreamState.STOPPED),
     (StreamState.RECONNECTING, StreamState.CONNECTING),

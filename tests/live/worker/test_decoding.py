@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +17,10 @@ from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.worker.decoding import SampleDecoder
 from cv_engine.video.frame import Sample, Scaler
 from tests.live.encoded_frames import BEGAN_S, encoded_frames, numbered
-from tests.video.recordings import number_of
+from tests.video.intra_refresh import refreshed, units_of
+from tests.video.recordings import number_of, record, times
+
+_INFORMATION = 6  # type of supplemental information in H.264
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +227,86 @@ def test_a_stream_without_a_header_has_it_in_its_frames(made: list[EncodedFrame]
     bare = replace(made[0].format, header=b"")
     pictures = SampleDecoder(Scaler())
     assert _number(pictures.decode(_alone(made[20]._replace(format=bare)))) == 20
+
+
+def _refreshed(
+    folder: Path, count: int, first: int = 0, *, codec: str = "libx264", marked: bool = True
+) -> list[EncodedFrame]:
+    """A stream with periodic intra refresh from its ``first`` picture on."""
+    path = refreshed(folder / "r.ts", count, codec=codec, marked=marked)
+    return encoded_frames(path)[first:]
+
+
+def _sampled(made: list[EncodedFrame], interval_s: float = 2.0) -> list[tuple[float, int]]:
+    """Times and numbers of the samples that the decoder makes of a stream."""
+    sampler, pictures = LiveSampler(interval_s), SampleDecoder(Scaler())
+    found = []
+    for encoded in made:
+        due = sampler.take(BEGAN_S + encoded.media_s, encoded)
+        sample = None if due is None else pictures.decode(due)
+        if sample is not None:
+            found.append((round(sample.media_s - BEGAN_S, 2), number_of(sample.image())))
+        elif due is not None and pictures.lost:
+            sampler.discard_group()
+    return found
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("first", [0, 1, 20, 25])
+def test_periodic_intra_refresh_is_sampled_from_any_start(
+    first: int, codec: str, tmp_path: Path
+) -> None:
+    found = _sampled(_refreshed(tmp_path, 160, first, codec=codec))
+    assert all(number == round(time_s * 10) for time_s, number in found)
+    began_s = first / 10
+    # The first whole picture comes with the end of the first refresh.
+    assert found[0][0] <= (began_s if first == 0 else began_s + 4.0)
+    times_s = [time_s for time_s, _ in found]
+    assert max(b - a for a, b in pairwise([*times_s, 16.0])) <= 2.6
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_after_a_damaged_refresh_the_next_one_is_sampled(codec: str, tmp_path: Path) -> None:
+    made = _refreshed(tmp_path, 160, codec=codec)
+    made[45].packet.is_corrupt = True
+    found = _sampled(made)
+    assert all(number == round(time_s * 10) for time_s, number in found)
+    gaps = [b - a for (a, _), (b, _) in pairwise(found)]
+    assert 2.6 < max(gaps) < 6.0
+    assert found[-1][0] > 13.5
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_pictures_that_cannot_be_whole_are_no_samples_and_no_damage(
+    codec: str, tmp_path: Path
+) -> None:
+    """Neither a key frame nor a mark, as far as this connection goes."""
+    made = _refreshed(tmp_path, 140, 30, codec=codec, marked=False)
+    assert not any(encoded.key for encoded in made)
+    sampler, pictures = LiveSampler(2.0), SampleDecoder(Scaler())
+    dues = [sampler.take(BEGAN_S + encoded.media_s, encoded) for encoded in made]
+    tried = [due for due in dues if due is not None]
+    assert len(tried) >= 2
+    assert [pictures.decode(due) for due in tried] == [None] * len(tried)
+    assert not pictures.lost
+
+
+def test_key_frames_without_any_mark_are_found_by_the_decoder(tmp_path: Path) -> None:
+    """I frames that are no IDR frames, without a recovery point: FFmpeg knows them."""
+    path = record(
+        tmp_path / "open.h264",
+        times(200),
+        gop=20,
+        b_frames=2,
+        encoding={"x264-params": "open-gop=1:keyint=20:scenecut=0"},
+    )
+    units = (unit for unit in units_of(path.read_bytes()) if unit[0] & 31 != _INFORMATION)
+    path.write_bytes(b"".join(b"\0\0\1" + unit for unit in units))
+    made = encoded_frames(path)
+    assert [encoded.key for encoded in made[1:]] == [False] * (len(made) - 1)
+    # The times of such a file are FFmpeg's guesses.
+    spaced = [encoded._replace(media_s=n / 10) for n, encoded in enumerate(made[5:], start=5)]
+    found = _sampled(spaced)
+    assert 5.4 < found[0][0] < 9.0
+    assert len(found) >= 5
+    assert [number for _, number in found] == sorted({number for _, number in found})
