@@ -32,11 +32,12 @@ _COLUMNS = (
     "latency",
     "reconnects",
     "dropped",
+    "damaged",
     "cases",
     "worker",
     "message",
 )
-_RIGHT_ALIGNED = frozenset({"for", "samples", "gate", "latency", "reconnects", "dropped", "cases"})
+_RIGHT_ALIGNED = frozenset(_COLUMNS) - {"camera", "state", "view", "worker", "message"}
 
 
 def status(
@@ -105,6 +106,7 @@ def row(entry: CameraEntry) -> dict[str, Any]:
         "damaged": camera.damaged,
         "received_bytes": camera.received_bytes,
         "cases": camera.cases,
+        "joined": camera.joined,
         "waiting": camera.waiting,
         "sampled_at": None if camera.sampled_at is None else _iso(camera.sampled_at),
         "worker": entry.worker or None,
@@ -170,6 +172,7 @@ def _cells(entry: CameraEntry, now: float) -> list[str]:
         "-" if latency is None else _at_most(latency),
         str(camera.reconnects),
         str(camera.dropped),
+        str(camera.damaged),
         str(camera.cases) + (f" (+{camera.waiting})" if camera.waiting else ""),
         escaped(entry.worker or "-"),
         escaped(camera.message),

@@ -10,7 +10,7 @@ import pytest
 from cv_engine.commands.exit_codes import ExitCode
 from cv_engine.commands.options import Format
 from cv_engine.commands.session import Session
-from cv_engine.commands.status import show_status, table
+from cv_engine.commands.status import show_status, summary, table
 from cv_engine.live.control.status_snapshot import (
     CameraEntry,
     StatusSnapshot,
@@ -49,7 +49,7 @@ def test_all_live_is_success(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "workers replaced: 1" in shown.err
 
 
-@pytest.mark.parametrize("state", ["connecting", "stalled", "reconnecting", "stopped"])
+@pytest.mark.parametrize("state", ["connecting", "blind", "stalled", "reconnecting", "stopped"])
 def test_a_camera_that_is_not_live_is_a_failure(tmp_path: Path, state: str) -> None:
     _write(tmp_path, _camera("gate"), _camera("yard", state))
     assert show_status(Session(None, tmp_path)) == ExitCode.FAILED
@@ -98,6 +98,23 @@ def test_json_lines_are_null_where_a_value_is_unknown(
     assert rows["far"]["latency_p95_s"] is None
     assert rows["new"]["gate_rate"] is None
     assert rows["new"]["view"] is None
+
+
+def test_damage_is_shown_and_findings_that_joined_are_no_cases(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = "pictures arrive, none can be decoded: all are damaged"
+    snapshot = _write(
+        tmp_path, _camera("gate", "blind", damaged=77, cases=2, joined=5, message=why)
+    )
+    shown = table(snapshot, time.time())
+    cells = {str(column.header): next(iter(column.cells)) for column in shown.columns}
+    assert (cells["damaged"], cells["cases"], cells["message"]) == ("77", "2", why)
+    assert show_status(Session(None, tmp_path, Format.JSONL)) == ExitCode.FAILED
+    row = json.loads(capsys.readouterr().out)
+    assert (row["state"], row["damaged"], row["cases"], row["joined"]) == ("blind", 77, 2, 5)
+    assert "0 of 1 camera live" in summary(snapshot)
+    assert "2 cases" in summary(snapshot)
 
 
 def test_a_long_table_shows_cameras_that_are_not_live_first(tmp_path: Path) -> None:

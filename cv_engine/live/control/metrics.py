@@ -33,7 +33,8 @@ _COUNTERS: tuple[tuple[str, str, Callable[[CameraStatus], float]], ...] = (
     ("received_bytes", "Size of the compressed frames received.", lambda c: c.received_bytes),
     ("received_packets", "Compressed frames received.", lambda c: c.packets),
     ("damaged_packets", "Packets and frames that could not be used.", lambda c: c.damaged),
-    ("findings_filed", "Findings filed.", lambda c: c.cases),
+    ("cases_opened", "Cases opened.", lambda c: c.cases),
+    ("findings_filed", "Findings filed: cases, and what joined one.", lambda c: c.cases + c.joined),
 )
 _CAMERA_GAUGES: tuple[tuple[str, str, Callable[[CameraStatus], float | None]], ...] = (
     ("findings_waiting", "Findings that could not be filed yet.", lambda c: c.waiting),

@@ -17,6 +17,7 @@ _COUNTS = (
     "dropped",
     "reconnects",
     "cases",
+    "joined",
     "work_s",
 )
 

@@ -20,7 +20,7 @@ def _snapshot() -> StatusSnapshot:
         latency = latency.plus(seconds)
     camera = CameraStatus(
         'gate "2"\n', "stalled", view="good", samples=3, asked=1, dropped=2, reconnects=4,
-        received_bytes=5000, waiting=6, latency=latency,
+        received_bytes=5000, cases=8, joined=3, waiting=6, latency=latency,
     )  # fmt: skip
     worker = WorkerEntry("worker-1", "node", 42, "running", "", 2, 3.5, 2.0, 9, 1)
     return StatusSnapshot(1.0, 0.0, 7, False, (worker,), (CameraEntry("worker-1", camera),))
@@ -52,6 +52,9 @@ def _scrape(snapshot: StatusSnapshot | None) -> _Samples:
         ("cv_engine_cameras", {}, 1),
         ("cv_engine_camera_state", {"state": "stalled"}, 1),
         ("cv_engine_camera_state", {"state": "live"}, 0),
+        ("cv_engine_camera_state", {"state": "blind"}, 0),
+        ("cv_engine_cases_opened_total", {}, 8),
+        ("cv_engine_findings_filed_total", {}, 11),
         ("cv_engine_view", {"view": "good"}, 1),
         ("cv_engine_view", {"view": "dark"}, 0),
         ("cv_engine_samples_total", {}, 3),

@@ -330,8 +330,37 @@ def test_a_camera_that_cannot_be_reached_is_a_case(make: Make) -> None:
     camera = make().until(60.0).away(100.0)
     (case,) = camera.cases()
     assert (case.kind, case.attributes["reason"]) == ("camera_blind", "not to be reached")
+    assert camera.counts.view == "", "nobody has looked for long"
     camera.until(180.0)
+    assert camera.counts.view == "good"
     assert camera.second(camera.cases()[0].left_at) == pytest.approx(160.0, abs=_NEAR_S)
+
+
+def test_a_stream_that_comes_back_without_a_sample_stays_blind(make: Make) -> None:
+    camera = make().until(60.0)
+    for _ in range(12):
+        camera.away(4.0)
+        camera.is_live = True
+        for _ in range(4):
+            camera.machine.pass_by(1.0)
+            camera.work()
+    (case,) = camera.cases()
+    assert case.kind == "camera_blind"
+    assert camera.second(case.began) == pytest.approx(60.0, abs=_NEAR_S)
+    assert case.left_at is None
+    camera.until(200.0)
+    assert camera.second(camera.cases()[0].left_at) == pytest.approx(156.0, abs=_NEAR_S)
+
+
+def test_a_finding_that_joins_a_case_is_not_counted_as_one(make: Make) -> None:
+    camera = make(_car(20.0, 200.0)).until(100.0)
+    assert (camera.counts.cases, camera.counts.joined) == (1, 0)
+    for kept in (camera.folder / "checkpoints").iterdir():
+        kept.unlink()
+    camera.restart(10.0, killed=True)
+    camera.until(190.0)
+    assert len(camera.cases()) == 1
+    assert (camera.counts.cases, camera.counts.joined) == (0, 1)
 
 
 def test_a_camera_that_was_covered_before_a_long_gap_may_be_good_after_it(make: Make) -> None:
