@@ -147,7 +147,7 @@ class Group:
         yield from self._decode(coded)
 
     def _at_recovery_point(self, coded: Coded) -> Iterator[Decoded]:
-        """The decoder returns pictures once they are whole, or goes on where it has been before."""
+        """The decoder returns pictures once they are whole, at once where it has decoded before."""
         if not self._waiting:
             self.log.sound()
         self._waiting = False

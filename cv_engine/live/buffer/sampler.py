@@ -28,7 +28,7 @@ class DueSample(NamedTuple):
     Attributes:
         steady_s: When the sampled frame was taken, steady seconds of the camera's clock.
         encoded: The frames to be decoded, in order; the last one is the sampled frame.
-        begins: Whether decoding begins anew with the first frame.
+        begins: Whether decoding starts with the first frame, whatever was decoded before.
     """
 
     steady_s: float
@@ -51,7 +51,7 @@ class LiveSampler:
     seems to stand.
 
     A recovery point begins a group as a key frame does, but pictures are whole only some frames
-    later. Where decoding goes on already, a recovery point is a frame like others.
+    later. Where decoding continues, a recovery point is a frame like others.
 
     Attributes:
         interval_s: Longest time from one sample to the next, seconds; may be changed at any time.

@@ -313,7 +313,7 @@ class LiveView:
     def _check_camera(self, steady_s: float, trouble: str) -> None:
         """Files a case about the camera itself, where it has shown nothing useful for long."""
         if self._counts.view == ViewState.GOOD and steady_s - self._last_s > self._good_for_s:
-            self._counts.view = ""  # nobody has looked for long
+            self._counts.view = ""  # no sample has shown it for long
         reason = trouble or self._counts.view
         reason = "" if reason == ViewState.GOOD else reason
         width, height = (1, 1) if self._view is None else self._view.size

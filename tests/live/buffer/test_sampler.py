@@ -162,7 +162,7 @@ def test_the_group_held_for_decoding_is_bounded(
 def test_recovery_points_begin_where_nothing_is_decoded_yet(
     has_key_frame: bool, interval_s: float, pool: tuple[EncodedFrame, EncodedFrame]
 ) -> None:
-    """Recovery points every two seconds, of which one takes eight frames: pictures are whole."""
+    """Recovery points every two seconds; pictures are whole eight frames after each."""
     key, other = pool
     point = other._replace(key=True, recovery=8)
     stream = [

@@ -92,7 +92,7 @@ def test_a_camera_that_was_just_unassigned_is_not_started(
 def test_a_camera_whose_checkpoint_has_not_come_is_given_back(
     loop: tuple[SamplingLoop, _Assignment, _Replica],
 ) -> None:
-    """Else this worker would go on to send checkpoints of a camera that another one watches."""
+    """Else this worker would send checkpoints of a camera that another one watches."""
     made, assignment, replica = loop
     replica.here = set()
     assignment.said = [("a",)]

@@ -330,7 +330,7 @@ def test_a_camera_that_cannot_be_reached_is_a_case(make: Make) -> None:
     camera = make().until(60.0).away(100.0)
     (case,) = camera.cases()
     assert (case.kind, case.attributes["reason"]) == ("camera_blind", "not to be reached")
-    assert camera.counts.view == "", "nobody has looked for long"
+    assert camera.counts.view == "", "not seen for long"
     camera.until(180.0)
     assert camera.counts.view == "good"
     assert camera.second(camera.cases()[0].left_at) == pytest.approx(160.0, abs=_NEAR_S)
