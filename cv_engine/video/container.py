@@ -144,7 +144,7 @@ def _head(path: Path) -> bytes:
 
 
 class _Sound(NamedTuple):
-    """What a sound recording tells of others of its camera: how they are laid out, and the rate."""
+    """The layout and the rate of a sound recording, which others of its camera share."""
 
     layout: Layout
     rate: Rate

@@ -22,6 +22,7 @@ from cv_engine.video.demux import Demuxer, Length
 from cv_engine.video.errors import Repair, Skip, VideoError
 from cv_engine.video.frame import Sample, Scaler, Turn
 from cv_engine.video.paths import expand
+from cv_engine.video.picture_shape import deinterlaced, square_size
 from cv_engine.video.rate import Rate, has_clock, rate_of
 from cv_engine.video.reading import Reader
 from cv_engine.video.sampler import Plan, Survey
@@ -51,8 +52,8 @@ class Video:
 
     Attributes:
         path: The file.
-        width: Width of the upright picture in pixels.
-        height: Height of the upright picture in pixels.
+        width: Width of the upright picture in square pixels.
+        height: Height of the upright picture in square pixels.
         codec: FFmpeg's name of the codec, such as ``"h264"``.
         container_format: FFmpeg's name of the container, such as ``"mov,mp4,m4a,3gp,3g2,mj2"``.
         rate: Pictures per second, and what they are based on.
@@ -203,7 +204,8 @@ class Video:
 
     def _sample(self, decoded: Decoded) -> Sample:
         stored = self.turn.size(self.width, self.height)
-        return Sample(decoded.media_s, decoded.key, decoded.frame, self.turn, stored, self._scaler)
+        frame = deinterlaced(decoded.frame)
+        return Sample(decoded.media_s, decoded.key, frame, self.turn, stored, self._scaler)
 
     def _log(self) -> None:
         log = structlog.get_logger(__name__)
@@ -245,10 +247,12 @@ def open_video(path: str | Path, settings: ReadSettings = AS_STATED, *, threads:
             threads=threads,
         )
         frame = _first_picture(container, stream)
+        pixel_shape = stream.sample_aspect_ratio
     if frame is None:
         raise VideoError(f"{path}: no picture can be decoded; is the file damaged?")
     video.turn = Turn.of(frame)
-    video.width, video.height = video.turn.size(frame.width, frame.height)
+    stored = square_size(frame.width, frame.height, pixel_shape)
+    video.width, video.height = video.turn.size(*stored)
     return video
 
 
