@@ -1,0 +1,270 @@
+"""Analyses mutated recordings: none may stop the batch, crash, hang or take too much memory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fractions import Fraction
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import av
+import numpy as np
+
+from benchmarks.harness.log import warnings_to_stderr
+from benchmarks.odd.mutation import mutated
+
+HANG_S = 60.0
+MOST_BYTES = 2 << 30
+# Mutants that are analysed in one call, before a sound recording.
+_BATCH = 10
+# The detector is opened within this time.
+_START_S = 300.0
+_WIDTH, _HEIGHT, _RATE, _PICTURES = 320, 180, 10, 50
+_START = datetime(2026, 5, 1, 8, tzinfo=UTC)
+# Extension, encoder and B-frames of each sound recording.
+_FORMS = (
+    ("mp4", "libx264", 2),
+    ("mkv", "libx264", 2),
+    ("avi", "mpeg4", 0),
+    ("ts", "libx264", 2),
+    ("mov", "mjpeg", 0),
+    ("h264", "libx264", 0),
+    ("flv", "libx264", 0),
+)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of mutated recordings.
+
+    Attributes:
+        statuses: How many were analysed, and how many failed with a reason.
+        faults: What went wrong, a line each, by kind.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, list[str]] = field(default_factory=dict)
+
+    def fault(self, kind: str, what: str) -> None:
+        """Notes a fault."""
+        self.faults.setdefault(kind, []).append(what)
+
+    def row(self) -> dict[str, int]:
+        """The figures for the last line of the benchmark."""
+        kinds = ("crashes", "tracebacks", "hangs", "over_2_gb")
+        return {
+            "mutants": sum(self.statuses.values()) + len(self.faults.get("crashes", ())),
+            "analysed": self.statuses["done"],
+            "failed": self.statuses["failed"],
+            **{kind: len(self.faults.get(kind, ())) for kind in kinds},
+        }
+
+
+def sound_recordings(folder: Path) -> list[Path]:
+    """Writes a short recording in each form: a square that comes, and stays."""
+    paths = []
+    for extension, encoder, b_frames in _FORMS:
+        path = folder / f"sound.{extension}"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream(encoder, rate=_RATE)
+            assert isinstance(stream, av.VideoStream)
+            jpeg = encoder == "mjpeg"
+            stream.width, stream.height = _WIDTH, _HEIGHT
+            stream.pix_fmt = "yuvj420p" if jpeg else "yuv420p"
+            stream.codec_context.gop_size = _RATE
+            stream.codec_context.max_b_frames = b_frames
+            stream.codec_context.thread_count = 1
+            for number in range(_PICTURES):
+                frame = av.VideoFrame.from_ndarray(_picture(number), "bgr24")
+                frame.pts, frame.time_base = number, Fraction(1, _RATE)
+                out.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+            out.mux(stream.encode(None))
+        paths.append(path)
+    return paths
+
+
+def _picture(number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    image = np.random.default_rng(0).integers(60, 120, (_HEIGHT, _WIDTH, 3), np.uint8)
+    left = min(20 + 12 * number, 180)
+    image[80:130, left : left + 90] = (40, 60, 200)
+    image[:8, : 4 * number + 4] = 255
+    return image
+
+
+def mutants(sound: Sequence[Path], count: int, seed: int, folder: Path) -> Iterator[Path]:
+    """Writes mutated recordings, one at a time; equal seeds give equal bytes."""
+    for number in range(count):
+        source = sound[number % len(sound)]
+        path = folder / f"{seed}-{number:05}{source.suffix}"
+        path.write_bytes(mutated(source.read_bytes(), random.Random(f"{seed} {number}")))
+        yield path
+
+
+def fuzz(count: int, seed: int) -> Outcome:
+    """Analyses ``count`` mutated recordings in another process, which is watched."""
+    outcome = Outcome()
+    with tempfile.TemporaryDirectory(prefix="fuzz-video-") as name:
+        folder = Path(name)
+        sound = sound_recordings(folder)
+        watched = _Watched(folder)
+        try:
+            waiting: list[Path] = []
+            for path in mutants(sound, count, seed, folder):
+                waiting.append(path)
+                if len(waiting) == _BATCH:
+                    watched.analyse(waiting, sound[0], outcome)
+                    waiting = []
+            if waiting:
+                watched.analyse(waiting, sound[0], outcome)
+        finally:
+            watched.stop()
+    return outcome
+
+
+class _Watched:
+    """The process that analyses, replaced where it crashes or hangs.
+
+    Args:
+        folder: Folder for data.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._line: Connection | None = None
+
+    def analyse(self, paths: Sequence[Path], sound: Path, outcome: Outcome) -> None:
+        """Analyses recordings in one call, and a sound one after them."""
+        remaining = list(paths)
+        while remaining:
+            line = self._begin()
+            line.send(([str(path) for path in remaining], str(sound)))
+            present = remaining[0]
+            while True:
+                if not line.poll(HANG_S):
+                    outcome.fault("hangs", present.name)
+                    break
+                try:
+                    kind, *values = line.recv()
+                except EOFError:
+                    outcome.fault("crashes", present.name)
+                    break
+                if kind == "at":
+                    present = Path(values[0])
+                elif kind == "end":
+                    _judge(values[0], values[1], sound, outcome)
+                    remaining = []
+                    break
+                else:
+                    outcome.fault("tracebacks", f"{present.name}: {values[0]}")
+                    break
+            if remaining:
+                self.stop()
+                at = [path.name for path in remaining].index(present.name)
+                remaining = remaining[:at] + remaining[at + 1 :]
+        for path in paths:
+            path.unlink()
+
+    def _begin(self) -> Connection:
+        if self._line is None:
+            context = multiprocessing.get_context("spawn")
+            here, there = context.Pipe()
+            process = context.Process(target=_run, args=(there, str(self._folder)), daemon=True)
+            process.start()
+            there.close()
+            self._process, self._line = process, here
+            if not here.poll(_START_S) or here.recv() != "ready":
+                raise RuntimeError("the process that analyses does not start")
+        return self._line
+
+    def stop(self) -> None:
+        """Ends the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        self._process = self._line = None
+
+
+def _judge(
+    statuses: Sequence[tuple[str, str, str]], peak: int, sound: Path, outcome: Outcome
+) -> None:
+    *mutated_ones, last = statuses
+    outcome.statuses.update(status for _, status, _ in mutated_ones)
+    if (last[0], last[1]) != (sound.name, "done"):
+        outcome.fault("tracebacks", f"{last[0]} after {mutated_ones[-1][0]}: {last[2]}")
+    if peak > MOST_BYTES:
+        outcome.fault("over_2_gb", f"{peak >> 20} MB: {', '.join(n for n, *_ in mutated_ones)}")
+
+
+def _run(line: Connection, folder: str) -> None:
+    """Analyses what the other end names, until that closes the line."""
+    from cv_engine.config import Config
+    from cv_engine.recorded.analyze import Progress, analyze
+
+    warnings_to_stderr()
+    data = Path(folder) / "data"
+    settings = {"video": {"sample_s": 1.0}, "rules": {"parking": {"dwell_s": 2.0}}}
+    line.send("ready")
+    call = 0
+    while True:
+        try:
+            names, sound = line.recv()
+        except EOFError:
+            return
+        call += 1
+        config = Config.model_validate({"data": data / f"{call}", **settings})
+        paths = [Path(name) for name in (*names, sound)]
+
+        def at(progress: Progress) -> None:
+            line.send(("at", str(progress.video)))
+
+        _forget_peak()
+        statuses = []
+        try:
+            for path in paths:
+                line.send(("at", str(path)))
+                (video,) = analyze([path], config=config, start=_START, progress=at).videos
+                statuses.append((path.name, video.status, video.message))
+        except Exception as error:
+            line.send(("error", f"{type(error).__name__}: {error}"))
+            return
+        line.send(("end", statuses, _peak_bytes()))
+
+
+def _forget_peak() -> None:
+    """Starts the measurement of the most memory held anew (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_bytes() -> int:
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) << 10
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; the last line has its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1000, help="mutated recordings")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds give other recordings")
+    options = parser.parse_args(argv)
+    outcome = fuzz(options.count, options.seed)
+    for kind, lines in outcome.faults.items():
+        for text in lines:
+            print(f"{kind}: {text}")
+    row = outcome.row()
+    print(json.dumps({"benchmark": "fuzz video", "seed": options.seed, **row}))
+    return int(bool(outcome.faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
