@@ -28,34 +28,49 @@ SHARED = _ROOT.parent / "shared" / "data"
 # Derandomised, and without a deadline: a busy machine or another seed must not fail a sound change.
 # `HYPOTHESIS_PROFILE=search pytest` looks for new counterexamples.
 settings.register_profile(
-    "ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "ci",
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than the number of cores: the two processes with tests in real time mostly wait."""
+    """Two more than the number of cores: the processes with tests in real time mostly wait."""
     return len(os.sched_getaffinity(0)) + 2 if hasattr(os, "sched_getaffinity") else 3
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Files of tests in real time run in two processes: more at once would delay each other.
+    """Files of tests in real time run in three processes: more at once would delay each other.
 
-    The largest groups start first: these two. (Groups by mark, `--dist loadgroup`, have no effect
-    with pytest 9.2.)
+    A file whose fixtures serve all of its tests stays in one process, which makes them once.
+    The largest groups start first. (Groups by mark, `--dist loadgroup`, have no effect with
+    pytest 9.2.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
         if not _in_real_time(path):
-            return nodeid
-        return "live" if path.startswith("tests/live/") else "elsewhere"
+            return path if _shares_fixtures(path) else nodeid
+        if not path.startswith("tests/live/"):
+            return "elsewhere"
+        return "live, faults" if "faults" in path else "live"
 
 
 @cache
+def _source(path: str) -> str:
+    return (_ROOT / path).read_text(encoding="utf-8")
+
+
 def _in_real_time(path: str) -> bool:
-    return "mark.real_time" in (_ROOT / path).read_text(encoding="utf-8")
+    return "mark.real_time" in _source(path)
+
+
+def _shares_fixtures(path: str) -> bool:
+    return 'scope="module"' in _source(path)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:

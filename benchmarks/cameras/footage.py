@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -75,6 +75,14 @@ class Footage:
     def duration_s(self) -> float:
         """Length of the footage, seconds."""
         return self.duration_us / _US
+
+    def first(self, duration_s: float) -> Footage:
+        """The beginning of the footage; shorter footage stays as it is."""
+        end_us = round(duration_s * _US)
+        if end_us >= self.duration_us:
+            return self
+        units = tuple(unit for unit in self.units if max(unit.dts_us, unit.pts_us) < end_us)
+        return replace(self, duration_us=end_us, units=units)
 
 
 def remuxed(clip: Path, folder: Path) -> Footage:

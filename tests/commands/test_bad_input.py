@@ -19,6 +19,7 @@ START = "2026-05-01T08:00:00Z"
 SETTINGS = (
     "video: {sample_s: 1.0}\n"
     "rules: {parking: {dwell_s: 3, min_size_px: 80}, clutter: {enabled: false}}\n"
+    "detector: {input_size: 320}\n"
 )
 
 

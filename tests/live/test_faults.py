@@ -31,7 +31,7 @@ from tests.live.streams import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
-_DEATHS = 50
+_DEATHS = 30
 _WARM_UP_SAMPLES = 5
 _FIRST_FEW = 10
 # Memory that a death may cost, MiB, and all of them together. A leak of a connection recurs in
@@ -53,7 +53,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         yield fleet
 
 
-def test_a_server_that_dies_fifty_times_leaves_nothing_behind(
+def test_a_server_that_dies_again_and_again_leaves_nothing_behind(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
     names = ["north", "south", "west"]

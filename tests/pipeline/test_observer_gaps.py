@@ -12,7 +12,7 @@ from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Gray, Scene, Thing, te
 from zones.schedule import Schedule
 from zones.zone import Zone, whole_frame
 
-GAPS = [30.0, 180.0, 900.0]
+GAPS = [30.0, 900.0]
 # Second of the last sample before the gap.
 LAST_S = 100.0
 DURING_S = LAST_S + 1.0

@@ -20,7 +20,7 @@ from zones.zone import Zone
 
 WIDTH, HEIGHT = 192, 128
 HOURS = 12
-EVERY_S = 10.0
+EVERY_S = 20.0
 CAR: Corners = (60, 50, 108, 82)
 BAG: Corners = (130, 84, 152, 106)
 CAR_S, BAG_S = 100.0, 300.0
@@ -103,9 +103,8 @@ def _watch(day: HalfDay) -> tuple[list[Violation], list[Violation]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("dark", "seed"), [(0.3, 13), (0.8, 11)])
-def test_what_stays_for_half_a_day_is_reported_once(dark: float, seed: int) -> None:
-    due, ended = _watch(HalfDay(dark, seed=seed))
+def test_what_stays_for_half_a_day_is_reported_once() -> None:
+    due, ended = _watch(HalfDay(dark=0.3, seed=13))
     assert [(case.kind, case.began) for case in due] == [
         ("motor_vehicle_parked", CAR_S),
         ("clutter", BAG_S),

@@ -19,6 +19,7 @@ from cv_engine.evidence.verify import verify
 from cv_engine.recorded.analyze import Progress, Summary, analyze
 from tests.evidence.packages import written
 from tests.evidence.storage.object_server import BUCKET, ObjectServer, introduce
+from tests.video.recordings import cut
 
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
 
@@ -42,12 +43,20 @@ def config(tmp_path: Path) -> Config:
         "video": {"sample_s": 1.0},
         "rules": {"parking": {"dwell_s": 10, "min_size_px": 80}, "clutter": {"dwell_s": 3}},
         "evidence": {"store": ADDRESS},
+        "detector": {"input_size": 320},
     }
     return Config.model_validate(settings)
 
 
-def _run(shared_data: Path, config: Config, tell: Any = None) -> Summary:
-    video = shared_data / "video" / "lot_leave_arrive.mp4"
+@pytest.fixture
+def video(shared_data: Path, tmp_path: Path) -> Path:
+    """The first seconds of a car park."""
+    path = tmp_path / "park.mp4"
+    cut(shared_data / "video" / "lot_leave_arrive.mp4", 0.0, 14.0, path)
+    return path
+
+
+def _run(video: Path, config: Config, tell: Any = None) -> Summary:
     return analyze([video], config=config, camera="car park", start=START, progress=tell)
 
 
@@ -65,19 +74,19 @@ def _check_all_is_kept(config: Config) -> None:
 
 
 def test_store_that_is_away_costs_no_case_and_gets_its_evidence_from_the_next_run(
-    server: ObjectServer, shared_data: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+    server: ObjectServer, video: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.stop()
     with monkeypatch.context() as hasty:
         hasty.setattr(opening.open_store, "__defaults__", (_SOON_S,))
-        first = _run(shared_data, config)
+        first = _run(video, config)
     assert [video.status for video in first.videos] == ["done"]
     assert first.cases_new == len(first.cases) > 0
     assert sorted(first.unsent) == _named(config)
     assert all("does not answer" in reason for reason in first.unsent.values())
     assert all(verify(config.evidence_root / name) == [] for name in first.unsent)
     server.start()
-    second = _run(shared_data, config)
+    second = _run(video, config)
     assert [video.status for video in second.videos] == ["already done"]
     assert second.unsent == {}
     _check_all_is_kept(config)
@@ -88,7 +97,7 @@ class Killed(BaseException):
 
 
 def test_run_that_is_broken_off_and_done_again_sends_each_once(
-    server: ObjectServer, shared_data: Path, config: Config
+    server: ObjectServer, video: Path, config: Config
 ) -> None:
     """The second run comes by the same violations again, which are sent by then."""
     end = time.monotonic() + _LONGEST_S
@@ -101,10 +110,10 @@ def test_run_that_is_broken_off_and_done_again_sends_each_once(
             raise Killed
 
     with pytest.raises(Killed):
-        _run(shared_data, config, tell)
+        _run(video, config, tell)
     _check_all_is_kept(config)
     sent = written(server.folder)
-    again = _run(shared_data, config)
+    again = _run(video, config)
     assert [video.status for video in again.videos] == ["done"]
     assert again.cases_known > 0 and again.unsent == {}
     _check_all_is_kept(config)

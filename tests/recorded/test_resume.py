@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import av
 import pytest
 
 from cv_engine.config import Config, load_config
 from cv_engine.recorded import recordings
 from cv_engine.recorded.analyze import Progress, Summary, analyze
 from tests.killing import outcome, run, timed
+from tests.video.recordings import cut
 
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)
 # The clip has a key frame every 2 s: cut there, the pieces show just what the whole shows.
@@ -27,8 +27,8 @@ def pieces(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[
     folder = tmp_path_factory.mktemp("footage")
     source = shared_data / "video" / "lot_leave_arrive.mp4"
     first, second = folder / "a.mp4", folder / "b.mp4"
-    _cut(source, 0.0, CUT_S, first)
-    _cut(source, CUT_S, LENGTH_S, second)
+    cut(source, 0.0, CUT_S, first)
+    cut(source, CUT_S, LENGTH_S, second)
     return [first, second]
 
 
@@ -38,6 +38,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(
         "video: {sample_s: 1.0}\n"
         "rules: {parking: {dwell_s: 10, min_size_px: 80}, clutter: {dwell_s: 3}}\n"
+        "detector: {input_size: 320}\n"
     )
     return path
 
@@ -71,7 +72,7 @@ def test_kill_9_at_any_moment_changes_nothing(
     expected, took = undisturbed
     moments = random.Random(1)
     arguments = _arguments(pieces, settings, tmp_path / "data")
-    for _ in range(4):
+    for _ in range(3):
         run(arguments, tmp_path, kill_after_s=moments.uniform(0.4 * took, 0.8 * took))
     done = run(arguments, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -167,7 +168,7 @@ def test_two_files_show_what_the_whole_shows(
     shared_data: Path, config: Config, undisturbed: tuple[dict[str, Any], float], tmp_path: Path
 ) -> None:
     whole = tmp_path / "whole.mp4"
-    _cut(shared_data / "video" / "lot_leave_arrive.mp4", 0.0, LENGTH_S, whole)
+    cut(shared_data / "video" / "lot_leave_arrive.mp4", 0.0, LENGTH_S, whole)
     _analysed([whole], config)
     found, expected = (
         sorted((case["kind"], case["zone"], case["began"]) for case in cases)
@@ -186,18 +187,3 @@ def test_other_settings_join_the_cases_that_are_there(
     assert again.cases_new == 0
     assert again.cases_known >= 3
     assert len(outcome(config.data)["cases"]) == len(undisturbed[0]["cases"])
-
-
-def _cut(source: Path, from_s: float, to_s: float, out: Path) -> None:
-    """Copies the packets from one key frame up to another."""
-    with av.open(str(source)) as film, av.open(str(out), "w") as copy:
-        video = film.streams.video[0]
-        assert video.time_base is not None
-        track = copy.add_stream_from_template(video)
-        begin, end = round(from_s / video.time_base), round(to_s / video.time_base)
-        for packet in film.demux(video):
-            if packet.dts is None or packet.pts is None or not begin <= packet.pts < end:
-                continue
-            packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
-            packet.stream = track
-            copy.mux(packet)

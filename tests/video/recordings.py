@@ -157,3 +157,18 @@ def dav(source: Path, path: Path, began: datetime, rate: float = 10.0) -> Path:
         frames.append(head + clock + extension + data + struct.pack("<4sI", b"dhav", size))
     path.write_bytes(b"".join(frames))
     return path
+
+
+def cut(source: Path, from_s: float, to_s: float, out: Path) -> None:
+    """Copies the packets from one key frame up to another."""
+    with av.open(str(source)) as film, av.open(str(out), "w") as copy:
+        video = film.streams.video[0]
+        assert video.time_base is not None
+        track = copy.add_stream_from_template(video)
+        begin, end = round(from_s / video.time_base), round(to_s / video.time_base)
+        for packet in film.demux(video):
+            if packet.dts is None or packet.pts is None or not begin <= packet.pts < end:
+                continue
+            packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
+            packet.stream = track
+            copy.mux(packet)

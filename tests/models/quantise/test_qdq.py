@@ -19,7 +19,7 @@ from models.runtime.graph import inspect
 def test_eight_bits_find_the_same(
     yolox_nano: Path, shared_data: Path, tmp_path: Path, coco_image: Image
 ) -> None:
-    result = quantise(fetch(yolox_nano), shared_data / "detector/coco128", cache=tmp_path, count=6)
+    result = quantise(fetch(yolox_nano), shared_data / "detector/coco128", cache=tmp_path, count=2)
     assert inspect(result.path).quantised
     found = [
         open_detector(yolox_nano, precision=precision, confidence=0.5, cache=tmp_path)(

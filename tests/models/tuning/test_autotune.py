@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,26 @@ def test_the_choice_is_cached(tmp_path: Path, yolox_nano: Path) -> None:
     assert choose(graph, "auto", "auto", 1, tmp_path) == other
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "{}", '{"chosen": {"backend": "abacus", "precision": 1}}']
-)
-def test_a_damaged_note_means_a_new_trial(tmp_path: Path, yolox_nano: Path, text: str) -> None:
+def test_a_damaged_note_means_a_new_trial(
+    tmp_path: Path, yolox_nano: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     graph = inspect(yolox_nano)
     if len(candidates(graph)) == 1:
         pytest.skip("only one backend and precision here: there is no trial")
-    choose(graph, "auto", "fp32", 1, tmp_path)
-    for note in tmp_path.glob("trial-*.json"):
+    trials: list[int] = []
+
+    def given(runtimes: Sequence[Runtime]) -> list[float]:
+        trials.append(len(runtimes))
+        return [float(1 + number) for number in range(len(runtimes))]
+
+    monkeypatch.setattr("models.tuning.autotune.time_runs", given)
+    chosen = choose(graph, "auto", "fp32", 1, tmp_path)
+    (note,) = tmp_path.glob("trial-*.json")
+    for text in ("", "{", "{}", '{"chosen": {"backend": "abacus", "precision": 1}}'):
         note.write_text(text)
-    assert choose(graph, "auto", "fp32", 1, tmp_path).precision == "fp32"
+        trials.clear()
+        assert choose(graph, "auto", "fp32", 1, tmp_path) == chosen
+        assert trials
 
 
 def test_other_load_does_not_decide(yolox_nano: Path, monkeypatch: pytest.MonkeyPatch) -> None:
