@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class Outcome:
         """The figures for the last line of the benchmark."""
         kinds = ("crashes", "tracebacks", "hangs", "over_2_gb")
         return {
-            "mutants": sum(self.statuses.values()) + len(self.faults.get("crashes", ())),
+            "mutants": sum(self.statuses.values()) + sum(map(len, self.faults.values())),
             "analysed": self.statuses["done"],
             "failed": self.statuses["failed"],
             **{kind: len(self.faults.get(kind, ())) for kind in kinds},
@@ -92,6 +93,7 @@ def sound_recordings(folder: Path) -> list[Path]:
     return paths
 
 
+@cache
 def _picture(number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     image = np.random.default_rng(0).integers(60, 120, (_HEIGHT, _WIDTH, 3), np.uint8)
     left = min(20 + 12 * number, 180)
@@ -118,13 +120,15 @@ def fuzz(count: int, seed: int) -> Outcome:
         watched = _Watched(folder)
         try:
             waiting: list[Path] = []
+            analysed = 0
             for path in mutants(sound, count, seed, folder):
                 waiting.append(path)
-                if len(waiting) == _BATCH:
+                if len(waiting) == _BATCH or len(waiting) + analysed == count:
                     watched.analyse(waiting, sound[0], outcome)
+                    analysed += len(waiting)
+                    for path in waiting:
+                        path.unlink()
                     waiting = []
-            if waiting:
-                watched.analyse(waiting, sound[0], outcome)
         finally:
             watched.stop()
     return outcome
@@ -143,36 +147,35 @@ class _Watched:
         self._line: Connection | None = None
 
     def analyse(self, paths: Sequence[Path], sound: Path, outcome: Outcome) -> None:
-        """Analyses recordings in one call, and a sound one after them."""
-        remaining = list(paths)
-        while remaining:
-            line = self._begin()
-            line.send(([str(path) for path in remaining], str(sound)))
-            present = remaining[0]
-            while True:
-                if not line.poll(HANG_S):
-                    outcome.fault("hangs", present.name)
-                    break
-                try:
-                    kind, *values = line.recv()
-                except EOFError:
-                    outcome.fault("crashes", present.name)
-                    break
-                if kind == "at":
-                    present = Path(values[0])
-                elif kind == "end":
-                    _judge(values[0], values[1], sound, outcome)
-                    remaining = []
-                    break
-                else:
-                    outcome.fault("tracebacks", f"{present.name}: {values[0]}")
-                    break
-            if remaining:
+        """Analyses recordings in one call, and a sound one after them.
+
+        Where that goes wrong, each is analysed in a call of its own, to find the cause.
+        """
+        fault = self._call(paths, sound, outcome)
+        if fault is not None and len(paths) == 1:
+            outcome.fault(fault[0], f"{paths[0].name}: {fault[1]}")
+        elif fault is not None:
+            for path in paths:
+                self.analyse([path], sound, outcome)
+
+    def _call(self, paths: Sequence[Path], sound: Path, outcome: Outcome) -> tuple[str, str] | None:
+        """Analyses recordings in one call; returns the kind of a fault, and what happened."""
+        line = self._begin()
+        line.send([str(path) for path in (*paths, sound)])
+        while line.poll(HANG_S):
+            try:
+                kind, *values = line.recv()
+            except EOFError:
                 self.stop()
-                at = [path.name for path in remaining].index(present.name)
-                remaining = remaining[:at] + remaining[at + 1 :]
-        for path in paths:
-            path.unlink()
+                return "crashes", "the process died"
+            if kind == "at":
+                continue
+            if kind == "error":
+                self.stop()
+                return "tracebacks", values[0]
+            return _judged(values[0], values[1], sound, outcome)
+        self.stop()
+        return "hangs", f"nothing happened for {HANG_S:.0f} s"
 
     def _begin(self) -> Connection:
         if self._line is None:
@@ -194,15 +197,17 @@ class _Watched:
         self._process = self._line = None
 
 
-def _judge(
+def _judged(
     statuses: Sequence[tuple[str, str, str]], peak: int, sound: Path, outcome: Outcome
-) -> None:
+) -> tuple[str, str] | None:
+    """Counts what became of recordings, unless there is a fault."""
     *mutated_ones, last = statuses
-    outcome.statuses.update(status for _, status, _ in mutated_ones)
     if (last[0], last[1]) != (sound.name, "done"):
-        outcome.fault("tracebacks", f"{last[0]} after {mutated_ones[-1][0]}: {last[2]}")
+        return "tracebacks", f"the sound recording after it {last[1]}: {last[2]}"
     if peak > MOST_BYTES:
-        outcome.fault("over_2_gb", f"{peak >> 20} MB: {', '.join(n for n, *_ in mutated_ones)}")
+        return "over_2_gb", f"{peak >> 20} MB"
+    outcome.statuses.update(status for _, status, _ in mutated_ones)
+    return None
 
 
 def _run(line: Connection, folder: str) -> None:
@@ -211,37 +216,31 @@ def _run(line: Connection, folder: str) -> None:
     from cv_engine.recorded.analyze import Progress, analyze
 
     warnings_to_stderr()
-    data = Path(folder) / "data"
     settings = {"video": {"sample_s": 1.0}, "rules": {"parking": {"dwell_s": 2.0}}}
+
+    def at(progress: Progress) -> None:
+        line.send(("at", progress.video.name))
+
     line.send("ready")
-    call = 0
     while True:
         try:
-            names, sound = line.recv()
+            paths = [Path(name) for name in line.recv()]
         except EOFError:
             return
-        call += 1
-        config = Config.model_validate({"data": data / f"{call}", **settings})
-        paths = [Path(name) for name in (*names, sound)]
-
-        def at(progress: Progress) -> None:
-            line.send(("at", str(progress.video)))
-
-        _forget_peak()
-        statuses = []
-        try:
-            for path in paths:
-                line.send(("at", str(path)))
-                (video,) = analyze([path], config=config, start=_START, progress=at).videos
-                statuses.append((path.name, video.status, video.message))
-        except Exception as error:
-            line.send(("error", f"{type(error).__name__}: {error}"))
-            return
+        with tempfile.TemporaryDirectory(dir=folder) as data:
+            config = Config.model_validate({"data": data, **settings})
+            _forget_peak()
+            try:
+                videos = analyze(paths, config=config, start=_START, progress=at).videos
+            except Exception as error:
+                line.send(("error", f"{type(error).__name__}: {error}"))
+                return
+        statuses = [(video.path.name, video.status, video.message) for video in videos]
         line.send(("end", statuses, _peak_bytes()))
 
 
 def _forget_peak() -> None:
-    """Starts the measurement of the most memory held anew (Linux)."""
+    """Starts the measurement of the most memory held once more (Linux)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
