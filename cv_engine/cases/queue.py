@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -15,13 +14,16 @@ from sqlalchemy.engine import Connection, Row
 from cv_engine.cases.case import OPEN_STATES, Case, Entry, Event, State, check_transition
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.export import export
+from cv_engine.cases.filed import Filed, FiledEvidence
 from cv_engine.cases.filter import Filter, count_cases, select_cases
 from cv_engine.cases.rows import (
+    add_evidence,
     case_of,
     entry_of,
     find_finding,
     finding_data,
     grow,
+    last_digest,
     lock_case,
     lock_place,
     need_case,
@@ -41,20 +43,6 @@ from cv_engine.finding import Finding
 _ENGINE = "cv-engine"  # the name in the history where no officer acted
 _ROWS_AT_ONCE = 1000  # of a stream: some megabytes of memory, few round trips
 _NEEDS_REASON = frozenset({State.REJECTED, State.WITHDRAWN})
-
-
-@dataclass(frozen=True, slots=True)
-class Filed:
-    """The outcome of filing a finding.
-
-    Attributes:
-        case_id: The case's number.
-        outcome: ``"new"``: the finding opened the case; ``"joined"``: the finding was added to an
-            open case of the same thing; ``"known"``: filed before, nothing was changed.
-    """
-
-    case_id: int
-    outcome: Literal["new", "known", "joined"]
 
 
 def _now() -> datetime:
@@ -115,6 +103,7 @@ class Queue:
         *,
         missed: timedelta = timedelta(0),
         gap_m: float = SITE_GAP_M,
+        evidence_sha256: str | None = None,
     ) -> Filed:
         """File a finding: the only entry point of the queue, idempotent by the finding's key.
 
@@ -130,6 +119,8 @@ class Queue:
                 been there. A case last seen within this time, and not known to have left, is then
                 taken for a case of the same thing.
             gap_m: Largest distance of two parts of one building site, in metres.
+            evidence_sha256: Digest (hex) of the evidence's manifest, which the history keeps: what
+                is in the evidence folder later can be compared with what was filed.
 
         Raises:
             QueueError: The finding is invalid: the kind is not in the taxonomy, the geometry is
@@ -140,14 +131,16 @@ class Queue:
             lock_place(connection, finding)
             known = find_finding(connection, finding.key)
             if known is not None:
-                self._add_evidence(connection, known, row["evidence"])
+                name, at = row["evidence"], self._clock()
+                add_evidence(connection, known, name, evidence_sha256, at=at, by=_ENGINE)
                 return Filed(known.case_id, "known")
             same = same_case(connection, finding, missed, gap_m)
+            data = finding_data(row, evidence_sha256)
             if same is None:
-                case_id = self._open_case(connection, row)
+                case_id = self._open_case(connection, row, data)
             else:
                 case_id = same.id
-                self._join(connection, same, row)
+                self._join(connection, same, row, data)
             connection.execute(
                 findings.insert().values(
                     case_id=case_id,
@@ -231,13 +224,22 @@ class Queue:
                 raise QueueError(
                     f"finding {key} has its evidence in {row.evidence!r}: it cannot be {name!r}"
                 )
-            return self._add_evidence(connection, row, name)
+            return add_evidence(connection, row, name, None, at=self._clock(), by=_ENGINE)
 
     def evidence_of(self, key: str) -> str | None:
         """The evidence folder of a finding; ``None`` without evidence or if never filed."""
         statement = sa.select(findings.c.evidence).where(findings.c.key == key)
         with self._store.reading() as connection:
             return connection.execute(statement).scalar_one_or_none()
+
+    def filed_evidence(self, key: str) -> FiledEvidence | None:
+        """What was filed as the evidence of a finding; ``None`` if the finding was never filed."""
+        statement = findings.select().where(findings.c.key == key)
+        with self._store.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                return None
+            return FiledEvidence(row.case_id, row.evidence, last_digest(connection, row))
 
     def get(self, case_id: int) -> Case:
         """The case of a number.
@@ -359,14 +361,16 @@ class Queue:
         states = {"from_state": now.value, "to_state": to.value}
         self._record(connection, case_id, Event.STATE, by=by, note=note, **states)
 
-    def _open_case(self, connection: Connection, row: dict[str, Any]) -> int:
+    def _open_case(self, connection: Connection, row: dict[str, Any], data: dict[str, Any]) -> int:
         insert = cases.insert().values(filed_at=self._clock(), **row).returning(cases.c.id)
         case_id = int(connection.execute(insert).scalar_one())
-        state, data = State.REPORTED.value, finding_data(row)
+        state = State.REPORTED.value
         self._record(connection, case_id, Event.FILED, to_state=state, data=data)
         return case_id
 
-    def _join(self, connection: Connection, case: Row[Any], row: dict[str, Any]) -> None:
+    def _join(
+        self, connection: Connection, case: Row[Any], row: dict[str, Any], data: dict[str, Any]
+    ) -> None:
         observed = max(case.observed, row["observed"])
         back = case.left_at is not None and case.left_at < observed
         set_case(
@@ -379,20 +383,7 @@ class Queue:
             evidence=case.evidence or row["evidence"],
         )
         grow(connection, case, row)
-        self._record(connection, case.id, Event.JOINED, data=finding_data(row))
-
-    def _add_evidence(self, connection: Connection, known: Row[Any], name: str | None) -> bool:
-        if name is None or known.evidence is not None:
-            return False
-        case = lock_case(connection, known.case_id)
-        connection.execute(
-            findings.update().where(findings.c.key == known.key).values(evidence=name)
-        )
-        if case.evidence is None:
-            set_case(connection, case.id, evidence=name)
-        data = {"key": known.key, "evidence": name}
-        self._record(connection, case.id, Event.EVIDENCE, data=data)
-        return True
+        self._record(connection, case.id, Event.JOINED, data=data)
 
     def _record(
         self, connection: Connection, case_id: int, event: Event, by: str = _ENGINE, **values: Any

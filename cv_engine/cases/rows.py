@@ -18,6 +18,9 @@ from cv_engine.cases.site import area_m2, is_site, joined, reach
 from cv_engine.cases.tables import case_boxes, cases, findings, history
 from cv_engine.finding import Finding, Place
 
+# Key in the history's values: digest of the manifest of the evidence.
+_EVIDENCE_SHA256 = "evidence_sha256"
+_WITH_EVIDENCE = (Event.FILED.value, Event.JOINED.value, Event.EVIDENCE.value)
 _LARGEST_ID = 2**31 - 1  # what PostgreSQL's integer holds
 _AREA = "area_m2"  # the attribute with a site's area
 _OUTSIDE = "outside_permit_m2"  # the attribute with the area that no permit covers
@@ -86,6 +89,19 @@ def need_finding(connection: Connection, key: str) -> Row[Any]:
     return row
 
 
+def last_digest(connection: Connection, finding: Row[Any]) -> str | None:
+    """The digest of a finding's evidence that the history recorded last; ``None`` without."""
+    statement = (
+        sa.select(history.c.data)
+        .where(history.c.case_id == finding.case_id, history.c.event.in_(_WITH_EVIDENCE))
+        .order_by(history.c.id.desc())
+    )
+    for data in connection.execute(statement).scalars():
+        if data.get("key") == finding.key and _EVIDENCE_SHA256 in data:
+            return str(data[_EVIDENCE_SHA256])
+    return None
+
+
 def need_case(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
     """The case of a number.
 
@@ -125,8 +141,13 @@ def record(connection: Connection, case_id: int, event: Event, **values: Any) ->
     connection.execute(history.insert().values(case_id=case_id, event=event.value, **given))
 
 
-def finding_data(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a finding that the history keeps, from a row of table ``cases``."""
+def finding_data(row: Mapping[str, Any], sha256: str | None) -> dict[str, Any]:
+    """The values of a finding that the history keeps, from a row of table ``cases``.
+
+    Args:
+        row: The finding.
+        sha256: Digest of the manifest of the finding's evidence, if known.
+    """
     kept = ("key", "confidence", "evidence", "attributes", "geometry")
     times = {name: time_text(row[name]) for name in ("began", "observed")}
     box = [row[name] for name in ("box_x1", "box_y1", "box_x2", "box_y2")]
@@ -134,7 +155,51 @@ def finding_data(row: Mapping[str, Any]) -> dict[str, Any]:
         **{name: row[name] for name in kept},
         **times,
         "image_box": None if box[0] is None else box,
+        **_digest(sha256),
     }
+
+
+def _digest(sha256: str | None) -> dict[str, str]:
+    return {} if sha256 is None else {_EVIDENCE_SHA256: sha256}
+
+
+def add_evidence(
+    connection: Connection,
+    known: Row[Any],
+    name: str | None,
+    sha256: str | None,
+    *,
+    at: datetime,
+    by: str,
+) -> bool:
+    """Add evidence to a filed finding, or the digest of evidence that was written again.
+
+    Args:
+        connection: Connection to the store.
+        known: The filed finding, from table ``findings``.
+        name: Name of the evidence folder, if there is one.
+        sha256: Digest of the manifest of the evidence, if known.
+        at: When, for the history.
+        by: Who, for the history.
+
+    Returns:
+        Whether the record changed.
+    """
+    if name is None or known.evidence not in (None, name):
+        return False
+    is_new = known.evidence is None
+    if not is_new and sha256 in (None, last_digest(connection, known)):
+        return False
+    case = lock_case(connection, known.case_id)
+    if is_new:
+        connection.execute(
+            findings.update().where(findings.c.key == known.key).values(evidence=name)
+        )
+    if case.evidence is None:
+        set_case(connection, case.id, evidence=name)
+    data = {"key": known.key, "evidence": name, **_digest(sha256)}
+    record(connection, case.id, Event.EVIDENCE, at=at, by=by, data=data)
+    return True
 
 
 def time_text(at: datetime) -> str:

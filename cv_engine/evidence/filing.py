@@ -14,9 +14,9 @@ from pathlib import Path
 
 from cv_engine.cases import Filed, Queue
 from cv_engine.cases.site import SITE_GAP_M
-from cv_engine.evidence.package import package_name
+from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.verify import verify
+from cv_engine.evidence.verify import manifest_sha256, verify
 from cv_engine.finding import Finding
 
 
@@ -59,7 +59,9 @@ class CaseFiler:
             if self._is_evidence_missing(finding):
                 write_evidence()
             finding = replace(finding, evidence=package_name(finding))
-        return self.queue.file(finding, missed=missed, gap_m=gap_m)
+        # ``None`` for a package that was sent to a store: its digest was recorded before.
+        digest = None if finding.evidence is None else manifest_sha256(self.root / finding.evidence)
+        return self.queue.file(finding, missed=missed, gap_m=gap_m, evidence_sha256=digest)
 
     def _is_evidence_missing(self, finding: Finding) -> bool:
         """Whether a finding's package is neither sound here nor sent to a store.

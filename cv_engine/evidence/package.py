@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
@@ -20,6 +18,7 @@ from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
 from cv_engine.evidence.media.exif import jpeg
 from cv_engine.evidence.media.redact import Faces, redact
 from cv_engine.evidence.media.still import Still, choose, close_up_window, crop
+from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import write_file
@@ -30,7 +29,6 @@ SHAREABLE = "shareable"
 ANNOTATED = "annotated"  # drawn pictures in which nothing is hidden: not to be handed out
 _ROLES = ("start", "between", "end")
 _ORIGINAL_QUALITY = 97  # of JPEG, in full colour: differs from the frame by rounding only
-_NAME_BYTES = 80  # the camera's share of a package's name; file systems allow 255 in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +75,6 @@ class Exhibit:
             )
         if self.time.tzinfo is None:
             raise EvidenceError(f"the exhibit {self.path!r} has a time without time zone")
-
-
-def package_name(finding: Finding) -> str:
-    """Names a finding's package: kind, camera, start (UTC) and key."""
-    text = unicodedata.normalize("NFC", finding.source)
-    source = re.sub(r"[^\w]+", "-", text).strip("-").encode()[:_NAME_BYTES].decode(errors="ignore")
-    kind = re.sub(r"[^a-z0-9_]+", "-", finding.kind.lower())[:_NAME_BYTES]
-    began = f"{finding.began.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    return f"{kind}-{source or 'camera'}-{began}-{finding.key}"
 
 
 def write(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Entry, Manifest, parse
+from cv_engine.evidence.naming import key_in, name_in
 from cv_engine.evidence.signing import SIGNATURE_BYTES, fingerprint, is_signed
 
 _LARGEST_MANIFEST = 16 * 1024 * 1024  # bytes; a real one has a few thousand
@@ -33,17 +34,27 @@ class Problem:
         return f"{self.where}: {self.what}"
 
 
-def verify(folder: Path, trusted: str | None = None) -> list[Problem]:
+def verify(
+    folder: Path,
+    trusted: str | None = None,
+    *,
+    name: str | None = None,
+    sha256: str | None = None,
+) -> list[Problem]:
     """Finds everything that was changed, removed or added since a package was written.
 
     The folder alone is needed. The key inside the package proves that the package is whole, not
     who made it: anyone can sign a forged package with a key of their own. Pass the fingerprint of
-    the station's key, learnt through another channel, to check the signer too.
+    the station's key, learnt through another channel, to check the signer too, or the digest that
+    the queue recorded, to check that this is the package that was filed.
 
     Args:
         folder: The package.
         trusted: Fingerprint of the key that must have signed the package; case and colons do not
             matter.
+        name: Name of the package; that of the folder if left out. Where it is one that
+            `naming.package_name` makes, the package must be of the finding that it names.
+        sha256: Digest (hex) that the manifest must have.
 
     Returns:
         The problems found, in a stable order; empty if there is none. No content of the folder
@@ -60,12 +71,37 @@ def verify(folder: Path, trusted: str | None = None) -> list[Problem]:
         manifest = parse(data)
     except EvidenceError as error:
         return [Problem(MANIFEST, str(error))]
-    problems = _signature_problems(folder, data, manifest, trusted)
+    problems = _identity_problems(data, manifest, name or folder.name, sha256)
+    problems += _signature_problems(folder, data, manifest, trusted)
     for entry in manifest.files:
         problem = _file_problem(folder, entry)
         if problem is not None:
             problems.append(problem)
     return [*problems, *_added(folder, manifest)]
+
+
+def manifest_sha256(folder: Path) -> str | None:
+    """SHA-256 (hex) of a package's manifest, which holds those of all files; ``None`` without."""
+    try:
+        return hashlib.sha256(_read_regular(folder / MANIFEST, _LARGEST_MANIFEST)).hexdigest()
+    except EvidenceError:
+        return None
+
+
+def _identity_problems(
+    data: bytes, manifest: Manifest, name: str, sha256: str | None
+) -> list[Problem]:
+    """Whether a manifest, be it whole, is that of the package that is asked for."""
+    problems = []
+    described = name_in(manifest.content)
+    if key_in(name) is not None and described != name:
+        other = "of no finding" if described is None else f"of another finding, {described}"
+        problems.append(Problem(MANIFEST, f"is {other}: the package was exchanged"))
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        problems.append(
+            Problem(MANIFEST, "is not the one that was filed with the case: it was exchanged")
+        )
+    return problems
 
 
 def _read_regular(path: Path, largest: int) -> bytes:

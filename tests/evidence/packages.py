@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cv_engine.cases import Queue
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
-from cv_engine.evidence.package import package_name
+from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.signing import SigningKey
-from cv_engine.evidence.verify import verify
+from cv_engine.evidence.verify import manifest_sha256, verify
 from tests.evidence.media.scenes import parked
 
 CLIP = "original/clip.mp4"
@@ -49,5 +49,6 @@ def filed(
 ) -> Path:
     """A package that a case names."""
     folder = package(spool, key, source, clip)
-    queue.file(replace(parked(source), evidence=folder.name))
+    finding = replace(parked(source), evidence=folder.name)
+    queue.file(finding, evidence_sha256=manifest_sha256(folder))
     return folder

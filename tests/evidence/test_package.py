@@ -25,7 +25,8 @@ from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.media.caption import caption, place_line
 from cv_engine.evidence.media.clip import ClipSource
 from cv_engine.evidence.media.still import Still
-from cv_engine.evidence.package import Exhibit, Style, package_name, write
+from cv_engine.evidence.naming import package_name
+from cv_engine.evidence.package import Exhibit, Style, write
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import STAGING, staged
 from cv_engine.evidence.verify import verify

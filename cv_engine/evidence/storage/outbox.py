@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cv_engine.cases import Queue
 from cv_engine.evidence.errors import EvidenceError, StoreError, from_os_error
+from cv_engine.evidence.naming import key_in
 from cv_engine.evidence.staging import locked, staged, sweep
 from cv_engine.evidence.storage.store import Store, packages_in
 
@@ -92,8 +93,9 @@ class Outbox:
         return sending
 
     def _is_filed(self, name: str) -> bool:
-        """Whether a case names a package; a package's name ends in its finding's key."""
-        return self._queue.evidence_of(name.rpartition("-")[2]) == name
+        """Whether a case names a package."""
+        key = key_in(name)
+        return key is not None and self._queue.evidence_of(key) == name
 
     def _send(self, name: str) -> bool:
         """Sends and removes a package; ``False`` if it is gone or another process sends it."""

@@ -14,7 +14,7 @@ from cv_engine.evidence.manifest import SIGNATURE
 from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.verify import Problem, verify
 
-_NAME = re.compile(r"[\w-]+")  # as `package.package_name` makes them: no dots, no slashes
+_NAME = re.compile(r"[\w-]+")  # as `naming.package_name` makes them: no dots, no slashes
 
 
 class Store(ABC):
@@ -69,13 +69,15 @@ class Store(ABC):
         """
 
         def fill(folder: Path) -> None:
-            problems = self._copy(name, folder) or verify(folder)
+            problems = self._copy(name, folder) or verify(folder, name=name)
             if problems:
                 raise EvidenceError(f"{name}: the package in the store is damaged: {problems[0]}")
 
         return publish_package(into, checked_name(name), fill)
 
-    def problems(self, name: str, trusted: str | None = None) -> list[Problem]:
+    def problems(
+        self, name: str, trusted: str | None = None, sha256: str | None = None
+    ) -> list[Problem]:
         """Finds whatever was changed, removed or added since a package was written; see `verify`.
 
         Raises:
@@ -88,7 +90,7 @@ class Store(ABC):
                 found = self._copy(name, Path(scratch))
             except OSError as error:
                 raise from_os_error(error, Path(scratch)) from error
-            return [*found, *verify(Path(scratch), trusted)]
+            return [*found, *verify(Path(scratch), trusted, name=name, sha256=sha256)]
 
 
 class LocalStore(Store):
@@ -120,9 +122,11 @@ class LocalStore(Store):
             name for name in packages_in(self._root) if (self._root / name / SIGNATURE).exists()
         ]
 
-    def problems(self, name: str, trusted: str | None = None) -> list[Problem]:
+    def problems(
+        self, name: str, trusted: str | None = None, sha256: str | None = None
+    ) -> list[Problem]:
         """Verifies the package in its place: see `Store.problems`."""
-        return verify(self._root / checked_name(name), trusted)
+        return verify(self._root / checked_name(name), trusted, sha256=sha256)
 
     def _copy(self, name: str, folder: Path) -> list[Problem]:
         shutil.copytree(self._root / name, folder, symlinks=True, dirs_exist_ok=True)
