@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ from cv_engine.commands.zones import problems_of
 if TYPE_CHECKING:
     from cv_engine.config import CameraConfig
     from cv_engine.discovery import Device, Stream
+    from zones.errors import Problem
 
 PASSWORD_VARIABLE = "CV_ENGINE_CAMERA_PASSWORD"
 _NOTHING_FOUND = (
@@ -39,7 +41,7 @@ group = typer.Typer(
 
 @group.command()
 def check(config: ConfigOption = None, format: FormatOption = Format.TABLE) -> None:
-    """Check the place, ground control points and zones of each configured camera."""
+    """Check the place, ground control points, zones and stream settings of each camera."""
     raise typer.Exit(_check(Session(config, None, format)))
 
 
@@ -225,7 +227,7 @@ def _largest(streams: Sequence[Stream]) -> list[Stream]:
 
 
 def _check(session: Session) -> ExitCode:
-    """Print the configured cameras; wrong input where a camera's zones cannot be used."""
+    """Print the configured cameras; wrong input where zones or settings cannot be used."""
     rows = _camera_rows(session.config.cameras)
     if not rows:
         session.err.print("the configuration names no camera; add one under cameras:")
@@ -240,7 +242,8 @@ def _camera_rows(cameras: tuple[CameraConfig, ...]) -> list[dict[str, Any]]:
     rows = []
     for entry in cameras:
         camera = entry.camera()
-        problems = [] if entry.zones is None else problems_of(entry.zones, camera=entry)
+        problems = _stream_problems(entry)
+        problems += [] if entry.zones is None else problems_of(entry.zones, camera=entry)
         rows.append(
             {
                 "camera": entry.name,
@@ -255,6 +258,37 @@ def _camera_rows(cameras: tuple[CameraConfig, ...]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _stream_problems(entry: CameraConfig) -> list[Problem]:
+    """What is wrong with how a camera's stream is reached; no text repeats the address."""
+    from cv_engine.stream_url import has_ambiguous_password
+    from zones.errors import Problem
+
+    where, problems = f"camera {entry.name}", []
+    if entry.url is not None and has_ambiguous_password(entry.url.get_secret_value()):
+        what = "url: user or password holds an @; the last one is taken for their end"
+        problems.append(Problem(where, what, "write the others as %40", "warning"))
+    if entry.password_env is not None and entry.password_env not in os.environ:
+        what = f"password_env: the environment variable {entry.password_env} is not set here"
+        problems.append(Problem(where, what, "set it where watch runs", "warning"))
+    if entry.tls_ca is not None:
+        wrong = _wrong_authorities(entry.tls_ca)
+        problems += [Problem(f"{where}: tls_ca: {entry.tls_ca}", *wrong)] if wrong else []
+    return problems
+
+
+def _wrong_authorities(path: Path) -> tuple[str, str] | None:
+    """What is wrong with a file of certificates, and what to do."""
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        return "the file holds no certificate", "give one in PEM form"
+    except OSError as error:
+        return f"the file cannot be read ({error.strerror})", "correct the path"
+    return None
 
 
 def _place_basis(entry: CameraConfig) -> str:

@@ -176,11 +176,8 @@ class _Login(BaseHandler):
         fp.close()
         is_retry = req.has_header("Authorization")
         user, password = self._address.user, self._address.password
-        if not user:
-            raise StreamError("the camera asks for a user and a password; set user and password")
-        auth = HttpAuth.of(headers.get_all("WWW-Authenticate", []))
-        if auth is None or is_retry:
-            raise StreamError("the camera refuses user or password")
+        challenges = headers.get_all("WWW-Authenticate", [])
+        auth = HttpAuth.required(challenges, user, is_retry=is_retry)
         authorization = auth.authorization("GET", req.selector, user, password)
         req.add_unredirected_header("Authorization", authorization)
         return self.parent.open(req, timeout=req.timeout)

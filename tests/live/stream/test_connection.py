@@ -190,5 +190,6 @@ def test_over_tls_and_with_a_plain_password(footage: Footage, tmp_path: Path, fl
         found = _first(Connection(address, stall_s=10.0), 20)
         assert found[-1].media_s - found[0].media_s == pytest.approx(1.9, abs=0.2)
         assert any(each.key for each in found)
+        assert _first(Connection(address, stall_s=10.0, by_ffmpeg=True), 3)
         with pytest.raises(StreamError, match="refuses user or password"):
             Connection(Address.of(url, "viewer", "hunter2", trust=trust), stall_s=10.0)
