@@ -205,6 +205,7 @@ def diff(
         model=options.model or settings.model,
         resolution_m=settings.resolution_m,
         align=settings.align if options.align is None else options.align,
+        max_cloud=settings.max_cloud,
     )
     judge = _judge(session, zones) if zones else None
     with _progress(session) as progress:
@@ -333,6 +334,7 @@ def _area(session: Session, entry: AreaConfig) -> Area:
         align=settings.align,
         roles=cast("tuple[tuple[Role, int], ...]", tuple(entry.roles.known.items())),
         nodata=entry.nodata,
+        max_cloud=settings.max_cloud,
         outline=_outline_settings(settings),
     )
 

@@ -29,6 +29,7 @@ class Area:
         align: Whether local shifts are removed.
         roles: Bands by role, where the images do not name them.
         nodata: Value of empty pixels, where the images do not give it.
+        max_cloud: Share of an image under cloud, 0 to 1, above which the image is refused.
         outline: What counts as a building.
     """
 
@@ -40,6 +41,7 @@ class Area:
     align: bool = True
     roles: tuple[tuple[Role, int], ...] = ()
     nodata: float | None = None
+    max_cloud: float = 0.8
     outline: OutlineSettings = field(default_factory=OutlineSettings)
 
     def requests(self) -> Iterator[ComparisonRequest]:
@@ -57,6 +59,7 @@ class Area:
                 model=self.model,
                 resolution_m=self.resolution_m,
                 align=self.align,
+                max_cloud=self.max_cloud,
             )
 
     def _by_date(self) -> Sequence[Source]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -81,6 +81,7 @@ class ComparisonRequest:
         align: Whether local shifts are removed.
         normalise: Whether differences of light are removed.
         masks: Whether clouds, shadows, haze, snow and water are masked.
+        max_cloud: Share of an image under cloud, 0 to 1, above which the comparison is refused.
     """
 
     before: Source
@@ -91,6 +92,8 @@ class ComparisonRequest:
     align: bool = True
     normalise: bool = True
     masks: bool = True
+    # Not part of the text that names a comparison's folder: the limit changes no result.
+    max_cloud: float = field(default=0.8, repr=False)
 
     @contextmanager
     def pair(self) -> Iterator[Pair]:
@@ -107,6 +110,7 @@ class ComparisonRequest:
                 align=self.align,
                 normalise=self.normalise,
                 masks=self.masks,
+                max_cloud=self.max_cloud,
             )
 
     def choose(self, resolution_m: float) -> ChosenDetector:

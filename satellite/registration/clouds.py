@@ -32,15 +32,19 @@ _WHITE = 0.12
 # exceed it.
 _SMOOTH = 14.0
 SMOOTH_M = 8.0
+# Least share of a possible cloud that is missing at the other date, for all of it to be cloud.
+_KNOWN = 0.3
 # Radius of the disc that must fit into a core, metres and coarse pixels.
 _CORE_M = 8.0
 _CORE_PX = 2.0
 # Least width of a core's edge, metres and pixels: the step across the edge over its gradient.
-# Clouds fade over ten metres and more, roofs end within two or three pixels. And the share of a
-# cloud's edge that may be sharper, where a roof shows through.
+# Clouds fade over ten metres and more, roofs end within two or three pixels.
 _SOFT_M = 5.0
 _SOFT_PX = 3.5
-_SHARP = 0.8
+# The share of a cloud's edge that may be sharper, where roofs and trees show through, and how near
+# the edge, pixels: at fine resolution, and at coarse resolution, where edges are less exact.
+_SHARP = (0.6, 0.8)
+_SHARP_PX = (2.0, _SOFT_PX)
 # Least step across an edge, grey levels: smaller steps drown in noise.
 _LEAST_STEP = 20.0
 # Factor by which edges are examined at finer resolution than the rest.
@@ -53,10 +57,34 @@ _FRINGE_LIFT = 16.0
 AROUND_M = 3.0
 
 
+def possible_cloud(view: DateView, held: Mask) -> Mask:
+    """Finds what may be cloud by one date alone: bright, white, smooth, large, with soft edges.
+
+    Pale ground without texture may be among it.
+    """
+    return _core(view, np.ones(held.shape, np.bool_), held)
+
+
 def cloud_core(view: DateView, other: DateView, held: Mask) -> Mask:
-    """Finds cores: bright, white, smooth, large, with soft edges, present at one date only."""
+    """Finds cores: possible cloud that is missing at the other date.
+
+    Where a part of a possible cloud is known to be missing, the rest lies over ground as pale as
+    cloud.
+    """
+    core = _core(view, (view.least - other.least) / view.scale > _CLOUD_LIFT, held)
+    if not core.any():
+        return core
+    _, labels = cv2.connectedComponents(possible_cloud(view, held), connectivity=8)
+    sizes = np.bincount(labels.ravel())
+    known = np.bincount(labels[core > 0], minlength=len(sizes))
+    whole = known >= _KNOWN * sizes
+    whole[0] = False
+    return np.asarray(core | whole[labels], np.uint8)
+
+
+def _core(view: DateView, lifted: NDArray[np.bool_], held: Mask) -> Mask:
     white = view.tint < _WHITE * view.most
-    bright = (view.least > _CLOUD_LEVEL) & (view.least - other.least > _CLOUD_LIFT)
+    bright = (view.raw_least > _CLOUD_LEVEL) & lifted
     like = (white & bright & (held > 0)).astype(np.uint8)
     if not holds_disc(like, _CORE_M * view.metre):
         return np.zeros_like(like)
@@ -70,7 +98,7 @@ def cloud_core(view: DateView, other: DateView, held: Mask) -> Mask:
 def cloud_around(view: DateView, other: DateView, core: Mask) -> Mask:
     """Grows clouds from their cores: the fringe brightens the ground and makes it paler."""
     near = odd_square(SMOOTH_M * view.metre)
-    lift = np.asarray(cv2.blur(view.least - other.least, near), np.float32)
+    lift = np.asarray(cv2.blur((view.least - other.least) / view.scale, near), np.float32)
     fringe = (lift > _FRINGE_LIFT) & (cv2.blur(view.tint, near) < 2 * _WHITE * view.most)
     cloud = _grown_into_fringe(core, lift, fringe, _FRINGE_M * view.metre)
     return dilated(closed(cloud, AROUND_M * view.metre), AROUND_M * view.metre)
@@ -129,8 +157,9 @@ def _has_soft_edge(light: Plane, marked: NDArray[np.generic], width: float) -> b
     step = float(light[blob > 0].mean()) - float(light[outside].mean()) if outside.any() else 0.0
     steep = (_gradient(light) * width > max(step, _LEAST_STEP)) & (away <= 2 * width)
     edge = (blob > 0) & ~(eroded(blob, 1.0) > 0)
-    sharp = dilated(steep.astype(np.uint8), width)[edge]
-    return not sharp.size or bool(sharp.mean() < _SHARP)  # no edge in the window: all cloud
+    coarse = width <= _SOFT_PX
+    sharp = dilated(steep.astype(np.uint8), _SHARP_PX[coarse])[edge]
+    return not sharp.size or bool(sharp.mean() < _SHARP[coarse])  # no edge in the window: all cloud
 
 
 def _gradient(light: Plane) -> Plane:

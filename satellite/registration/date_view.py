@@ -22,6 +22,9 @@ class DateView:
         light: Mean of red, green and blue.
         least: The darkest of red, green and blue.
         most: The brightest of red, green and blue.
+        raw_least: ``least`` in the date's own radiometry.
+        scale: Grey levels of ``bands`` per grey level of the date's own, at most 1: where ``bands``
+            are compressed, a difference between the dates is.
         tint: Difference of ``most`` and ``least``, the smaller of both radiometries: saturated
             pixels are white in the date's own radiometry only.
         metre: Pixels per metre.
@@ -33,6 +36,8 @@ class DateView:
     light: Plane
     least: Plane
     most: Plane
+    raw_least: Plane
+    scale: float
     tint: Plane
     metre: float
     picture: Picture
@@ -53,12 +58,14 @@ class DateView:
         raw = small.astype(np.float32)
         if gains is None or not gains.changes:
             least, most = _bounds(raw)
-            return cls(raw, raw, _light(raw), least, most, most - least, metre, picture)
+            return cls(raw, raw, _light(raw), least, most, least, 1.0, most - least, metre, picture)
         bands = gains.apply(small).astype(np.float32)
         least, most = _bounds(bands)
         raw_least, raw_most = _bounds(raw)
         tint = np.minimum(most - least, raw_most - raw_least)
-        return cls(raw, bands, _light(bands), least, most, tint, metre, picture)
+        scale = min(1.0, sum(gains.gain[:3]) / 3)
+        light = _light(bands)
+        return cls(raw, bands, light, least, most, raw_least, scale, tint, metre, picture)
 
     def finer(self, factor: int) -> tuple[Plane, float]:
         """``light`` up to ``factor`` times finer, as the picture allows; its pixels per metre."""

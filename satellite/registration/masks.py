@@ -4,9 +4,10 @@ The masks are derived from 8-bit red, green, blue, optional near infrared, and t
 without the thermal and cirrus bands of large missions:
 
 * A **cloud** is white, lifts even the darkest of its surroundings (the dark channel: He, Sun and
-Tang
-  2011, IEEE Trans. PAMI 33), is smooth, has soft edges, and is missing at the other date. Roofs,
-  yards and sand have sharp edges or colour.
+  Tang 2011, IEEE Trans. PAMI 33), is smooth, has soft edges, and is missing at the other date.
+  Roofs, yards and sand have sharp edges or colour. Brightness and whiteness are judged in each
+  date's own radiometry, and what may be cloud by one date alone is left out where the light of the
+  two dates is matched: clouds would make the later image as dark as the ground without them.
 * A **cloud shadow** has the cloud's shape, is displaced in the same direction as all shadows in the
   scene, and is darker than the other date (after Zhu and Woodcock 2012, Remote Sensing of
   Environment 118).
@@ -14,16 +15,17 @@ Tang
 * **Snow** is bright, bluish-white, present in one image only, and covers much of the window.
 * **Water** is smooth and dark at both dates, with little near infrared, or blue without that band.
 
-Known limits. Missed: a cloud over white ground; clouds at both dates in one place; clouds smaller
-than about 30 m, and some of 40 m; shadows whose cloud is outside of the window; a thin veil over
-ground that changed altogether; patches of snow; turbid water without near infrared. False: white
-yards of 50 m and more on images of 2 m, whose edges are no sharper than a small cloud's; pale bare
-fields on images of 5 m and more; and dark fields as the shadows of these.
+Known limits. Missed: a cloud over nothing but white ground; a cloud of one shape at both dates;
+clouds smaller than about 30 m, and some of 40 m; shadows whose cloud is outside of the window; a
+thin veil over ground that changed altogether; patches of snow; turbid water without near infrared.
+False: white yards of 50 m and more on images of 2 m, whose edges are no sharper than a small
+cloud's; pale bare fields on images of 5 m and more; and dark fields as the shadows of these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -36,7 +38,7 @@ from satellite.registration.cloud_shadows import (
     cloud_shadow,
     shadow_votes,
 )
-from satellite.registration.clouds import cloud_around, cloud_core
+from satellite.registration.clouds import cloud_around, cloud_core, possible_cloud
 from satellite.registration.date_view import DateView
 from satellite.registration.morphology import (
     Mask,
@@ -54,12 +56,29 @@ from satellite.registration.normalise import Gains, Sample
 ShadowDirections = tuple[float | None, float | None]
 UNKNOWN: ShadowDirections = (None, None)
 
+
+@dataclass(frozen=True, slots=True)
+class Sky:
+    """The sky over both dates.
+
+    Attributes:
+        away: Directions in which clouds cast shadows.
+        cloud: Share of each image that is under cloud, 0 to 1.
+    """
+
+    away: ShadowDirections = UNKNOWN
+    cloud: tuple[float, float] = (0.0, 0.0)
+
+
 # Margin around a window that makes its masks agree with those of a larger window, metres: half a
 # cloud, enough to see its soft edge.
 MARGIN_M = 60.0
 # Masks are computed at pixels coarser by this factor, up to this size in metres.
 _COARSER = 4
 _COARSEST_M = 4.5
+
+# Width around possible clouds whose pixels say nothing about the light, metres.
+_FRINGE_M = 20.0
 
 # Haze: window of comparison, largest remaining contrast, least correlation of the two dates, lift
 # of the dark channel and its window, and the least radius of a veil.
@@ -107,7 +126,7 @@ def quality_of(
         valid_after: Valid mask of ``after``.
         resolution_m: Side of a pixel on the ground, metres.
         gains: Gains that match ``after`` to ``before``, where their radiometry differs.
-        away: Directions of cloud shadows at both dates, see :func:`shadow_directions`.
+        away: Directions of cloud shadows at both dates, see :func:`estimate_sky`.
 
     Returns:
         uint8 ``(height, width)`` of :class:`~satellite.imagery.views.Quality`.
@@ -125,29 +144,45 @@ def quality_of(
     return quality
 
 
-def shadow_directions(
-    samples: Iterable[Sample], resolution_m: float, gains: Gains | None
-) -> ShadowDirections:
-    """Estimates the directions in which clouds cast shadows, which are the same all over an image.
+def without_clouds(sample: Sample, resolution_m: float) -> Sample:
+    """Excludes from a window what may be cloud at either date, in each date's own radiometry.
+
+    Args:
+        sample: Pictures of the two dates, and the mask of their valid pixels.
+        resolution_m: Side of a pixel on the ground, metres.
+    """
+    before, after, valid = sample
+    height, width = valid.shape
+    views = _date_views(before, after, valid, resolution_m, None)
+    cloud = possible_cloud(views[0], views[2]) | possible_cloud(views[1], views[2])
+    if not cloud.any():
+        return sample
+    near = dilated(cloud, _FRINGE_M * views[0].metre)
+    fine = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST)
+    return before, after, valid & (np.asarray(fine) == 0)
+
+
+def estimate_sky(samples: Iterable[Sample], resolution_m: float, gains: Gains | None) -> Sky:
+    """Estimates what is the same all over an image: how much of it is under cloud, and the sun.
 
     Args:
         samples: Windows of the two dates, some hundred metres wide, and their valid masks.
         resolution_m: Side of a pixel on the ground, metres.
         gains: Gains that match the later date to the earlier one, where their radiometry differs.
-
-    Returns:
-        Directions at the earlier and the later date, radians from the right downwards; ``None``
-        where no cloud shadow is found.
     """
     votes = np.zeros((2, DIRECTIONS), np.float32)
+    clouded, seen = [0, 0], 0
     for before, after, valid in samples:
         first, second, held = _date_views(before, after, valid, resolution_m, gains)
+        seen += cv2.countNonZero(held)
         for date, (view, other) in enumerate(((first, second), (second, first))):
             core = cloud_core(view, other, held)
             if core.any():
-                clear = held & (1 - cloud_around(view, other, core))
-                votes[date] += shadow_votes(view, other, core, clear)
-    return away_from_sun(votes[0]), away_from_sun(votes[1])
+                cloud = cloud_around(view, other, core)
+                clouded[date] += cv2.countNonZero(cloud & held)
+                votes[date] += shadow_votes(view, other, core, held & (1 - cloud))
+    away = away_from_sun(votes[0]), away_from_sun(votes[1])
+    return Sky(away, (clouded[0] / max(seen, 1), clouded[1] / max(seen, 1)))
 
 
 def _date_views(

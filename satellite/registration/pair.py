@@ -19,7 +19,14 @@ from satellite.imagery.overlap import common_grid
 from satellite.imagery.scene import Scene
 from satellite.imagery.views import Picture, Quality, Views
 from satellite.registration.align import estimate_shift
-from satellite.registration.masks import UNKNOWN, ShadowDirections, quality_of, shadow_directions
+from satellite.registration.masks import (
+    UNKNOWN,
+    ShadowDirections,
+    Sky,
+    estimate_sky,
+    quality_of,
+    without_clouds,
+)
 from satellite.registration.normalise import Gains, Sample, estimate_gains
 from satellite.registration.shift import ShiftField
 
@@ -107,6 +114,7 @@ class Pair:
         align: Whether local shifts are estimated and removed.
         normalise: Whether the difference in radiometry is estimated and removed.
         masks: Whether cloud, shadow, haze, snow and water are masked; nodata always is.
+        max_cloud: Share of an image under cloud, 0 to 1, above which the pair is refused.
 
     Attributes:
         before: The earlier image.
@@ -124,12 +132,14 @@ class Pair:
         align: bool = True,
         normalise: bool = True,
         masks: bool = True,
+        max_cloud: float = 1.0,
     ) -> None:
         self.before = before
         self.after = after
         self.grid: Grid = common_grid(before, after, resolution_m=resolution_m)
         self.bands = 4 if before.has_nir and after.has_nir else 3
         self._align, self._normalise, self._masks = align, normalise, masks
+        self._max_cloud = max_cloud
         self._preparation: Preparation | None = None
         self._preparing = Lock()
 
@@ -140,7 +150,8 @@ class Pair:
             progress: Called with the finished share, 0 to 1.
 
         Raises:
-            SatelliteError: The images do not show the same ground or have too little texture.
+            SatelliteError: The images do not show the same ground, have too little texture, or are
+                under too much cloud.
         """
         with self._preparing:
             if self._preparation is None:
@@ -285,15 +296,31 @@ class Pair:
                 raise SatelliteError(f"{self.before.name}, {self.after.name}: {error}") from error
         gains = Gains.none(self.bands)
         if self._normalise:
-            gains = estimate_gains(self._samples(shift, _SAMPLES, _SAMPLE_PX), self.bands)
-        away = UNKNOWN
+            gains = estimate_gains(self._light_samples(shift), self.bands)
+        sky = Sky()
         if self._masks:
             skies = self._samples(shift, _SKIES, _SKY_PX)
-            away = shadow_directions(skies, self.grid.resolution_m, gains)
+            sky = estimate_sky(skies, self.grid.resolution_m, gains)
+            self._refuse_overcast(sky)
         progress(1.0)
         size = (self.grid.width, self.grid.height)
         fingerprints = self.before.fingerprint(), self.after.fingerprint()
-        return Preparation(*fingerprints, size, shift, gains, away)
+        return Preparation(*fingerprints, size, shift, gains, sky.away)
+
+    def _refuse_overcast(self, sky: Sky) -> None:
+        """Refuses a comparison if clouds leave too little of an image."""
+        for scene, share in zip((self.before, self.after), sky.cloud, strict=True):
+            if share > self._max_cloud:
+                raise SatelliteError(
+                    f"{scene.name}: {share:.0%} of it is under cloud, more than the "
+                    f"{self._max_cloud:.0%} that are allowed; take an image with less, or raise "
+                    "satellite.max_cloud"
+                )
+
+    def _light_samples(self, shift: ShiftField | None) -> Iterator[Sample]:
+        """Windows for the difference of light, without what may be cloud."""
+        for sample in self._samples(shift, _SAMPLES, _SAMPLE_PX):
+            yield without_clouds(sample, self.grid.resolution_m) if self._masks else sample
 
     def _samples(self, shift: ShiftField | None, number: int, side_px: int) -> Iterator[Sample]:
         """Aligned windows, evenly spread over the grid."""

@@ -120,6 +120,20 @@ def test_an_image_that_cannot_be_used(
     assert words in _said(capsys)
 
 
+def test_an_image_under_too_much_cloud_is_refused(
+    folder: Path, tiles: Tiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = np.ascontiguousarray(np.moveaxis(tiles.beside(_NAMES)[1], 0, 2))
+    hidden = overcast(picture, 0.5, [(60.0, 64.0, 200.0), (180.0, 64.0, 90.0)]).picture
+    write(folder / "b-20260301.tif", np.ascontiguousarray(np.moveaxis(hidden, 2, 0)), **_BLOCKS)
+    (folder / "my.yaml").write_text("satellite: {max_cloud: 0.4, workers: 1, detector: classical}")
+    assert _diff("a-20260101.tif", "b-20260301.tif", "--no-align") == 2
+    said = _said(capsys)
+    assert "b-20260301: " in said
+    assert "of it is under cloud, more than the 40% that are allowed" in said
+    assert "satellite.max_cloud" in said
+
+
 _ACROSS = [[179.9, 10], [-179.9, 10], [-179.9, 11], [179.9, 11], [179.9, 10]]
 _METRES = [[500000, 3299000], [500100, 3299000], [500100, 3299100], [500000, 3299000]]
 

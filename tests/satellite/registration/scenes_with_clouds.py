@@ -74,3 +74,21 @@ def veiled(picture: Picture, strength: float, veil: Plane) -> Picture:
     share = strength * veil[..., None]
     values = picture * (1 - share) + share * np.array([205, 212, 220])
     return np.asarray(np.clip(values, 0, 255), np.uint8)
+
+
+def spread_out(shape: tuple[int, ...], share: float, soft_px: float, seed: int = 0) -> Plane:
+    """Opacity ``(height, width)`` of clouds over a share of a picture, with soft edges."""
+    height, width = shape[0], shape[1]
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(height, width)).astype(np.float32)
+    field = cv2.GaussianBlur(noise, (0, 0), 45) * 9 + cv2.GaussianBlur(noise, (0, 0), 15)
+    inside = (field > np.quantile(field, 1 - share)).astype(np.uint8)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
+    return np.asarray(np.clip(depth / soft_px, 0, 1), np.float32)
+
+
+def laid_over(picture: Picture, opacity: Plane, grey: float = 240) -> Picture:
+    """A picture under white clouds."""
+    values = picture * (1 - opacity[..., None]) + grey * opacity[..., None]
+    grain = np.random.default_rng(5).normal(0, 3, opacity.shape) * opacity
+    return np.asarray(np.clip(values + grain[..., None], 0, 255), np.uint8)
