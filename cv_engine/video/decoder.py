@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 
+# Packets without a picture, after whole ones, that mean that the decoder withholds all that follow.
+# H.264 and H.265 delay pictures by at most 16.
+_MOST_WITHHELD = 32
+
+
 class Decoder:
     """A video decoder that raises an error for a damaged picture instead of guessing.
 
@@ -48,7 +53,9 @@ class Decoder:
         context.thread_type = ThreadType.SLICE
         if skip_unreferenced:
             context.skip_frame = "NONREF"
-        self._context = context
+        self._context = self._strict = context
+        self._lenient: VideoCodecContext | None = None  # made where it is needed
+        self._withheld: int | None = None  # packets since the last whole picture
         self._access = RandomAccess.of(context.codec.canonical_name, context.extradata)
 
     def recovery(self, packet: Packet[VideoStream]) -> int | None:
@@ -70,7 +77,20 @@ class Decoder:
         """
         if packet is not None and packet.is_corrupt:
             raise av.InvalidDataError(0, "part of the picture is missing in the file")
-        return [frame for frame in self._context.decode(packet) if not frame.is_corrupt]
+        frames = self._context.decode(packet)
+        whole = [frame for frame in frames if not frame.is_corrupt]
+        if self.is_lenient and packet is not None:
+            self._check(is_corrupt=len(whole) < len(frames), has_come=bool(whole))
+        return whole
+
+    def _check(self, *, is_corrupt: bool, has_come: bool) -> None:
+        """Finds damage by its result, where errors are not reported."""
+        if has_come:
+            self._withheld = 0
+        elif self._withheld is not None:
+            self._withheld += 1
+        if is_corrupt or (self._withheld or 0) > _MOST_WITHHELD:
+            raise av.InvalidDataError(0, "the picture is damaged, or one that it refers to")
 
     def decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
         """Decodes a key frame without waiting for later packets."""
@@ -80,6 +100,31 @@ class Decoder:
             self._context.flush_buffers()
         return frames[0] if frames else None
 
-    def restart(self) -> None:
-        """Discards all decoding state."""
+    @property
+    def is_lenient(self) -> bool:
+        """Whether decoding has begun without a key frame."""
+        return self._context is self._lenient
+
+    def restart(self, *, lenient: bool = False) -> None:
+        """Discards all decoding state.
+
+        Args:
+            lenient: Whether decoding begins without a key frame. The first pictures may refer to
+                others that were not decoded: no error, and they are not returned.
+        """
+        if lenient and self._lenient is None:
+            self._lenient = self._copy()
+        self._context = self._lenient if lenient and self._lenient else self._strict
         self._context.flush_buffers()
+        self._withheld = None
+
+    def _copy(self) -> VideoCodecContext:
+        """A context of the same stream in which FFmpeg goes over errors."""
+        given = self._strict
+        context = av.CodecContext.create(given.codec, "r")
+        assert isinstance(context, VideoCodecContext)
+        context.extradata = given.extradata
+        context.options = {k: v for k, v in given.options.items() if k != "err_detect"}
+        context.thread_count, context.thread_type = given.thread_count, given.thread_type
+        context.skip_frame = given.skip_frame
+        return context

@@ -67,7 +67,8 @@ class Log:
     def seen(self, media_s: float) -> None:
         """Records that there is a picture at ``media_s``."""
         if self._since is not None:
-            self.skipped.append(Skip(self._since[0], media_s, self._since[1]))
+            since_s, reason = self._since
+            self.skipped.append(Skip(since_s, max(since_s, media_s), reason))
             self._since = None
 
     def end(self, media_s: float) -> None:
@@ -105,7 +106,7 @@ class Group:
     def feed(self, coded: Coded) -> Iterator[Decoded]:
         """Decodes a packet; yields the pictures that it completes, in display order."""
         # Recovery points are searched for where one is needed: that takes longer than all else.
-        may_begin = coded.key or (self._waiting and not self.keyless)
+        may_begin = coded.key or self._waiting
         recovery = self.decoder.recovery(coded.packet) if may_begin else None
         if recovery == 0:
             yield from self._at_key(coded)
@@ -138,6 +139,8 @@ class Group:
         self._unstamped.clear()
 
     def _at_key(self, coded: Coded) -> Iterator[Decoded]:
+        if self.decoder.is_lenient:
+            yield from self.finish()
         if self._waiting:
             self._key_s = coded.media_s
         else:
@@ -148,9 +151,11 @@ class Group:
 
     def _at_recovery_point(self, coded: Coded) -> Iterator[Decoded]:
         """The decoder returns pictures once they are whole, at once where it has decoded before."""
-        if not self._waiting:
+        if self._waiting:
+            self.decoder.restart(lenient=True)
+        else:
             self.log.sound()
-        self._waiting = False
+        self._waiting = self.keyless = False  # there is something to wait for
         yield from self._decode(coded)
 
     def _decode(self, coded: Coded) -> Iterator[Decoded]:

@@ -107,7 +107,10 @@ class Reader:
             decoder.restart()
             packets = iter(Demuxer(container, stream, timeline, None))
             first = next((coded for coded in packets if coded.key), None)
-            if first is not None and first.media_s <= time_s + _ROUNDING_S:
+            # After a recovery point, pictures are whole only some pictures later.
+            ahead = 0 if first is None else decoder.recovery(first.packet) or 0
+            ahead_s = ahead * float(timeline.step * timeline.time_base)
+            if first is not None and first.media_s + ahead_s <= time_s + _ROUNDING_S:
                 return self._decoded(_chain(first, packets), timeline, decoder)
         return self._from_start(decoder)
 
@@ -126,7 +129,8 @@ class Reader:
         held: list[Coded] = []
         decoding = False
         for coded in packets:
-            if coded.key and coded.media_s <= self._target_s:
+            may_begin = coded.key and coded.media_s <= self._target_s
+            if may_begin and decoder.recovery(coded.packet) == 0:
                 if decoding:
                     yield from group.finish()
                 held, decoding = [coded], False

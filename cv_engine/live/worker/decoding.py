@@ -73,25 +73,23 @@ class SampleDecoder:
 
     def _frame(self, due: DueSample) -> VideoFrame | None:
         first, form = due.encoded[0], due.encoded[-1].format
-        # Without a start that is known, frames refer to what never came.
-        strict = self._strict and (first.key or not due.begins)
-        if due.begins and (self._format is not form or strict is not self._opened_strict):
-            self._format, self._turn, self._opened_strict = form, None, strict
+        if due.begins and (self._format is not form or self._strict is not self._opened_strict):
+            self._format, self._turn, self._opened_strict = form, None, self._strict
             self._alone = self._group = None
         if due.begins and first.alone and len(due.encoded) == 1:
             if self._alone is None:
                 # Nothing refers to a frame that is decoded alone: its block edges may stay.
-                self._alone = _opened(form, strict=strict, deblock=False)
+                self._alone = _opened(form, strict=self._strict, deblock=False)
             return self._alone.decode_alone(due.encoded[0].packet)
         return self._last_of(due, form)
 
     def _last_of(self, due: DueSample, form: StreamFormat) -> VideoFrame | None:
         """The last frame of a group."""
         if self._group is None:
-            self._group = _opened(form, strict=self._opened_strict, deblock=True)
+            self._group = _opened(form, strict=self._strict, deblock=True)
         if due.begins:
-            self._group.restart()
             self._recovers = not due.encoded[0].alone
+            self._group.restart(lenient=self._recovers)
         self._follows = True
         frame = None
         for encoded in due.encoded:

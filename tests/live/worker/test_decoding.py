@@ -252,7 +252,7 @@ def _sampled(made: list[EncodedFrame], interval_s: float = 2.0) -> list[tuple[fl
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-@pytest.mark.parametrize("first", [0, 1, 20, 25])
+@pytest.mark.parametrize("first", [0, 1, 20, 25, 65])
 def test_periodic_intra_refresh_is_sampled_from_any_start(
     first: int, codec: str, tmp_path: Path
 ) -> None:
