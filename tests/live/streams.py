@@ -102,6 +102,7 @@ def configured(
     sample_s: float = SAMPLE_S,
     retry_s: float = 1.0,
     input_size: int | None = None,
+    blind_s: float = 600.0,
 ) -> Config:
     """Settings that detect the crate, and faults of a stream, within seconds."""
     detector = {"backend": "onnxruntime", "precision": "fp32", "input_size": input_size}
@@ -116,6 +117,7 @@ def configured(
                 "calm_sample_s": sample_s,
                 "stall_s": STALL_S,
                 "retry_s": retry_s,
+                "blind_s": blind_s,
                 "metrics_port": None,
             },
         }

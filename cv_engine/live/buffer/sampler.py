@@ -80,16 +80,17 @@ class LiveSampler:
 
     def take(self, steady_s: float, encoded: EncodedFrame) -> DueSample | None:
         """Takes in the next frame; returns what to decode where a sample is due."""
-        if encoded.alone:
+        is_alone = encoded.key and not encoded.recovery
+        if is_alone:
             self._begin(steady_s)
         elif self._broken and not self._begin_between(steady_s, encoded):
             return None
         self._add(encoded)
-        if encoded.alone and self._by_key(steady_s):
+        if is_alone and self._by_key(steady_s):
             # The key frame stays in the group: later frames are decoded from it.
             self._last_s = steady_s
             return DueSample(steady_s, (encoded,), True)
-        if not encoded.alone and self._group and self._between(steady_s):
+        if not is_alone and self._group and self._between(steady_s):
             due = DueSample(steady_s, tuple(self._group), self._begins)
             self._last_s, self._begins = steady_s, False
             self._group, self._group_bytes = [], 0

@@ -76,7 +76,9 @@ class DemuxedStream:
         for packet in self._container.demux(self._stream):
             arrived_s = time.monotonic()
             for filtered in self._filtered(packet) if packet.size else ():
-                recovery = access.recovery(filtered)
+                # FFmpeg knows the recovery points of H.264, not those of H.265.
+                may_begin = filtered.is_keyframe or form.codec == "hevc"
+                recovery = access.recovery(filtered) if may_begin else None
                 key = recovery is not None
                 # Key frames only: they come often enough to keep the clock right.
                 sent_at = _sent_at(filtered) if key else None

@@ -265,6 +265,17 @@ def test_periodic_intra_refresh_is_sampled_from_any_start(
     assert max(b - a for a, b in pairwise([*times_s, 16.0])) <= 2.6
 
 
+def test_the_shared_stream_is_sampled_every_two_seconds(shared_data: Path) -> None:
+    made = encoded_frames(shared_data / "odd" / "07-intra-refresh" / "intra.h264")
+    # Ten pictures a second, of which such a file says nothing.
+    timed = [encoded._replace(media_s=n / 10) for n, encoded in enumerate(made)]
+    sampler, pictures = LiveSampler(2.0), SampleDecoder(Scaler())
+    dues = [sampler.take(BEGAN_S + encoded.media_s, encoded) for encoded in timed]
+    samples = [pictures.decode(due) for due in dues if due is not None]
+    assert None not in samples
+    assert len(samples) >= 8
+
+
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_after_a_damaged_refresh_the_next_one_is_sampled(codec: str, tmp_path: Path) -> None:
     made = _refreshed(tmp_path, 160, codec=codec)
