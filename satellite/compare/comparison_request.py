@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -14,7 +14,7 @@ from satellite.detection.classical import MEASURED_F1, ClassicalDetector
 from satellite.detection.network import NetworkDetector
 from satellite.detection.screen import Screen
 from satellite.imagery.bands import Role
-from satellite.imagery.scene import Scene, open_scene
+from satellite.imagery.scene import Scene, is_reversed, open_scene
 from satellite.imagery.views import Detector
 from satellite.registration.pair import Pair
 
@@ -41,15 +41,17 @@ class Source:
     acquired: datetime | None = None
     nodata: float | None = None
 
-    def open(self) -> Scene:
+    def open(self, roles: Mapping[Role, int] | None = None) -> Scene:
         """Opens the image.
+
+        Args:
+            roles: Bands by role, in place of those of the source.
 
         Raises:
             SatelliteError: The image cannot be used.
         """
-        return open_scene(
-            self.path, roles=dict(self.roles), acquired=self.acquired, nodata=self.nodata
-        )
+        known = dict(self.roles) if roles is None else roles
+        return open_scene(self.path, roles=known, acquired=self.acquired, nodata=self.nodata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,14 @@ class ComparisonRequest:
         Raises:
             SatelliteError: An image cannot be used, or the two do not fit together.
         """
-        with self.before.open() as before, self.after.open() as after:
+        with ExitStack() as stack:
+            scenes = [stack.enter_context(source.open()) for source in (self.before, self.after)]
+            for number, source in enumerate((self.before, self.after)):
+                other = scenes[1 - number]
+                if other.order_is_certain and is_reversed(scenes[number], other):
+                    scenes[number] = stack.enter_context(source.open(scenes[number].exchanged))
             yield Pair(
-                before,
-                after,
+                *scenes,
                 resolution_m=self.resolution_m,
                 align=self.align,
                 normalise=self.normalise,

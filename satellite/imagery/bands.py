@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ import structlog
 from rasterio.io import DatasetReader
 
 from satellite.errors import SatelliteError
+from satellite.imagery.band_order import is_certain, red_score
 from satellite.imagery.sampling import sample_windows
 
 Role = Literal["red", "green", "blue", "nir", "swir"]
@@ -65,17 +67,22 @@ class Bands:
     Attributes:
         roles: 1-based band number of each role.
         alpha: 1-based number of the band that marks filled pixels; ``None`` without one.
+        certain: Whether the order of red, green and blue is given, recorded or measured, not
+            guessed.
     """
 
     roles: Mapping[Role, int]
     alpha: int | None
+    certain: bool = True
 
 
 def identify_bands(dataset: DatasetReader, label: str, given: Mapping[Role, int] | None) -> Bands:
     """Assigns a role to each band of an image.
 
-    Given roles come first, then the bands' names, then their colour interpretation, then the usual
-    order for their number and type. A guess by order is logged.
+    Given roles come first, then the bands' names, then their colour interpretation. Of four bands
+    without these, near infrared is the last, and what the image shows tells red from blue
+    (:mod:`satellite.imagery.band_order`). Else the usual order for number and type is a guess. What
+    is measured or guessed is logged once.
 
     Args:
         dataset: The opened image.
@@ -90,15 +97,18 @@ def identify_bands(dataset: DatasetReader, label: str, given: Mapping[Role, int]
     found = _roles_by_name(_band_names(dataset), dataset.count)
     if not found:
         found = _roles_by_colour(dataset, alpha)
+        _doubt(dataset, found, known, label)
     roles = {role: band for role, band in found.items() if band not in known.values()} | known
+    certain = True
     if not set(COLOURS) <= set(roles):
-        roles = _roles_by_order(dataset, alpha, label) | known
+        usual, certain = _roles_by_order(dataset, alpha, label)
+        roles = usual | known
         if not set(COLOURS) <= set(roles):
             raise SatelliteError(
                 f"{label}: it has {dataset.count} bands and does not say which of them show red, "
                 f"green and blue; give them: roles: {{red: 3, green: 2, blue: 1, nir: 4}}"
             )
-    return Bands({role: roles[role] for role in ROLES if role in roles}, alpha)
+    return Bands({role: roles[role] for role in ROLES if role in roles}, alpha, certain)
 
 
 def role_of_name(name: str) -> Role | None:
@@ -170,26 +180,52 @@ def _roles_by_colour(dataset: DatasetReader, alpha: int | None) -> dict[Role, in
     return found
 
 
-def _roles_by_order(dataset: DatasetReader, alpha: int | None, label: str) -> dict[Role, int]:
-    """Roles by the usual order for the number and type of bands; may be empty."""
+def _roles_by_order(
+    dataset: DatasetReader, alpha: int | None, label: str
+) -> tuple[dict[Role, int], bool]:
+    """Roles by what the image shows, or by the usual order; may be empty. And whether certain."""
     count = dataset.count - (alpha is not None)
-    eight_bit = dataset.dtypes[0] == "uint8"
-    roles: dict[Role, int] = {}
     if count == 1:
-        return dict.fromkeys(COLOURS, 1)  # panchromatic
-    if count == 3 or (count == 4 and eight_bit):
-        roles = {"red": 1, "green": 2, "blue": 3}  # aerial pictures
-    elif count == 4:
-        roles = {"red": 3, "green": 2, "blue": 1}  # by wavelength, as in satellite products
-    if count == 4:
-        roles["nir"] = 4
-    if roles:
-        structlog.get_logger(__name__).warning(
-            "the order of the bands is a guess: give the roles if it is another",
-            image=label,
-            bands=dict(roles),
+        return dict.fromkeys(COLOURS, 1), True  # panchromatic
+    if count not in (3, 4):
+        return {}, False
+    rising: dict[Role, int] = {"red": 1, "green": 2, "blue": 3}  # aerial pictures
+    if count == 3:
+        _say(label, "the order of the bands is a guess", tuple(rising.items()))
+        return rising, False
+    falling: dict[Role, int] = {"red": 3, "green": 2, "blue": 1}  # by wavelength, as of satellites
+    score = red_score(dataset, (1, 2, 3, 4))
+    certain = is_certain(score)
+    first_is_red = score > 0 if certain else dataset.dtypes[0] == "uint8"
+    roles = {**(rising if first_is_red else falling), "nir": 4}
+    how = "measured by vegetation and bright land" if certain else "a guess"
+    _say(label, f"the order of the bands is {how}", tuple(roles.items()))
+    return roles, certain
+
+
+def _doubt(
+    dataset: DatasetReader, found: Mapping[Role, int], known: Mapping[Role, int], label: str
+) -> None:
+    """Warns where an image does not show the order that its metadata record.
+
+    Many programs record red, green and blue for any four bands.
+    """
+    if known or "nir" not in found:
+        return
+    bands = [found[role] for role in (*COLOURS, "nir")]
+    score = red_score(dataset, bands)
+    if score < 0 and is_certain(score):
+        _say(
+            label, "vegetation and bright land contradict the recorded bands", tuple(found.items())
         )
-    return roles
+
+
+@cache
+def _say(label: str, what: str, roles: tuple[tuple[Role, int], ...]) -> None:
+    """Warns once per image, however often the image is opened."""
+    structlog.get_logger(__name__).warning(
+        f"{what}: give the roles if they are others", image=label, bands=dict(roles)
+    )
 
 
 def _alpha_band(dataset: DatasetReader, known: Mapping[Role, int], label: str) -> int | None:

@@ -17,6 +17,7 @@ from satellite.compare.comparison_request import ComparisonRequest, Source
 from satellite.compare.tile_executor import TileWork, serial_executor
 from satellite.errors import SatelliteError
 from satellite.vector.buildings import OutlineSettings
+from tests.satellite.images import write
 from tests.satellite.levir import Tiles, image
 
 _NAMES = ("test_2_0000_0000", "train_36_0512_0512")
@@ -124,3 +125,18 @@ def test_images_in_the_wrong_order_are_refused(
             ),
             tmp_path / "out",
         )
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_guessed_order_of_bands_gives_way_to_that_of_the_other_date(
+    tiles: Tiles, tmp_path: Path, exchanged: bool
+) -> None:
+    before, after = tiles.beside(("train_386_0512_0768", "val_27_0000_0256"))
+    order = [2, 1, 0] if exchanged else [0, 1, 2]
+    known = image(tmp_path, "20250301", before)
+    guessed = write(tmp_path / "aerial-20260301.tif", after[order].astype(np.uint16) * 37)
+    for first, second in ((known, guessed), (guessed, known)):
+        with ComparisonRequest(Source(str(first)), Source(str(second))).pair() as pair:
+            scenes = {scene.name: scene.roles for scene in (pair.before, pair.after)}
+        assert scenes[known.stem]["red"] == 1
+        assert scenes[guessed.stem]["red"] == (3 if exchanged else 1)

@@ -104,7 +104,10 @@ def test_roles_are_read_from_the_file(
     values = texture(16, 16, bands=count).astype(dtype)
     path = write(tmp_path / "a.tif", values, names=names, **options)
     with rasterio.open(path) as image, capture_logs() as log:
-        assert identify_bands(image, "a.tif", None).roles == roles
+        bands = identify_bands(image, str(path), None)
+        assert identify_bands(image, str(path), None) == bands
+    assert bands.roles == roles
+    assert bands.certain is not guessed
     assert [entry["event"].partition(":")[0] for entry in log] == (
         ["the order of the bands is a guess"] if guessed else []
     )
@@ -158,3 +161,49 @@ def test_a_band_given_as_near_infrared_is_not_used_as_alpha(tmp_path: Path) -> N
         bands = identify_bands(image, "a.tif", {"nir": 4})
     assert bands.alpha is None
     assert bands.roles["nir"] == 4
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize(
+    ("name", "red"),
+    [
+        ("naip/m_4709963_se_14_1_20090818.tif", 1),
+        ("naip/m_4709963_se_14_1_20200831.tif", 1),
+        ("delhi/A/t1_nov_1_3.tif", 3),  # much water
+        ("delhi/B/t2_nov_1_1.tif", 3),
+        ("delhi/B/t2_nov_2_2.tif", 3),
+    ],
+)
+def test_red_and_blue_are_told_apart_by_what_the_image_shows(
+    shared_data: Path, tmp_path: Path, name: str, red: int, dtype: str, exchanged: bool
+) -> None:
+    with rasterio.open(shared_data / "satellite" / name) as image:
+        values = image.read()
+    if dtype != "float32":
+        values = values * ((250 if dtype == "uint8" else 9000) / values.max())
+    if exchanged:
+        values, red = values[[2, 1, 0, 3]], 4 - red
+    path = write(tmp_path / "a.tif", values.astype(dtype), photometric="minisblack")
+    with capture_logs() as log, rasterio.open(path) as image:
+        bands = identify_bands(image, str(path), None)
+        identify_bands(image, str(path), None)
+    assert bands.roles == {"red": red, "green": 2, "blue": 4 - red, "nir": 4}
+    assert bands.certain
+    assert len(log) == 1, "said once"
+    assert "is measured" in log[0]["event"]
+
+
+def test_recorded_bands_come_first_even_if_the_image_contradicts_them(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    with rasterio.open(shared_data / "satellite/naip/m_4709963_se_14_1_20200831.tif") as image:
+        values = image.read()[[2, 1, 0, 3]]
+    path = write(tmp_path / "a.tif", values, photometric="rgb", alpha="no")
+    with capture_logs() as log, rasterio.open(path) as image:
+        assert identify_bands(image, str(path), None).roles["red"] == 1
+    assert "contradict the recorded bands" in log[0]["event"]
+    named = write(tmp_path / "b.tif", values, names=("Blue", "Green", "Red", "NIR"))
+    with capture_logs() as log, rasterio.open(named) as image:
+        assert identify_bands(image, str(named), None).roles["red"] == 3
+    assert log == []
