@@ -43,7 +43,12 @@ class Store:
 
     def __init__(self, where: str | Path) -> None:
         url = _url(where)
-        self.name = url.database if url.drivername == "sqlite" else url.render_as_string()
+        # The query may hold a password, too.
+        self.name = (
+            url.database
+            if url.drivername == "sqlite"
+            else url.set(query={}).render_as_string(hide_password=True)
+        )
         with explain(str(self.name)):
             self._engine = _engine(url)
             self._writing = self._engine.execution_options(cv_write=True)
@@ -98,8 +103,13 @@ def _url(where: str | Path) -> URL:
         return URL.create("sqlite", database=str(_file(Path(text))))
     try:
         url = make_url(text)
-    except sa.exc.ArgumentError as error:
-        raise QueueError("the queue's address is not a valid database URL") from error
+    except (sa.exc.ArgumentError, ValueError):  # not chained: both repeat parts of the address
+        raise QueueError(
+            "the queue's address is not a valid database URL; check its port, and write signs in "
+            "the password as in %40 for @"
+        ) from None
+    if "@" in (url.host or ""):
+        raise QueueError("the queue's password holds an @; write it as %40 in the address")
     backend = url.get_backend_name()
     if backend == "sqlite":
         if not url.database or url.database == ":memory:":

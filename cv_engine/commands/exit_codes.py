@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from cv_engine.credentials import without_credentials
 from cv_engine.errors import failure_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(app: typer.Typer, args: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except Exception as error:
         if "--debug" in argv:
-            traceback.print_exception(error)
+            sys.stderr.write(without_credentials("".join(traceback.format_exception(error))))
         message, code = describe(error)
         say(f"[bold red]Error:[/] {escaped(message)}")
         return code
@@ -53,7 +54,12 @@ def run(app: typer.Typer, args: Sequence[str] | None = None) -> int:
 
 
 def describe(error: BaseException) -> tuple[str, ExitCode]:
-    """One line of text about ``error``, and its exit code."""
+    """One line of text about ``error`` without credentials, and its exit code."""
+    text, code = _described(error)
+    return without_credentials(text), code
+
+
+def _described(error: BaseException) -> tuple[str, ExitCode]:
     failure = failure_of(error)
     if failure is not None:
         return _text(error), ExitCode(failure.exit_code)

@@ -37,11 +37,17 @@ def _configure_logs(*, verbose: bool) -> None:
     """Log to stderr: warnings, and with ``verbose`` also decisions and their reasons."""
     import structlog
 
+    from cv_engine.credentials import hide_credentials
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.processors.format_exc_info,
+            hide_credentials,
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.INFO if verbose else logging.WARNING

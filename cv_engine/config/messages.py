@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import difflib
 import heapq
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from cv_engine.config.yaml_document import Location, YamlFile, shortened
+from cv_engine.credentials import without_credentials
 from cv_engine.section import Unit
 
 _SHOWN_CHARACTERS = 60  # longer values are cut, so that a message stays readable
-# User and password in an address: error messages appear in logs and on screens.
-_CREDENTIALS = re.compile(r"://[^\s'\"]*@")
 _CAUSES = {
     "greater_than": "is too small",
     "greater_than_equal": "is too small",
@@ -39,7 +37,7 @@ def describe(
     found = [(document.line(entry["loc"]), entry) for entry in error.errors(include_url=False)]
     first = heapq.nsmallest(most + 1, found, key=lambda pair: pair[0])
     return [
-        (line, _CREDENTIALS.sub("://", f"{_dotted(entry['loc'])}: {_explain(entry, model)}"))
+        (line, without_credentials(f"{_dotted(entry['loc'])}: {_explain(entry, model)}"))
         for line, entry in first
     ]
 
@@ -170,5 +168,5 @@ def _shown(value: object) -> str:
         return "a group of keys"
     if isinstance(value, list) and not all(isinstance(item, (int, float)) for item in value):
         return "a list"
-    text = repr(value)
+    text = without_credentials(repr(value))  # before it is cut: an address may end behind there
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

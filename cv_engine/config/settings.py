@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from pydantic import field_validator
@@ -18,6 +19,9 @@ from cv_engine.config.satellite import SatelliteConfig
 from cv_engine.config.tracking import ChangeConfig, TrackingConfig
 from cv_engine.config.video import VideoConfig
 from cv_engine.section import FilePath, Section, Text
+
+# Written as a path, the password of such an address would become the name of a folder.
+_NEARLY_AN_ADDRESS = re.compile(r"(?i)(postgres|sqlite|mysql)[^/\\]*[:@/]")
 
 
 class Config(Section):
@@ -34,6 +38,16 @@ class Config(Section):
     live: LiveConfig = LiveConfig()
     satellite: SatelliteConfig = SatelliteConfig()
     cameras: tuple[CameraConfig, ...] = ()
+
+    @field_validator("store")
+    @classmethod
+    def _path_or_address(cls, store: str | None) -> str | None:
+        if store is not None and "://" not in store and _NEARLY_AN_ADDRESS.match(store):
+            raise ValueError(
+                "this is neither a path nor an address; write one such as "
+                "postgresql+psycopg://user@host/name"
+            )
+        return store
 
     @field_validator("cameras")
     @classmethod

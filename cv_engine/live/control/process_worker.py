@@ -22,6 +22,7 @@ from typing import Any
 
 import structlog
 
+from cv_engine.credentials import hide_credentials
 from cv_engine.live.control.errors import HostError
 from cv_engine.live.control.host import AssignedCameras, Watching, WorkerClass
 from cv_engine.live.status import WorkerStatus
@@ -68,6 +69,7 @@ class Logs:
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.format_exc_info,
+                hide_credentials,
                 structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(

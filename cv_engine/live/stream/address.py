@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
+from cv_engine.credentials import without_credentials, without_secret
 from cv_engine.live.stream.errors import AddressError
 from cv_engine.live.stream.tls import Trust
 from cv_engine.stream_url import split_url
@@ -18,8 +17,6 @@ from cv_engine.stream_url import split_url
 Transport = Literal["tcp", "udp", "http"]
 
 _HIDDEN = "***"
-# Secrets shorter than this are not searched for in messages: hiding every "a" would help no one.
-_SHORTEST_SECRET = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +110,4 @@ class Address:
         if self.password:
             pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
             text = text.replace(pair, _HIDDEN)
-        if len(self.password) >= _SHORTEST_SECRET:
-            quoted = (repr(self.password)[1:-1], json.dumps(self.password)[1:-1])
-            patterns = [*map(re.escape, quoted), "".join(map(_as_written, self.password))]
-            text = re.sub("|".join(patterns), _HIDDEN, text)
-        return re.sub(r"://[^/@\s]*@", "://", text)
-
-
-def _as_written(character: str) -> str:
-    """Pattern of a character in an address: as it is, or percent-encoded."""
-    encoded = "".join(f"%{byte:02x}" for byte in character.encode(errors="surrogatepass"))
-    space = r"|\+" if character == " " else ""
-    return f"(?:{re.escape(character)}|(?i:{encoded}){space})"
+        return without_credentials(without_secret(text, self.password))

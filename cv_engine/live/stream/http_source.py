@@ -113,6 +113,8 @@ class HttpSource:
             raise (reason if isinstance(reason, OSError) else OSError("no connection")) from None
         except http.client.HTTPException:
             raise StreamError("what it sends is not HTTP") from None
+        except ValueError:  # its text repeats the address of the proxy, with the password
+            raise StreamError("the proxy's address cannot be used; check http_proxy") from None
 
 
 class _Body:
