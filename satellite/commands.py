@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from satellite.compare.comparison_request import DetectorName
     from satellite.compare.tile_executor import TileExecutor
     from satellite.imagery.bands import Role
+    from satellite.imagery.grid import Grid
     from satellite.records.judge import Judge
     from satellite.report.page import ReportSection
     from satellite.vector.buildings import OutlineSettings
@@ -207,7 +208,10 @@ def diff(
         align=settings.align if options.align is None else options.align,
         max_cloud=settings.max_cloud,
     )
-    judge = _judge(session, zones) if zones else None
+    judge = None
+    if zones:
+        with request.pair() as pair:
+            judge = _judge(session, zones, pair.grid)
     with _progress(session) as progress:
         comparison = compare(
             request,
@@ -258,10 +262,11 @@ def _run_area(
     from satellite.areas.run import run as run_area
 
     try:
+        area = _area(session, entry)
         with _progress(session, entry.name) as progress:
             done = run_area(
-                _area(session, entry),
-                _judge(session, entry.land),
+                area,
+                _judge(session, entry.land, area.extent()),
                 context,
                 datetime.now(UTC),
                 executor=executor,
@@ -351,11 +356,17 @@ def _areas(session: Session, names: Sequence[str]) -> list[AreaConfig]:
     return [known[name] for name in names] if names else list(known.values())
 
 
-def _judge(session: Session, land: Sequence[Path]) -> Judge:
+def _judge(session: Session, land: Sequence[Path], images: Grid) -> Judge:
+    """The judge by the records in files, which must lie near the images."""
+    import shapely
+
     from satellite.records.judge import Judge
     from satellite.records.permits import read_land
+    from satellite.vector.geodesy import to_lonlat
 
     read = read_land(*land)
+    if read.extents:
+        read.refuse_distant(to_lonlat(shapely.box(*images.bounds), images.crs))
     return Judge(
         read.permits,
         read.planning,

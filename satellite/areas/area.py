@@ -10,6 +10,7 @@ from pathlib import Path
 from satellite.compare.comparison_request import ComparisonRequest, DetectorName, Source
 from satellite.errors import SatelliteError
 from satellite.imagery.bands import Role
+from satellite.imagery.grid import Grid
 from satellite.vector.buildings import OutlineSettings
 
 # Endings of files that may be an image of one date. A folder is an image too: of its tiles.
@@ -61,6 +62,15 @@ class Area:
                 align=self.align,
                 max_cloud=self.max_cloud,
             )
+
+    def extent(self) -> Grid:
+        """The pixel grid of the first image, for where the area lies.
+
+        Raises:
+            SatelliteError: See :meth:`requests`.
+        """
+        with self._by_date()[0].open() as scene:
+            return scene.native
 
     def _by_date(self) -> Sequence[Source]:
         dated = []

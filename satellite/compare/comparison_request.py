@@ -13,8 +13,9 @@ from satellite.detection.cascade import CascadeDetector
 from satellite.detection.classical import MEASURED_F1, ClassicalDetector
 from satellite.detection.network import NetworkDetector
 from satellite.detection.screen import Screen
+from satellite.imagery.band_agreement import is_reversed
 from satellite.imagery.bands import Role
-from satellite.imagery.scene import Scene, is_reversed, open_scene
+from satellite.imagery.scene import Scene, open_scene
 from satellite.imagery.views import Detector
 from satellite.registration.pair import Pair
 

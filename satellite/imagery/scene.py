@@ -7,20 +7,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 
 import cv2
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from satellite.errors import SatelliteError
 from satellite.imagery.acquisition import acquisition_time, to_utc
-from satellite.imagery.band_order import same_order
 from satellite.imagery.bands import COLOURS, Role, identify_bands
 from satellite.imagery.grid import Grid
 from satellite.imagery.mosaic import corners
@@ -32,15 +29,11 @@ from satellite.imagery.resampling import Positions, Resampling
 from satellite.imagery.stretch import Span, spans_of
 from satellite.imagery.views import Picture
 
-__all__ = ["Role", "Scene", "common_grid", "is_reversed", "open_scene"]
+__all__ = ["Role", "Scene", "common_grid", "open_scene"]
 
 # Side of the squares in which a window is interpolated, pixels: their position maps take 32 MB, and
 # OpenCV's limit is 32,767.
 _SIDE = 2048
-# Side of the window in which the colours of two dates are compared, and of the squares that are
-# averaged, pixels.
-_COMPARED_PX = 1024
-_BLUR_PX = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +103,11 @@ class Scene:
         self._resampling: tuple[Grid, Resampling] | None = None
         self._spans: dict[Role, Span] | None = None
         self._lock = threading.Lock()
+
+    @property
+    def label(self) -> str:
+        """The user's name for the image, for messages."""
+        return self._raster.label
 
     @property
     def crs(self) -> CRS:
@@ -335,43 +333,6 @@ def open_scene(
             acquired=None if taken is None else to_utc(taken),
             files=files_of(dataset),
         )
-
-
-def is_reversed(scene: Scene, known: Scene) -> bool:
-    """Whether an image whose order of bands is a guess has red and blue the other way round.
-
-    Args:
-        scene: The image.
-        known: An image of the same ground, whose order is known.
-
-    Raises:
-        SatelliteError: An image cannot be read, or the two do not overlap.
-    """
-    if scene.order_is_certain or scene.roles["red"] == scene.roles["blue"]:
-        return False
-    grid = common_grid(scene, known)
-    side = min(_COMPARED_PX, grid.width, grid.height)
-    window = Window((grid.width - side) // 2, (grid.height - side) // 2, side, side)
-    colours = []
-    for image in (scene, known):
-        values, _ = image.read(grid, window, ["red", "blue"])
-        colours.append(cv2.blur(np.moveaxis(values, 0, 2), (_BLUR_PX, _BLUR_PX)))
-    first, second = (
-        colour[::_BLUR_PX, ::_BLUR_PX].reshape(-1, 2).T.astype(np.float64) for colour in colours
-    )
-    if same_order(first, second) is not False:
-        return False
-    _say_exchanged(scene._raster.label)
-    return True
-
-
-@cache
-def _say_exchanged(label: str) -> None:
-    """Warns once per image, however often the image is opened."""
-    structlog.get_logger(__name__).warning(
-        "red and blue are exchanged, which fits the other date: give the roles if they are others",
-        image=label,
-    )
 
 
 def _refuse_misplaced(native: Grid, label: str) -> None:

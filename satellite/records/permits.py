@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import shapely
+from pyproj import Geod
+from shapely.affinity import translate
 from shapely.geometry import MultiPolygon, Polygon
 
 from satellite.errors import SatelliteError
@@ -18,6 +20,7 @@ from zones.errors import Problem, ZoneError
 from zones.shape import read_shape
 
 Area = Polygon | MultiPolygon
+Extent = tuple[float, float, float, float]
 Building = Literal["allowed", "forbidden"]
 
 #: The kind of a permit for a demolition, which does not allow building.
@@ -31,6 +34,10 @@ _LIKE = 0.8
 _DEGREES_ONLY = ("crs84", "4326", "4490")  # names of WGS 84 and CGCS2000 in a file's crs
 # Width in degrees of longitude above which a polygon crosses the antimeridian without being cut.
 _WIDEST = 180.0
+# Distance from the images beyond which a whole file of records is a mistake, kilometres: a city's
+# file may have nothing in a small image, but lies around it or beside it.
+_FAR_KM = 5.0
+_GEOD = Geod(ellps="WGS84")
 _Kind = TypeVar("_Kind")
 
 
@@ -99,14 +106,50 @@ class SeasonalGround:
     polygon: Area
 
 
+_Record = Permit | PlanningZone | Exemption | SeasonalGround
+
+
 @dataclass(frozen=True)
 class Land:
-    """All records of the ground; see :func:`read_land`."""
+    """All records of the ground; see :func:`read_land`.
+
+    Attributes:
+        permits: Building permits.
+        planning: Zones of the land-use plan.
+        exempt: Ground whose buildings are ignored.
+        seasonal: Fields whose cover comes and goes.
+        extents: West, south, east and north of each file's records, WGS 84.
+    """
 
     permits: tuple[Permit, ...] = ()
     planning: tuple[PlanningZone, ...] = ()
     exempt: tuple[Exemption, ...] = ()
     seasonal: tuple[SeasonalGround, ...] = ()
+    extents: tuple[tuple[Path, Extent], ...] = ()
+
+    def refuse_distant(self, images: Area) -> None:
+        """Refuses a file none of whose records lies near the images.
+
+        Args:
+            images: The ground that the images show, WGS 84, longitude first.
+
+        Raises:
+            SatelliteError: All of a file lies far away; the message has both extents.
+        """
+        ground = shapely.box(*images.bounds)
+        for path, extent in self.extents:
+            turns = [translate(shapely.box(*extent), turn) for turn in (-360, 0, 360)]
+            nearest = min(turns, key=ground.distance)
+            (lon, lat), (far_lon, far_lat) = shapely.get_coordinates(
+                shapely.shortest_line(ground, nearest)
+            )
+            away_km = _GEOD.inv(lon, lat, far_lon, far_lat)[2] / 1000
+            if away_km > _FAR_KM:
+                raise SatelliteError(
+                    f"{path}: its records ({_degrees(extent)}) lie {away_km:,.0f} km from the "
+                    f"images ({_degrees(images.bounds)}), so none of them applies: give the file "
+                    "of this area, or correct its coordinates (WGS 84, longitude first)"
+                )
 
 
 def read_land(*paths: Path) -> Land:
@@ -123,7 +166,8 @@ def read_land(*paths: Path) -> Land:
             key and advice.
     """
     problems: list[Problem] = []
-    found: list[Permit | PlanningZone | Exemption | SeasonalGround] = []
+    found: list[_Record] = []
+    extents: list[tuple[Path, Extent]] = []
     for path in paths:
         try:
             document = read_document(path)
@@ -131,11 +175,15 @@ def read_land(*paths: Path) -> Land:
         except ZoneError as error:
             problems += error.problems
             continue
+        read: list[_Record] = []
         for number, location in enumerate(features, start=1):
             try:
-                found.append(_read(document, location, number))
+                read.append(_read(document, location, number))
             except ZoneError as error:
                 problems += error.problems
+        if read:
+            extents.append((path, shapely.GeometryCollection([r.polygon for r in read]).bounds))
+        found += read
     if problems:
         raise SatelliteError("\n".join(map(str, problems)))
     return Land(
@@ -143,7 +191,13 @@ def read_land(*paths: Path) -> Land:
         planning=_only(PlanningZone, found),
         exempt=_only(Exemption, found),
         seasonal=_only(SeasonalGround, found),
+        extents=tuple(extents),
     )
+
+
+def _degrees(extent: Extent) -> str:
+    west, south, east, north = extent
+    return f"longitude {west:.4f} to {east:.4f}, latitude {south:.4f} to {north:.4f}"
 
 
 def _only(kind: type[_Kind], found: Iterable[object]) -> tuple[_Kind, ...]:
@@ -171,9 +225,7 @@ def _features(document: Document) -> list[list[str | int]]:
     return [["features", index] for index in range(len(features))]
 
 
-def _read(
-    document: Document, location: list[str | int], number: int
-) -> Permit | PlanningZone | Exemption | SeasonalGround:
+def _read(document: Document, location: list[str | int], number: int) -> _Record:
     feature = document.value["features"][location[1]]
     name = f"feature {number}"
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
@@ -239,9 +291,7 @@ class _Properties:
             self._wrong("", what, f"add one of {_EXAMPLE} to its properties")
         return None
 
-    def made(
-        self, what: str | None, polygon: Area
-    ) -> Permit | PlanningZone | Exemption | SeasonalGround | None:
+    def made(self, what: str | None, polygon: Area) -> _Record | None:
         """The record that the feature describes; ``None`` if there are ``problems``."""
         if what == "permit":
             return self._permit(polygon)

@@ -168,6 +168,32 @@ def test_records_that_cannot_be_used(
     assert "permits.geojson:1" in said
 
 
+@pytest.mark.parametrize("command", ["diff", "run"])
+def test_permits_of_another_city_are_refused(
+    folder: Path, tiles: Tiles, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "images").mkdir()
+    write(folder / "images/b-20260301.tif", tiles.beside(_NAMES)[1], **_BLOCKS)
+    (folder / "a-20260101.tif").rename(folder / "images/a-20260101.tif")
+    ring = [[121.47, 31.23], [121.48, 31.23], [121.48, 31.24], [121.47, 31.23]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    properties = {"permit": "2026-0117", "valid_from": "2026-01-01"}
+    feature = {"type": "Feature", "properties": properties, "geometry": geometry}
+    land = {"type": "FeatureCollection", "features": [feature]}
+    (folder / "permits.geojson").write_text(json.dumps(land))
+    (folder / "my.yaml").write_text(
+        "satellite: {areas: [{name: west, images: images, land: [permits.geojson]}]}\n"
+    )
+    if command == "diff":
+        images = ("images/a-20260101.tif", "images/b-20260301.tif")
+        assert _diff(*images, "--zones", "permits.geojson") == 2
+    else:
+        assert run(cli.app, ["satellite", "run", "--config", "my.yaml", "--data", "data"]) == 2
+    said = _said(capsys)
+    assert "permits.geojson: its records (longitude 121.4700 to 121.4800" in said
+    assert "so none of them applies" in said
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

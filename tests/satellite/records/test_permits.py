@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapely
 
 from satellite.errors import SatelliteError
 from satellite.records.permits import Exemption, Permit, PlanningZone, SeasonalGround, read_land
@@ -162,3 +163,52 @@ def test_files_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> N
     with pytest.raises(SatelliteError, match=r"land\.geojson") as error:
         read_land(path)
     assert message in str(error.value)
+
+
+def _around(lon: float, lat: float) -> list[list[float]]:
+    return [[lon + dx, lat + dy] for dx, dy in ((0, 0), (1e-3, 0), (1e-3, 1e-3), (0, 1e-3), (0, 0))]
+
+
+@pytest.mark.parametrize(
+    ("places", "away_km"),
+    [
+        ([(121.47, 31.23)], 140),  # another city
+        ([(30.0, 30.0), (30.1, 30.0)], 8_500),  # not this continent
+        ([(121.2, 30.1), (121.3, 30.0)], 19),
+        ([(-121.0, 30.0)], 11_000),  # the other sign
+    ],
+)
+def test_records_nowhere_near_the_images_are_refused(
+    tmp_path: Path, places: list[tuple[float, float]], away_km: float
+) -> None:
+    path = _written(tmp_path, [_feature(_PERMIT, _around(*place)) for place in places])
+    images = shapely.box(121.0, 30.0, 121.01, 30.01)
+    with pytest.raises(SatelliteError) as caught:
+        read_land(path).refuse_distant(images)
+    said = str(caught.value)
+    assert said.startswith(f"{path}: its records (longitude {min(places)[0]:.4f} to ")
+    assert "images (longitude 121.0000 to 121.0100, latitude 30.0000 to 30.0100)" in said
+    km = float(said.partition("lie ")[2].partition(" km")[0].replace(",", ""))
+    assert km == pytest.approx(away_km, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(121.0, 30.0)],
+        [(121.03, 30.0)],  # 2 km beside
+        [(120.0, 29.0), (122.0, 31.0)],  # a whole province around
+        [(121.0, 30.0), (10.0, 50.0)],
+    ],
+)
+def test_records_around_or_beside_the_images_are_used(
+    tmp_path: Path, places: list[tuple[float, float]]
+) -> None:
+    path = _written(tmp_path, [_feature(_PERMIT, _around(*place)) for place in places])
+    read_land(path).refuse_distant(shapely.box(121.0, 30.0, 121.01, 30.01))
+    read_land(_written(tmp_path, [])).refuse_distant(shapely.box(0, 0, 1, 1))
+
+
+def test_distances_across_the_antimeridian_are_short(tmp_path: Path) -> None:
+    path = _written(tmp_path, [_feature(_PERMIT, _around(-179.99, 10.0))])
+    read_land(path).refuse_distant(shapely.box(179.98, 10.0, 179.999, 10.01))
