@@ -17,7 +17,7 @@ from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.bitstream.access_units import AccessUnit, Assembler
 from cv_engine.live.stream.bitstream.nal_units import NalUnit
 from cv_engine.live.stream.bitstream.parameter_sets import ParameterSets
-from cv_engine.live.stream.errors import StreamError
+from cv_engine.live.stream.errors import StreamError, UndecodableError
 from cv_engine.live.stream.interleaved import NOT_A_STREAM, Line
 from cv_engine.live.stream.pacing import sleep_until_next_batch
 from cv_engine.live.stream.rtp import Depacketizer, SenderReport
@@ -111,7 +111,7 @@ class DirectStream:
     def _explained(self, error: Exception) -> Exception:
         """The reason for the end of a stream, as far as what has arrived tells more."""
         if self._has_units and self._format is None:
-            return StreamError(NO_PARAMETER_SETS)
+            return UndecodableError(NO_PARAMETER_SETS)
         if self._has_units:
             return error
         if self._session.discarded:

@@ -13,6 +13,10 @@ class StreamError(Exception):
     """A stream cannot be opened or has broken off; the text says why, without secrets."""
 
 
+class UndecodableError(StreamError):
+    """Pictures arrive of which none can be decoded; the text says why."""
+
+
 class UnknownFormatError(Exception):
     """A stream is in a format that :mod:`cv_engine.live.stream.rtsp` does not read."""
 

@@ -14,7 +14,7 @@ from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.status import ReceivedCounts, StreamStatus
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.connection import Connection
-from cv_engine.live.stream.errors import AddressError, StreamError
+from cv_engine.live.stream.errors import AddressError, StreamError, UndecodableError
 from cv_engine.live.stream.sample_watch import SampleWatch
 from cv_engine.live.stream.stream_state import Backoff, StreamState, StreamStateMachine
 
@@ -125,29 +125,29 @@ class Feed:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
+            is_undecodable = False
             try:
-                why = self._receive()
+                self._receive()
+                why = ""
             except (StreamError, AddressError) as error:
-                why = str(error)
+                why, is_undecodable = str(error), isinstance(error, UndecodableError)
             except Exception:
                 # Whatever a stream sends, it is retried, and other streams are not affected.
                 structlog.get_logger(__name__).exception("stream failed", camera=self._name)
                 why = "an unexpected error, see the log"
             if self._stopped.is_set():
                 break
-            pause_s = self._failed(why)
+            pause_s = self._failed(why, is_undecodable=is_undecodable)
             self._stopped.wait(pause_s)
             self._transition(StreamState.CONNECTING, only_from=StreamState.RECONNECTING)
         self._transition(StreamState.STOPPED)
 
-    def _receive(self) -> str:
-        """Receives frames over one connection, until stopped or no samples come.
-
-        Returns:
-            Why no samples come; empty where stopped.
+    def _receive(self) -> None:
+        """Receives frames over one connection, until stopped.
 
         Raises:
             AddressError, StreamError: No frames come, or no more.
+            UndecodableError: Frames come, and no samples of them.
         """
         connection = Connection(self._address(), self._stall_s, by_ffmpeg=self._by_ffmpeg)
         self._gives_up.clear()
@@ -157,13 +157,11 @@ class Feed:
             for encoded in connection:
                 self._take(encoded)
                 if self._stopped.is_set():
-                    break
+                    return
                 if self._gives_up.is_set():
-                    self._by_ffmpeg = not self._by_ffmpeg  # what one cannot read, the other may
-                    return self._watch.reason
+                    raise UndecodableError(self._watch.reason)
         finally:
             connection.close()
-        return ""
 
     def _take(self, encoded: EncodedFrame) -> None:
         """Buffers one frame, and offers the sample that is due with it."""
@@ -194,11 +192,13 @@ class Feed:
             self._decoding_failed.set()
         return dropped
 
-    def _failed(self, why: str) -> float:
+    def _failed(self, why: str, *, is_undecodable: bool = False) -> float:
         """Notes a failure; returns the pause before the next attempt, seconds."""
         was_live_s = 0.0 if self._first_s is None else self._latest_s - self._first_s
-        # FFmpeg costs more. Where it brought no frame, its turn is over.
-        self._by_ffmpeg &= self._first_s is not None
+        if is_undecodable:
+            self._by_ffmpeg = not self._by_ffmpeg  # what one cannot use, the other may
+        else:
+            self._by_ffmpeg &= self._first_s is not None  # FFmpeg costs more, and brings nothing
         self._first_s = None
         self._watch.disconnected(self._latest_s)
         pause_s = self._backoff.failed(was_live_s)

@@ -11,8 +11,9 @@ from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.buffer.sampler import DueSample, LiveSampler
 from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.stream.address import Address
+from cv_engine.live.stream.errors import UndecodableError
 from cv_engine.live.stream.feed import Feed
-from cv_engine.live.stream.sample_watch import DAMAGED, UNDECODABLE
+from cv_engine.live.stream.sample_watch import DAMAGED, NO_PARAMETER_SETS, UNDECODABLE
 from cv_engine.live.stream.stream_state import StreamState
 from tests.live.encoded_frames import HandClock, numbered
 
@@ -70,10 +71,12 @@ class _Blind:
     def connect(self) -> tuple[str, float]:
         """One connection until the feed gives it up: why, and after how long."""
         began_s = self.machine.monotonic
-        why = self.feed._receive()
+        with pytest.raises(UndecodableError) as error:
+            self.feed._receive()
+        why = str(error.value)
         lasted_s = self.machine.monotonic - began_s
         blind = self.state
-        self.feed._failed(why)
+        self.feed._failed(why, is_undecodable=True)
         self.feed._transition(StreamState.CONNECTING)
         assert blind == ("blind", why)
         return why, lasted_s
@@ -117,6 +120,15 @@ def test_ffmpeg_stays_where_it_brings_samples(stream: _Blind) -> None:
     stream.decodes = "damaged"
     stream.connect()
     assert stream.readers == [False, True]
+
+
+def test_a_stream_without_parameter_sets_is_read_by_ffmpeg_next(stream: _Blind) -> None:
+    """No frame comes then: the format is unknown."""
+    stream.feed._failed(NO_PARAMETER_SETS, is_undecodable=True)
+    stream.feed._transition(StreamState.CONNECTING)
+    stream.decodes = "damaged"
+    stream.connect()
+    assert stream.readers == [True]
 
 
 def test_a_stream_stays_blind_until_a_sample_comes(stream: _Blind) -> None:

@@ -267,7 +267,7 @@ def test_periodic_intra_refresh_is_sampled_from_any_start(
 
 def test_the_shared_stream_is_sampled_every_two_seconds(shared_data: Path) -> None:
     made = encoded_frames(shared_data / "odd" / "07-intra-refresh" / "intra.h264")
-    # Ten pictures a second, of which such a file says nothing.
+    # Ten pictures a second; such a file does not say so.
     timed = [encoded._replace(media_s=n / 10) for n, encoded in enumerate(made)]
     sampler, pictures = LiveSampler(2.0), SampleDecoder(Scaler())
     dues = [sampler.take(BEGAN_S + encoded.media_s, encoded) for encoded in timed]
