@@ -14,7 +14,7 @@ class StreamError(Exception):
 
 
 class UndecodableError(StreamError):
-    """Pictures arrive of which none can be decoded; the text says why."""
+    """Pictures arrive, and none can be decoded; the text says why."""
 
 
 class UnknownFormatError(Exception):
