@@ -158,8 +158,8 @@ def _sound(path: Path, track: int | None) -> _Sound:
 @lru_cache(maxsize=8)
 def _read_sound(path: Path, track: int | None, written_ns: int) -> _Sound:
     """What a sound recording tells, read once while the file stays as it is."""
-    with opened(path, ReadSettings(track=track)) as (_, stream):
-        layout, rate = layout_of(stream), rate_of(stream)
+    with opened(path, ReadSettings(track=track)) as (container, stream):
+        layout, rate = layout_of(container, stream), rate_of(stream)
     if layout is None:
         raise VideoError(
             f"{path}: nothing can be repaired from this file; --repair-from needs a sound MP4 of "

@@ -42,6 +42,20 @@ class Coded(NamedTuple):
     key: bool
 
 
+def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """Yields a stream's packets, past those of tracks that appear in mid-file.
+
+    Raises:
+        av.FFmpegError, OSError: A part of the file cannot be read; a new iteration goes past it.
+    """
+    while True:
+        try:
+            yield from container.demux(stream)
+            return
+        except IndexError:  # PyAV knows the tracks from the beginning of the file
+            continue
+
+
 class Length(NamedTuple):
     """How long a recording says it is.
 
@@ -93,7 +107,7 @@ class Demuxer:
         broken: tuple[float, str] | None = None
         while True:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in packets_of(self._container, self._stream):
                     if packet.size == 0:
                         self._note_empty(packet)
                         continue

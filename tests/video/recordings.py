@@ -118,6 +118,39 @@ def remux(
     return path
 
 
+def with_sound(
+    path: Path,
+    times_s: Sequence[float],
+    *,
+    codec: str = "libx264",
+    b_frames: int = 0,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Writes a recording like :func:`record`, with noisy sound and a key frame every 2 s."""
+    noise = np.random.default_rng(1)
+    rate = 10
+    quiet = {"sc_threshold": "0"} if codec == "libx264" else {"x265-params": "log-level=none"}
+    with av.open(str(path), "w") as out:
+        video, audio = out.add_stream(codec, rate=rate), out.add_stream("aac", rate=16000)
+        assert isinstance(video, av.VideoStream)
+        assert isinstance(audio, av.AudioStream)
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.codec_context.gop_size, video.codec_context.max_b_frames = 20, b_frames
+        video.codec_context.thread_count = 1
+        video.codec_context.options = options or quiet
+        for number, time_s in enumerate(times_s):
+            frame = av.VideoFrame.from_ndarray(picture(number), "bgr24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = round(time_s * rate), Fraction(1, rate)
+            out.mux(video.encode(frame))
+            samples = noise.standard_normal((1, 1600)).astype(np.float32) / 5
+            heard = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
+            heard.sample_rate, heard.pts = 16000, 1600 * number
+            out.mux(audio.encode(heard))
+        out.mux(video.encode(None))
+        out.mux(audio.encode(None))
+    return path
+
+
 def sound(path: Path) -> Path:
     """Writes a recording without pictures."""
     with av.open(str(path), "w") as out:

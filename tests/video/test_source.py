@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from cv_engine.evidence.media.clip import cut
 from cv_engine.video.paths import expand
 from cv_engine.video.sampler import Plan, choose
 from cv_engine.video.source import Video, VideoError, open_video
@@ -24,9 +25,12 @@ from tests.video.recordings import (
     remux,
     sound,
     times,
+    with_sound,
 )
 
 _CLIPS = sorted((SHARED / "video").glob("*.[am][vp]*"))
+
+_FLV_HEADER_BYTES = 13
 
 Samples = list[tuple[float, int]]
 
@@ -366,6 +370,29 @@ def test_three_tenths_of_a_real_avi_are_reported(tmp_path: Path, shared_data: Pa
     list(video.samples(choose(video, 5.0)))
     assert video.skipped
     assert video.skipped[-1].to_s == pytest.approx(79.5, abs=0.2)
+
+
+def test_a_track_that_appears_in_mid_file_is_passed_over(tmp_path: Path) -> None:
+    silent = record(tmp_path / "silent.flv", times(60), gop=20).read_bytes()
+    heard = with_sound(tmp_path / "heard.flv", times(60)).read_bytes()
+    path = tmp_path / "joined.flv"
+    path.write_bytes(silent + heard[_FLV_HEADER_BYTES:])
+    samples = sampled(open_video(path), Plan("all", 0.01, ""))
+    assert [number for _, number in samples] == [*range(60), *range(60)]
+    cut(path, 1.0, 8.0, tmp_path / "clip")
+
+
+@pytest.mark.parametrize("other", ["libx265", "mpeg4"])
+def test_a_codec_that_changes_in_mid_file_is_reported(tmp_path: Path, other: str) -> None:
+    first = record(tmp_path / "a.ts", times(60), gop=20)
+    second = record(tmp_path / "b.ts", times(60), gop=20, codec=other)
+    path = tmp_path / "joined.ts"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    video = open_video(path)
+    samples = sampled(video, Plan("all", 0.01, ""))
+    assert [number for _, number in samples][:58] == list(range(58))
+    assert len(samples) in (58, 59, 60)  # the last one may be cut off by the next one's beginning
+    assert video.skipped[-1].to_s == pytest.approx(11.8, abs=0.3)
 
 
 def test_a_recording_of_a_dahua_recorder(tmp_path: Path) -> None:

@@ -127,8 +127,8 @@ def cut(
         suffix = ".mp4" if reader.codec in _MP4_CODECS else ".mkv"
         path = out.with_name(out.name + suffix)
         try:
-            info = _copy(reader, (start_s, end_s), path, seek=seek)
-            _check(info)
+            info, size = _copy(reader, (start_s, end_s), path, seek=seek)
+            _check(info, size)
         except BaseException as error:
             path.unlink(missing_ok=True)
             has_advice = isinstance(error, (OSError, EvidenceError))
@@ -150,7 +150,10 @@ def _opened(source: Path, settings: ReadSettings) -> Iterator[PacketReader]:
         raise ClipError(f"{source}: no clip, {reason}") from error
 
 
-def _copy(reader: PacketReader, span_s: tuple[float, float], path: Path, *, seek: bool) -> ClipInfo:
+def _copy(
+    reader: PacketReader, span_s: tuple[float, float], path: Path, *, seek: bool
+) -> tuple[ClipInfo, int]:
+    """Copies packets; returns what the clip holds, and how many bytes of pictures."""
     start_s, end_s = span_s
     stream = reader.stream
     options = _REPRODUCIBLE | (_FAST_START if path.suffix == ".mp4" else {})
@@ -163,13 +166,13 @@ def _copy(reader: PacketReader, span_s: tuple[float, float], path: Path, *, seek
         if seek:
             _seek(reader, start_s)
         packets = _until(_from_key_frame(reader, start_s), reader, end_s)
-        times = _mux(output, copied, packets)
+        times, size = _mux(output, copied, packets)
     if not times or reader.seconds(max(times)) < start_s - _LINGER_S:
         raise ClipError(
             f"{reader.container.name}: no clip, no readable picture between {start_s:.2f} s and "
             f"{end_s:.2f} s" + (f" ({reader.stopped})" if reader.stopped else "")
         )
-    return ClipInfo(
+    info = ClipInfo(
         path=path,
         codec=reader.codec,
         start_s=reader.seconds(min(times)),
@@ -178,6 +181,7 @@ def _copy(reader: PacketReader, span_s: tuple[float, float], path: Path, *, seek
         repaired=reader.repaired,
         stopped=reader.stopped,
     )
+    return info, size
 
 
 def _from_key_frame(reader: PacketReader, start_s: float) -> Iterator[VideoPacket]:
@@ -244,27 +248,44 @@ def _until(
             held = []
 
 
-def _mux(output: OutputContainer, copied: VideoStream, packets: Iterator[VideoPacket]) -> list[int]:
-    """Writes packets with times counted from 0; returns the pictures' times in the source."""
+def _mux(
+    output: OutputContainer, copied: VideoStream, packets: Iterator[VideoPacket]
+) -> tuple[list[int], int]:
+    """Writes packets with times counted from 0.
+
+    Returns:
+        The pictures' times in the source, and how many bytes they have.
+    """
     times: list[int] = []
+    size = 0
     for packet in packets:
         if packet.pts is None or packet.dts is None:
             continue
         times.append(packet.pts)
+        size += packet.size
         packet.pts, packet.dts = packet.pts - times[0], packet.dts - times[0]
         packet.stream = copied
         output.mux_one(packet)
-    return times
+    return times, size
 
 
-def _check(info: ClipInfo) -> None:
-    """Reads the clip again: a muxer may hide the error of a full disk."""
+def _check(info: ClipInfo, size: int) -> None:
+    """Reads the clip again: a muxer may hide the error of a full disk.
+
+    Raises:
+        OSError: The file is smaller than the pictures in it.
+        ClipError: The file is whole, but has not all pictures: the source is damaged.
+    """
     with info.path.open("rb") as file:
         os.fsync(file.fileno())
     try:
         with av.open(str(info.path)) as container:
             found = sum(1 for p in container.demux(container.streams.video[0]) if p.size)
+        wrong = f"the clip holds {found} of {info.pictures} pictures"
     except av.FFmpegError as error:
-        raise OSError(errno.EIO, f"the clip cannot be read back: {error}") from error
-    if found != info.pictures:
-        raise OSError(errno.EIO, f"the clip holds {found} of {info.pictures} pictures")
+        found, wrong = 0, f"the clip cannot be read back: {error}"
+    if found == info.pictures:
+        return
+    if info.path.stat().st_size < size:
+        raise OSError(errno.EIO, wrong)
+    raise ClipError(f"{info.path.name}: no clip, {wrong}; the source is damaged")

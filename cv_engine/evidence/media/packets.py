@@ -14,6 +14,7 @@ from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from cv_engine.video.demux import packets_of
 from cv_engine.video.rate import Rate, has_clock, rate_of
 
 if TYPE_CHECKING:  # PyAV's packets are generic to the type checker only
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # PyAV's packets are generic to the type checker only
 _INDEXED = frozenset({"avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
 _LONGEST_PAUSE_S = 3600.0  # a clock that leaps ahead by more was set: the recording did not pause
 _JUMP_S = 1.0  # a clock that falls back by more was reset; a smaller step is jitter
+_READ_ERRORS = 200  # at the beginning, after which nothing is read: each error moves FFmpeg ahead
 _PACKED = re.compile(rb"DivX\d+(?:Build|b)\d+p")  # how old DivX and XviD encoders mark packing
 _VOP_START = b"\x00\x00\x01\xb6"  # ISO/IEC 14496-2, 6.2.1: start of a picture
 _MS_MPEG4 = frozenset({"msmpeg4v2", "msmpeg4v3", "wmv1"})
@@ -106,12 +108,18 @@ class PacketReader:
         return self._monotonic(self._with_decoding_times(packets))
 
     def _demuxed(self) -> Iterator[VideoPacket]:
-        try:
-            for packet in self.container.demux(self.stream):
-                if packet.size:
-                    yield packet
-        except (av.FFmpegError, OSError) as error:
-            self.stopped = str(error)
+        begun = False
+        for _ in range(_READ_ERRORS):
+            try:
+                for packet in packets_of(self.container, self.stream):
+                    if packet.size:
+                        begun = True
+                        yield packet
+                return
+            except (av.FFmpegError, OSError) as error:
+                self.stopped = str(error)
+            if begun:
+                return
 
     def _numbered(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
         """Numbers the packets of a raw stream: decoding times at the stream's rate."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from cv_engine.video.recovery.syntax import Codec, Syntax, picture_sets
+from cv_engine.video.recovery.syntax import Codec, Head, Syntax
 
 START_CODE = b"\0\0\0\1"
 # Where in-band parameter sets are looked for: encoders repeat them with every key frame.
@@ -25,6 +27,9 @@ _LONGEST_SET = 4096
 _LARGER = 8
 _LARGEST_UNIT = 16 << 20
 _LENGTH_BYTES = 4
+_HEAD_BYTES = 64
+# Pictures of the sound file that show how NAL units begin: over a minute, with many key frames.
+_SEEN_PICTURES = 2000
 # Behind a length of four bytes, or a start code: the first parameter set of a key frame.
 _FIRST_SETS: dict[Codec, re.Pattern[bytes]] = {
     "h264": re.compile(rb"(\0\0[\0-\x0f][\s\S])[\x27\x47\x67]", re.DOTALL),
@@ -49,7 +54,7 @@ class Layout:
     largest: int
 
 
-def layout_of(stream: VideoStream) -> Layout | None:
+def layout_of(container: InputContainer, stream: VideoStream) -> Layout | None:
     """The layout of a sound file's stream, ``None`` where it is not H.264 or H.265 in MP4."""
     name = stream.codec_context.codec.canonical_name
     record = bytes(stream.codec_context.extradata or b"")
@@ -63,7 +68,22 @@ def layout_of(stream: VideoStream) -> Layout | None:
     sizes = [entry.size for entry in stream.index_entries]
     largest = min(_LARGEST_UNIT, _LARGER * max(sizes, default=_LARGEST_UNIT))
     header = b"".join(START_CODE + unit for unit in units)
-    return Layout(Syntax(codec, picture_sets(codec, units)), header, length_bytes, largest)
+    packets = islice(container.demux(stream), _SEEN_PICTURES)
+    heads = frozenset(
+        head for packet in packets for head in _heads(bytes(packet), length_bytes, Syntax(codec))
+    )
+    return Layout(Syntax(codec, heads), header, length_bytes, largest)
+
+
+def _heads(data: bytes, length_bytes: int, syntax: Syntax) -> Iterator[Head]:
+    """How the NAL units of one picture begin."""
+    at = 0
+    while at + length_bytes < len(data):
+        begin = at + length_bytes
+        head = syntax.head_of(data[begin : begin + _HEAD_BYTES])
+        if head is not None:
+            yield head
+        at = begin + int.from_bytes(data[at:begin], "big")
 
 
 def _avcc(record: bytes) -> tuple[int, list[bytes]]:
@@ -100,10 +120,10 @@ def layout_in_band(data: mmap.mmap) -> Layout | None:
     for codec, pattern in _FIRST_SETS.items():
         for match in pattern.finditer(data, 0, min(len(data), _SEARCHED_BYTES)):
             length_bytes = 0 if match[1] == START_CODE else _LENGTH_BYTES
-            units = _sets_from(data, match.start(), length_bytes, Syntax(codec))
-            numbers = picture_sets(codec, units)
-            if numbers:
-                return Layout(Syntax(codec, numbers), b"", length_bytes, _LARGEST_UNIT)
+            syntax = Syntax(codec)
+            units = _sets_from(data, match.start(), length_bytes, syntax)
+            if {syntax.type_of(unit) for unit in units} >= syntax.parameter_sets:
+                return Layout(syntax, b"", length_bytes, _LARGEST_UNIT)
     return None
 
 
@@ -111,7 +131,7 @@ def _sets_from(data: mmap.mmap, at: int, length_bytes: int, syntax: Syntax) -> S
     """The parameter sets that follow each other from a position."""
     if not length_bytes:
         parts = re.split(rb"\x00\x00\x00?\x01", data[at : at + _LONGEST_SET])
-        return [part for part in parts if syntax.begins_unit(part)]
+        return [part for part in parts if part and syntax.is_parameter_set(part)]
     units: list[bytes] = []
     while True:
         unit = data[at + length_bytes : at + length_bytes + _LONGEST_SET]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cv_engine.video.recovery.layout import START_CODE, Layout, layout_in_band
-from cv_engine.video.recovery.syntax import is_unit_whole
+from cv_engine.video.recovery.syntax import Head, is_unit_whole
 
 _BOXES = (b"ftyp", b"free", b"skip", b"wide", b"uuid", b"pnot", b"moov", b"mdat")
 # Sound between pictures: a unit must be followed by another one within this distance.
 _LONGEST_SOUND = 1 << 20
 _HEAD = 64
 _ZEROS = bytes(1 << 16)
+# Units that show how those of a stream begin: over a minute. What fewer begin with is no unit.
+_SEEN_UNITS = 4000
+_RARE_SHARE = 0.01
 
 
 class RecoveredStream:
@@ -77,7 +83,14 @@ class RecoveredStream:
         return first is not None
 
     def _stream(self, layout: Layout) -> Iterator[bytes]:
-        units = _Walk(self._data, layout) if layout.length_bytes else self._annex_b(layout)
+        if not layout.length_bytes:
+            units = self._annex_b(layout)
+        elif layout.syntax.heads:
+            units = iter(_Walk(self._data, layout))
+        else:
+            heads = _Walk(self._data, layout).heads()
+            known = replace(layout, syntax=replace(layout.syntax, heads=heads))
+            units = iter(_Walk(self._data, known))
         for number, unit in enumerate(units):
             if number == 0 and layout.header:
                 yield layout.header.removeprefix(START_CODE)
@@ -113,14 +126,38 @@ class _Walk:
         self._candidate = re.compile(b"(?=" + pattern + b")")
 
     def __iter__(self) -> Iterator[bytes]:
+        return (unit for unit, _ in self._units())
+
+    def heads(self) -> frozenset[Head]:
+        """How the units of this stream begin, found from those that certainly are ones.
+
+        A unit is one where it lies behind another without a gap, or begins as many others do: bytes
+        of sound that look like a unit mostly differ from each other. A picture has a first slice.
+        """
+        certain: set[Head] = set()
+        seen: Counter[Head] = Counter()
+        for unit, follows in islice(self._units(), _SEEN_UNITS):
+            head = self._layout.syntax.head_of(unit[:_HEAD])
+            if head is not None:
+                seen[head] += 1
+                certain |= {head} if follows else set()
+        least = max(2, seen.total() * _RARE_SHARE)
+        found = certain | {head for head, count in seen.items() if count >= least}
+        return frozenset(head for head in found if _with_first_slice(head) in found)
+
+    def _units(self) -> Iterator[tuple[bytes, bool]]:
+        """The NAL units, each with whether it lies behind the one before without a gap."""
         at: int | None = media_begins(self._data)
+        follows = False
         while at is not None:
             unit = self._unit_at(at)
             if unit is None:
                 at = self._next(self._past_zeros(at + 1), len(self._data))
+                follows = False
                 continue
-            yield unit
+            yield unit, follows
             at += self._layout.length_bytes + len(unit)
+            follows = True
 
     def _next(self, begin: int, end: int) -> int | None:
         """The position of the next whole NAL unit within a part of the file."""
@@ -163,6 +200,11 @@ class _Walk:
             return None
         head = self._data[begin : begin + min(size, _HEAD)]
         return size if self._layout.syntax.begins_unit(head) else None
+
+
+def _with_first_slice(head: Head) -> Head:
+    """How the first slice of a picture begins, given how any of its slices does."""
+    return head if len(head) == 1 else (head[0], True, *head[2:])
 
 
 def media_begins(data: mmap.mmap) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -11,17 +10,18 @@ Codec: TypeAlias = Literal["h264", "hevc"]
 
 # What may follow two zero bytes within a NAL unit is 3 or more (H.264 7.4.1, H.265 7.4.2).
 _FORBIDDEN = re.compile(rb"\0\0[\0-\2]")
+_END_OF_STREAM = re.compile(rb"\x00\x00\x00?\x01[\x0a\x0b]\Z")  # H.264, table 7-1
 # Bytes of a slice that hold the fields read here, emulation prevention included.
 _SLICE_HEAD = 24
-_MOST_SLICE_TYPE = 9  # H.264, table 7-6
+_MOST_SLICE_TYPE, _ALL_SLICES_ALIKE = 9, 5  # H.264, table 7-6
+_MOST_PICTURE_SET, _MOST_HEVC_PICTURE_SET = 255, 63  # H.264, 7.4.2.2; H.265, 7.4.3.3.1
 # Types of NAL units that recorders write (H.264, table 7-1; H.265, table 7-1).
 _H264_SLICES = (1, 5)
 _H264_TYPES = {1, 5, 6, 7, 8, 9, 10, 11, 12}
 _HEVC_SLICES = frozenset((*range(10), *range(16, 22)))
 _HEVC_TYPES = _HEVC_SLICES | {32, 33, 34, 35, 36, 37, 38, 39, 40}
 _HEVC_RANDOM_ACCESS = range(16, 24)
-_SETS = {"h264": (7, 8), "hevc": (32, 33, 34)}
-_PICTURE_SET = {"h264": 8, "hevc": 34}
+_SETS = {"h264": frozenset((7, 8)), "hevc": frozenset((32, 33, 34))}
 _HEADER_BYTES = {"h264": 1, "hevc": 2}
 
 
@@ -43,17 +43,21 @@ class _Bits:
         return int(self._bits[first : self._at], 2) - 1
 
 
+Head: TypeAlias = tuple[int | bool | bytes, ...]
+"""What the NAL units of one encoder have in common: the first byte, and the first fields."""
+
+
 @dataclass(frozen=True, slots=True)
 class Syntax:
     """What NAL units of one stream look like.
 
     Attributes:
         codec: FFmpeg's name of the codec.
-        picture_sets: Numbers of the picture parameter sets that slices may refer to; empty: any.
+        heads: How the units of this stream begin; empty where that is not known yet.
     """
 
     codec: Codec
-    picture_sets: frozenset[int] = frozenset()
+    heads: frozenset[Head] = frozenset()
 
     @property
     def header_bytes(self) -> int:
@@ -64,6 +68,11 @@ class Syntax:
         """The type of the NAL unit that begins with ``head``."""
         return head[0] & 31 if self.codec == "h264" else head[0] >> 1 & 63
 
+    @property
+    def parameter_sets(self) -> frozenset[int]:
+        """The types of parameter sets."""
+        return _SETS[self.codec]
+
     def is_parameter_set(self, head: bytes) -> bool:
         """Whether a NAL unit is a parameter set."""
         return self.type_of(head) in _SETS[self.codec]
@@ -72,14 +81,22 @@ class Syntax:
         """The values that the first byte of a NAL unit may have."""
         return bytes(value for value in range(128) if self._is_header(bytes((value, 1))))
 
-    def begins_unit(self, head: bytes) -> bool:
+    def begins_unit(self, data: bytes) -> bool:
         """Whether bytes may be the beginning of a NAL unit."""
-        if len(head) <= self.header_bytes or not self._is_header(head):
-            return False
+        head = self.head_of(data)
+        return head is not None and (not self.heads or head in self.heads)
+
+    def head_of(self, data: bytes) -> Head | None:
+        """How the NAL unit begins that ``data`` may be the beginning of; ``None`` if it cannot."""
+        if len(data) <= self.header_bytes or not self._is_header(data):
+            return None
+        slices = _H264_SLICES if self.codec == "h264" else _HEVC_SLICES
+        if self.type_of(data) not in slices:
+            return (data[: self.header_bytes + 1],)
         try:
-            return self._is_slice_plausible(head[:_SLICE_HEAD])
+            return self._head_of_slice(data[:_SLICE_HEAD])
         except (ValueError, IndexError):
-            return False
+            return None
 
     def _is_header(self, head: bytes) -> bool:
         kind = self.type_of(head)
@@ -93,37 +110,24 @@ class Syntax:
             return is_referred_to
         return kind in _H264_TYPES and (kind == 1 or not is_referred_to)
 
-    def _is_slice_plausible(self, head: bytes) -> bool:
-        kind, bits = self.type_of(head), _Bits(head[self.header_bytes :])
+    def _head_of_slice(self, data: bytes) -> Head | None:
+        header, bits = data[: self.header_bytes], _Bits(data[self.header_bytes :])
         if self.codec == "h264":
-            if kind not in _H264_SLICES:
-                return True
-            bits.number()  # first macroblock
-            return bits.number() <= _MOST_SLICE_TYPE and self._is_known_set(bits.number())
-        if kind not in _HEVC_SLICES:
-            return True
-        bits.flag()  # first slice segment
-        if kind in _HEVC_RANDOM_ACCESS:
+            is_first, kind, number = bits.number() == 0, bits.number(), bits.number()
+            is_plausible = kind <= _MOST_SLICE_TYPE and number <= _MOST_PICTURE_SET
+            return (header, is_first, kind < _ALL_SLICES_ALIKE, number) if is_plausible else None
+        is_first = bits.flag()
+        if self.type_of(data) in _HEVC_RANDOM_ACCESS:
             bits.flag()  # whether earlier pictures are shown
-        return self._is_known_set(bits.number())
-
-    def _is_known_set(self, number: int) -> bool:
-        return number in self.picture_sets if self.picture_sets else number < 64
+        number = bits.number()
+        # Without the type: key frames after the first one have another.
+        return (header[1:], is_first, number) if number <= _MOST_HEVC_PICTURE_SET else None
 
 
 def is_unit_whole(unit: bytes) -> bool:
-    """Whether bytes hold no sequence that is forbidden within a NAL unit, and end as one does."""
-    return unit[-1] != 0 and _FORBIDDEN.search(unit) is None
+    """Whether bytes hold no sequence that is forbidden within a NAL unit, and end as one does.
 
-
-def picture_sets(codec: Codec, units: Collection[bytes]) -> frozenset[int]:
-    """The numbers of the picture parameter sets among NAL units."""
-    syntax = Syntax(codec)
-    found = set()
-    for unit in units:
-        if syntax.type_of(unit) == _PICTURE_SET[codec]:
-            try:
-                found.add(_Bits(unit[syntax.header_bytes :][:_SLICE_HEAD]).number())
-            except (ValueError, IndexError):
-                continue
-    return frozenset(found)
+    Some encoders append the mark of the stream's end, with its start code.
+    """
+    unit = _END_OF_STREAM.sub(b"", unit)
+    return unit[-1:] > b"\0" and _FORBIDDEN.search(unit) is None

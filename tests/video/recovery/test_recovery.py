@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import random
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
 from cv_engine.evidence.media.clip import cut
@@ -16,11 +13,8 @@ from cv_engine.video.errors import VideoError
 from cv_engine.video.recovery.stream import RecoveredStream
 from cv_engine.video.sampler import Plan, choose
 from cv_engine.video.source import Video, open_video
-from tests.video.recordings import HEIGHT, WIDTH, number_of, picture, record, times
+from tests.video.recordings import HEIGHT, WIDTH, number_of, record, times, with_sound
 
-_RATE = 10
-_SOUND_HZ = 16_000
-_QUIET = {"libx264": {"sc_threshold": "0"}, "libx265": {"x265-params": "log-level=none"}}
 _IN_BAND = {
     "libx264": {"x264-params": "repeat-headers=1"},
     "libx265": {"x265-params": "repeat-headers=1:log-level=none"},
@@ -33,32 +27,10 @@ def _record(
     *,
     pictures: int = 60,
     b_frames: int = 0,
-    sound: bool = True,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """A recording with pieces of noisy sound between the pictures, a key frame every 2 s."""
-    noise = np.random.default_rng(1)
-    with av.open(str(path), "w") as out:
-        video = out.add_stream(codec, rate=_RATE)
-        assert isinstance(video, av.VideoStream)
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        video.codec_context.gop_size, video.codec_context.max_b_frames = 20, b_frames
-        video.codec_context.thread_count = 1
-        video.codec_context.options = options or _QUIET[codec]
-        audio = out.add_stream("aac", rate=_SOUND_HZ, layout="mono") if sound else None
-        for number in range(pictures):
-            frame = av.VideoFrame.from_ndarray(picture(number), "bgr24").reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, _RATE)
-            out.mux(video.encode(frame))
-            if isinstance(audio, av.AudioStream):
-                samples = noise.standard_normal((1, _SOUND_HZ // _RATE)).astype(np.float32) / 5
-                heard = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
-                heard.sample_rate, heard.pts = _SOUND_HZ, number * (_SOUND_HZ // _RATE)
-                out.mux(audio.encode(heard))
-        out.mux(video.encode(None))
-        if isinstance(audio, av.AudioStream):
-            out.mux(audio.encode(None))
-    return path
+    """A recording with pieces of sound between the pictures."""
+    return with_sound(path, times(pictures), codec=codec, b_frames=b_frames, options=options)
 
 
 def _without_index(path: Path, share: float = 1.0) -> Path:
@@ -119,7 +91,7 @@ def test_parameter_sets_in_the_stream_make_a_sound_file_unnecessary(
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_start_codes_in_place_of_lengths(tmp_path: Path, codec: str) -> None:
-    whole = _record(tmp_path / "a.mp4", codec, options=_IN_BAND[codec], sound=False)
+    whole = _record(tmp_path / "a.mp4", codec, options=_IN_BAND[codec])
     with RecoveredStream(_without_index(whole), None) as stream:
         raw = stream.read(1 << 30)
     path = tmp_path / "start-codes.mp4"
