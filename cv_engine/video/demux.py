@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import av
@@ -81,7 +81,6 @@ class Demuxer:
     Attributes:
         skipped: The list passed in, or a new one.
         timeline: The time line passed in.
-        end_s: Media time up to which the pictures read so far are shown, seconds.
     """
 
     def __init__(
@@ -97,7 +96,8 @@ class Demuxer:
         self._length = length
         self.timeline = timeline
         self._latest_s = 0.0
-        self.end_s = 0.0
+        self._shown = 0
+        self._empty_until_s = 0.0
         self._pictures = 0
         self._untimed: list[Packet[VideoStream]] = []
         self.skipped: list[Skip] = [] if skipped is None else skipped
@@ -105,14 +105,19 @@ class Demuxer:
     def __iter__(self) -> Iterator[Coded]:
         errors = 0
         broken: tuple[float, str] | None = None
+        ready: Sequence[Packet[VideoStream]]
         while True:
             try:
                 for packet in packets_of(self._container, self._stream):
                     if packet.size == 0:
                         self._note_empty(packet)
                         continue
-                    for ready in self._with_decoding_time(packet):
-                        coded = self._coded(ready)
+                    if packet.dts is None or self._untimed:
+                        ready = self._with_decoding_time(packet)
+                    else:
+                        ready = (packet,)  # nearly always
+                    for each in ready:
+                        coded = self._coded(each)
                         if broken is not None:
                             self.skipped.append(Skip(broken[0], coded.media_s, broken[1]))
                             broken = None
@@ -124,25 +129,30 @@ class Demuxer:
                 broken = broken or (self._latest_s, f"file not readable ({error.strerror})")
                 if errors >= _READ_ERRORS:
                     break
-        for ready in self._released(None):
-            yield self._coded(ready)
+        for each in self._released(None):
+            yield self._coded(each)
         self._end(broken)
 
     def _coded(self, packet: Packet[VideoStream]) -> Coded:
         media_s = max(0.0, self.timeline.place(packet))
         self._pictures += 1
-        self._latest_s = max(self._latest_s, media_s)
-        shown_s = (packet.duration or 0) * float(self.timeline.time_base)
-        self.end_s = max(self.end_s, media_s + shown_s)
+        if media_s >= self._latest_s:
+            self._latest_s = media_s
+            self._shown = packet.duration or 0
         return Coded(packet, media_s, packet.is_keyframe)
+
+    @property
+    def end_s(self) -> float:
+        """Media time up to which the pictures read so far are shown, seconds."""
+        shown_s = float(self._shown * self.timeline.time_base)
+        return max(self._latest_s + shown_s, self._empty_until_s) if self._pictures else 0.0
 
     def _note_empty(self, packet: Packet[VideoStream]) -> None:
         """Notes a placeholder, which AVI has for a picture that equals the one before."""
         if packet.dts is not None and not self.timeline.is_shifted:
-            shown_s = self.timeline.seconds(packet.dts + (packet.duration or 0))
-            self.end_s = max(self.end_s, shown_s)
+            self._empty_until_s = self.timeline.seconds(packet.dts + (packet.duration or 0))
 
-    def _with_decoding_time(self, packet: Packet[VideoStream]) -> list[Packet[VideoStream]]:
+    def _with_decoding_time(self, packet: Packet[VideoStream]) -> Sequence[Packet[VideoStream]]:
         """The packets that can be timed now.
 
         Matroska stores no decoding times. FFmpeg derives them from the presentation times, but not
