@@ -33,7 +33,7 @@ from cv_engine.live.stream.errors import AddressError, StreamError
 
 # Around each password, so that a part of it is recognised in any message.
 _FIRST, _LAST = "Zq9", "9qZ"
-_CLOSED = "127.0.0.1:9"  # nobody listens there
+_CLOSED = "127.0.0.1:9"  # no server listens there
 _PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=0x3FF), max_size=60).map(
     lambda odd: f"{_FIRST}{odd}{_LAST}"
 )
@@ -60,7 +60,7 @@ def _error_of_connection(address: Address) -> str:
         return str(error)
     finally:
         connection.close()
-    raise AssertionError("nobody streams there")
+    raise AssertionError("there is no stream")
 
 
 @given(_PASSWORDS, _WRITTEN, st.sampled_from(["zones: 5", "port", "timezone: X/Y", "fps: no"]))

@@ -36,10 +36,15 @@ def describe(
     """
     found = [(document.line(entry["loc"]), entry) for entry in error.errors(include_url=False)]
     first = heapq.nsmallest(most + 1, found, key=lambda pair: pair[0])
+    texts = (f"{_dotted(entry['loc'])}: {_explain(entry, model)}" for _, entry in first)
     return [
-        (line, without_credentials(f"{_dotted(entry['loc'])}: {_explain(entry, model)}"))
-        for line, entry in first
+        (line, _on_one_line(without_credentials(text)))
+        for (line, _), text in zip(first, texts, strict=True)
     ]
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def _dotted(location: Location) -> str:

@@ -81,6 +81,7 @@ def test_odd_tags_are_refused_with_file_line_and_key(
         ("live: {<<: [1]}\n", "live: << names no group of keys"),
         ('cameras: [{name: "a\\e[31m"}]\n', "cameras[0].name: the name holds a control character"),
         (f"cameras: [{{name: {'n' * 201}}}]\n", "cameras[0].name: 'nnnn"),
+        ('cameras: [{name: a, file_time: "%\\N%Y"}]\n', r"cameras[0].file_time: %\x85 is no part"),
         ("data: ~no-such-user-here/x\n", "data: ~no-such-user-here is no user's home folder"),
         ("data: \ud7ff\n---\n---\n", "the file holds more than one document"),
     ],

@@ -76,7 +76,7 @@ class LiveCamera:
         view = LiveView(services, setup, clock, ring, counts)
         feed = Feed(
             setup.name,
-            partial(_address, setup.settings),
+            partial(address_of, setup.settings),
             live.stall_s,
             live.retry_s,
             clock=clock,
@@ -115,7 +115,12 @@ class LiveCamera:
         self.sampler.interval_s = counts.interval_s
 
 
-def _address(settings: CameraConfig) -> Address:
+def address_of(settings: CameraConfig) -> Address:
+    """Where a camera's stream is, and how it is reached.
+
+    Raises:
+        AddressError: The address cannot be used, or the password is not in the environment.
+    """
     assert settings.url is not None
     password = settings.password
     return Address.of(
