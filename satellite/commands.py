@@ -51,6 +51,7 @@ class Options:
         align: Whether local shifts are removed.
         roles: Bands by role.
         nodata: Value of empty pixels.
+        allow_remote: Whether STAC items on this machine may name images elsewhere.
     """
 
     detector: str | None = None
@@ -58,6 +59,7 @@ class Options:
     align: bool | None = None
     roles: tuple[tuple[Role, int], ...] = ()
     nodata: float | None = None
+    allow_remote: bool | None = None
 
 
 @group.command("diff")
@@ -101,6 +103,13 @@ def diff_command(
         bool | None,
         typer.Option("--align/--no-align", help="Remove local shifts between the two images."),
     ] = None,
+    allow_remote: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-remote/--no-allow-remote",
+            help="Fetch images that a STAC item on this machine names elsewhere.",
+        ),
+    ] = None,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -116,7 +125,7 @@ def diff_command(
     """Find the buildings that changed between two images of the same ground."""
     session = Session(config, None, format)
     dates = (read_date(before_date), read_date(after_date))
-    options = Options(detector, model, align, read_roles(roles), nodata)
+    options = Options(detector, model, align, read_roles(roles), nodata, allow_remote)
     raise typer.Exit(diff(session, (before, after), dates, out, zones or [], options))
 
 
@@ -195,8 +204,9 @@ def diff(
     from satellite.report.page import draw_pictures, write_report
 
     settings = session.config.satellite
+    remote = settings.allow_remote if options.allow_remote is None else options.allow_remote
     before, after = (
-        Source(path, options.roles, date, options.nodata)
+        Source(path, options.roles, date, options.nodata, remote)
         for path, date in zip(images, dates, strict=True)
     )
     request = ComparisonRequest(
@@ -302,7 +312,7 @@ def _need_rasterio() -> None:
     except ImportError:
         raise InputError(
             "images from above need an extra that is not installed; "
-            "run: pip install 'cv-engine[satellite]'"
+            "run: pip install 'cv-engine[satellite]' (in a checkout: pip install -e '.[satellite]')"
         ) from None
 
 
@@ -339,6 +349,7 @@ def _area(session: Session, entry: AreaConfig) -> Area:
         align=settings.align,
         roles=cast("tuple[tuple[Role, int], ...]", tuple(entry.roles.known.items())),
         nodata=entry.nodata,
+        allow_remote=settings.allow_remote,
         max_cloud=settings.max_cloud,
         outline=_outline_settings(settings),
     )

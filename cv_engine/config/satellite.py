@@ -54,6 +54,7 @@ class SatelliteConfig(Section):
     resolution_m: Metres | None = None
     align: Switch = True
     max_cloud: Fraction = 0.8
+    allow_remote: Switch = False
     threshold: Fraction = 0.5
     min_area_m2: SquareMetres = 20.0
     min_width_m: MetresOrZero = 2.5

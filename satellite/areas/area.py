@@ -30,6 +30,7 @@ class Area:
         align: Whether local shifts are removed.
         roles: Bands by role, where the images do not name them.
         nodata: Value of empty pixels, where the images do not give it.
+        allow_remote: Whether STAC items may name images elsewhere than on this machine.
         max_cloud: Share of an image under cloud, 0 to 1, above which the image is refused.
         outline: What counts as a building.
     """
@@ -42,6 +43,7 @@ class Area:
     align: bool = True
     roles: tuple[tuple[Role, int], ...] = ()
     nodata: float | None = None
+    allow_remote: bool = False
     max_cloud: float = 0.8
     outline: OutlineSettings = field(default_factory=OutlineSettings)
 
@@ -75,7 +77,9 @@ class Area:
     def _by_date(self) -> Sequence[Source]:
         dated = []
         for path in _entries(self.images):
-            source = Source(str(path), self.roles, nodata=self.nodata)
+            source = Source(
+                str(path), self.roles, nodata=self.nodata, allow_remote=self.allow_remote
+            )
             with source.open() as scene:
                 if scene.acquired is None:
                     raise SatelliteError(
@@ -95,7 +99,10 @@ class Area:
                     f"{first.name} and {second.name} in {self.images} were taken at the same time, "
                     f"{one.isoformat()}: put the tiles of one date into one folder"
                 )
-        return [Source(str(path), self.roles, acquired, self.nodata) for acquired, path in dated]
+        return [
+            Source(str(path), self.roles, acquired, self.nodata, self.allow_remote)
+            for acquired, path in dated
+        ]
 
 
 def _entries(folder: Path) -> list[Path]:

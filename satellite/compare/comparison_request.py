@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Literal
 
 from models.change import open_change_network
+from models.errors import ModelUnavailable
+from models.registry.weights import cache_folder
 from satellite.detection.cascade import CascadeDetector
 from satellite.detection.classical import MEASURED_F1, ClassicalDetector
 from satellite.detection.network import NetworkDetector
@@ -35,12 +37,16 @@ class Source:
         roles: Bands by role.
         acquired: When the image was taken.
         nodata: Value of empty pixels.
+        allow_remote: Whether a STAC item on this machine may name images elsewhere.
     """
 
     path: str
     roles: tuple[tuple[Role, int], ...] = ()
     acquired: datetime | None = None
     nodata: float | None = None
+    # Not part of the text that names a comparison's folder, nor is `ComparisonRequest.max_cloud`:
+    # they change no result.
+    allow_remote: bool = field(default=False, repr=False)
 
     def open(self, roles: Mapping[Role, int] | None = None) -> Scene:
         """Opens the image.
@@ -52,7 +58,23 @@ class Source:
             SatelliteError: The image cannot be used.
         """
         known = dict(self.roles) if roles is None else roles
-        return open_scene(self.path, roles=known, acquired=self.acquired, nodata=self.nodata)
+        return open_scene(
+            self.path,
+            roles=known,
+            acquired=self.acquired,
+            nodata=self.nodata,
+            allow_remote=self.allow_remote,
+        )
+
+
+def _without(model: str) -> str:
+    """What to do where a network is neither in the cache nor reached."""
+    return (
+        f"a machine without a connection needs the network once: run `cv-engine models pull "
+        f"{model}` on one that has it, and copy the files to {cache_folder()}; or give a network "
+        "of your own (--model FILE, satellite.model), or compare without any, which finds far less "
+        "(--detector classical, satellite.detector)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +117,6 @@ class ComparisonRequest:
     align: bool = True
     normalise: bool = True
     masks: bool = True
-    # Not part of the text that names a comparison's folder: the limit changes no result.
     max_cloud: float = field(default=0.8, repr=False)
 
     @contextmanager
@@ -132,7 +153,10 @@ class ComparisonRequest:
         """
         if self.detector == "classical":
             return ChosenDetector(ClassicalDetector(), self.detector, MEASURED_F1)
-        network = open_change_network(self.model)
+        try:
+            network = open_change_network(self.model)
+        except ModelUnavailable as error:
+            raise ModelUnavailable(f"{error}\n{_without(self.model)}") from error
         measured = _NETWORK_F1 if network.name == "tinycd" else None
         detector: Detector = NetworkDetector(network, views_m=resolution_m)
         if self.detector == "cascade":

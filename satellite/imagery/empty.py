@@ -126,13 +126,16 @@ class EmptyGround:
         return grown
 
 
-def find_empty_ground(dataset: DatasetReader, read: Read) -> EmptyGround | None:
+def find_empty_ground(
+    dataset: DatasetReader, read: Read, *, remote: bool = False
+) -> EmptyGround | None:
     """Finds the empty ground of an image.
 
     Args:
         dataset: The opened image.
         read: Reads a window of the bands to examine, ``(bands, height, width)``, and the mask
             ``(height, width)`` of pixels that metadata do not mark as empty; ``None``: all.
+        remote: Whether the image is read over the network, where less is examined.
 
     Returns:
         The empty ground; ``None`` without any.
@@ -141,7 +144,7 @@ def find_empty_ground(dataset: DatasetReader, read: Read) -> EmptyGround | None:
     size = (dataset.height, dataset.width)
     kept: list[Values] = []
     cells = np.zeros([-(-side // CELL_PX) for side in size], np.uint8)
-    for value in find_fill_values(dataset, read):
+    for value in find_fill_values(dataset, read, remote=remote):
         filled = _filled(read, size, value, eight_bit)
         empty = _empty_of(filled, size, dataset.block_shapes[0], read, value, eight_bit)
         if empty.any():

@@ -139,7 +139,9 @@ class Pixels:
             if not self._examined:
                 with self._raster.gdal("read", _DAMAGED):
                     self._empty = find_empty_ground(
-                        self._dataset(), lambda window: self._stored(self._bands, window)
+                        self._dataset(),
+                        lambda window: self._stored(self._bands, window),
+                        remote=self._raster.remote,
                     )
                 self._examined = True
             return self._empty

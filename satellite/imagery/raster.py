@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -69,6 +69,8 @@ class Raster:
     def at(cls, source: str | Path) -> Raster:
         """The image at a path or address (http, https, s3, gs, or a ``/vsi`` path of GDAL)."""
         address = str(source)
+        if "\0" in address:
+            raise SatelliteError(f"{address!r:.200}: this is no path: it contains a null character")
         if not is_remote(address):
             return cls(str(Path(address).resolve()), address)
         scheme, _, rest = address.partition("://")
@@ -126,6 +128,23 @@ class Raster:
 def is_remote(source: str) -> bool:
     """Whether a source is an address for GDAL or the network rather than a path."""
     return urlsplit(source).scheme in _SCHEMES or source.startswith("/vsi")
+
+
+def local_path(source: str) -> str:
+    """A path on this machine, from a file URL or as it is.
+
+    Raises:
+        SatelliteError: The URL names another machine.
+    """
+    url = urlsplit(source)
+    if url.scheme.lower() != "file":
+        return source
+    if url.netloc not in ("", "localhost"):
+        raise SatelliteError(
+            f"{source}: the URL names a file on the machine {url.netloc}; write file:///PATH for "
+            "one on this machine"
+        )
+    return unquote(url.path)
 
 
 def without_query(address: str) -> str:

@@ -301,6 +301,7 @@ def open_scene(
     roles: Mapping[Role, int] | None = None,
     acquired: datetime | None = None,
     nodata: float | None = None,
+    allow_remote: bool = False,
 ) -> Scene:
     """Opens an image.
 
@@ -310,11 +311,13 @@ def open_scene(
         roles: 1-based band numbers by role, where the image lacks or misstates them.
         acquired: Acquisition time, in place of the recorded one; taken as UTC without a time zone.
         nodata: Value of empty pixels, in place of the recorded one.
+        allow_remote: Whether a STAC item on this machine may name images elsewhere, which are
+            fetched over the network.
 
     Raises:
         SatelliteError: The image cannot be used; the message says why and what to do.
     """
-    found = locate_image(source, nodata)
+    found = locate_image(source, nodata, allow_remote=allow_remote)
     raster = found.raster
     given = {**found.roles, **(roles or {})}
     with raster.open() as dataset, raster.gdal("read", "use an image that GDAL reads whole"):

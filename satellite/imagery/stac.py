@@ -6,11 +6,14 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import structlog
@@ -21,13 +24,19 @@ from satellite.imagery.acquisition import to_utc
 from satellite.imagery.bands import COLOURS, ROLES, Role, role_of_name
 from satellite.imagery.grid import Grid
 from satellite.imagery.mosaic import MosaicTile, corners
-from satellite.imagery.raster import Raster, is_remote, without_query
+from satellite.imagery.raster import Raster, is_remote, local_path, without_query
 from satellite.imagery.vrt import VirtualBand, VirtualSource, virtual_image
 
 if TYPE_CHECKING:
     import pystac
 
-_TIMEOUT_S = 30
+# Longest wait for the next bytes of an answer, and for the whole answer, seconds.
+_TIMEOUT_S = 30.0
+_TOTAL_S = 60.0
+# Most assets of an item, and bands of an asset: usual items have some 20.
+_MOST_ASSETS = 1000
+# Most asset names in a message.
+_NAMED = 10
 # Most bytes of an item's JSON text: usual items have some 20 kB.
 _MOST_BYTES = 16 << 20
 # Roles of assets that are only previews.
@@ -69,7 +78,7 @@ def is_item(source: str) -> bool:
     return suffix in (".json", ".geojson") or ("/items/" in path and not suffix)
 
 
-def read_item(source: str) -> Item:
+def read_item(source: str, *, allow_remote: bool = False) -> Item:
     """Reads a STAC item and opens the image in it.
 
     Bands in separate files are stacked; otherwise a file with all bands is used, otherwise the
@@ -77,22 +86,25 @@ def read_item(source: str) -> Item:
 
     Args:
         source: Path or address of the item's JSON text.
+        allow_remote: Whether an item on this machine may name images elsewhere.
 
     Raises:
         SatelliteError: The item cannot be read, or has no usable image.
     """
     label = without_query(source)
     item = _item(source, label)
-    times = (item.common_metadata.start_datetime, item.common_metadata.end_datetime)
-    acquired = item.datetime
-    if acquired is None and times[0] is not None and times[1] is not None:
-        acquired = times[0] + (times[1] - times[0]) / 2
-    assets = dict(_images(item))
-    bands = _bands(assets)
-    if set(COLOURS) <= set(bands):
-        raster, roles = _stack_bands(bands, label)
-    else:
-        raster, roles = _picture(assets, label), {}
+    with _refusing(label):
+        times = (item.common_metadata.start_datetime, item.common_metadata.end_datetime)
+        acquired = item.datetime
+        if acquired is None and times[0] is not None and times[1] is not None:
+            acquired = times[0] + (times[1] - times[0]) / 2
+        assets = dict(_images(item))
+        bands = _bands(assets)
+        stacked = set(COLOURS) <= set(bands)
+        picture = "" if stacked else _picture(assets, label)
+    for href in [band.href for band in bands.values()] if stacked else [picture]:
+        _refuse_elsewhere(href, source, label, allow_remote)
+    raster, roles = _stack_bands(bands, label) if stacked else (Raster.at(picture), {})
     return Item(raster, item.id, None if acquired is None else to_utc(acquired), roles)
 
 
@@ -105,18 +117,51 @@ def _item(source: str, label: str) -> pystac.Item:
         ) from error
     try:
         text = _text(source)
-        item = pystac.Item.from_dict(json.loads(text), preserve_dict=False)
     except (OSError, urllib.error.URLError, UnicodeDecodeError) as error:
         raise SatelliteError(
             f"{label}: it cannot be read: {error}; check the address", _failure(error)
         ) from error
-    except Exception as error:  # pystac raises a dozen unrelated types on what is no item
+    with _refusing(label):
+        content = json.loads(text)
+        # What is not used takes pystac a second or more where there is much of it.
+        content = content | {"links": [], "geometry": None, "bbox": None}
+        content["stac_extensions"] = content.get("stac_extensions", [])[:_MOST_ASSETS]
+        assets = content.get("assets", {}).values()
+        if len(assets) > _MOST_ASSETS:
+            raise ValueError(f"{len(assets)} assets, more than {_MOST_ASSETS}")
+        item = pystac.Item.from_dict(content, preserve_dict=False)
+        item.set_self_href(source if is_remote(source) else str(Path(source).resolve()))
+        return item
+
+
+@contextmanager
+def _refusing(label: str) -> Iterator[None]:
+    """Refuses what is no STAC item: pystac raises a dozen unrelated types."""
+    try:
+        yield
+    except SatelliteError:
+        raise
+    except Exception as error:
         raise SatelliteError(
-            f"{label}: it is no STAC item ({type(error).__name__}: {error}); give the JSON text of "
-            f"an item, or an image"
+            f"{label}: it is no STAC item ({type(error).__name__}: {error!s:.200}); give the JSON "
+            f"text of an item, or an image"
         ) from error
-    item.set_self_href(source if is_remote(source) else str(Path(source).resolve()))
-    return item
+
+
+def _refuse_elsewhere(href: str, source: str, label: str, allow_remote: bool) -> None:
+    """Refuses an image elsewhere of an item on this machine, and the other way round."""
+    away = is_remote(href)
+    if away and not is_remote(source) and not allow_remote:
+        raise SatelliteError(
+            f"{label}: the item lies on this machine, but its image elsewhere "
+            f"({without_query(href):.200}); allow that it is fetched (--allow-remote, "
+            "satellite.allow_remote), or download it"
+        )
+    if is_remote(source) and (not away or href.startswith("/vsi")):
+        raise SatelliteError(
+            f"{label}: the item lies elsewhere, but names a file on this machine ({href:.200}); "
+            "download the item, and give its path"
+        )
 
 
 def _failure(error: Exception) -> Failure:
@@ -128,9 +173,36 @@ def _failure(error: Exception) -> Failure:
 def _text(source: str) -> str:
     if not is_remote(source):
         return Path(source).read_text(encoding="utf-8")
-    with urllib.request.urlopen(source, timeout=_TIMEOUT_S) as answer:
-        found: bytes = answer.read(_MOST_BYTES)
-    return found.decode("utf-8")
+    return _fetched(source).decode("utf-8")
+
+
+def _fetched(source: str) -> bytes:
+    """The bytes at an address, within a total time: a server may answer one byte at a time.
+
+    Raises:
+        OSError: The address cannot be read.
+    """
+    found: Queue[bytes | Exception] = Queue()
+
+    def fetch() -> None:
+        try:
+            with urllib.request.urlopen(source, timeout=_TIMEOUT_S) as answer:
+                found.put(answer.read(_MOST_BYTES))
+        except Exception as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
+            found.put(error)
+
+    Thread(target=fetch, daemon=True).start()
+    try:
+        result = found.get(timeout=_TOTAL_S)
+    except Empty:
+        raise TimeoutError(f"no whole answer within {_TOTAL_S:g} s") from None
+    if isinstance(result, OSError):
+        raise result
+    if isinstance(result, Exception):
+        raise OSError(f"{type(result).__name__}: {result}") from result
+    return result
 
 
 def _images(item: pystac.Item) -> Iterator[tuple[str, pystac.Asset]]:
@@ -165,22 +237,33 @@ def _bands(assets: Mapping[str, pystac.Asset]) -> dict[Role, _Band]:
 def _band_names(asset: pystac.Asset) -> list[list[str]]:
     """An asset's names of each of its bands, the common name first."""
     bands: list[Any] = asset.extra_fields.get("bands") or asset.extra_fields.get("eo:bands") or []
+    if len(bands) > _MOST_ASSETS:
+        raise ValueError(f"{len(bands)} bands of one asset, more than {_MOST_ASSETS}")
     keys = ("eo:common_name", "common_name", "name", "description")
     return [[str(band[key]) for key in keys if key in band] for band in bands]
 
 
 def _href(asset: pystac.Asset) -> str:
-    return (asset.get_absolute_href() or asset.href).removeprefix("file://")
+    """The asset's address; of a file on this machine its path."""
+    href = asset.get_absolute_href() or asset.href
+    if is_remote(href):
+        return href
+    path = local_path(href)
+    # An href is a URL, in which a space is %20, but many items have plain paths.
+    return path if Path(path).exists() else unquote(path)
 
 
-def _picture(assets: Mapping[str, pystac.Asset], label: str) -> Raster:
+def _picture(assets: Mapping[str, pystac.Asset], label: str) -> str:
+    """The address of the image with all bands."""
     if "visual" in assets:
-        return Raster.at(_href(assets["visual"]))
+        return _href(assets["visual"])
     if len(assets) == 1:
-        return Raster.at(_href(next(iter(assets.values()))))
+        return _href(next(iter(assets.values())))
+    names = [f"{name:.40}" for name in sorted(assets)]
+    listed = ", ".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])
     raise SatelliteError(
         f"{label}: none of its assets show red, green and blue (images among them: "
-        f"{', '.join(sorted(assets)) or 'none'}); give the address of the image itself"
+        f"{listed or 'none'}); give the address of the image itself"
     )
 
 

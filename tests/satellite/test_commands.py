@@ -168,6 +168,25 @@ def test_records_that_cannot_be_used(
     assert "permits.geojson:1" in said
 
 
+def test_without_a_network_in_the_cache_the_message_says_how_to_get_one(
+    folder: Path,
+    tiles: Tiles,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing answers there
+    (folder / "my.yaml").write_text("satellite: {workers: 1}\n")
+    write(folder / "b-20260301.tif", tiles.beside(_NAMES)[1], **_BLOCKS)
+    assert _diff("a-20260101.tif", "b-20260301.tif") == 1
+    said = _said(capsys)
+    assert "'tinycd' cannot be downloaded" in said
+    assert "run `cv-engine models pull tinycd` on one that has it" in said
+    assert f"copy the files to {folder / 'cache'}" in said.replace(" /", " /")
+    assert "--detector classical" in said
+    assert "--model FILE" in said
+
+
 @pytest.mark.parametrize("command", ["diff", "run"])
 def test_permits_of_another_city_are_refused(
     folder: Path, tiles: Tiles, command: str, capsys: pytest.CaptureFixture[str]

@@ -20,7 +20,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_the_needed_part_is_downloaded(tmp_path: Path) -> None:
-    values = texture(1024, 1024)
+    values = texture(2048, 2048)
     path = write(tmp_path / "gf_20240517.tif", values, driver="COG", blocksize=256)
     with served(tmp_path) as server:
         with open_scene(f"{server.address}/gf_20240517.tif?sig=1") as scene:
