@@ -6,8 +6,6 @@ import errno
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from urllib.parse import urljoin, urlsplit
 
 import av
 
@@ -16,6 +14,7 @@ from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.demuxed import DemuxedStream
 from cv_engine.live.stream.direct import DirectStream
 from cv_engine.live.stream.errors import RedirectError, StreamError, UnknownFormatError
+from cv_engine.live.stream.redirects import check_redirect, redirected
 
 # Longest wait for the answer to an attempt, seconds.
 OPEN_S = 15.0
@@ -66,39 +65,20 @@ def _opened(address: Address, stall_s: float, *, by_ffmpeg: bool) -> DirectStrea
     Raises:
         StreamError: The camera refuses, or names an address that is not followed.
     """
+    is_rtsp = address.scheme in ("rtsp", "rtsps")
     for _ in range(_MOST_REDIRECTS):
-        if by_ffmpeg or address.scheme not in ("rtsp", "rtsps") or address.transport == "udp":
-            return DemuxedStream(address, OPEN_S, stall_s)
         try:
-            return DirectStream(address, OPEN_S, stall_s)
+            if is_rtsp and not by_ffmpeg and address.transport != "udp":
+                return DirectStream(address, OPEN_S, stall_s)
+            if is_rtsp:
+                check_redirect(address, OPEN_S)
         except UnknownFormatError:
-            return DemuxedStream(address, OPEN_S, stall_s)  # FFmpeg knows more formats
+            pass  # FFmpeg knows more formats
         except RedirectError as error:
-            address = _redirected(address, error.url)
+            address = redirected(address, error.url)
+            continue
+        return DemuxedStream(address, OPEN_S, stall_s)
     raise StreamError("the camera names one other address after the other")
-
-
-def _redirected(address: Address, url: str) -> Address:
-    """The address that a camera names instead.
-
-    Raises:
-        StreamError: The address is on another host, or drops TLS: the password would be revealed.
-    """
-    try:
-        parts = urlsplit(urljoin(address.url, url))
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise StreamError("the camera names an address that is none") from None
-    if not address.allows(host):
-        raise StreamError(
-            f"the camera names an address on another host, {host}; set url to it, or list the host "
-            "under allow_hosts"
-        )
-    if parts.scheme not in ("rtsp", "rtsps") or (address.scheme, parts.scheme) == ("rtsps", "rtsp"):
-        raise StreamError(f"the camera names an address that is not {address.scheme}")
-    name = f"[{host}]" if ":" in host else host
-    netloc = name if port is None else f"{name}:{port}"
-    return replace(address, url=parts._replace(netloc=netloc).geturl())
 
 
 def _reason(error: Exception, address: Address) -> str:

@@ -170,12 +170,8 @@ class Session:
             self._line.close()
 
     def _set_up(self, until_s: float) -> Media:
-        url = self._address.url
-        options = self._request(until_s, "OPTIONS", url, {})
-        methods = options.get("Public")
-        self._keep_alive_method = "GET_PARAMETER" if "GET_PARAMETER" in methods else "OPTIONS"
-        described = self._request(until_s, "DESCRIBE", url, {"Accept": "application/sdp"})
-        base = described.get("Content-Base") or described.get("Content-Location") or url
+        described = self._describe(until_s)
+        base = described.get("Content-Base") or described.get("Content-Location") or self._url
         media = video_of(described.body.decode("utf-8", "replace"))
         self._url = _joined(base, media.session_control)
         transport = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}
@@ -189,6 +185,13 @@ class Session:
         self._keep_alive_every_s = max(1.0, timeout_s / 2)
         self._keep_alive_at_s = time.monotonic() + self._keep_alive_every_s
         return media
+
+    def _describe(self, until_s: float) -> Message:
+        """The camera's response with the description of the stream."""
+        options = self._request(until_s, "OPTIONS", self._url, {})
+        methods = options.get("Public")
+        self._keep_alive_method = "GET_PARAMETER" if "GET_PARAMETER" in methods else "OPTIONS"
+        return self._request(until_s, "DESCRIBE", self._url, {"Accept": "application/sdp"})
 
     def _request(
         self, until_s: float, method: str, url: str, headers: Mapping[str, str]
