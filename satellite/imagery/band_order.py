@@ -91,7 +91,8 @@ def same_order(before: Array, after: Array) -> bool | None:
 
 def _averaged(values: NDArray[np.generic], nodata: float | None) -> Array:
     """Means ``(bands, n)`` of the squares all of whose values are positive and no nodata."""
-    bands = np.asarray(values, np.float64)
+    with np.errstate(invalid="ignore"):  # damaged floating point numbers
+        bands = np.asarray(values, np.float64)
     rows, cols = (side // _AVERAGED_PX for side in bands.shape[1:])
     squares = bands[:, : rows * _AVERAGED_PX, : cols * _AVERAGED_PX].reshape(
         len(bands), rows, _AVERAGED_PX, cols, _AVERAGED_PX

@@ -21,8 +21,9 @@ from satellite.registration.morphology import (
     odd_square,
     opened,
 )
+from satellite.registration.thin_clouds import thin_cloud
 
-# Cloud core: the darkest of red, green and blue, grey levels, and its excess over the other date.
+# Thick cloud: the darkest of red, green and blue, grey levels, and its excess over the other date.
 # Thinner parts are grown from the core outwards.
 _CLOUD_LEVEL = 150.0
 _CLOUD_LIFT = 45.0
@@ -58,20 +59,18 @@ AROUND_M = 3.0
 
 
 def possible_cloud(view: DateView, held: Mask) -> Mask:
-    """Finds what may be cloud by one date alone: bright, white, smooth, large, with soft edges.
-
-    Pale ground without texture may be among it.
-    """
-    return _core(view, np.ones(held.shape, np.bool_), held)
+    """Finds what may be cloud by one date alone; pale ground may be among it."""
+    return _thick(view, np.ones(held.shape, np.bool_), held) | thin_cloud(view, None, held)
 
 
 def cloud_core(view: DateView, other: DateView, held: Mask) -> Mask:
-    """Finds cores: possible cloud that is missing at the other date.
+    """Finds cores, thick and thin: possible cloud that is missing at the other date.
 
     Where a part of a possible cloud is known to be missing, the rest lies over ground as pale as
     cloud.
     """
-    core = _core(view, (view.least - other.least) / view.scale > _CLOUD_LIFT, held)
+    core = _thick(view, (view.least - other.least) / view.scale > _CLOUD_LIFT, held)
+    core = core | thin_cloud(view, other, held)
     if not core.any():
         return core
     _, labels = cv2.connectedComponents(possible_cloud(view, held), connectivity=8)
@@ -82,7 +81,8 @@ def cloud_core(view: DateView, other: DateView, held: Mask) -> Mask:
     return np.asarray(core | whole[labels], np.uint8)
 
 
-def _core(view: DateView, lifted: NDArray[np.bool_], held: Mask) -> Mask:
+def _thick(view: DateView, lifted: NDArray[np.bool_], held: Mask) -> Mask:
+    """Finds thick clouds: bright, white, smooth, large, with soft edges."""
     white = view.tint < _WHITE * view.most
     bright = (view.raw_least > _CLOUD_LEVEL) & lifted
     like = (white & bright & (held > 0)).astype(np.uint8)

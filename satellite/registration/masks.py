@@ -8,6 +8,7 @@ without the thermal and cirrus bands of large missions:
   Roofs, yards and sand have sharp edges or colour. Brightness and whiteness are judged in each
   date's own radiometry, and what may be cloud by one date alone is left out where the light of the
   two dates is matched: clouds would make the later image as dark as the ground without them.
+  A thin cloud lifts dark ground more in its middle than at its rim.
 * A **cloud shadow** has the cloud's shape, is displaced in the same direction as all shadows in the
   scene, and is darker than the other date (after Zhu and Woodcock 2012, Remote Sensing of
   Environment 118).
@@ -17,9 +18,10 @@ without the thermal and cirrus bands of large missions:
 
 Known limits. Missed: a cloud over nothing but white ground; a cloud of one shape at both dates;
 clouds smaller than about 30 m, and some of 40 m; shadows whose cloud is outside of the window; a
-thin veil over ground that changed altogether; patches of snow; turbid water without near infrared.
-False: white yards of 50 m and more on images of 2 m, whose edges are no sharper than a small
-cloud's; pale bare fields on images of 5 m and more; and dark fields as the shadows of these.
+thin veil of even strength over ground that changed altogether, and veils narrower than 40 m;
+patches of snow; turbid water without near infrared. False: white yards of 50 m and more on images
+of 2 m, whose edges are no sharper than a small cloud's; pale bare fields on images of 5 m and more;
+and dark fields as the shadows of these.
 """
 
 from __future__ import annotations

@@ -167,6 +167,33 @@ def test_clouds_are_found_before_the_light_is_matched(
     assert sky.cloud[cloudy_first] < 0.02
 
 
+@pytest.mark.parametrize("peak", [0.6, 0.75])
+@pytest.mark.parametrize("cloudy_first", [False, True])
+@pytest.mark.parametrize("seed", [3, 4])
+def test_thin_clouds_over_rebuilt_ground_are_masked(
+    shared_data: Path, peak: float, cloudy_first: bool, seed: int
+) -> None:
+    before, after = (mosaic(shared_data, date, SOME, side=2) for date in ("A", "B"))
+    thin = peak * spread_out(before.shape[:2], 0.6, 60, seed)
+    if cloudy_first:
+        before = laid_over(before, thin)
+    else:
+        after = laid_over(after, thin)
+    valid = np.ones(thin.shape, bool)
+    gains = estimate_gains([without_clouds((before, after, valid), 0.5)], 3)
+    quality = quality_of(before, after, valid, valid, 0.5, gains=gains)
+    assert share_of(quality, VEILS, thin > 0.5) > 0.7
+
+
+def test_pale_ground_is_no_thin_cloud(shared_data: Path) -> None:
+    for name in tiles(shared_data):
+        before, after = (tile(shared_data, date, name) for date in ("A", "B"))
+        for first, second in ((before, after), (after, before)):
+            for resolution_m, factor in ((0.5, 1), (2.0, 4)):
+                quality = judged(coarser(first, factor), coarser(second, factor), resolution_m)
+                assert share_of(quality, VEILS, np.ones(quality.shape, bool)) < 0.01, name
+
+
 def test_a_window_full_of_cloud_is_masked(shared_data: Path) -> None:
     ground = mosaic(shared_data, "B", SOME, side=2)
     white = np.random.default_rng(0).integers(230, 240, (*ground.shape[:2], 1)).repeat(3, axis=2)
