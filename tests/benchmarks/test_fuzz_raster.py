@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.odd.fuzz_raster import fuzz, mutants, sound_images
+from benchmarks.oddities.fuzz_raster import fuzz, mutants, sound_images
 from satellite.imagery.scene import open_scene
 
 

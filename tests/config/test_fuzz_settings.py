@@ -1,4 +1,4 @@
-"""A sample of the files that `benchmarks.odd.fuzz_settings` reads."""
+"""A sample of the files that `benchmarks.oddities.fuzz_settings` reads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.odd.fuzz_settings import Outcome, fuzz_configs, fuzz_zones
+from benchmarks.oddities.fuzz_settings import Outcome, fuzz_configs, fuzz_zones
 
 # Time and memory depend on what else runs in this process and on this machine.
 _WHATEVER_RUNS = ("tracebacks", "without_place")

@@ -1,8 +1,8 @@
-"""A sample of the packages that `benchmarks.odd.fuzz_evidence` tampers with."""
+"""A sample of the packages that `benchmarks.oddities.fuzz_evidence` tampers with."""
 
 from __future__ import annotations
 
-from benchmarks.odd.fuzz_evidence import fuzz
+from benchmarks.oddities.fuzz_evidence import fuzz
 
 
 def test_no_package_that_was_tampered_with_is_called_intact() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
-from benchmarks.odd.pictures import Picture, pictures
-from benchmarks.odd.rtsp_server import OddCameras
+from benchmarks.oddities.pictures import Picture, pictures
+from benchmarks.oddities.rtsp_server import OddCameras
 from cv_engine.live.stream.bitstream.nal_units import split
 from cv_engine.live.stream.sample_watch import UNDECODABLE
 from tests.live.streams import STALL_S, Watching, configured

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.odd.fuzz_video import mutants, sound_recordings
+from benchmarks.oddities.fuzz_video import mutants, sound_recordings
 from cv_engine.evidence.errors import ClipError
 from cv_engine.evidence.media.clip import cut
 from cv_engine.video.errors import VideoError

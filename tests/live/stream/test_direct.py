@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from benchmarks.odd.packetizer import Packetizer
-from benchmarks.odd.pictures import Picture, pictures
+from benchmarks.oddities.packetizer import Packetizer
+from benchmarks.oddities.pictures import Picture, pictures
 from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.direct import DirectStream

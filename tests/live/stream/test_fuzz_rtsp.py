@@ -1,8 +1,8 @@
-"""A sample of the changed sessions of `benchmarks.odd.fuzz_rtsp`."""
+"""A sample of the changed sessions of `benchmarks.oddities.fuzz_rtsp`."""
 
 from __future__ import annotations
 
-from benchmarks.odd.fuzz_rtsp import fuzz
+from benchmarks.oddities.fuzz_rtsp import fuzz
 
 _SESSIONS = 300
 _MOST_MB = 100

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import av
 import pytest
 from av.video.stream import VideoStream
 
-from benchmarks.odd.oddities import ODDITIES, is_about_packets
-from benchmarks.odd.pictures import Picture, pictures
-from benchmarks.odd.rtsp_server import PASSWORD, USER, OddCameras
+from benchmarks.oddities.oddities import ODDITIES, is_about_packets
+from benchmarks.oddities.pictures import Picture, pictures
+from benchmarks.oddities.reading import received, streamed_by_ffmpeg
+from benchmarks.oddities.rtsp_server import PASSWORD, USER, OddCameras
 from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.encoded_frame import EncodedFrame
@@ -22,12 +22,9 @@ from cv_engine.live.stream.address import Address, Transport
 from cv_engine.live.stream.bitstream.access_units import Assembler
 from cv_engine.live.stream.bitstream.nal_units import START_CODE, NalUnit, split
 from cv_engine.live.stream.bitstream.parameter_sets import ParameterSets
-from cv_engine.live.stream.connection import Connection
-from cv_engine.live.stream.errors import StreamError
 
 _COUNT = 30
 _REPORTED = 50  # pictures of the reported streams, three key frames among them
-_STALL_S = 10.0
 _UNPLAYABLE = {
     "no-sets": "pictures arrive, none can be decoded: no parameter sets",
     "sha-999": "the camera asks for an unknown authentication (Digest SHA-999); "
@@ -43,11 +40,6 @@ _PLAYABLE = [
     for codec in ("h264", "hevc")
     if name not in _UNPLAYABLE and (codec == "h264" or is_about_packets(oddity))
 ]
-
-
-class _Received(NamedTuple):
-    frames: list[EncodedFrame]
-    why: str
 
 
 @pytest.fixture(autouse=True)
@@ -70,20 +62,6 @@ def cameras() -> Iterator[dict[str, OddCameras]]:
 
 def _address(cameras: OddCameras, oddity: str, transport: Transport = "tcp") -> Address:
     return Address.of(cameras.url(oddity), USER, PASSWORD, transport=transport)
-
-
-def _received(address: Address) -> _Received:
-    """All frames until the camera closes the connection, and why there are no more."""
-    frames: list[EncodedFrame] = []
-    try:
-        connection = Connection(address, _STALL_S)
-        try:
-            frames.extend(connection)
-        finally:
-            connection.close()
-    except StreamError as error:
-        return _Received(frames, str(error))
-    raise AssertionError("the stream has no end")
 
 
 def _decoded(codec: str, frames: Sequence[EncodedFrame]) -> list[str]:
@@ -110,37 +88,23 @@ def _shown(codec: str, packets: Sequence[av.Packet[VideoStream]]) -> list[str]:
     return [hashlib.sha256(each).hexdigest() for each in luma]
 
 
-def _by_ffmpeg(address: Address) -> int:
-    """How many pictures FFmpeg makes of a stream."""
-    count = 0
-    options = {"rtsp_transport": address.transport, "analyzeduration": "100000"}
-    with (
-        suppress(av.FFmpegError),
-        av.open(address.with_credentials, options=options, timeout=_STALL_S) as container,
-    ):
-        for packet in container.demux(video=0):
-            with suppress(av.FFmpegError):
-                count += len(packet.decode())
-    return count
-
-
 @pytest.mark.parametrize(("codec", "oddity"), _PLAYABLE)
 def test_every_picture_of_an_odd_camera_is_received(
     codec: str, oddity: str, cameras: dict[str, OddCameras]
 ) -> None:
     address = _address(cameras[codec], oddity)
-    received = _received(address)
-    assert (len(received.frames), received.why) == (_COUNT, "the stream has ended")
-    assert [frame.key for frame in received.frames] == [n % 10 == 0 for n in range(_COUNT)]
-    assert not any(frame.packet.is_corrupt for frame in received.frames)
+    frames, why = received(address)
+    assert (len(frames), why) == (_COUNT, "the stream has ended")
+    assert [frame.key for frame in frames] == [n % 10 == 0 for n in range(_COUNT)]
+    assert not any(frame.packet.is_corrupt for frame in frames)
     if not ODDITIES[oddity].still:
-        times = [round(frame.media_s, 3) for frame in received.frames]
+        times = [round(frame.media_s, 3) for frame in frames]
         assert times == [n / 10 for n in range(_COUNT)]
     sent = _sent(codec, cameras[codec].film(oddity))
-    assert _decoded(codec, received.frames) == sent
+    assert _decoded(codec, frames) == sent
     # From any key frame on, as a clip begins: it needs nothing of what came before.
-    assert _decoded(codec, received.frames[10:]) == sent[10:]
-    assert _by_ffmpeg(address) <= len(sent)
+    assert _decoded(codec, frames[10:]) == sent[10:]
+    assert streamed_by_ffmpeg(address) <= len(sent)
 
 
 @pytest.mark.parametrize("oddity", _UNPLAYABLE)
@@ -148,15 +112,15 @@ def test_why_a_camera_cannot_be_watched_is_reported(
     oddity: str, cameras: dict[str, OddCameras]
 ) -> None:
     address = _address(cameras["h264"], oddity)
-    assert _received(address) == ([], _UNPLAYABLE[oddity])
-    assert _by_ffmpeg(address) == 0
+    assert received(address) == ([], _UNPLAYABLE[oddity])
+    assert streamed_by_ffmpeg(address) == 0
 
 
 def test_a_tunnel_through_http_gives_the_same_pictures(cameras: dict[str, OddCameras]) -> None:
     address = _address(cameras["h264"], "sets-once", "http")
     sent = _sent("h264", cameras["h264"].film("sets-once"))
-    assert _decoded("h264", _received(address).frames) == sent
-    assert _by_ffmpeg(address) == _COUNT
+    assert _decoded("h264", received(address).frames) == sent
+    assert streamed_by_ffmpeg(address) == _COUNT
 
 
 def test_a_clip_has_the_parameter_sets_that_were_sent_once(
@@ -164,7 +128,7 @@ def test_a_clip_has_the_parameter_sets_that_were_sent_once(
 ) -> None:
     """Long before the clip begins: the frame that they came with has left the ring buffer."""
     ring = RingBuffer(tmp_path, longest_s=1.5, most_bytes=1 << 20)
-    for frame in _received(_address(cameras["h264"], "sets-once")).frames:
+    for frame in received(_address(cameras["h264"], "sets-once")).frames:
         ring.add(frame.media_s, frame)
     assert ring.keep("case", 2.0)
     (clip,) = ring.footage("case", CaptureClock()).recordings
@@ -199,9 +163,9 @@ def _film(path: Path) -> list[Picture]:
     ],
 )
 def test_cameras_of_public_reports_are_received_whole(oddity: str, reported: OddCameras) -> None:
-    frames = _received(_address(reported, oddity)).frames
+    frames = received(_address(reported, oddity)).frames
     sent = _sent("h264", reported.film(oddity))
     assert _decoded("h264", frames) == sent
     key = next(n for n, frame in enumerate(frames) if n and frame.key)
     assert _decoded("h264", frames[key:]) == sent[key:]
-    assert _by_ffmpeg(_address(reported, oddity)) <= len(sent)
+    assert streamed_by_ffmpeg(_address(reported, oddity)) <= len(sent)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.odd.pictures import pictures
+from benchmarks.oddities.pictures import pictures
 from cv_engine.live.stream.bitstream.nal_units import START_CODE
 from cv_engine.live.stream.bitstream.parameter_sets import ParameterSets
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from benchmarks.odd.packetizer import Packetizer
-from benchmarks.odd.pictures import Picture
+from benchmarks.oddities.packetizer import Packetizer
+from benchmarks.oddities.pictures import Picture
 
 TICKS = 9000  # of RTP from one picture to the next: ten pictures a second
 

@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import random
 import struct
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from benchmarks.odd.mutation import mutated
+from benchmarks.oddities.mutation import mutated
 
 HANG_S = 60.0
 MOST_BYTES = 2 << 30
@@ -254,9 +253,9 @@ def _peak_bytes() -> int:
     return int(line.split()[1]) << 10
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the benchmark; the last line has its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks fuzz raster", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="mutated images")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other images")
     options = parser.parse_args(argv)
@@ -268,7 +267,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{kind}: {text}")
     print(json.dumps({"benchmark": "fuzz raster", "seed": options.seed, **outcome.row()}))
     return int(bool(outcome.faults))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

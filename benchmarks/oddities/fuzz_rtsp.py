@@ -7,7 +7,6 @@ import json
 import random
 import resource
 import socket
-import sys
 import time
 import traceback
 from collections import Counter
@@ -16,9 +15,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cache
 
-from benchmarks.odd.oddities import ODDITIES, is_about_packets
-from benchmarks.odd.pictures import pictures
-from benchmarks.odd.rtsp_server import PASSWORD, USER, OddCameras
+from benchmarks.oddities.oddities import ODDITIES, is_about_packets
+from benchmarks.oddities.pictures import pictures
+from benchmarks.oddities.rtsp_server import PASSWORD, USER, OddCameras
 from cv_engine.live.stream.address import Address
 from cv_engine.live.stream.direct import DirectStream
 from cv_engine.live.stream.errors import RedirectError, StreamError, UnknownFormatError
@@ -210,9 +209,9 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the benchmark; the last line has its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks fuzz rtsp", description=__doc__)
     parser.add_argument("--count", type=int, default=10_000, help="changed sessions")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other changes")
     options = parser.parse_args(argv)
@@ -221,7 +220,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(crash)
     print(json.dumps({"benchmark": "fuzz rtsp", "seed": options.seed, **outcome.row()}))
     return int(bool(outcome.crashes))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,9 +14,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from benchmarks.odd.oddities import ODDITIES, TICKS, Oddity
-from benchmarks.odd.packetizer import PAYLOAD_TYPE, Packetizer
-from benchmarks.odd.pictures import Picture
+from benchmarks.oddities.oddities import ODDITIES, TICKS, Oddity
+from benchmarks.oddities.packetizer import PAYLOAD_TYPE, Packetizer
+from benchmarks.oddities.pictures import Picture
 from cv_engine.live.stream.bitstream.nal_units import SYNTAXES
 
 USER, PASSWORD = "viewer", "s3cret!"

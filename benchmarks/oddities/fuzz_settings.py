@@ -8,7 +8,6 @@ import json
 import random
 import re
 import resource
-import sys
 import tempfile
 import time
 import traceback
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import zones
-from benchmarks.odd.mutation import mutated
+from benchmarks.oddities.mutation import mutated
 from cv_engine.commands.exit_codes import ExitCode, describe
 from cv_engine.config import default_config_path, load_config
 from cv_engine.live.worker.camera import address_of
@@ -279,9 +278,9 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from _places(value[key])
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the benchmark; the last line has its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks fuzz settings", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="files of each kind")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other files")
     options = parser.parse_args(argv)
@@ -296,7 +295,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = {name: outcome.row() for name, outcome in outcomes.items()}
     print(json.dumps({"benchmark": "fuzz settings", "seed": options.seed, **rows}))
     return int(any(outcome.faults for outcome in outcomes.values()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,6 @@ import io
 import json
 import random
 import shutil
-import sys
 import tempfile
 import traceback
 from collections import Counter
@@ -20,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.odd.mutation import mutated
+from benchmarks.oddities.mutation import mutated
 from cv_engine.cases import open_queue
 from cv_engine.commands.evidence import verify_packages
 from cv_engine.commands.options import Format
@@ -268,9 +267,9 @@ _TAMPERINGS: dict[str, Callable[[Path, _Station, random.Random], None]] = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the benchmark; the last line has its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks fuzz evidence", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="packages that are tampered with")
     parser.add_argument("--seed", type=int, default=0, help="other seeds tamper otherwise")
     options = parser.parse_args(argv)
@@ -282,7 +281,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{kind}: {text}")
     print(json.dumps({"benchmark": "fuzz evidence", "seed": options.seed, **outcome.row()}))
     return int(bool(outcome.faults))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,6 @@ import argparse
 import json
 import multiprocessing
 import random
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ import av
 import numpy as np
 
 from benchmarks.harness.log import warnings_to_stderr
-from benchmarks.odd.mutation import mutated
+from benchmarks.oddities.mutation import mutated
 
 HANG_S = 60.0
 MOST_BYTES = 2 << 30
@@ -250,9 +249,9 @@ def _peak_bytes() -> int:
     return int(line.split()[1]) << 10
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the benchmark; the last line has its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks fuzz video", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="mutated recordings")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other recordings")
     options = parser.parse_args(argv)
@@ -263,7 +262,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     row = outcome.row()
     print(json.dumps({"benchmark": "fuzz video", "seed": options.seed, **row}))
     return int(bool(outcome.faults))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
