@@ -95,6 +95,7 @@ class Demuxer:
         self._stream = stream
         self._length = length
         self.timeline = timeline
+        self._tick_s = float(timeline.time_base)
         self._latest_s = 0.0
         self._shown = 0
         self._empty_until_s = 0.0
