@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
@@ -57,6 +58,11 @@ class Decoder:
         self._lenient: VideoCodecContext | None = None  # made where it is needed
         self._withheld: int | None = None  # packets since the last whole picture
         self._access = RandomAccess.of(context.codec.canonical_name, context.extradata)
+
+    @property
+    def pixel_shape(self) -> Fraction | None:
+        """Width of a pixel by its height, as the last picture stated it; ``None``: not stated."""
+        return self._context.sample_aspect_ratio
 
     def recovery(self, packet: Packet[VideoStream]) -> int | None:
         """After how many pictures whole ones come where decoding begins with this packet.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -10,6 +12,7 @@ from cv_engine.live.buffer.sampler import DueSample
 from cv_engine.live.encoded_frame import EncodedFrame, StreamFormat
 from cv_engine.video.decoder import Decoder
 from cv_engine.video.frame import Sample, Scaler, Turn
+from cv_engine.video.picture_shape import deinterlaced, square_size
 
 # Damaged samples in a row after which the decoder conceals damage as well as it can: over a bad
 # line half a picture is better than none.
@@ -33,6 +36,7 @@ class SampleDecoder:
         self._follows = False  # whether the group's decoder holds what the next frames refer to
         self._recovers = False  # whether the group began without a key frame, and is not whole yet
         self._turn: Turn | None = None
+        self._pixel_shape: Fraction | None = None
         self._strict = True
         self._opened_strict = True
         self._damaged = 0
@@ -62,9 +66,9 @@ class SampleDecoder:
         # holds its three megabytes until the next garbage collection.
         if self._turn is None:
             self._turn = Turn.of(frame)
-        size = (frame.width, frame.height)
-        steady_s = _shown_at(frame, due)
-        return Sample(steady_s, bool(frame.key_frame), frame, self._turn, size, self._scaler)
+        steady_s, key = _shown_at(frame, due), bool(frame.key_frame)
+        size = square_size(frame.width, frame.height, self._pixel_shape)
+        return Sample(steady_s, key, deinterlaced(frame), self._turn, size, self._scaler)
 
     @property
     def lost(self) -> bool:
@@ -80,7 +84,9 @@ class SampleDecoder:
             if self._alone is None:
                 # Nothing refers to a frame that is decoded alone: its block edges may stay.
                 self._alone = _opened(form, strict=self._strict, deblock=False)
-            return self._alone.decode_alone(due.encoded[0].packet)
+            frame = self._alone.decode_alone(due.encoded[0].packet)
+            self._pixel_shape = self._alone.pixel_shape
+            return frame
         return self._last_of(due, form)
 
     def _last_of(self, due: DueSample, form: StreamFormat) -> VideoFrame | None:
@@ -95,6 +101,7 @@ class SampleDecoder:
         for encoded in due.encoded:
             frames = self._group.decode(encoded.packet)
             frame = frames[-1] if frames else frame
+        self._pixel_shape = self._group.pixel_shape
         return frame
 
     def _judge(self, *, sound: bool) -> None:

@@ -17,6 +17,7 @@ from cv_engine.live.encoded_frame import EncodedFrame
 from cv_engine.live.worker.decoding import SampleDecoder
 from cv_engine.video.frame import Sample, Scaler
 from tests.live.encoded_frames import BEGAN_S, encoded_frames, numbered
+from tests.video import interlaced
 from tests.video.intra_refresh import refreshed, units_of
 from tests.video.recordings import number_of, record, times
 
@@ -321,3 +322,17 @@ def test_key_frames_without_any_mark_are_found_by_the_decoder(tmp_path: Path) ->
     assert 5.4 < found[0][0] < 9.0
     assert len(found) >= 5
     assert [number for _, number in found] == sorted({number for _, number in found})
+
+
+@pytest.mark.parametrize("grouped", [False, True], ids=["key frame", "group"])
+def test_an_interlaced_anamorphic_stream_gives_what_its_twin_gives(
+    tmp_path: Path, grouped: bool
+) -> None:
+    images = []
+    for name, is_odd in (("odd.ts", True), ("twin.ts", False)):
+        made = encoded_frames(interlaced.record(tmp_path / name, interlaced=is_odd))
+        sample = SampleDecoder(Scaler()).decode(_group(made, 0, 3) if grouped else _alone(made[0]))
+        assert sample is not None
+        assert (sample.width, sample.height) == (interlaced.SQUARE_WIDTH, interlaced.HEIGHT)
+        images.append(sample.image().astype(int))
+    assert abs(images[0] - images[1]).mean() < 3
