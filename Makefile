@@ -1,5 +1,6 @@
 # make demo: set everything up and turn a sample clip into cases.
-# make test: set everything up and run all checks.
+# make test: set everything up and run the checks of every change.
+# make test-all: the same and the slow tests, before a release.
 # Both need Python 3.11 or newer, git, make and the package registry; a second run starts at once.
 
 SHELL := /bin/bash
@@ -22,10 +23,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help demo test setup check lint types imports tests system lock clean
+.PHONY: help demo test test-all setup check lint types imports tests tests-all system lock clean
 
 help: ## the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -54,7 +55,9 @@ demo: $(CORE) ## a sample clip, the main job on it, and its cases
 	@$(BIN)/cv-engine models pull
 	@$(BIN)/cv-engine demo --data "$(DATA)"
 
-test: check tests ## all checks and all tests
+test: check tests ## the checks of every change: all but the slow tests
+
+test-all: check tests-all ## all checks and all tests, before a release
 
 check: lint types imports ## format, lint, phrases, types, import rules
 
@@ -70,6 +73,9 @@ imports: $(DEV)
 	@$(BIN)/lint-imports
 
 tests: $(DEV) system
+	@$(BIN)/pytest -m "not slow"
+
+tests-all: $(DEV) system
 	@$(BIN)/pytest
 
 # Besides Python the tests use a PostgreSQL server and an RTSP server that plays the cameras. Without them,

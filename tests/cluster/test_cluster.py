@@ -99,7 +99,6 @@ def _until(dispatcher: Dispatcher, met: Callable[[], bool], patience_s: float) -
     return time.monotonic() - began
 
 
-@pytest.mark.slow
 @pytest.mark.real_time
 def test_the_cameras_of_a_lost_machine_move_to_the_others(cluster: Any, tmp_path: Path) -> None:
     from cv_engine.cluster.ray_host import RayHosts

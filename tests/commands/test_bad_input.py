@@ -227,7 +227,6 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.slow
 def test_a_full_disk_loses_nothing(folder: Path, clip: Path, disk: Disk) -> None:
     """Space for no evidence package, then for the first one only, then for all."""
     arguments = [clip, "--start", START, "--config", "quick.yaml", "--data"]

@@ -14,7 +14,6 @@ from cv_engine.evidence.verify import verify
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.slow
 def test_the_demo_ends_with_a_case_and_its_evidence(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "cli.py"), "demo", "--data", "demo", "--format", "jsonl"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -108,7 +108,6 @@ def _watching(config: Path) -> Iterator[tuple[subprocess.Popen[str], StatusSnaps
             process.kill()
 
 
-@pytest.mark.slow
 def test_watching_ends_with_a_signal(tmp_path: Path) -> None:
     config = _config(tmp_path)
     with _watching(config) as (process, snapshot):

@@ -14,7 +14,7 @@ from cv_engine.live.stream.sample_watch import UNDECODABLE
 from tests.live.streams import STALL_S, Watching, configured
 from tests.video.intra_refresh import refreshed
 
-pytestmark = [pytest.mark.slow, pytest.mark.real_time]
+pytestmark = pytest.mark.real_time
 
 _RATE = 10.0
 _COUNT = 600

@@ -29,7 +29,7 @@ from tests.live.streams import (
     street,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.real_time]
+pytestmark = pytest.mark.real_time
 
 _DEATHS = 30
 _WARM_UP_SAMPLES = 5
@@ -53,6 +53,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         yield fleet
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_again_and_again_leaves_nothing_behind(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
@@ -187,6 +188,7 @@ def test_sampling_continues_where_one_packet_in_twenty_is_lost(
         ) <= 2 * watching.tolerance_s("market")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump_s", [_JUMP_S, -_JUMP_S])
 def test_a_stay_across_a_jump_of_the_machines_clock_is_one_case_of_its_length(
     fleet: Fleet, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: float

@@ -25,7 +25,7 @@ from tests.live.streams import (
     folder_of_films,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.real_time]
+pytestmark = pytest.mark.real_time
 
 # Neither occurs in any other text that is written.
 _RIGHT, _WRONG = "Ri9ht&secret/word", "wr0ng@secret:word"
@@ -144,6 +144,7 @@ def _keeps_its_rate(watching: Watching, attempt: int) -> bool:
     return watching.cameras["sound"].samples - before >= 0.9 * due - 2
 
 
+@pytest.mark.slow
 def test_a_hundred_cameras_that_never_answer_cost_a_hundred_others_nothing(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from benchmarks.harness.program import Cut
 from benchmarks.killed import run
 from tests.live.streams import cameras
 
-pytestmark = [pytest.mark.slow, pytest.mark.real_time]
+pytestmark = pytest.mark.real_time
 
 _CUTS: tuple[Cut, ...] = ("program", "worker", "program")
 _LONGEST_LIFE_S = 20.0

@@ -32,7 +32,7 @@ from cv_engine.cases import Case, open_queue
 from cv_engine.live.control.status_snapshot import read_snapshot
 from tests.live.streams import cameras, folder_of_films
 
-pytestmark = [pytest.mark.slow, pytest.mark.real_time]
+pytestmark = pytest.mark.real_time
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)

@@ -62,7 +62,6 @@ def _arguments(pieces: list[Path], settings: Path, data: Path) -> list[object]:
     return ["analyze", *pieces, *camera, "--config", settings, "--data", data]
 
 
-@pytest.mark.slow
 def test_kill_9_at_any_moment_changes_nothing(
     pieces: list[Path],
     settings: Path,

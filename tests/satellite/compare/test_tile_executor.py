@@ -95,7 +95,6 @@ def _killed(comparison_request: ComparisonRequest, out: Path) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle_no_tile_is_judged_twice(
     comparison_request: ComparisonRequest, tmp_path: Path
 ) -> None:
