@@ -4,8 +4,8 @@ Cameras on loopback play a small stream with one oddity each. Every picture is c
 and by our reader; then `cv-engine watch` watches all of them for some time. Recordings are those
 of the folder: every picture is counted, and each is analysed.
 
-*Worse* is an input of which FFmpeg makes more pictures. *Silent* is an input that has pictures,
-of which some or all are never sampled, and of which nothing is said.
+An input is *worse* where FFmpeg makes more pictures, and *silent* where pictures are missed and the
+program says nothing.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def outcome(data: Path) -> dict[str, Any]:
             "cases": [_plain(case) for case in cases],
             "history": {
                 case.id: [
-                    (entry.event, entry.by, entry.note, json.dumps(entry.data, sort_keys=True))
+                    (entry.event, entry.by, entry.note, _comparable(entry.data))
                     for entry in queue.history(case.id)
                 ]
                 for case in cases
@@ -72,6 +72,12 @@ def outcome(data: Path) -> dict[str, Any]:
     left["problems"] = [str(problem) for path in packages for problem in verify(path)]
     left["partial"] = sorted(str(path) for path in data.rglob("*.partial*"))
     return left
+
+
+def _comparable(data: Mapping[str, Any]) -> str:
+    """Data of a history entry without the digest of evidence, which each folder's key signs."""
+    kept = {name: value for name, value in data.items() if name != "evidence_sha256"}
+    return json.dumps(kept, sort_keys=True)
 
 
 def _plain(case: Any) -> dict[str, str]:

@@ -71,6 +71,7 @@ class Tape:
     """A stub decoder: every packet is one blank picture, so that only the selection counts."""
 
     alone: int = 0
+    is_lenient: bool = False
     frames: list[av.VideoFrame] = field(default_factory=list)
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
@@ -80,7 +81,14 @@ class Tape:
         self.alone += 1
         return blank(packet)
 
-    def restart(self) -> None:
+    def recovery(self, packet: Packet[VideoStream]) -> int | None:
+        return 0 if packet.is_keyframe else None
+
+    def is_skipped(self, packet: Packet[VideoStream]) -> bool:
+        return False
+
+    def restart(self, *, lenient: bool = False) -> None:
+        assert not lenient
         self.frames.clear()
 
 
@@ -95,6 +103,7 @@ def pass_over(times_ms: Sequence[int], keys: set[int], plan: Plan) -> tuple[list
     for number, time_ms in enumerate(times_ms):
         packet = cast("Packet[VideoStream]", av.Packet(1))
         packet.pts = packet.dts = time_ms
+        packet.is_keyframe = number in keys
         coded.append(Coded(packet, time_ms / 1000, number in keys))
     tape = Tape()
     decoder = cast(Decoder, tape)
