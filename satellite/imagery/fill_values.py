@@ -98,7 +98,9 @@ def _along_border(
             length = lines[-1].shape[1]
             ground.append(np.ones(length, np.bool_) if valid is None else valid.ravel())
         opposite = (lines[0] == lines[1]).all(axis=0) & ground[0] & ground[1]
-        least = min(CORNER_PX, max(1, length // 2))
+        if length < CELL_PX:
+            continue
+        least = min(CORNER_PX, length // 2)
         yield from _runs(lines[0], ground[0], least)
         yield from _runs(lines[1], ground[1], least)
         yield from _runs(lines[0], opposite, min(CELL_PX, least))
@@ -135,11 +137,11 @@ def _inside(dataset: DatasetReader, read: Read, remote: bool) -> Iterator[tuple[
         first = values[:, :1, :1]
         if (valid is None or valid.all()) and (values == first).all():
             yield first.ravel().copy(), min(int(window.width), int(window.height))
-    if remote or dataset.width * dataset.height > _SEARCHED_PX:
+    wide = dataset.width // _SQUARE_PX
+    if remote or not wide or dataset.width * dataset.height > _SEARCHED_PX:
         return
     for top in range(0, dataset.height - _SQUARE_PX + 1, _SQUARE_PX):
         values, valid = read(Window(0, top, dataset.width, _SQUARE_PX))
-        wide = dataset.width // _SQUARE_PX
         squares = values[:, :, : wide * _SQUARE_PX].reshape(len(values), _SQUARE_PX, wide, -1)
         first = squares[:, :1, :, :1]
         constant = (squares == first).all(axis=(0, 1, 3))

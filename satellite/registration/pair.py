@@ -293,6 +293,8 @@ class Pair:
                     progress=lambda share: progress(_ALIGN_SHARE * share),
                 )
             except SatelliteError as error:
+                if any(scene.label in str(error) for scene in (self.before, self.after)):
+                    raise  # of one image, which the message names already
                 raise SatelliteError(f"{self.before.name}, {self.after.name}: {error}") from error
         gains = Gains.none(self.bands)
         if self._normalise:

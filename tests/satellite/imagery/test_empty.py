@@ -170,3 +170,14 @@ def test_averages_leave_empty_ground_out(ground: NDArray[np.uint8], tmp_path: Pa
     assert valid[~squares.any(axis=(1, 3))].mean() > 0.8
     means = ground.reshape(3, 128, 4, 128, 4).mean(axis=(2, 4))
     assert np.abs(np.moveaxis(picture, 2, 0) - means)[:, valid].max() < 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 300), (300, 2), (31, 40), (7, 9)])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_images_of_any_size_are_examined(
+    tmp_path: Path, size: tuple[int, int], tiled: bool
+) -> None:
+    values = texture(*size)
+    assert not _found(tmp_path, values, **(_TILED if tiled else {})).any()
+    if max(size) > 8:
+        assert _found(tmp_path, np.zeros_like(values), **(_TILED if tiled else {})).all()
