@@ -120,6 +120,17 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Footage:
     return encoded(clip, folder, size=(192, 96), rate=10, key_interval_s=1.0)
 
 
+def _opened(address: Address) -> Connection:
+    """A connection; the server refuses UDP where another program has just taken the ports."""
+    for _ in range(2):
+        try:
+            return Connection(address, stall_s=10.0)
+        except StreamError as error:
+            if "5XX" not in str(error):
+                raise
+    return Connection(address, stall_s=10.0)
+
+
 def _first(connection: Connection, count: int) -> list[EncodedFrame]:
     try:
         return list(islice(connection, count))
@@ -138,7 +149,7 @@ def test_sender_reports_give_the_capture_time_of_key_frames(
     fleet.add(name, footage, reports=reports)  # type: ignore[arg-type]
     address = Address.of(fleet.url(name), transport=transport)  # type: ignore[arg-type]
     opened_at = time.time()
-    found = _first(Connection(address, stall_s=10.0), 40)
+    found = _first(_opened(address), 40)
     assert [each.media_s for each in found] == sorted(each.media_s for each in found)
     assert found[-1].media_s - found[0].media_s == pytest.approx(3.9, abs=0.2)
     sent = [each.sent_at for each in found if each.sent_at is not None]

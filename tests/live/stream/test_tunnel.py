@@ -52,7 +52,8 @@ def _server(*responses: bytes, others: int = 0) -> Iterator[tuple[Address, list[
             port = server.getsockname()[1]
             yield Address.of(f"rtsp://u:s3cret@127.0.0.1:{port}/live?a=b", transport="http"), heard
         finally:
-            for each in (thread, *threads):
+            thread.join(_PATIENCE_S)  # then no more threads are started
+            for each in threads:
                 each.join(_PATIENCE_S)
             for line in lines:
                 line.close()
