@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import random
 import struct
 import tempfile
@@ -24,11 +22,11 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
+from benchmarks.oddities.child import Child, forget_peak, peak_bytes
 from benchmarks.oddities.mutation import mutated
 
 HANG_S = 60.0  # of processor time, or ten times as long by the clock: the machine may be busy
 MOST_BYTES = 2 << 30
-_START_S = 300.0
 _SIDE = 192
 # Type, bands and options of each sound image.
 _FORMS: dict[str, tuple[str, int, dict[str, Any]]] = {
@@ -168,17 +166,15 @@ class _Watched:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._line: Connection | None = None
+        self._child = Child(_run, folder)
 
     def compare(self, path: Path) -> tuple[str, str, int]:
         """What became of an image, the reason, and the most memory held, bytes."""
-        line = self._begin()
+        line = self._child.pipe()
         line.send(str(path))
-        began, given = time.monotonic(), self._processor_s()
+        began, given = time.monotonic(), self._child.processor_s()
         while not line.poll(1.0):
-            waited, worked = time.monotonic() - began, self._processor_s() - given
+            waited, worked = time.monotonic() - began, self._child.processor_s() - given
             if worked > HANG_S or waited > 10 * HANG_S:
                 self.stop()
                 return "hangs", f"no end after {worked:.0f} s of work and {waited:.0f} s", 0
@@ -189,36 +185,9 @@ class _Watched:
             return "crashes", "the process died", 0
         return kind, what, peak
 
-    def _begin(self) -> Connection:
-        if self._line is None:
-            context = multiprocessing.get_context("spawn")
-            here, there = context.Pipe()
-            process = context.Process(target=_run, args=(there, str(self._folder)), daemon=True)
-            process.start()
-            there.close()
-            self._process, self._line = process, here
-            if not here.poll(_START_S) or here.recv() != "ready":
-                raise RuntimeError("the process that compares does not start")
-        return self._line
-
-    def _processor_s(self) -> float:
-        """Processor time that the process has had; 0 once it is gone (Linux)."""
-        assert self._process is not None
-        try:
-            text = Path(f"/proc/{self._process.pid}/stat").read_text()
-        except OSError:
-            return 0.0
-        ticks = sum(map(int, text.rpartition(")")[2].split()[11:13]))
-        return ticks / os.sysconf("SC_CLK_TCK")
-
     def stop(self) -> None:
         """Ends the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-        if self._line is not None:
-            self._line.close()
-        self._process = self._line = None
+        self._child.stop()
 
 
 def _run(line: Connection, folder: str) -> None:
@@ -245,7 +214,7 @@ def _run(line: Connection, folder: str) -> None:
             return
         # A damaged date would only be refused as such.
         before = Source(path, acquired=datetime(2025, 1, 1, tzinfo=UTC))
-        _forget_peak()
+        forget_peak()
         with tempfile.TemporaryDirectory(dir=folder) as out:
             try:
                 compare(ComparisonRequest(before, later, "classical"), Path(out))
@@ -254,18 +223,7 @@ def _run(line: Connection, folder: str) -> None:
                 result = ("refused", str(error))
             except Exception as error:
                 result = ("tracebacks", f"{type(error).__name__}: {error}")
-        line.send((*result, _peak_bytes()))
-
-
-def _forget_peak() -> None:
-    """Starts the measurement of the most memory held once more (Linux)."""
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_bytes() -> int:
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) << 10
+        line.send((*result, peak_bytes()))
 
 
 def main(argv: Sequence[str]) -> int:

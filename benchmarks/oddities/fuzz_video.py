@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import random
 import tempfile
 from collections import Counter
@@ -20,14 +19,13 @@ import av
 import numpy as np
 
 from benchmarks.harness.log import warnings_to_stderr
+from benchmarks.oddities.child import Child, forget_peak, peak_bytes
 from benchmarks.oddities.mutation import mutated
 
 HANG_S = 60.0
 MOST_BYTES = 2 << 30
 # Mutants that are analysed in one call, before a sound recording.
 _BATCH = 10
-# The detector is opened within this time.
-_START_S = 300.0
 _WIDTH, _HEIGHT, _RATE, _PICTURES = 320, 180, 10, 50
 _START = datetime(2026, 5, 1, 8, tzinfo=UTC)
 # Extension, encoder and B-frames of each sound recording.
@@ -141,9 +139,7 @@ class _Watched:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._line: Connection | None = None
+        self._child = Child(_run, folder)
 
     def analyse(self, paths: Sequence[Path], sound: Path, outcome: Outcome) -> None:
         """Analyses recordings in one call, and a sound one after them.
@@ -159,7 +155,7 @@ class _Watched:
 
     def _call(self, paths: Sequence[Path], sound: Path, outcome: Outcome) -> tuple[str, str] | None:
         """Analyses recordings in one call; returns the kind of a fault, and what happened."""
-        line = self._begin()
+        line = self._child.pipe()
         line.send([str(path) for path in (*paths, sound)])
         while line.poll(HANG_S):
             try:
@@ -176,24 +172,9 @@ class _Watched:
         self.stop()
         return "hangs", f"nothing happened for {HANG_S:.0f} s"
 
-    def _begin(self) -> Connection:
-        if self._line is None:
-            context = multiprocessing.get_context("spawn")
-            here, there = context.Pipe()
-            process = context.Process(target=_run, args=(there, str(self._folder)), daemon=True)
-            process.start()
-            there.close()
-            self._process, self._line = process, here
-            if not here.poll(_START_S) or here.recv() != "ready":
-                raise RuntimeError("the process that analyses does not start")
-        return self._line
-
     def stop(self) -> None:
         """Ends the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-        self._process = self._line = None
+        self._child.stop()
 
 
 def _judged(
@@ -228,25 +209,14 @@ def _run(line: Connection, folder: str) -> None:
             return
         with tempfile.TemporaryDirectory(dir=folder) as data:
             config = Config.model_validate({"data": data, **settings})
-            _forget_peak()
+            forget_peak()
             try:
                 videos = analyze(paths, config=config, start=_START, progress=at).videos
             except Exception as error:
                 line.send(("error", f"{type(error).__name__}: {error}"))
                 return
         statuses = [(video.path.name, video.status, video.message) for video in videos]
-        line.send(("end", statuses, _peak_bytes()))
-
-
-def _forget_peak() -> None:
-    """Starts the measurement of the most memory held once more (Linux)."""
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_bytes() -> int:
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) << 10
+        line.send(("end", statuses, peak_bytes()))
 
 
 def main(argv: Sequence[str]) -> int:
