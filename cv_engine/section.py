@@ -6,9 +6,10 @@ Each type says in words what is wanted and gives an example, which error message
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -37,10 +38,10 @@ PicturesPerSecond = Annotated[
     Field(ge=1 / 3600, le=1000, allow_inf_nan=False, strict=True),
     Unit("a number of pictures per second, up to 1000", "12.5"),
 ]
-Pixels = Annotated[
+FrameShare = Annotated[
     float,
-    Field(gt=0, allow_inf_nan=False, strict=True),
-    Unit("a number of pixels above 0", "16"),
+    Field(gt=0, lt=1, allow_inf_nan=False, strict=True),
+    Unit("a share of the frame's height, above 0 and below 1", "0.0125"),
 ]
 PixelPosition = Annotated[
     float,
@@ -124,7 +125,13 @@ FilePath = Annotated[
 
 
 class Section(BaseModel):
-    """Base of every section: unknown keys are errors, values do not change once loaded."""
+    """Base of every section: unknown keys are errors, values do not change once loaded.
+
+    Attributes:
+        renamed: Keys of earlier releases, each with what makes the message about its value.
+    """
+
+    renamed: ClassVar[Mapping[str, Callable[[Any], str]]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

@@ -128,6 +128,21 @@ class Camera:
         found = self._on_ground(x, y)
         return self.standpoint() if found is None else found
 
+    def metres_per_pixel(self, x: float, y: float) -> float | None:
+        """Metres that one pixel spans of an upright thing that stands where a pixel shows ground.
+
+        Args:
+            x: Pixel in the full frame, right.
+            y: Pixel in the full frame, down.
+
+        Returns:
+            The scale; ``None`` without ground control points, above the horizon, and so close below
+            it that `locate` gives no place on the ground.
+        """
+        if self._fitted is None or self._accuracy_m(x, y) is None:
+            return None
+        return self._fitted[1].metres_per_pixel(x, y)
+
     def standpoint(self) -> GroundPoint:
         """The camera's own position, as far as it is known."""
         if self.position is not None:
@@ -197,16 +212,22 @@ class Camera:
     def _on_ground(self, x: float, y: float) -> GroundPoint | None:
         if self._fitted is None:
             return None
+        accuracy = self._accuracy_m(x, y)
+        if accuracy is None:
+            return None
         plane, homography = self._fitted
-        pixel = np.array([[x, y]])
-        if homography.depth(pixel)[0] <= 0:
+        lon, lat = plane.to_degrees(homography.to_ground(np.array([[x, y]])))[0]
+        return GroundPoint(float(lon), float(lat), accuracy, "homography")
+
+    def _accuracy_m(self, x: float, y: float) -> float | None:
+        """Accuracy of the place on the ground at a pixel; ``None`` where the camera's is better."""
+        assert self._fitted is not None
+        homography = self._fitted[1]
+        if homography.depth(np.array([[x, y]]))[0] <= 0:
             return None
         sigma = homography.sigma_m(x, y, self.pixel_error)
         accuracy = _RADIUS_95 * math.hypot(sigma, homography.rms_m)
-        if not accuracy <= self.position_radius_m:
-            return None
-        lon, lat = plane.to_degrees(homography.to_ground(pixel))[0]
-        return GroundPoint(float(lon), float(lat), accuracy, "homography")
+        return accuracy if accuracy <= self.position_radius_m else None
 
     def _half_plane_in_front(self, ground: BaseGeometry) -> Polygon:
         """The half plane in front of the camera, in metres, as a polygon beyond ``ground``."""

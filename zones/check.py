@@ -50,7 +50,9 @@ def check(
         Errors, with which the file cannot be used, and warnings; empty without problems.
     """
     try:
-        zones = load_zones(path, kinds=kinds, numbers=numbers, timezone=timezone)
+        zones = load_zones(
+            path, kinds=kinds, numbers=numbers, timezone=timezone, camera=camera, height=height
+        )
     except ZoneError as error:
         return list(error.problems)
     mine = [zone for zone in zones if _is_for(zone, camera)]

@@ -60,6 +60,19 @@ class Homography:
         """Pixels (n, 2) of metres (n, 2)."""
         return _project(self.to_image_matrix, metres)
 
+    def metres_per_pixel(self, x: float, y: float) -> float:
+        """Metres on the ground per pixel, parallel to the horizon, at a pixel below the horizon.
+
+        Along a line parallel to the horizon the distance from the lens is the same, so a pixel
+        spans as much of an upright thing as of the ground under it; across that line the ground is
+        foreshortened, and an upright thing is not.
+        """
+        a, b, _ = self.to_ground_matrix[2]
+        slope = float(np.hypot(a, b))
+        # Looking straight down there is no horizon, and every direction is alike.
+        along = np.array([-b, a]) / slope if slope > 0 else np.array([1.0, 0.0])
+        return float(np.hypot(*(pixel_jacobian(self.to_ground_matrix, x, y) @ along)))
+
     def sigma_m(self, x: float, y: float, pixel_error: float) -> float:
         """Standard error on the ground, in metres, along its worst direction.
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from zones.document import MOST_PROBLEMS
 from zones.errors import ScheduleError, WrongValue
 from zones.schedule import Schedule
+from zones.size import OLD_KEY, share_of_pixels
 
 Frame = Literal["image", "wgs84"]
 
@@ -43,7 +44,8 @@ class Settings:
     dwell_s: float | None
     schedule: Schedule
     frame: Frame
-    min_size_px: float | None
+    min_size: float | None
+    min_size_m: float | None
     camera: str | None
     numbers: tuple[tuple[str, float], ...] = ()
 
@@ -53,6 +55,7 @@ def read_settings(
     kinds: Collection[str],
     timezone: str,
     numbers: Mapping[str, NumberSetting],
+    height: int | None = None,
 ) -> tuple[Settings | None, dict[str, WrongValue]]:
     """Read a feature's properties.
 
@@ -63,6 +66,7 @@ def read_settings(
         kinds: The violations that exist.
         timezone: IANA name that schedules are read in.
         numbers: The properties that rules add, by name.
+        height: Height of the camera's frame in pixels, if it is known, for messages.
 
     Returns:
         The settings, ``None`` if a property is wrong, and the errors by property.
@@ -70,10 +74,11 @@ def read_settings(
     readers: dict[str, Callable[[Any], Any]] = {
         "zone": _name,
         "kinds": lambda value: _kinds(value, kinds),
-        "dwell_s": lambda value: _positive(value, "seconds", "300"),
+        "dwell_s": lambda value: _positive(value, "a number of seconds", "300"),
         "schedule": lambda value: _schedule(value, timezone),
         "frame": _frame,
-        "min_size_px": lambda value: _positive(value, "pixels", "16"),
+        "min_size": _share,
+        "min_size_m": lambda value: _positive(value, "a number of metres", "0.3"),
         "camera": _name,
     }
     readers |= {name: partial(_number, setting) for name, setting in numbers.items()}
@@ -94,7 +99,11 @@ def read_settings(
     if properties.get("zone") is None:
         wrong["zone"] = WrongValue("the zone has no name", 'add "zone": "a name" to the properties')
     for key in properties:
-        if key not in readers and len(wrong) < MOST_PROBLEMS:
+        if key == OLD_KEY:
+            what = "sizes are shares of the frame's height now"
+            advice = f'write "min_size": {share_of_pixels(properties[key], height)}'
+            wrong[key] = WrongValue(what, advice)
+        elif key not in readers and len(wrong) < MOST_PROBLEMS:
             wrong[key] = WrongValue("unknown property", _suggest(key, readers))
     if wrong:
         return None, wrong
@@ -134,8 +143,8 @@ def _kinds(value: Any, known: Collection[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _positive(value: Any, unit: str, example: str) -> float:
-    advice = f"give a number of {unit}, such as {example}"
+def _positive(value: Any, wanted: str, example: str) -> float:
+    advice = f"give {wanted}, such as {example}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongValue(f"{value!r:.60} is no number", advice)
     if not (math.isfinite(value) and value > 0):
@@ -145,8 +154,16 @@ def _positive(value: Any, unit: str, example: str) -> float:
     return float(value)
 
 
+def _share(value: Any) -> float:
+    share = _positive(value, "a share of the frame's height", "0.0125")
+    if share >= 1:
+        what = f"{value:g} is no share of the frame's height"
+        raise WrongValue(what, "give a number above 0 and below 1, such as 0.0125")
+    return share
+
+
 def _number(setting: NumberSetting, value: Any) -> float:
-    return _positive(value, setting.unit, setting.example)
+    return _positive(value, f"a number of {setting.unit}", setting.example)
 
 
 def _schedule(value: Any, timezone: str) -> Schedule:

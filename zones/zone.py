@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from shapely.geometry import MultiPolygon, Polygon, box
 from zones.camera import Camera, only_areas
 from zones.crossings import cross_too_often
 from zones.document import MOST_PROBLEMS, Document, read_document
-from zones.errors import OutOfView, Problem, ScheduleError, ZoneError
+from zones.errors import OutOfView, Problem, ScheduleError, WrongValue, ZoneError
 from zones.schedule import Schedule
 from zones.settings import Frame, NumberSetting, Settings, read_settings
 from zones.shape import CROSSES_TOO_OFTEN, read_shape
@@ -36,8 +37,10 @@ class Zone:
         frame: ``"image"`` or ``"wgs84"``.
         dwell_s: Seconds that a thing must stay; ``None`` for the rule's own.
         schedule: The hours in which the zone is watched.
-        min_size_px: Shorter side in pixels of the smallest box that counts; ``None`` for the
-            rule's own.
+        min_size: Shorter side of the smallest box that counts, as a share of the frame's height;
+            ``None`` for the rule's own.
+        min_size_m: The same in metres where the thing stands, which comes first where the camera's
+            ground control points give it.
         camera: The only camera that watches the zone; ``None`` for every camera that shows it.
         numbers: Properties that rules add, as name and value.
     """
@@ -48,7 +51,8 @@ class Zone:
     frame: Frame = "image"
     dwell_s: float | None = None
     schedule: Schedule = dataclasses.field(default_factory=lambda: Schedule.parse(None))
-    min_size_px: float | None = None
+    min_size: float | None = None
+    min_size_m: float | None = None
     camera: str | None = None
     numbers: tuple[tuple[str, float], ...] = ()
 
@@ -91,6 +95,8 @@ def load_zones(
     kinds: Collection[str],
     numbers: Mapping[str, NumberSetting] | None = None,
     timezone: str = "UTC",
+    camera: Camera | None = None,
+    height: int | None = None,
 ) -> list[Zone]:
     """Read the zones of a GeoJSON file.
 
@@ -101,6 +107,8 @@ def load_zones(
         kinds: The violations that exist.
         numbers: The properties of zones that rules add, by name.
         timezone: IANA name that schedules are read in.
+        camera: The camera that the zones are read for, if it is known.
+        height: Height of the camera's frame in pixels, if it is known, for messages.
 
     Returns:
         The zones in the order of the file, each with ``frame`` as written.
@@ -117,7 +125,10 @@ def load_zones(
     problems: list[Problem] = []
     parts: list[_Part] = []
     for index, location in enumerate(_features(document), start=1):
-        found = _read_feature(document, location, index, kinds, numbers or {}, timezone)
+        read = partial(
+            read_settings, kinds=kinds, timezone=timezone, numbers=numbers or {}, height=height
+        )
+        found = _read_feature(document, location, index, read)
         if isinstance(found, list):
             problems += found
             if len(problems) >= MOST_PROBLEMS:
@@ -125,6 +136,7 @@ def load_zones(
         else:
             parts.append(_Part(index, location, *found))
     problems += _disagreements(document, parts)
+    problems += _without_scale(document, parts, camera)
     if problems:
         raise ZoneError(problems[:MOST_PROBLEMS])
     return _join(document, parts)
@@ -236,9 +248,7 @@ def _read_feature(
     document: Document,
     location: list[str | int],
     index: int,
-    kinds: Collection[str],
-    numbers: Mapping[str, NumberSetting],
-    timezone: str,
+    read: Callable[[Mapping[str, Any]], tuple[Settings | None, dict[str, WrongValue]]],
 ) -> tuple[Settings, Polygon | MultiPolygon] | list[Problem]:
     feature = document.value["features"][location[1]] if location else document.value
     name = f"feature {index}"
@@ -250,7 +260,7 @@ def _read_feature(
         properties = {}
     if isinstance(properties.get("zone"), str) and properties["zone"].isprintable():
         name = f"feature {index} ({properties['zone']:.60})"
-    settings, wrong = read_settings(properties, kinds, timezone, numbers)
+    settings, wrong = read(properties)
     problems = [
         Problem(
             document.where([*location, "properties", key], f"{name}: {key:.60}"),
@@ -288,6 +298,24 @@ def _disagreements(document: Document, parts: Sequence[_Part]) -> Iterator[Probl
                 yield Problem(where, what, "rename one, or make both equal")
                 break
         known.setdefault(settings.camera, settings)
+
+
+def _without_scale(
+    document: Document, parts: Sequence[_Part], camera: Camera | None
+) -> Iterator[Problem]:
+    """Problems of sizes in metres that a camera without ground control points cannot measure."""
+    if camera is None or camera.ground_control_points:
+        return
+    for part in parts:
+        settings = part.settings
+        if settings.min_size_m is not None and settings.camera in (None, camera.name):
+            name = f"feature {part.index} ({settings.zone}): min_size_m"
+            yield Problem(
+                document.where([*part.location, "properties", "min_size_m"], name),
+                f"camera {camera.name} has no ground control points, which give metres",
+                "add ground_control_points to the camera, or give min_size, "
+                "a share of the frame's height",
+            )
 
 
 def _join(document: Document, parts: Sequence[_Part]) -> list[Zone]:

@@ -60,6 +60,11 @@ def read_config(path: Path) -> Config:
         config = Config.model_validate(document.value)
     except ValidationError as error:
         problems += describe(error, Config, document, MOST_SHOWN)
+    if config is not None:
+        problems += [
+            (document.line(["rules", section, "min_size_m"]), text)
+            for section, text in config.without_scale(config.cameras)
+        ]
     if config is None or problems:
         lines = [f"{path}:{line}: {text}" for line, text in sorted(problems)[:MOST_SHOWN]]
         if len(problems) > MOST_SHOWN:

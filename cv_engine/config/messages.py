@@ -58,7 +58,9 @@ def _dotted(location: Location) -> str:
 def _explain(entry: Mapping[str, Any], model: type[BaseModel]) -> str:
     kind, location, value = entry["type"], entry["loc"], entry["input"]
     if kind == "extra_forbidden":
-        return f"unknown key; {_advise_key(model, location)}"
+        section = _section(model, location[:-1])
+        renamed = getattr(section, "renamed", {}).get(location[-1])
+        return renamed(value) if renamed else f"unknown key; {_advise_key(model, location)}"
     if kind == "missing":
         unit = _unit(model, location)
         return f"missing; add it, such as {location[-1]}: {unit.example}" if unit else "missing"

@@ -20,6 +20,10 @@ class RulesConfig(Section):
         assert isinstance(settings, RuleSettings)
         return settings
 
+    def sections(self) -> dict[str, RuleSettings]:
+        """The settings of the rules, by section."""
+        return {section: getattr(self, section) for section in registry.sections()}
+
     def updated(self, changes: dict[str, dict[str, Any]]) -> RulesConfig:
         """The same with some settings changed, by section and key."""
         sections = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import field_validator
@@ -73,6 +74,26 @@ class Config(Section):
             f"camera {name!r} is not in the configuration (known: {known}); "
             "add it under cameras: or correct the name"
         )
+
+    def without_scale(self, cameras: Sequence[CameraConfig]) -> list[tuple[str, str]]:
+        """The rules' sizes in metres that cannot be measured in all of some cameras' pictures.
+
+        Returns:
+            Section of the rule and message, for each.
+        """
+        blind = [camera.name for camera in cameras if not camera.ground_control_points]
+        if cameras and not blind:
+            return []
+        who = f"camera {blind[0]} has no" if blind else "no camera of the configuration has"
+        text = (
+            f"{who} ground control points, which give metres; add ground_control_points to every "
+            "camera, or give min_size_m to zones of cameras that have them, or min_size"
+        )
+        return [
+            (section, f"rules.{section}.min_size_m: {text}")
+            for section, settings in self.rules.sections().items()
+            if settings.enabled and settings.min_size_m is not None
+        ]
 
     @property
     def queue(self) -> str | Path:

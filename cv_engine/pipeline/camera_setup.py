@@ -66,8 +66,9 @@ class CameraSetup:
             ZoneError: The zones or the place make no sense.
         """
         path = zones or settings.zones
-        drawn = read_zones(path, settings.timezone) if path else None
-        return cls(settings, settings.camera(), drawn)
+        camera = settings.camera()
+        drawn = read_zones(path, settings.timezone, camera) if path else None
+        return cls(settings, camera, drawn)
 
     @property
     def name(self) -> str:
@@ -127,7 +128,9 @@ class CameraSetup:
         """
         zones = self.zones_on(*size)
         sample_s, drawn = config.video.sample_s, self.zones is not None
-        observer = Observer(*size, zones, config, sample_s=sample_s, drawn=drawn)
+        observer = Observer(
+            *size, zones, config, sample_s=sample_s, drawn=drawn, camera=self.camera
+        )
         filer = self.filer(config, detector, cases, zones=zones, first_s=first_s, utc=utc)
         return CameraView(size, observer, filer)
 
@@ -155,14 +158,16 @@ class CameraSetup:
         )
 
 
-def read_zones(path: Path, timezone: str) -> list[Zone]:
+def read_zones(path: Path, timezone: str, camera: Camera | None = None) -> list[Zone]:
     """The zones of a file, with the kinds and properties that the rules know.
 
     Raises:
-        ZoneError: Something in the file is wrong.
+        ZoneError: Something in the file is wrong, or cannot be used with the camera.
     """
     numbers = registry.zone_settings()
-    return load_zones(path, kinds=registry.kinds(), numbers=numbers, timezone=timezone)
+    return load_zones(
+        path, kinds=registry.kinds(), numbers=numbers, timezone=timezone, camera=camera
+    )
 
 
 def detector_of(config: Config) -> Detector:

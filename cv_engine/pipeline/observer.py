@@ -13,6 +13,7 @@ from cv_engine.pipeline.perception import Frame, Perception, PerceptionState
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Stay, Stays, ZoneDwell
 from cv_engine.scene.view_health import ViewEvent, ViewState
+from zones.camera import Camera
 from zones.zone import Zone
 
 # How many times in the shortest dwell the detector is asked about what is in doubt: what matters
@@ -76,6 +77,7 @@ class Observer:
         sample_s: Longest interval between samples, seconds.
         drawn: Whether the zones were drawn on this view: then a camera that has moved is not
             trusted until it is back; else the new view is simply watched.
+        camera: The camera, whose ground control points give sizes in metres.
     """
 
     def __init__(
@@ -87,11 +89,13 @@ class Observer:
         *,
         sample_s: float,
         drawn: bool,
+        camera: Camera | None = None,
     ) -> None:
         self._drawn = drawn
         self._lost_s = max(config.tracking.lost_s, HIDDEN_SAMPLES * sample_s)
         self._rules = [
-            rule(zones, config.rules.of(rule), self._lost_s) for rule in registry.all_rules()
+            rule(zones, config.rules.of(rule), self._lost_s, height, camera)
+            for rule in registry.all_rules()
         ]
         dwells_s = [dwell.limits.dwell_s for dwell in self.zone_dwells]
         self._perception = Perception(
@@ -104,6 +108,7 @@ class Observer:
                 [config.change.refresh_s, *(each / ASKED_PER_DWELL for each in dwells_s)]
             ),
             models=registry.models(),
+            camera=camera,
         )
         self._pending: _Pending | None = None
 

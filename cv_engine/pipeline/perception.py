@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cv_engine.config import Config
 from cv_engine.rules import registry
-from cv_engine.rules.rule import Model
+from cv_engine.rules.rule import Model, smallest
 from cv_engine.rules.stays import Box
 from cv_engine.rules.vehicles import Vehicles, stands_in
 from cv_engine.scene.background import Background
@@ -28,6 +28,7 @@ from cv_engine.scene.view_health import ViewEvent, ViewHealth
 from cv_engine.tracking.settled import SettledKeeper
 from cv_engine.tracking.still import Still, StillTracker, Tolerance, View
 from cv_engine.tracking.thing import Settled
+from zones.camera import Camera
 from zones.zone import Zone
 
 # Confidence from which a detection explains what has come to rest: a faint sign of a person is
@@ -122,6 +123,7 @@ class Perception:
         lost_s: Time unseen after which a thing is gone, seconds.
         ask_again_s: Shortest time between two questions to the detector, seconds.
         models: Models that rules run on crops, by name.
+        camera: The camera, whose ground control points give sizes in metres.
 
     Attributes:
         state: All that is remembered; plain data, to be kept and restored as a whole.
@@ -137,16 +139,14 @@ class Perception:
         lost_s: float,
         ask_again_s: float,
         models: Mapping[str, Model],
+        camera: Camera | None = None,
     ) -> None:
         self.small_size = small_size(*size)
         self._scale = self.small_size[0] / size[0]
         self._watched = _raster(zones, self._scale, self.small_size)
         self._confidence = config.detector.confidence
         self._refresh_s = config.change.refresh_s
-        self._min_side_px = min(
-            (config.rules.of(r).min_size_px for r in registry.all_rules() if r.reads_settled),
-            default=math.inf,  # no rule reads them, so no region is large enough
-        )
+        self._min_side_px = _smallest_side(zones, config, size[1], camera)
         self._sample_s = sample_s
         self._lost_s = lost_s
         self._ask_again_s = ask_again_s
@@ -270,6 +270,21 @@ def _watched_for(group: Vehicles, zones: Sequence[Zone]) -> list[BaseGeometry]:
     """The polygons of the zones that watch for a kind whose rule reads a group of vehicles."""
     kinds = {rule.kind for rule in registry.all_rules() if rule.vehicles == group}
     return [zone.polygon for zone in zones if kinds & zone.kinds]
+
+
+def _smallest_side(
+    zones: Sequence[Zone], config: Config, height: int, camera: Camera | None
+) -> float:
+    """Short side of the smallest settled thing that any rule counts in any zone, pixels."""
+    sides = [
+        smallest(config.rules.of(rule), each, height, camera).least(zone.polygon.bounds)
+        for rule in registry.all_rules()
+        if rule.reads_settled
+        for zone in zones
+        # Regions lead to vehicles, too, so that a zone's own size adds smaller ones only.
+        for each in (zone, replace(zone, min_size=None, min_size_m=None))
+    ]
+    return min(sides, default=math.inf)  # no rule reads them, so no region is large enough
 
 
 def _raster(zones: Sequence[Zone], scale: float, size: tuple[int, int]) -> NDArray[np.bool_]:

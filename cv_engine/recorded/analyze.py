@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cv_engine.config import CameraConfig, Config
+from cv_engine.config import CameraConfig, Config, ConfigError
 from cv_engine.pipeline.camera_setup import CameraSetup
 from cv_engine.recorded.recordings import RecordedServices, Recordings
 from cv_engine.recorded.report import Progress, Summary, VideoReport
@@ -99,12 +99,19 @@ def _setup_of(
     """The setup of a camera that need not be in the configuration.
 
     A camera without a time zone of its own has the offset of the stated start.
+
+    Raises:
+        ConfigError: Rules have sizes in metres, and the camera has no ground control points.
+        ZoneError: The zones or the place make no sense.
     """
     known = {camera.name: camera for camera in config.cameras}
     settings = known.get(name, CameraConfig(name=name))
     offset = start.utcoffset() if start is not None else None
     if offset and "timezone" not in settings.model_fields_set:
         settings = settings.model_copy(update={"timezone": _offset_name(offset)})
+    problems = config.without_scale([settings])
+    if problems:
+        raise ConfigError("\n".join(text for _, text in problems))
     if at is not None:
         settings = settings.model_copy(update={"latitude": at[0], "longitude": at[1]})
     return CameraSetup.of(settings, zones)

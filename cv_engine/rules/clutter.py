@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Box, Candidate, ZoneDwell
-from cv_engine.section import Pixels, Seconds
+from cv_engine.section import FrameShare, Seconds
 
 if TYPE_CHECKING:
     from cv_engine.tracking.thing import Settled
@@ -35,7 +35,7 @@ class ClutterSettings(RuleSettings):
     """Goods, bags and rubbish left standing in a zone."""
 
     dwell_s: Seconds = 600.0
-    min_size_px: Pixels = 12.0
+    min_size: FrameShare = 0.0125
 
 
 class ClutterRule(Rule):

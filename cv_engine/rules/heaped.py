@@ -16,7 +16,7 @@ from pydantic import Field
 from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Box, Candidate, ZoneDwell
 from cv_engine.rules.vehicles import NON_MOTOR_VEHICLES, stands_in
-from cv_engine.section import Count, Pixels, Seconds, Unit
+from cv_engine.section import Count, FrameShare, Seconds, Unit
 from zones.settings import NumberSetting
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class HeapedSettings(RuleSettings):
     """Bicycles and motorcycles heaped in a zone."""
 
     dwell_s: Seconds = 600.0
-    min_size_px: Pixels = 16.0
+    min_size: FrameShare = 0.0125
     at_least: Count = 5
     within_widths: Widths = 1.0
 
@@ -68,7 +68,7 @@ class HeapedRule(Rule):
         standing = [
             track
             for track in seen.standing(NON_MOTOR_VEHICLES)
-            if _side(track.box) >= dwell.min_side_px and stands_in(track.box, dwell.zone.polygon)
+            if dwell.smallest.counts(track.box) and stands_in(track.box, dwell.zone.polygon)
         ]
         numbers: set[int] = set()
         for heap in sorted(_heaps(standing, within), key=len, reverse=True):
@@ -96,11 +96,6 @@ def _number(heap: Sequence[Still], box: Box, dwell: ZoneDwell, taken: set[int]) 
     """The number of the heap that stood at the place before, else that of the oldest vehicle."""
     before = [thing for thing, (_, seen) in dwell.stays.items() if _gap(box, seen.box) == 0]
     return next(n for n in [*before, *sorted(track.id for track in heap)] if n not in taken)
-
-
-def _side(box: Box) -> float:
-    """The shorter side of a box, pixels."""
-    return float(np.min(box[2:] - box[:2]))
 
 
 def _hull(heap: Sequence[Still]) -> Box:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Candidate, ZoneDwell
 from cv_engine.rules.vehicles import MOTOR_VEHICLES, NON_MOTOR_VEHICLES, Vehicles, stands_in
-from cv_engine.section import Pixels, Seconds
+from cv_engine.section import FrameShare, Seconds
 
 
 class ParkingSettings(RuleSettings):
@@ -21,7 +21,7 @@ class ParkingSettings(RuleSettings):
 
     dwell_s: Seconds = 300.0
     non_motor_dwell_s: Seconds = 600.0
-    min_size_px: Pixels = 16.0
+    min_size: FrameShare = 0.0125
 
 
 class MotorParkingRule(Rule):

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from cv_engine.rules.dwell import Limits
 from cv_engine.rules.stays import Box, Candidate, Stays, ZoneDwell
 from cv_engine.rules.vehicles import Vehicles
-from cv_engine.section import Pixels, Seconds, Section, Switch
+from cv_engine.section import FrameShare, Metres, Seconds, Section, Switch
 from zones.settings import NumberSetting
+from zones.size import OLD_KEY, MinSize, share_of_pixels
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from cv_engine.tracking.still import Still
     from cv_engine.tracking.thing import Settled
+    from zones.camera import Camera
     from zones.zone import Zone
 
 
@@ -80,9 +82,36 @@ class Perceived(Protocol):
 class RuleSettings(Section):
     """What every rule can be set to; a rule's own class gives the defaults and adds its keys."""
 
+    renamed: ClassVar[Mapping[str, Callable[[Any], str]]] = {
+        OLD_KEY: lambda value: (
+            "sizes are shares of the frame's height now; "
+            f"write min_size: {share_of_pixels(value, None)}"
+        )
+    }
+
     enabled: Switch = True
     dwell_s: Seconds
-    min_size_px: Pixels
+    min_size: FrameShare
+    min_size_m: Metres | None = None
+
+
+def smallest(
+    settings: RuleSettings, zone: Zone, height: int, camera: Camera | None = None
+) -> MinSize:
+    """The smallest thing that a rule counts in a zone.
+
+    A zone that has a size of its own, in whichever unit, has none of the rule's metres.
+
+    Args:
+        settings: The rule's settings.
+        zone: The zone.
+        height: Height of the frame, pixels.
+        camera: The camera, whose ground control points give metres.
+    """
+    share = settings.min_size if zone.min_size is None else zone.min_size
+    has_own = zone.min_size is not None or zone.min_size_m is not None
+    metres = zone.min_size_m if has_own else settings.min_size_m
+    return MinSize(share * height, metres, camera)
 
 
 class Rule(ABC):
@@ -95,6 +124,8 @@ class Rule(ABC):
         zones: Zones on the image; those that do not watch for the kind are left out.
         settings: An instance of ``settings_type``.
         gap_s: Absence that does not interrupt a stay, seconds.
+        height: Height of the frame, pixels.
+        camera: The camera, whose ground control points give sizes in metres.
 
     Attributes:
         kind: Name of the violation, as in the taxonomy.
@@ -118,7 +149,14 @@ class Rule(ABC):
     zone_settings: ClassVar[Mapping[str, NumberSetting]] = {}
     middle_still: ClassVar[bool] = False
 
-    def __init__(self, zones: Sequence[Zone], settings: RuleSettings, gap_s: float) -> None:
+    def __init__(
+        self,
+        zones: Sequence[Zone],
+        settings: RuleSettings,
+        gap_s: float,
+        height: int,
+        camera: Camera | None = None,
+    ) -> None:
         self.settings = settings
         watched = [zone for zone in zones if settings.enabled and self.kind in zone.kinds]
         longest_s = self.longest_s(settings)
@@ -128,7 +166,7 @@ class Rule(ABC):
                 zone,
                 Limits(longest_s if zone.dwell_s is None else zone.dwell_s, gap_s),
                 self.inside,
-                settings.min_size_px if zone.min_size_px is None else zone.min_size_px,
+                smallest(settings, zone, height, camera),
             )
             for zone in watched
         ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from cv_engine.rules.dwell import Dwell, Event, Limits, Phase
+from zones.size import MinSize
 from zones.zone import Zone
 
 Box = NDArray[np.float32]
@@ -92,7 +93,7 @@ class ZoneDwell:
         zone: The zone, on the image.
         limits: How long is too long.
         inside: Whether a box counts as being in a polygon.
-        min_side_px: Smallest short side that counts, pixels of the frame.
+        smallest: The smallest thing that counts.
         stays: By number of the thing, the stay and the last candidate: the whole state.
     """
 
@@ -100,7 +101,7 @@ class ZoneDwell:
     zone: Zone
     limits: Limits
     inside: Callable[[Box, BaseGeometry], bool]
-    min_side_px: float
+    smallest: MinSize
     stays: dict[int, Stay] = field(default_factory=dict)
 
     def step(self, time_s: float, at: datetime, candidates: Iterable[Candidate]) -> Stays:
@@ -166,8 +167,8 @@ class ZoneDwell:
         return max(began, opened_s)
 
     def _counts(self, candidate: Candidate) -> bool:
-        side = float(np.min(candidate.box[2:] - candidate.box[:2]))
-        return side >= self.min_side_px and self.inside(candidate.box, self.zone.polygon)
+        box = candidate.box
+        return self.smallest.counts(box) and self.inside(box, self.zone.polygon)
 
     def _violation(self, stay: Dwell, candidate: Candidate) -> Violation:
         x1, y1, x2, y2 = (float(value) for value in candidate.box)

@@ -60,6 +60,10 @@ _BARE_SAMPLES = 2
 _NEARLY_ALL = 0.8
 # Share of a box that must be settled, or in motion, for the box to be called so.
 _BOX_SHARE = 0.35
+# Side of the cross that opening removes specks with, pixels. Nothing thinner survives, so this is
+# the short side of the smallest region, whatever size is asked for: 3 pixels of a small picture of
+# 480 x 270, which are 12 of 1920 x 1080, and 3 of a frame of 320 x 240, which is not scaled down.
+_OPENING_PX = 3
 # Room that closing gaps of four pixels needs around a shape.
 _CLOSING_PX = 4
 
@@ -300,16 +304,18 @@ class Background:
 
         Args:
             mask: Shape (h, w); usually ``settled`` less what is already explained.
-            min_side: Smallest short side of a region's box, pixels.
+            min_side: Smallest short side of a region's box, pixels; where it is less than the
+                least that can be told from specks, that counts.
 
         Returns:
             The regions, largest first.
         """
+        min_side = max(min_side, _OPENING_PX)
         left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
         if min(width, height) < min_side:
             return []  # nothing, or specks in a row
         part = mask.view(np.uint8)[top : top + height, left : left + width]
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_OPENING_PX, _OPENING_PX))
         clean = cv2.morphologyEx(part, cv2.MORPH_OPEN, kernel)
         # Room around the part, or shapes closed up to its border would stay closed.
         room = _CLOSING_PX

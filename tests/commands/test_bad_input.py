@@ -18,9 +18,16 @@ from tests.killing import outcome
 START = "2026-05-01T08:00:00Z"
 SETTINGS = (
     "video: {sample_s: 1.0}\n"
-    "rules: {parking: {dwell_s: 3, min_size_px: 80}, clutter: {enabled: false}}\n"
+    "rules: {parking: {dwell_s: 3, min_size: 0.222}, clutter: {enabled: false}}\n"
     "detector: {input_size: 320}\n"
 )
+_POINTS = """
+    ground_control_points:
+      - {x: 212, y: 640, latitude: 29.868512, longitude: 121.544021}
+      - {x: 1105, y: 655, latitude: 29.868431, longitude: 121.544096}
+      - {x: 880, y: 310, latitude: 29.868702, longitude: 121.544342}
+      - {x: 402, y: 305, latitude: 29.868759, longitude: 121.544246}
+"""
 
 
 def _analyze(folder: Path, *arguments: object) -> Done:
@@ -104,6 +111,61 @@ def test_a_broken_file_does_not_stop_the_rest(folder: Path, clip: Path) -> None:
     assert short["status"] == "done"
     assert "timed as if broken.mp4, which cannot be read, had no length" in short["message"]
     assert not outcome(folder / "data")["problems"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "zone", "where"),
+    [
+        pytest.param(
+            "rules:\n  clutter: {min_size_px: 12}\n",
+            {},
+            "sizes.yaml:2: rules.clutter.min_size_px: sizes are shares of the frame's height now; "
+            "write min_size: 12 / height of the frame in pixels (0.021 at 576 lines, 0.011 at",
+            id="pixels-in-the-configuration",
+        ),
+        pytest.param(
+            "data: data\n",
+            {"min_size_px": 16},
+            "zones.geojson:1: feature 1 (kerb): min_size_px: sizes are shares of the frame's "
+            'height now; write "min_size": 16 / height of the frame in pixels (0.028 at 576 lines',
+            id="pixels-in-a-zone",
+        ),
+        pytest.param(
+            "rules:\n  clutter: {min_size_m: 0.3}\n",
+            {},
+            "sizes.yaml:2: rules.clutter.min_size_m: no camera of the configuration has ground",
+            id="metres-without-ground-control-points",
+        ),
+        pytest.param(
+            "data: data\n",
+            {"min_size_m": 0.3},
+            "zones.geojson:1: feature 1 (kerb): min_size_m: camera park has no ground control",
+            id="metres-of-a-zone-without-ground-control-points",
+        ),
+        pytest.param(
+            f"rules:\n  clutter: {{min_size_m: 0.3}}\ncameras:\n  - name: gate\n{_POINTS}",
+            {},
+            "rules.clutter.min_size_m: camera park has no ground control points",
+            id="metres-for-a-camera-that-is-not-configured",
+        ),
+    ],
+)
+def test_sizes_that_cannot_be_used(
+    folder: Path, clip: Path, settings: str, zone: dict[str, float], where: str
+) -> None:
+    (folder / "sizes.yaml").write_text(settings)
+    square = [[10, 10], [90, 10], [90, 90], [10, 90], [10, 10]]
+    feature = {
+        "type": "Feature",
+        "properties": {"zone": "kerb", "frame": "image"} | zone,
+        "geometry": {"type": "Polygon", "coordinates": [square]},
+    }
+    zones = {"type": "FeatureCollection", "features": [feature]}
+    (folder / "zones.geojson").write_text(json.dumps(zones))
+    options = ["--config", "sizes.yaml", "--zones", "zones.geojson", "--data", "data"]
+    done = _analyze(folder, clip, "--camera", "park", "--start", START, *options)
+    assert done.returncode == 2, done.stderr
+    assert where in _lines(done)
 
 
 def test_an_unknown_codec_does_not_stop_the_rest_and_times_have_the_offset_of_the_start(

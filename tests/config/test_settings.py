@@ -118,6 +118,27 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
             "config.yaml:1: dwell_s: unknown key; did you mean rules.clutter.dwell_s or",
         ),
         ("colour: red\n", "config.yaml:1: colour: unknown key; known here: data, store"),
+        (
+            "rules:\n  parking:\n    min_size_px: 16.0\n",
+            "config.yaml:3: rules.parking.min_size_px: sizes are shares of the frame's height now; "
+            "write min_size: 16 / height of the frame in pixels (0.028 at 576 lines, 0.015 at 1080",
+        ),
+        (
+            "rules: {heaped: {min_size_px: }}\n",
+            "config.yaml:1: rules.heaped.min_size_px: sizes are shares of the frame's height now; "
+            "write min_size: pixels / height",
+        ),
+        (
+            "rules:\n  clutter:\n    min_size: 12\n",
+            "config.yaml:3: rules.clutter.min_size: 12 is too large; expected a share of the "
+            "frame's height, above 0 and below 1, such as 0.0125",
+        ),
+        ("rules: {clutter: {min_size: 0}}\n", "config.yaml:1: rules.clutter.min_size: 0 is too"),
+        ("rules: {clutter: {min_size: 1}}\n", "config.yaml:1: rules.clutter.min_size: 1 is too"),
+        (
+            "rules: {clutter: {min_size_m: -1}}\n",
+            "config.yaml:1: rules.clutter.min_size_m: -1 is too small; expected a number of metres",
+        ),
         ("video: 3\n", "config.yaml:1: video: 3 is not a group of keys"),
         ("cameras: 3\n", "config.yaml:1: cameras: 3 is not a list"),
         ("cameras:\n  - latitude: 3\n", "config.yaml:2: cameras[0].name: missing; add it, such as"),
@@ -175,6 +196,38 @@ def test_every_problem_is_reported_in_order(tmp_path: Path) -> None:
     text = f"video:\n  sample_s: 5m\n  decod: key\n{rules}data: a\ndata: b\n"
     lines = [int(problem.split(":")[1]) for problem in _problems(tmp_path, text)]
     assert lines == [2, 3, 6, 8]
+
+
+_POINTS = """
+    ground_control_points:
+      - {x: 212, y: 640, latitude: 29.868512, longitude: 121.544021}
+      - {x: 1105, y: 655, latitude: 29.868431, longitude: 121.544096}
+      - {x: 880, y: 310, latitude: 29.868702, longitude: 121.544342}
+      - {x: 402, y: 305, latitude: 29.868759, longitude: 121.544246}
+"""
+
+
+@pytest.mark.parametrize(
+    ("cameras", "who"),
+    [
+        ("", "no camera of the configuration has ground control points"),
+        (f"cameras:\n  - name: a{_POINTS}  - name: gate\n", "camera gate has no ground control"),
+    ],
+)
+def test_sizes_in_metres_need_ground_control_points(tmp_path: Path, cameras: str, who: str) -> None:
+    text = "rules:\n  clutter:\n    dwell_s: 60\n    min_size_m: 0.3\n"
+    (problem,) = _problems(tmp_path, text + cameras)
+    assert problem.startswith(f"config.yaml:4: rules.clutter.min_size_m: {who}")
+    assert "add ground_control_points to every camera, or give min_size_m to zones" in problem
+    off = text.replace("    min_size_m", "    enabled: false\n    min_size_m")
+    assert load_config(_write(tmp_path, off + cameras)).rules
+
+
+def test_sizes_in_metres_of_cameras_with_ground_control_points(tmp_path: Path) -> None:
+    text = f"rules: {{clutter: {{min_size_m: 0.3}}}}\ncameras:\n  - name: a{_POINTS}"
+    config = load_config(_write(tmp_path, text))
+    assert config.rules.sections()["clutter"].min_size_m == 0.3
+    assert config.rules.sections()["parking"].min_size_m is None
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:

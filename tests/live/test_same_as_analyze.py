@@ -45,7 +45,7 @@ _LATE_S = CALM_S
 _SAME_PLACE_IOU = 0.5
 # A vehicle of just the smallest size that counts may be found or not: the detector's boxes jitter,
 # and live and recorded do not ask about the same samples.
-_SMALLEST_PX, _JITTER_PX = 16.0, 1.0
+_SMALLEST, _JITTER_PX = 0.04, 1.0
 _PATIENCE_S = 90.0
 _MICROSECOND = Fraction(1, 1_000_000)
 # Clips that are not H.264: encoded as a camera does, at their own size.
@@ -83,11 +83,11 @@ class Found:
         assert case.place.image_box is not None
         return cls(case.kind, case.place.image_box, case.began.timestamp() - zero_s)
 
-    @property
-    def counts(self) -> bool:
-        """Whether the thing is large enough to be found in both runs."""
+    def counts(self, height: int) -> bool:
+        """Whether the thing is large enough for a frame's height to be found in both runs."""
         x1, y1, x2, y2 = self.box
-        return self.kind == "clutter" or min(x2 - x1, y2 - y1) >= _SMALLEST_PX + _JITTER_PX
+        smallest_px = _SMALLEST * height + _JITTER_PX
+        return self.kind == "clutter" or min(x2 - x1, y2 - y1) >= smallest_px
 
     def is_like(self, other: Found, tolerance_s: float) -> bool:
         """Whether the other one is probably the same."""
@@ -197,7 +197,7 @@ def _config(folder: Path, urls: Mapping[str, str]) -> Path:
             "parking": {
                 "dwell_s": DWELL_S,
                 "non_motor_dwell_s": DWELL_S,
-                "min_size_px": _SMALLEST_PX,
+                "min_size": _SMALLEST,
             },
             "clutter": {"dwell_s": DWELL_S},
         },
@@ -259,7 +259,7 @@ def _differences_of(
     late_s = SAMPLE_S * dropped
     end_s = footage.duration_s - DWELL_S - _LATE_S - late_s
     for what, each in _differences(expected, found, _TOLERANCE_S + late_s):
-        if each.began_s <= end_s and each.counts:
+        if each.began_s <= end_s and each.counts(footage.height):
             yield f"{name}: {what}, with {dropped} samples dropped: {each}"
 
 

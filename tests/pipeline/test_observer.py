@@ -12,6 +12,7 @@ import pytest
 import shapely
 import supervision as sv
 
+from cv_engine.config import Config
 from cv_engine.pipeline.observer import Observation, Observer
 from cv_engine.pipeline.perception import small_size
 from cv_engine.rules.registry import kinds
@@ -269,6 +270,23 @@ def test_zones_are_in_pixels_of_the_frame() -> None:
     scale = 4 * WIDTH / width
     expected = (1000, 500, 1000 + 50 * scale, 500 + 40 * scale)
     assert np.abs(np.subtract(case.box, expected)).max() < 4 * scale
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        pytest.param({}, False, id="too-small-for-the-rule"),
+        pytest.param({"min_size": 0.02}, True, id="the-zone-counts-smaller-things"),
+    ],
+)
+def test_a_zone_may_count_smaller_things_than_the_rule(own: dict[str, float], found: bool) -> None:
+    zone = Zone("kerb", frozenset(["clutter"]), shapely.box(200, 100, 300, 180), **own)
+    rules = {"clutter": {"dwell_s": DWELL_S, "min_size": 0.2}}
+    settings = Config.model_validate({"rules": rules, "video": {"sample_s": EVERY_S}})
+    watcher = Observer(WIDTH, HEIGHT, [zone], settings, sample_s=EVERY_S, drawn=True)
+    scene = Scene([Thing("", (230, 120, 244, 134), 7, first_s=20.0)])
+    due = Watch(watcher, scene).until(120.0).due
+    assert [violation.kind for _, violation in due] == (["clutter"] if found else [])
 
 
 def test_the_ground_of_the_scenes_is_seeded() -> None:

@@ -41,7 +41,7 @@ def config(tmp_path: Path) -> Config:
     settings: dict[str, Any] = {
         "data": tmp_path / "data",
         "video": {"sample_s": 1.0},
-        "rules": {"parking": {"dwell_s": 10, "min_size_px": 80}, "clutter": {"dwell_s": 3}},
+        "rules": {"parking": {"dwell_s": 10, "min_size": 0.222}, "clutter": {"dwell_s": 3}},
         "evidence": {"store": ADDRESS},
         "detector": {"input_size": 320},
     }

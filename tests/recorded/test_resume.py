@@ -37,7 +37,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("settings") / "quick.yaml"
     path.write_text(
         "video: {sample_s: 1.0}\n"
-        "rules: {parking: {dwell_s: 10, min_size_px: 80}, clutter: {dwell_s: 3}}\n"
+        "rules: {parking: {dwell_s: 10, min_size: 0.222}, clutter: {dwell_s: 3}}\n"
         "detector: {input_size: 320}\n"
     )
     return path

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from cv_engine.rules.clutter import ClutterRule, ClutterSettings
-from tests.rules.watching import Corners, settled, watch, zone
+from tests.rules.watching import HEIGHT, Corners, settled, watch, zone
+from tests.zones.scene import street_camera
 from zones.zone import Zone
 
 SAMPLES = np.arange(0, 400, 2.0).tolist()
 
 
-def _rule(*zones: Zone, dwell_s: float = 60, min_side: float = 12) -> ClutterRule:
-    return ClutterRule(zones, ClutterSettings(dwell_s=dwell_s, min_size_px=min_side), 20.0)
+def _rule(*zones: Zone, dwell_s: float = 60, min_size: float = 0.03) -> ClutterRule:
+    return ClutterRule(zones, ClutterSettings(dwell_s=dwell_s, min_size=min_size), 20.0, HEIGHT)
 
 
 def test_a_thing_left_standing_is_one_case_with_its_facts() -> None:
@@ -84,7 +85,7 @@ def test_most_of_it_must_lie_in_the_zone(box: Corners, inside: bool) -> None:
     [
         ({}, [60.0]),
         ({"dwell_s": 90.0}, [90.0]),
-        ({"min_size_px": 41.0}, []),
+        ({"min_size": 0.11}, []),
         ({"kinds": ["motor_vehicle_parked"]}, []),
         ({"schedule": "Mo-Fr 08:01-18:00"}, [120.0]),
         ({"schedule": "Sa 08:00-18:00"}, []),
@@ -96,11 +97,36 @@ def test_the_zone_says_what_counts(zone_settings: dict[str, Any], due_s: list[fl
 
 
 def test_the_rules_minimum_stands_where_the_zone_has_none() -> None:
-    due, _ = watch(_rule(zone(), min_side=41), lambda t: [settled(seen=t)], SAMPLES)
+    due, _ = watch(_rule(zone(), min_size=0.11), lambda t: [settled(seen=t)], SAMPLES)
     assert not due
-    exempt = zone(min_size_px=20)
-    due, _ = watch(_rule(exempt, min_side=41), lambda t: [settled(seen=t)], SAMPLES)
+    exempt = zone(min_size=0.05)
+    due, _ = watch(_rule(exempt, min_size=0.11), lambda t: [settled(seen=t)], SAMPLES)
     assert len(due) == 1
+
+
+@pytest.mark.parametrize(
+    ("zones_own", "rules_own", "counts"),
+    [
+        pytest.param({}, {"min_size_m": 0.3}, True, id="metres-of-the-rule"),
+        pytest.param({}, {"min_size_m": 0.6}, False, id="more-metres-of-the-rule"),
+        pytest.param({"min_size_m": 0.3}, {"min_size_m": 0.6}, True, id="metres-of-the-zone"),
+        pytest.param({"min_size": 0.1}, {"min_size_m": 0.6}, True, id="share-of-the-zone"),
+        pytest.param({"min_size": 0.9, "min_size_m": 0.3}, {}, True, id="both-of-the-zone"),
+        pytest.param({"min_size_m": 0.3}, {"min_size": 0.9}, True, id="share-of-the-rule"),
+    ],
+)
+def test_metres_come_first_and_the_zones_sizes_before_the_rules(
+    zones_own: dict[str, Any], rules_own: dict[str, Any], counts: bool
+) -> None:
+    """A thing of 40 pixels, where a pixel spans 9 mm."""
+    camera = street_camera()
+    scale = camera.metres_per_pixel(660, 660)
+    assert scale == pytest.approx(0.0092, rel=0.01)
+    thing: Corners = (640, 620, 680, 660)
+    ground = zone(corners=(500, 500, 800, 700), **zones_own)
+    rule = ClutterRule([ground], ClutterSettings(dwell_s=60.0, **rules_own), 20.0, HEIGHT, camera)
+    due, _ = watch(rule, lambda t: [settled(box=thing, seen=t)], SAMPLES)
+    assert bool(due) is counts
 
 
 def test_several_things_are_several_cases() -> None:

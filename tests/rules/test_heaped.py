@@ -12,7 +12,7 @@ import shapely
 
 from cv_engine.rules.heaped import HeapedRule, HeapedSettings
 from cv_engine.tracking.still import Still
-from tests.rules.watching import Corners, still, watch, zone
+from tests.rules.watching import HEIGHT, Corners, still, watch, zone
 from zones.zone import Zone
 
 SAMPLES = np.arange(0, 400, 2.0).tolist()
@@ -21,7 +21,7 @@ KERB: Corners = (100, 100, 700, 300)
 
 def _rule(*zones: Zone, **settings: Any) -> HeapedRule:
     chosen = HeapedSettings(**({"dwell_s": 60.0, "at_least": 4} | settings))
-    return HeapedRule(zones or [zone(corners=KERB)], chosen, gap_s=20.0)
+    return HeapedRule(zones or [zone(corners=KERB)], chosen, gap_s=20.0, height=HEIGHT)
 
 
 def _row(
@@ -85,9 +85,9 @@ def test_only_vehicles_in_the_zone_count() -> None:
     assert not watch(_rule(narrow), lambda t: _row(6, t), SAMPLES)[0]
 
 
-@pytest.mark.parametrize(("smallest_px", "heaps"), [(30.0, 1), (31.0, 0)])
-def test_only_vehicles_of_the_smallest_size_count(smallest_px: float, heaps: int) -> None:
-    due, _ = watch(_rule(min_size_px=smallest_px), lambda t: _row(6, t), SAMPLES)
+@pytest.mark.parametrize(("smallest", "heaps"), [(0.075, 1), (0.0775, 0)])
+def test_only_vehicles_of_the_smallest_size_count(smallest: float, heaps: int) -> None:
+    due, _ = watch(_rule(min_size=smallest), lambda t: _row(6, t), SAMPLES)
     assert len(due) == heaps
 
 

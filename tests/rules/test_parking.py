@@ -9,7 +9,7 @@ import shapely
 from cv_engine.rules.parking import MotorParkingRule, NonMotorParkingRule, ParkingSettings
 from cv_engine.rules.vehicles import stands_in
 from cv_engine.tracking.still import Still
-from tests.rules.watching import FRIDAY, Corners, still, watch, zone
+from tests.rules.watching import FRIDAY, HEIGHT, Corners, still, watch, zone
 from zones.zone import Zone
 
 GAP_S = 20.0
@@ -18,11 +18,11 @@ SAMPLES = np.arange(0, 400, 2.0).tolist()
 
 
 def _rule(
-    *zones: Zone, kind: str = MOTOR, dwell_s: float = 60, min_side: float = 16
+    *zones: Zone, kind: str = MOTOR, dwell_s: float = 60, min_size: float = 0.04
 ) -> MotorParkingRule:
     rule = MotorParkingRule if kind == MOTOR else NonMotorParkingRule
-    settings = ParkingSettings(dwell_s=dwell_s, non_motor_dwell_s=dwell_s, min_size_px=min_side)
-    return rule(zones, settings, GAP_S)
+    settings = ParkingSettings(dwell_s=dwell_s, non_motor_dwell_s=dwell_s, min_size=min_size)
+    return rule(zones, settings, GAP_S, HEIGHT)
 
 
 def test_a_parked_car_is_one_case_with_its_facts() -> None:
@@ -95,14 +95,20 @@ def test_the_zones_own_dwell_comes_first(zone_dwell_s: float | None, due_s: floa
 
 
 @pytest.mark.parametrize(
-    ("rule_px", "zone_px", "counts"),
-    [(16, None, True), (40, None, True), (41, None, False), (41, 20.0, True), (16, 41.0, False)],
+    ("rules_own", "zones_own", "counts"),
+    [
+        (0.04, None, True),
+        (0.1, None, True),
+        (0.11, None, False),
+        (0.11, 0.1, True),
+        (0.04, 0.11, False),
+    ],
 )
 def test_the_shorter_side_must_reach_the_minimum(
-    rule_px: float, zone_px: float | None, counts: bool
+    rules_own: float, zones_own: float | None, counts: bool
 ) -> None:
-    rule = _rule(zone(min_size_px=zone_px), min_side=rule_px)
-    due, _ = watch(rule, lambda t: [still(seen=t)], SAMPLES)  # 60 x 40 pixels
+    rule = _rule(zone(min_size=zones_own), min_size=rules_own)
+    due, _ = watch(rule, lambda t: [still(seen=t)], SAMPLES)  # 60 x 40 pixels of 400 lines
     assert bool(due) is counts
 
 

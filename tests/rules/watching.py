@@ -24,6 +24,9 @@ from zones.zone import Zone
 # A Friday, 08:00 UTC: second 0 of the media.
 FRIDAY = datetime(2026, 5, 1, 8, tzinfo=UTC)
 
+# Height of the frame, pixels: a share of 0.1 is 40.
+HEIGHT = 400
+
 Corners = tuple[float, float, float, float]
 
 

@@ -280,6 +280,17 @@ def test_regions_are_what_came_largest_first(sizes: list[int]) -> None:
     assert background.regions(np.zeros_like(background.settled), MIN_SIDE) == [], "not watched"
 
 
+def test_nothing_thinner_than_three_pixels_is_a_region() -> None:
+    background = _scene(Thing("", BOX, 7, first_s=5.0), last_s=10.0)
+    mask = np.zeros_like(background.settled)
+    x1, y1, _, _ = (round(value) for value in BOX)
+    mask[y1 + 10 : y1 + 13, x1 + 10 : x1 + 13] = True
+    mask[y1 + 20 : y1 + 22, x1 + 10 : x1 + 40] = True
+    mask[y1 + 30 : y1 + 32, x1 + 10 : x1 + 12] = True
+    (region,) = background.regions(mask & background.settled, 0.1)
+    assert region.box == (x1 + 10, y1 + 10, x1 + 13, y1 + 13)
+
+
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), levels=st.integers(1, 12), every_s=st.floats(0.04, 10.0))
 def test_noise_under_the_tolerance_changes_nothing(seed: int, levels: int, every_s: float) -> None:

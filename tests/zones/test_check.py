@@ -92,6 +92,22 @@ def test_problems_of_a_zone(
         assert message in str(problems[0])
 
 
+def test_sizes_in_pixels_are_converted_for_the_frame(tmp_path: Path) -> None:
+    path = _write(tmp_path, ({"min_size_px": 16}, _box(0, 0, 200, 200)))
+    (problem,) = check(path, 1920, 1080, kinds=KINDS)
+    assert str(problem) == (
+        f"{path}:1: feature 1 (a): min_size_px: sizes are shares of the frame's height now; "
+        'write "min_size": 0.015'
+    )
+
+
+def test_sizes_in_metres_need_a_camera_that_can_measure(tmp_path: Path) -> None:
+    path = _write(tmp_path, ({"min_size_m": 0.5}, _box(300, 400, 900, 700)))
+    assert check(path, WIDTH, HEIGHT, street_camera(), kinds=KINDS) == []
+    (problem,) = check(path, WIDTH, HEIGHT, Camera("c"), kinds=KINDS)
+    assert "min_size_m: camera c has no ground control points" in str(problem)
+
+
 def test_a_zone_up_to_the_horizon(tmp_path: Path) -> None:
     sky = _write(tmp_path, ({}, _box(300, 0, 900, 700)))
     camera = street_camera()

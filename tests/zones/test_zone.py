@@ -36,6 +36,24 @@ def _load(folder: Path, *features: Any) -> list[Zone]:
     return load_zones(path, kinds=KINDS)
 
 
+def test_metres_need_ground_control_points(tmp_path: Path) -> None:
+    path = tmp_path / "z.geojson"
+    features = [_feature([SQUARE], zone="b"), _feature([SQUARE], min_size_m=0.5)]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}, indent=1))
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "size_m" in text)
+    with pytest.raises(ZoneError) as caught:
+        load_zones(path, kinds=KINDS, camera=Camera("gate"))
+    assert str(caught.value) == (
+        f"{path}:{line}: feature 2 (a): min_size_m: camera gate has no ground control points, which"
+        " give metres; add ground_control_points to the camera, or give min_size, a share of the"
+        " frame's height"
+    )
+    for camera in (None, street_camera()):
+        assert load_zones(path, kinds=KINDS, camera=camera)[1].min_size_m == 0.5
+    theirs = _load(tmp_path, _feature([SQUARE], min_size_m=0.5, camera="street"))
+    assert load_zones(path, kinds=KINDS, camera=Camera("gate")) == theirs
+
+
 def _message(folder: Path, text: str | bytes) -> str:
     path = folder / "z.geojson"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -46,7 +64,7 @@ def _message(folder: Path, text: str | bytes) -> str:
 
 def test_examples_load() -> None:
     pavement, lane = load_zones(EXAMPLES / "pixels.geojson", timezone="Asia/Shanghai", kinds=KINDS)
-    assert (pavement.name, pavement.dwell_s, pavement.min_size_px) == ("pavement", 300, 16)
+    assert (pavement.name, pavement.dwell_s, pavement.min_size) == ("pavement", 300, 0.02)
     assert pavement.schedule.active(datetime.fromisoformat("2026-05-01T07:00+08:00"))
     assert not pavement.schedule.active(datetime.fromisoformat("2026-05-01T06:59+08:00"))
     assert lane.kinds == {"motor_vehicle_parked"}
@@ -107,8 +125,17 @@ def test_missing_file(tmp_path: Path) -> None:
         ({"dwell_s": -5}, "dwell_s: -5 is not above 0"),
         ({"dwell_s": True}, "dwell_s: True is no number"),
         ({"dwell_s": math.nan}, "dwell_s: nan is not above 0 and finite"),
-        ({"min_size_px": 0}, "min_size_px: 0 is not above 0"),
-        ({"min_size_px": math.inf}, "min_size_px: inf is not above 0"),
+        ({"min_size": 0}, "min_size: 0 is not above 0"),
+        ({"min_size": math.inf}, "min_size: inf is not above 0"),
+        ({"min_size": "1%"}, "min_size: '1%' is no number; give a share of the frame's height"),
+        ({"min_size": 16}, "min_size: 16 is no share of the frame's height; give a number above"),
+        ({"min_size_m": -1}, "min_size_m: -1 is not above 0 and finite; give a number of metres"),
+        (
+            {"min_size_px": 16},
+            "min_size_px: sizes are shares of the frame's height now; "
+            'write "min_size": 16 / height of the frame in pixels (0.028 at 576 lines, 0.015 at',
+        ),
+        ({"min_size_px": None}, 'write "min_size": pixels / height of the frame in pixels'),
         ({"kinds": ["motor_vehicle"]}, "is no violation; did you mean motor_vehicle_parked?"),
         ({"kinds": ["xyz"]}, "'xyz' is no violation; known: clutter, motor_vehicle_parked"),
         ({"kinds": []}, "kinds: the list is empty"),

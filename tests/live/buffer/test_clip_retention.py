@@ -18,6 +18,7 @@ from cv_engine.rules.dwell import Dwell, Limits, Phase
 from cv_engine.rules.stays import Candidate, Violation, ZoneDwell
 from cv_engine.rules.vehicles import stands_in
 from tests.live.encoded_frames import BEGAN_S, HandClock, numbered
+from zones.size import MinSize
 from zones.zone import whole_frame
 
 _BEFORE_S, _RING_S, _DWELL_S = 2.0, 20.0, 60.0
@@ -39,7 +40,7 @@ class _Camera:
         self.clock: CaptureClock = HandClock().capture()
         zone = whole_frame(192, 96, ["clutter"])
         limits = Limits(_DWELL_S, 20.0)
-        self.dwell = ZoneDwell("clutter", zone, limits, stands_in, 1.0)
+        self.dwell = ZoneDwell("clutter", zone, limits, stands_in, MinSize(1.0))
         self._made = made
         self._next = 0
 
