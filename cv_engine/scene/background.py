@@ -304,8 +304,8 @@ class Background:
 
         Args:
             mask: Shape (h, w); usually ``settled`` less what is already explained.
-            min_side: Smallest short side of a region's box, pixels; where it is less than the
-                least that can be told from specks, that counts.
+            min_side: Smallest short side of a region's box, pixels. Thinner ones than 3 pixels are
+                specks in any case.
 
         Returns:
             The regions, largest first.
