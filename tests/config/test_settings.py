@@ -220,7 +220,9 @@ def test_sizes_in_metres_need_ground_control_points(tmp_path: Path, cameras: str
     assert problem.startswith(f"config.yaml:4: rules.clutter.min_size_m: {who}")
     assert "add ground_control_points to every camera, or give min_size_m to zones" in problem
     off = text.replace("    min_size_m", "    enabled: false\n    min_size_m")
-    assert load_config(_write(tmp_path, off + cameras)).rules
+    assert (
+        load_config(_write(tmp_path, off + cameras)).rules.sections()["clutter"].min_size_m == 0.3
+    )
 
 
 def test_sizes_in_metres_of_cameras_with_ground_control_points(tmp_path: Path) -> None:

@@ -275,12 +275,13 @@ def test_zones_are_in_pixels_of_the_frame() -> None:
 @pytest.mark.parametrize(
     ("own", "found"),
     [
-        pytest.param({}, False, id="too-small-for-the-rule"),
-        pytest.param({"min_size": 0.02}, True, id="the-zone-counts-smaller-things"),
+        pytest.param(None, False, id="too-small-for-the-rule"),
+        pytest.param(0.02, True, id="the-zone-counts-smaller-things"),
     ],
 )
-def test_a_zone_may_count_smaller_things_than_the_rule(own: dict[str, float], found: bool) -> None:
-    zone = Zone("kerb", frozenset(["clutter"]), shapely.box(200, 100, 300, 180), **own)
+def test_a_zone_may_count_smaller_things_than_the_rule(own: float | None, found: bool) -> None:
+    ground = shapely.box(200, 100, 300, 180)
+    zone = Zone("kerb", frozenset(["clutter"]), ground, min_size=own)
     rules = {"clutter": {"dwell_s": DWELL_S, "min_size": 0.2}}
     settings = Config.model_validate({"rules": rules, "video": {"sample_s": EVERY_S}})
     watcher = Observer(WIDTH, HEIGHT, [zone], settings, sample_s=EVERY_S, drawn=True)
