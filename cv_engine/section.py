@@ -41,7 +41,7 @@ PicturesPerSecond = Annotated[
 FrameShare = Annotated[
     float,
     Field(gt=0, lt=1, allow_inf_nan=False, strict=True),
-    Unit("a share of the frame's height, above 0 and below 1", "0.0125"),
+    Unit("a share of the frame's height, above 0 and below 1", "0.025"),
 ]
 PixelPosition = Annotated[
     float,

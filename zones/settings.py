@@ -155,10 +155,10 @@ def _positive(value: Any, wanted: str, example: str) -> float:
 
 
 def _share(value: Any) -> float:
-    share = _positive(value, "a share of the frame's height", "0.0125")
+    share = _positive(value, "a share of the frame's height", "0.025")
     if share >= 1:
         what = f"{value:g} is no share of the frame's height"
-        raise WrongValue(what, "give a number above 0 and below 1, such as 0.0125")
+        raise WrongValue(what, "give a number above 0 and below 1, such as 0.025")
     return share
 
 

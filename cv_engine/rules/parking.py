@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from cv_engine.rules.rule import Perceived, Rule, RuleSettings
+from cv_engine.rules.rule import SMALLEST_SHARE, Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Candidate, ZoneDwell
 from cv_engine.rules.vehicles import MOTOR_VEHICLES, NON_MOTOR_VEHICLES, Vehicles, stands_in
 from cv_engine.section import FrameShare, Seconds
@@ -21,7 +21,7 @@ class ParkingSettings(RuleSettings):
 
     dwell_s: Seconds = 300.0
     non_motor_dwell_s: Seconds = 600.0
-    min_size: FrameShare = 0.0125
+    min_size: FrameShare = SMALLEST_SHARE
 
 
 class MotorParkingRule(Rule):

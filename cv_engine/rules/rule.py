@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 Model = Callable[[NDArray[np.uint8]], Any]
 
 
+# Default of `min_size`. On the small picture on which change is detected (240 to 360 lines) this is
+# 6 pixels or more: what is narrower has too few pixels inside its outline to compare its texture
+# with the ground's (`scene/appearance.py`), or itself with what stood there (`tracking/still.py`).
+SMALLEST_SHARE = 0.025
+
+
 class Perceived(Protocol):
     """What one sample shows, as rules read it.
 

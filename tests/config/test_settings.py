@@ -131,7 +131,7 @@ def test_what_is_left_out_is_the_default(tmp_path: Path, text: str) -> None:
         (
             "rules:\n  clutter:\n    min_size: 12\n",
             "config.yaml:3: rules.clutter.min_size: 12 is too large; expected a share of the "
-            "frame's height, above 0 and below 1, such as 0.0125",
+            "frame's height, above 0 and below 1, such as 0.025",
         ),
         ("rules: {clutter: {min_size: 0}}\n", "config.yaml:1: rules.clutter.min_size: 0 is too"),
         ("rules: {clutter: {min_size: 1}}\n", "config.yaml:1: rules.clutter.min_size: 1 is too"),
