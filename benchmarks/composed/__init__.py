@@ -1,0 +1,1 @@
+"""Scenes composed of real empty views and real objects, with exact truth."""
