@@ -84,7 +84,7 @@ def load_backgrounds(data: Path = SHARED, cache: Path = CACHE) -> list[Backgroun
 
 def empty_view(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """The median over the frames of a camera that does not move, pixel by pixel."""
-    return np.median(np.stack(frames), axis=0).astype(np.uint8)
+    return np.asarray(np.median(np.stack(frames), axis=0), np.uint8)
 
 
 def _views(sources: Sequence[Path]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -107,4 +107,4 @@ def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
             start_s = frame.time if start_s is None else start_s
             if frame.time - start_s >= due_s:
                 due_s += duration_s / _FRAMES
-                yield frame.to_ndarray(format="bgr24")
+                yield np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)

@@ -37,7 +37,8 @@ _CORES = {
 }
 _STEPS = 5  # of GrabCut
 _SHARE = {"person": (0.22, 0.85), "vehicle": (0.35, 0.96), "goods": (0.30, 0.98)}  # of the box
-_LEAST_REACH = 0.85  # of the box that the mask spans, each way
+# Of the box that the mask spans, across and down: a person's arm may be lost, not head or feet.
+_LEAST_REACH = {"person": (0.72, 0.88), "vehicle": (0.85, 0.85), "goods": (0.85, 0.85)}
 _MOST_HOLES = 0.12  # area, of the mask
 _LEAST_WHOLE = 0.85  # area of the largest part, of all parts
 _LEAST_SIDE = 24  # pixels
@@ -164,7 +165,8 @@ def _grab(
     labels[down, across] = cv2.GC_FGD
     cv2.setRNGSeed(1)  # of the k-means in the first step: the same mask every time
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(image, labels, None, background, foreground, _STEPS, cv2.GC_INIT_WITH_MASK)
+    nowhere = (0, 0, 0, 0)  # the rectangle is not used where labels are given
+    cv2.grabCut(image, labels, nowhere, background, foreground, _STEPS, cv2.GC_INIT_WITH_MASK)
     mask = np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return np.asarray(opened > 0)
@@ -178,12 +180,12 @@ def _is_good(mask: NDArray[np.bool_], box: list[int], group: str) -> bool:
     low, high = _SHARE[group]
     share = mask.sum() / max(1, (x1 - x0) * (y1 - y0))
     spans = np.ptp(np.flatnonzero(mask.any(axis=0))), np.ptp(np.flatnonzero(mask.any(axis=1)))
-    reach = min(spans[0] / (x1 - x0), spans[1] / (y1 - y0))
+    reach = spans[0] / (x1 - x0), spans[1] / (y1 - y0)
     areas = np.sort(cv2.connectedComponentsWithStats(mask.astype(np.uint8))[2][1:, 4])
     holes = _filled(mask).sum() - mask.sum()
     return bool(
         low <= share <= high
-        and reach >= _LEAST_REACH
+        and np.all(np.array(reach) >= _LEAST_REACH[group])
         and areas[-1] >= _LEAST_WHOLE * areas.sum()
         and holes <= _MOST_HOLES * mask.sum()
         and min(x1 - x0, y1 - y0) >= _LEAST_SIDE
