@@ -1,7 +1,13 @@
-"""Empty views of real cameras: medians over the clips' frames, and photographs of empty streets."""
+"""Empty views of real cameras: medians over the clips' frames, and photographs of empty streets.
+
+``views.csv`` lists the views in which something can be put down, with the ground as read off the
+picture: the horizon's row and a person's height at the lower edge as shares of the picture's
+height, and the corners of the ground in tenths of width and height.
+"""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,26 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.composed.cutouts import CACHE, SHARED, held_back
+from benchmarks.composed.ground import Ground
 
-_VERSION = 1  # a new number replaces cached views
+_VERSION = 2  # a new number replaces cached views
+_TABLE = Path(__file__).with_name("views.csv")
 _FRAMES = 31  # for the median: a place must be empty in more than half of them
 _CLIPS = (".avi", ".mp4")
-# Of the photographs, streets and forecourts on which something can be put down.
-_PHOTOGRAPHS = (
-    "clean_street/clean_16.jpg",
-    "clean_street/clean_33.jpg",
-    "clean_street/clean_4.jpg",
-    "clean_street/clean_61.jpg",
-    "clean_street/clean_98.jpg",
-    "clean_street/clean_110.jpg",
-    "clean_street/clean_12.jpg",
-    "litter_street_ksa/ksa_4847fc5d234e.jpg",
-    "litter_street_ksa/ksa_6bb2692c498a.jpg",
-    "litter_street_ksa/ksa_f7cc1700147d.jpg",
-    "shop_street_ksa/ksa_38181fb4fd0b.jpg",
-    "shop_street_ksa/ksa_4c31d10a7312.jpg",
-    "shop_street_ksa/ksa_9f5dd9884a6b.jpg",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +34,14 @@ class Background:
     Attributes:
         name: The clip or photograph.
         image: uint8 ``(height, width, 3)``, BGR.
+        ground: Where something can stand, in pixels of the image.
         is_camera: Whether the view is a fixed camera's, not a photograph's.
         held_back: Whether the view is only for seeds that nothing was developed on.
     """
 
     name: str
     image: NDArray[np.uint8]
+    ground: Ground
     is_camera: bool
     held_back: bool
 
@@ -60,26 +54,23 @@ def load_backgrounds(data: Path = SHARED, cache: Path = CACHE) -> list[Backgroun
         cache: Folder of the cached file.
 
     Raises:
-        FileNotFoundError: There is neither a clip nor a photograph in ``data``.
+        FileNotFoundError: There is neither a clip nor a photograph of the table in ``data``.
     """
-    clips = sorted(path for path in (data / "video").glob("*") if path.suffix in _CLIPS)
-    photographs = [data / "images" / "kinds" / name for name in _PHOTOGRAPHS]
-    sources = [path for path in (*clips, *photographs) if path.is_file()]
+    table = _table()
+    sources = [path for path in (_path(data, name) for name in table) if path.is_file()]
     if not sources:
         raise FileNotFoundError(f"{data}: there is neither a clip nor a photograph of a street")
-    listed = " ".join(f"{path.name} {path.stat().st_size}" for path in sources)
+    listed = " ".join(f"{_name(data, path)} {path.stat().st_size}" for path in sources)
     digest = hashlib.sha256(listed.encode()).hexdigest()[:8]
     path = cache / f"backgrounds-v{_VERSION}-{digest}.npz"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
-        np.savez_compressed(part, **dict(_views(sources)))  # type: ignore[arg-type]
+        views_made = {_name(data, source): view for source, view in _views(sources)}
+        np.savez_compressed(part, **views_made)  # type: ignore[arg-type]
         part.replace(path)
     with np.load(path) as views:
-        return [
-            Background(name, views[name], Path(name).suffix in _CLIPS, held_back(name))
-            for name in sorted(views.files)
-        ]
+        return [_background(table[name], views[name]) for name in sorted(table) if name in views]
 
 
 def empty_view(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -87,14 +78,44 @@ def empty_view(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.asarray(np.median(np.stack(frames), axis=0), np.uint8)
 
 
-def _views(sources: Sequence[Path]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _table() -> dict[str, dict[str, str]]:
+    with _TABLE.open(newline="", encoding="utf-8") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def _path(data: Path, name: str) -> Path:
+    is_clip = Path(name).suffix in _CLIPS
+    return data / "video" / name if is_clip else data / "images" / "kinds" / name
+
+
+def _name(data: Path, path: Path) -> str:
+    folder = "video" if path.suffix in _CLIPS else "images/kinds"
+    return path.relative_to(data / folder).as_posix()
+
+
+def _background(row: dict[str, str], image: NDArray[np.uint8]) -> Background:
+    height, width = image.shape[:2]
+    corners = np.array([float(tenths) for tenths in row["ground"].split()]).reshape(-1, 2) / 10
+    ground = Ground(
+        float(row["horizon"]) * height,
+        float(row["person"]) * height,
+        height,
+        corners * (width, height),
+        row["traffic"] == "1",
+    )
+    name = row["name"]
+    is_camera = Path(name).suffix in _CLIPS
+    return Background(name, image, ground, is_camera, held_back(Path(name).name))
+
+
+def _views(sources: Sequence[Path]) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
     for path in sources:
         if path.suffix in _CLIPS:
-            yield path.name, empty_view(list(_frames(path)))
+            yield path, empty_view(list(_frames(path)))
         else:
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if image is not None:
-                yield path.name, np.asarray(image, np.uint8)
+                yield path, np.asarray(image, np.uint8)
 
 
 def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
