@@ -27,17 +27,17 @@ FIRST_FRESH_SEED = 1000
 _RESOLUTIONS = (
     (320, 240, 0.16),
     (352, 288, 0.12),
-    (640, 360, 0.22),
+    (640, 360, 0.25),
     (640, 480, 0.12),
     (704, 576, 0.10),
     (960, 540, 0.07),
-    (1280, 720, 0.13),
-    (1920, 1080, 0.06),
+    (1280, 720, 0.11),
+    (1920, 1080, 0.05),
     (2560, 1440, 0.01),
     (3840, 2160, 0.01),
 )
 _RATES = (5, 6, 8, 10, 12, 15, 20, 25, 30)
-_MOST_PIXELS_S = 3.2e7  # of a scene: high resolutions come at low rates, as from real cameras
+_MOST_PIXELS_S = 1.6e7  # of a scene: high resolutions come at low rates, as from real cameras
 _LIGHTS = (
     ("steady", 0.30),
     ("drift", 0.12),

@@ -37,6 +37,7 @@ class Figures:
     recall: Figure
     strict: Figure
     precision: Figure
+    precision_strict: Figure
     f1: Figure
     cases_per_thing: Figure
     start_error_s: Figure
@@ -54,8 +55,8 @@ def figures(scores: Sequence[Score]) -> Figures:
     """The figures of clips, one score for each."""
     whole = total(scores)
     weights = resampled(len(scores)) if scores else np.zeros((1, 0), np.int64)
-    counts = weights @ np.array([_counts(score) for score in scores]).reshape(len(scores), 7)
-    events, found, strict, matched, false, cases, stays = counts.T.astype(np.float64)
+    counts = weights @ np.array([_counts(score) for score in scores]).reshape(len(scores), 8)
+    events, found, strict, matched, rightly, false, cases, stays = counts.T.astype(np.float64)
     recall, precision = _ratio(found, events), _ratio(matched, matched + false)
     f1 = 2 * recall * precision / np.maximum(1e-9, recall + precision)
     per_thing = np.where(stays > 0, cases / np.maximum(1, stays), 1.0)
@@ -66,6 +67,7 @@ def figures(scores: Sequence[Score]) -> Figures:
         Figure(whole.recall, *interval(recall)),
         Figure(whole.recall_strict, *interval(_ratio(strict, events))),
         Figure(whole.precision, *interval(precision)),
+        Figure(whole.precision_strict, *interval(_ratio(rightly, matched + false))),
         Figure(whole.f1, *interval(f1)),
         Figure(whole.cases_per_thing, *interval(per_thing)),
         Figure(whole.start_error_s, *interval(_medians(scores, weights))),
@@ -100,6 +102,7 @@ def _counts(score: Score) -> tuple[int, ...]:
         score.found,
         score.found_strictly,
         score.matched,
+        score.matched_strictly,
         score.false,
         score.cases_of_found,
         score.stays_found,
