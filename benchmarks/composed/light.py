@@ -225,4 +225,4 @@ def glow(
     """
     x = np.exp(-(((np.arange(size[0]) - place[0]) / radii[0]) ** 2) / 2)
     y = np.exp(-(((np.arange(size[1]) - place[1]) / radii[1]) ** 2) / 2)
-    return np.asarray(np.outer(y * level, x).clip(0, 255), np.uint8)
+    return np.outer(y * min(level, 255.0), x).astype(np.uint8)

@@ -7,6 +7,8 @@ import numpy as np
 from benchmarks.composed.light import Clouds, Effect, Exposure, Glare, Headlight, Lamp, Shadow
 from benchmarks.composed.stage import Stage
 
+_EDGE = (0.0, 0.3, 0.7, 1.0)  # of a shadow's edge, where it has corners
+
 
 def draw_lights(stage: Stage, kind: str) -> list[Effect]:
     """The changes of light of a kind: ``steady``, ``drift``, ``clouds``, ``sharp shadow`` ...
@@ -63,12 +65,15 @@ def _on_ground(stage: Stage) -> tuple[float, float]:
 
 
 def _shadow(stage: Stage) -> Shadow:
-    """A leaning quadrangle, like that of a house's edge, an awning or a parked lorry outside."""
+    """A shadow like that of a house's edge, a crown or a lorry outside the view."""
     width, height = stage.view.size
     x, y = _on_ground(stage)
-    wide, high = stage.uniform(0.06, 0.35) * width, stage.uniform(0.08, 0.3) * height
-    lean = stage.uniform(-0.6, 0.6) * high
-    corners = np.array([[0, 0], [wide, 0], [wide + lean, high], [lean, high]])
+    # Flat, since the ground is seen at a low angle, with corners as a roof or a crown has them.
+    wide, high = stage.uniform(0.08, 0.4) * width, stage.uniform(0.03, 0.12) * height
+    lean = stage.uniform(-2.0, 2.0) * high
+    upper = [(share * wide + lean, stage.uniform(0.0, 0.35) * high) for share in _EDGE]
+    lower = [(share * wide, stage.uniform(0.7, 1.0) * high) for share in reversed(_EDGE)]
+    corners = np.array(upper + lower)
     from_s = stage.uniform(0.15, 0.6) * stage.length_s
     moves_s = stage.uniform(2.0, 15.0)
     # Comes from outside and ends at the chosen place, or passes over it.

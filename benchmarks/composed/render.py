@@ -110,7 +110,7 @@ def _paint(canvas: Picture, image: Floats, alpha: Floats, left: int, top: int) -
     if place is not None:
         there = canvas[place].astype(np.float32)
         there += (image[part] - there) * alpha[part]
-        canvas[place] = np.clip(there, 0, 255).astype(np.uint8)
+        canvas[place] = there.astype(np.uint8)
 
 
 def _shade(canvas: Picture, shadow: Floats, left: int, top: int) -> None:

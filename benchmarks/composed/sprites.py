@@ -17,6 +17,8 @@ _HIP = 0.55  # of a person, share of the distance from head to feet
 _STEPS_PER_S = 1.8
 _PHASES = 8  # pictures of a step
 _TURN_STEP = 15  # degrees between two pictures of a fall
+_GROWTH = 1.02  # factor between the heights of somebody who walks nearer
+_SHADOW_PX = 90  # height of an object from which on its shadow is drawn smaller
 _MOST_KEPT = 400  # sprites in the cache
 _LEAST_RANGE = 0.7  # of an object's tones, share of the view's
 _LOW_CONTRAST = 14.0  # levels between a thing of low contrast and the ground
@@ -52,6 +54,7 @@ class Wardrobe:
         self.view = view
         self._kept: dict[tuple[int, int, int, int], Sprite] = {}
         self._toned: dict[int, tuple[Floats, Floats]] = {}
+        self._phased: dict[tuple[int, int], tuple[Floats, Floats]] = {}
         grey = cv2.cvtColor(view.image, cv2.COLOR_BGR2GRAY)
         self._range = tuple(float(level) for level in np.percentile(grey, (3, 97)))
         self._local = cv2.blur(cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA), (7, 7))
@@ -62,7 +65,11 @@ class Wardrobe:
         if actor.walks and actor.is_moving(time_s):
             phase = 1 + int(time_s * _STEPS_PER_S * _PHASES) % _PHASES
         turn = round(pose.turn / _TURN_STEP) * _TURN_STEP
-        key = (id(actor), max(3, round(pose.height)), phase, turn)
+        height = max(3, round(pose.height))
+        if phase:
+            # Who walks towards the camera grows in small steps, so that pictures serve again.
+            height = max(3, round(_GROWTH ** round(math.log(pose.height, _GROWTH))))
+        key = (id(actor), height, phase, turn)
         if key not in self._kept:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
@@ -72,7 +79,7 @@ class Wardrobe:
     def _made(self, actor: Actor, pose: Pose, height: int, phase: int, turn: int) -> Sprite:
         image, alpha = self._toned_cutout(actor, pose)
         if phase:
-            image, alpha = _in_step(image, alpha, phase)
+            image, alpha = self._in_phase(actor, image, alpha, phase)
         wide = max(2, round(height * alpha.shape[1] / alpha.shape[0]))
         how = cv2.INTER_AREA if height < alpha.shape[0] else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (wide, height), interpolation=how), np.float32)
@@ -83,12 +90,10 @@ class Wardrobe:
         blur = min(self.view.blur, min(alpha.shape) / 6)
         if blur > 0.3:
             border = math.ceil(2 * blur)
-            alpha = cv2.copyMakeBorder(alpha, border, border, border, border, cv2.BORDER_CONSTANT)
-            image = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_REPLICATE)
-            alpha, image = (cv2.GaussianBlur(part, (0, 0), blur) for part in (alpha, image))
+            alpha, image = _blurred(alpha, border, blur), _blurred(image, border, blur)
         else:
             border = 0
-        shadow, shadow_left, shadow_top = _shadow(alpha, border, self.view)
+        shadow, shadow_left, shadow_top = _small_shadow(alpha, border, self.view)
         left, top = -alpha.shape[1] // 2, border - alpha.shape[0]
         return Sprite(
             np.asarray(image, np.float32),
@@ -99,6 +104,15 @@ class Wardrobe:
             shadow_left,
             shadow_top,
         )
+
+    def _in_phase(
+        self, actor: Actor, image: Floats, alpha: Floats, phase: int
+    ) -> tuple[Floats, Floats]:
+        """The cutout at a moment of its step."""
+        key = (id(actor), phase)
+        if key not in self._phased:
+            self._phased[key] = _in_step(image, alpha, phase)
+        return self._phased[key]
 
     def _toned_cutout(self, actor: Actor, pose: Pose) -> tuple[Floats, Floats]:
         """The cutout in the view's light, mirrored if wanted."""
@@ -122,7 +136,9 @@ class Wardrobe:
         here = float(self._local[row, column])
         if actor.low_contrast:
             side = _LOW_CONTRAST if middle > here else -_LOW_CONTRAST
-            return here + side + (image - middle) * min(1.0, 25 / max(1.0, light - dark))
+            flat = min(1.0, 25 / max(1.0, light - dark))
+            toned = here + side + (image - middle) * flat
+            return np.asarray(np.clip(toned, 0, 255), np.float32)
         wide = max(1.0, light - dark)
         squeeze = min(1.0, (high - low) / wide)
         # Objects from hazy photographs get as much contrast as the view has; their colours do not.
@@ -130,6 +146,13 @@ class Wardrobe:
         image = image + stretch * (image.mean(axis=2, keepdims=True) - middle)
         middle_there = np.clip(0.8 * middle + 0.2 * here, low, high)
         return np.asarray(np.clip(middle_there + (image - middle) * squeeze, 0, 255), np.float32)
+
+
+def _blurred(part: Floats, border: int, sigma: float) -> Floats:
+    """A blurred picture or mask with a border for what the blur spreads."""
+    kind = cv2.BORDER_CONSTANT if part.ndim == 2 else cv2.BORDER_REPLICATE
+    wider = cv2.copyMakeBorder(part, border, border, border, border, kind)
+    return np.asarray(cv2.GaussianBlur(wider, (0, 0), sigma), np.float32)
 
 
 def _in_step(image: Floats, alpha: Floats, phase: int) -> tuple[Floats, Floats]:
@@ -156,6 +179,18 @@ def _turned(image: Floats, alpha: Floats, turn: int) -> tuple[Floats, Floats]:
     rows, columns = np.flatnonzero((cover > 0.1).any(axis=1)), np.flatnonzero((cover > 0.1).any(0))
     part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     return np.asarray(moved, np.float32)[part], cover[part]
+
+
+def _small_shadow(alpha: Floats, border: int, view: View) -> tuple[Floats, int, int]:
+    """The shadow, of a large object drawn at a fraction of its size: it is soft."""
+    part = math.ceil(alpha.shape[0] / _SHADOW_PX)
+    if part == 1:
+        return _shadow(alpha, border, view)
+    size = max(1, alpha.shape[1] // part), max(1, alpha.shape[0] // part)
+    small = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+    shade, left, top = _shadow(small, round(border / part), view)
+    wide = cv2.resize(shade, None, fx=part, fy=part, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(wide, np.float32).reshape(*wide.shape[:2], 1), left * part, top * part
 
 
 def _shadow(alpha: Floats, border: int, view: View) -> tuple[Floats, int, int]:

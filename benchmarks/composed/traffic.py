@@ -129,4 +129,4 @@ def hidden_share(
             within = (columns > a0 + inner) & (columns < a1 - inner)
             covered = np.where(within, np.maximum(covered, np.clip(tall, 0, 1)), covered)
         hidden += covered.mean() >= _HIDES
-    return hidden / max(1, len(times))
+    return float(hidden / max(1, len(times)))

@@ -42,11 +42,11 @@ class Tone:
     def apply(self, image: NDArray[np.uint8]) -> Picture:
         """A picture that was taken by day in this light."""
         gain, colour, tint = _TONES[self.daylight]
-        pixels = image.astype(np.float32)
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)[..., None]
-        pixels = (grey + (pixels - grey) * colour) * np.float32(tint) * (gain * self.gain)
+        pixels: NDArray[np.float32] = image.astype(np.float32)
+        grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.float32)[..., None]
+        pixels = (grey + (pixels - grey) * colour) * np.array(tint, np.float32) * (gain * self.gain)
         pixels = self.haze + (pixels - self.haze) * self.contrast
-        return np.clip(pixels, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(pixels, 0, 255), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
