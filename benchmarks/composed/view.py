@@ -42,7 +42,7 @@ class Tone:
     def apply(self, image: NDArray[np.uint8]) -> Picture:
         """A picture that was taken by day in this light."""
         gain, colour, tint = _TONES[self.daylight]
-        pixels: NDArray[np.float32] = image.astype(np.float32)
+        pixels = np.asarray(image, np.float64)
         grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.float32)[..., None]
         pixels = (grey + (pixels - grey) * colour) * np.array(tint, np.float32) * (gain * self.gain)
         pixels = self.haze + (pixels - self.haze) * self.contrast

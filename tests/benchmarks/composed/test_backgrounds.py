@@ -20,10 +20,11 @@ def test_what_passes_is_not_in_the_empty_view() -> None:
 
 def test_a_clip_gives_its_view_and_the_cache_keeps_it(tmp_path: Path) -> None:
     (tmp_path / "video").mkdir()
-    clip = tmp_path / "video" / "street.mp4"
+    clip = tmp_path / "video" / "in_lane_bikes.mp4"
     x0, y0, x1, y1 = film(clip, seed=3, length_s=6, put_s=1, taken_s=2)
     (view,) = load_backgrounds(tmp_path, tmp_path / "cache")
-    assert (view.name, view.is_camera) == ("street.mp4", True)
+    assert (view.name, view.is_camera) == ("in_lane_bikes.mp4", True)
+    assert view.ground.height == view.image.shape[0]
     crate = view.image[y0:y1, x0:x1]
     assert crate.min() > 90  # paving is 95 to 155; the crate reaches from 10 to 245
     assert crate.max() < 165
