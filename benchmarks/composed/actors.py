@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Where an actor is at one moment; between two keys it moves evenly.
+    """Where an actor is at one moment; between two keys the motion is even.
 
     Attributes:
         time_s: Seconds from the start of the scene; may be negative.
@@ -51,12 +51,12 @@ class Actor:
     """One object of the scene.
 
     Attributes:
-        cutout: Its picture.
-        height_m: Its height, metres.
-        keys: Its path, in order of time; the actor exists from the first to the last key.
-        walks: Whether its legs move while it moves.
-        mirrored: Whether its picture is mirrored.
-        low_contrast: Whether its tones are close to those of the ground behind it.
+        cutout: The picture.
+        height_m: Height, metres.
+        keys: The path, in order of time; the actor exists from the first to the last key.
+        walks: Whether legs move while the actor moves.
+        mirrored: Whether the picture is mirrored.
+        low_contrast: Whether the tones are close to those of the ground behind it.
     """
 
     cutout: Cutout

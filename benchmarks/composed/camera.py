@@ -18,11 +18,11 @@ class Camera:
     Attributes:
         size: Width and height of canvas and picture, pixels.
         sway: Amplitude of the sway, pixels.
-        sway_hz: Its frequencies across and down.
+        sway_hz: Frequencies of the sway, across and down.
         drift: Pixels a second, right and down.
         drift_until_s: When the drift ends.
         zoom: Enlargement after the step; 1 for none.
-        zoom_s: When the step begins; it takes a second.
+        zoom_s: Start of the step, which takes a second.
         margin: Enlargement that hides the canvas's border while the camera moves.
     """
 
@@ -74,7 +74,7 @@ def draw_camera(
     """A camera of a kind: ``fixed``, ``sway``, ``drift`` or ``zoom``.
 
     Args:
-        rng: Draws how much it moves.
+        rng: Draws the amount of movement.
         kind: The kind.
         size: Width and height of the picture, pixels.
         length_s: Length of the scene.

@@ -66,7 +66,9 @@ class Clouds:
         """The luminance under the clouds of that moment."""
         height, width = luma.shape
         across = min(400, 40 * width // height)
-        left = self._speed * time_s % (self._mask.shape[1] - across - 1)
+        # There and back, so that a long scene has no jump.
+        most = self._mask.shape[1] - across - 1
+        left = most - abs(self._speed * time_s % (2 * most) - most)
         move = np.array([[1, 0, -left], [0, 1, 0]], np.float64)
         part = cv2.warpAffine(self._mask, move, (across, 40))
         mask = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -80,8 +82,8 @@ class Shadow:
     Attributes:
         corners: ``(n, 2)`` pixels at the time 0.
         velocity: Pixels a second, right and down.
-        from_s: When it begins to move.
-        until_s: When it stops.
+        from_s: Start of the movement.
+        until_s: End of the movement.
         depth: Share of the light lost.
         soft: Standard deviation of its edge, pixels.
     """
@@ -96,7 +98,7 @@ class Shadow:
     _moved_s: float = field(default=-1.0, init=False)
 
     def apply(self, luma: Luma, time_s: float) -> Luma:
-        """The luminance with the shadow where it is at that moment."""
+        """The luminance with the shadow of that moment."""
         moved_s = float(np.clip(time_s, self.from_s, self.until_s)) - self.from_s
         if self._mask is None or self._mask.shape != luma.shape or moved_s != self._moved_s:
             self._mask, self._moved_s = self._drawn(luma, moved_s), moved_s
@@ -131,8 +133,8 @@ class Lamp:
             place: Middle of the glow, pixels.
             radius: Of the glow, pixels.
             level: Brightness added in the middle, levels.
-            on_s: When it is switched on.
-            off_s: When it goes out.
+            on_s: Time of switching on.
+            off_s: Time of going out.
         """
         self._glow = glow(size, place, (radius, radius * 0.5), level)
         self._on_s, self._off_s = on_s, off_s
@@ -155,8 +157,8 @@ class Headlight:
         end: The same at ``until_s``.
         radii: Of the glow, pixels, across and down.
         level: Brightness added in the middle, levels.
-        from_s: When it appears.
-        until_s: When it is gone.
+        from_s: Time of appearing.
+        until_s: Time of disappearing.
     """
 
     start: tuple[float, float]
@@ -167,7 +169,7 @@ class Headlight:
     until_s: float
 
     def apply(self, luma: Luma, time_s: float) -> Luma:
-        """The luminance with the beam where it is at that moment."""
+        """The luminance with the beam of that moment."""
         if not self.from_s <= time_s < self.until_s:
             return luma
         way = (time_s - self.from_s) / (self.until_s - self.from_s)
@@ -219,7 +221,7 @@ def glow(
 
     Args:
         size: Width and height of the picture.
-        place: Its middle, pixels.
+        place: Middle of the ellipse, pixels.
         radii: Standard deviations across and down, pixels.
         level: Brightness in the middle, levels.
     """

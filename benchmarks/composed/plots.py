@@ -22,12 +22,12 @@ class Truth:
 
     Attributes:
         kind: ``abandoned_*`` or ``vehicle_*``.
-        start_s: When it began.
-        end_s: When it ended, or the scene.
+        start_s: Start.
+        end_s: End, or that of the scene.
         moments: Moments at which the actor's box is the thing's, one for each place or attitude.
         actor: The thing.
-        tolerance_s: By which the start is uncertain.
-        optional: Whether it may be found or not: what came back to its place.
+        tolerance_s: Uncertainty of the start.
+        optional: Whether a case may be there or not: the thing came back to its place.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Plot:
     Attributes:
         actors: All actors.
         truths: The stays.
-        effects: Lights that belong to it.
+        effects: Lights of what happened.
         hides: Boxes of places that people may stand in front of.
         vehicles_scored: Whether the truth lists every vehicle that stops.
     """
@@ -68,7 +68,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When a stay begins and ends; ``end_s`` is ``None`` where it lasts to the scene's end."""
+    """When a stay begins and ends; no ``end_s``: to the scene's end."""
 
     start_s: float
     end_s: float | None

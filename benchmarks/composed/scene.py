@@ -67,14 +67,14 @@ class Stay:
     Attributes:
         kind: ``abandoned_*`` or ``vehicle_*``.
         start_s: Seconds from the first frame.
-        end_s: When it ended; the scene's length where it did not.
-        boxes: The thing's boxes, xyxy in pixels of the picture: where it came to rest, and where it
-            was after it was moved or the view has moved.
+        end_s: End; the scene's length where the stay did not end.
+        boxes: The thing's boxes, xyxy in pixels of the picture: at first, and after the thing or
+            the view has moved.
         thing: Number of the thing in its scene.
-        tolerance_s: By which the start is uncertain.
-        optional: Whether it may be found or not.
+        tolerance_s: Uncertainty of the start.
+        optional: Whether a case may be there or not.
         size: Class of the width.
-        hidden: Share of the stay for which it was hidden.
+        hidden: Share of the stay for which the thing was hidden.
     """
 
     kind: str
@@ -105,7 +105,7 @@ class Scene:
         actors: What is drawn into it.
         effects: Changes of light, in order.
         camera: The camera's movement.
-        sensor: Its noise.
+        sensor: The camera's noise.
         fall: Rain or snow, or neither.
         pumping: Detail that is lost after key frames, or none.
         clock: Burned-in text, or none.

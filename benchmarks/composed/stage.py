@@ -58,7 +58,7 @@ _TRIES = 400
 _WALK_M_S = (1.0, 1.6)
 _DRIVE_M_S = (4.0, 8.0)
 _DEPTH = 0.6  # share of a length on the ground that remains when seen along the view
-_EDGE = 0.10  # of the frame: ground that ends so near to an edge goes on outside
+_EDGE = 0.10  # of the frame: ground that ends so near to an edge continues outside
 _FAR = 0.05  # of the frame's height: a vehicle so small may come out of nothing
 
 

@@ -27,7 +27,7 @@ class Tracked:
     """One track.
 
     Attributes:
-        number: Its number.
+        number: Counted from 1.
         word: Class of its first detection.
         seen_s: When it was last detected.
         confirmed: Whether it was detected in two frames in a row, or in the first.

@@ -29,13 +29,12 @@ class Event:
     Attributes:
         video: Name of the clip.
         kind: Such as ``abandoned_bag`` or ``vehicle_parked``.
-        start_s: When it began, seconds of the clip.
-        end_s: When it ended.
+        start_s: Start, seconds of the clip.
+        end_s: End.
         box: xyxy in pixels.
-        tolerance_s: By which the start is uncertain.
-        later: Further boxes, ``(n, 4)``: where the thing was after it was moved or the view has.
+        tolerance_s: Uncertainty of the start.
+        later: Further boxes, ``(n, 4)``: after the thing or the view has moved.
         optional: Whether a case is right and none is not missed.
-        labels: Conditions under which the stay is counted, besides those of its clip.
     """
 
     video: str
@@ -46,7 +45,6 @@ class Event:
     tolerance_s: float
     later: NDArray[np.float32] | None = None
     optional: bool = False
-    labels: tuple[str, ...] = ()
 
     @property
     def boxes(self) -> NDArray[np.float32]:
@@ -163,7 +161,7 @@ def judge(
         score: The counts.
         events: The truth of the clip.
         cases: The cases of the clip.
-        exhaustive: Kinds of which the truth lists every stay, such as ``abandoned``.
+        exhaustive: Kinds whose every stay is in the truth, such as ``abandoned``.
         video: Name of the clip, for the lines.
     """
     score.lines.append(f"{video}: {len(cases)} cases, {len(events)} events")

@@ -21,7 +21,7 @@ class Clip:
 
     Attributes:
         path: The file.
-        exhaustive: Kinds of which the truth lists every stay.
+        exhaustive: Kinds whose every stay is in the truth.
         conditions: Further columns of ``clips.csv``: what the clip is like.
     """
 
@@ -63,7 +63,6 @@ def _event(row: dict[str, str]) -> Event:
         float(row["tol_start_s"]),
         np.stack(later) if later else None,
         row.get("optional") == "1",
-        tuple(f"{name}={row[name]}" for name in ("size", "occlusion") if row.get(name)),
     )
 
 
