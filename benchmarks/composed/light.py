@@ -181,6 +181,36 @@ class Headlight:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Blinkers:
+    """The hazard lights of a vehicle that stands.
+
+    Attributes:
+        places: Middles of the lights, pixels.
+        radius: Standard deviation of each glow, pixels.
+        level: Brightness added in the middle, levels.
+        from_s: Time of switching on.
+        until_s: Time of switching off.
+    """
+
+    places: tuple[tuple[float, float], ...]
+    radius: float
+    level: float
+    from_s: float
+    until_s: float
+
+    def apply(self, luma: Luma, time_s: float) -> Luma:
+        """The luminance with the lights, which are lit two thirds of a second in 1.4 s."""
+        if not self.from_s <= time_s < self.until_s or (time_s - self.from_s) % 1.4 > 0.67:
+            return luma
+        size = luma.shape[1], luma.shape[0]
+        for place in self.places:
+            luma = np.asarray(
+                cv2.add(luma, glow(size, place, (self.radius, self.radius), self.level)), np.uint8
+            )
+        return luma
+
+
 class Glare:
     """Glints on wet ground that grow and shrink."""
 

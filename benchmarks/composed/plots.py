@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.composed.actors import Actor, Box, Key
 from benchmarks.composed.cutouts import Cutout
-from benchmarks.composed.light import Effect
-from benchmarks.composed.stage import HEIGHTS, TIPPED, Spot, Stage
+from benchmarks.composed.light import Blinkers, Effect
+from benchmarks.composed.stage import HEIGHTS, TIPPED, Spot, Stage, height_of
 
 _CARRIED_M = 0.35  # height of a carried thing's foot above the ground
 _HEAVY_M = 0.95  # higher things are pushed along the ground
@@ -182,7 +182,7 @@ def swapped(stage: Stage, times: Times, size: str | None, low_contrast: bool) ->
     others = [goods for goods in _carried_goods(stage) if goods.word != truth.actor.cutout.word]
     cutout = others[int(stage.rng.integers(len(others)))]
     metre = stage.view.ground.metre(pose.y)
-    high = HEIGHTS.get(cutout.word, 0.5) * metre
+    high = height_of(cutout) * metre
     wide = high * cutout.alpha.shape[1] / cutout.alpha.shape[0]
     spot = Spot(cutout, high / metre, pose.x, pose.y, wide, high)
     put_s = middle_s + stage.uniform(1.0, 2.5)
@@ -254,6 +254,8 @@ def park(stage: Stage, times: Times, size: str | None, low_contrast: bool) -> Pl
     moment = (times.start_s + 0.2,)
     truth = Truth(f"vehicle_{spot.cutout.word}", times.start_s, end_s, moment, actor)
     plot = Plot([actor], [truth], hides=[spot.box])
+    if stage.rng.random() < 0.4:
+        plot.effects.append(_blinkers(stage, spot, times.start_s, end_s))
     if stage.rng.random() < 0.5:
         out_s = times.start_s + stage.uniform(1.0, 4.0)
         beside = spot.x + float(stage.rng.choice((-1, 1))) * 0.55 * spot.width
@@ -261,6 +263,17 @@ def park(stage: Stage, times: Times, size: str | None, low_contrast: bool) -> Pl
         step = Key(out_s + 1.2, beside, spot.y - 1)
         plot.actors.append(stage.person([door, step, *stage.depart(beside, spot.y, out_s + 2)]))
     return plot
+
+
+def _blinkers(stage: Stage, spot: Spot, from_s: float, until_s: float) -> Blinkers:
+    """Hazard lights at the lower corners of a vehicle, for some of the stay."""
+    x0, y0, x1, y1 = spot.box
+    row = y0 + 0.65 * (y1 - y0)
+    inset = 0.1 * (x1 - x0)
+    lasts_s = stage.uniform(0.3, 1.0) * (until_s - from_s)
+    radius = max(0.8, 0.05 * spot.height)
+    places = ((x0 + inset, row), (x1 - inset, row))
+    return Blinkers(places, radius, stage.uniform(60, 150), from_s, from_s + lasts_s)
 
 
 def queue(stage: Stage, times: Times, size: str | None, low_contrast: bool) -> Plot | None:

@@ -256,7 +256,8 @@ def _view(
         "resolution": f"{width}x{height}",
         "daylight": daylight,
         "weather": weather,
-        "contrast": "low" if rng.random() < _LOW_CONTRAST else "usual",
+        # In fog a thing that is like the ground besides could not be seen by anybody.
+        "contrast": "low" if rng.random() < _LOW_CONTRAST and weather != "fog" else "usual",
     }
     return view, conditions
 
@@ -271,11 +272,13 @@ def _plot(
         draw = PLOTS[kind][0]
         if draw is None:
             return plot, kind
-        size = _drawn(stage.rng, [(name, 1.0) for name in SIZES])
+        # Nor could a thing of a few pixels.
+        sizes = [name for name in SIZES if name != "tiny" or not low_contrast]
+        size = _drawn(stage.rng, [(name, 1.0) for name in sizes])
         leaves = stage.rng.random() < 0.4 and kind in ("put", "parked")
         end_s = times.start_s + stay_s if leaves else None
         found = draw(stage, Times(times.start_s, end_s), size, low_contrast)
-        found = found or draw(stage, Times(times.start_s, end_s), None, low_contrast)
+        found = found or draw(stage, Times(times.start_s, end_s), None, False)
         if found is not None:
             plot.add(found)
             break

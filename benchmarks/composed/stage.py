@@ -52,6 +52,7 @@ HEIGHTS = {
 #: Things that come on a vehicle, not in a hand.
 TIPPED = ("rubbish", "skip", "cartons", "bags")
 _USUAL_M = 0.5
+_WIDEST = 1.4  # width of goods, in usual heights
 _MOST_ENLARGED = 1.8  # of a cutout: beyond, its pixels show
 _LEAST_PX = 4
 _TRIES = 400
@@ -60,6 +61,14 @@ _DRIVE_M_S = (4.0, 8.0)
 _DEPTH = 0.6  # share of a length on the ground that remains when seen along the view
 _EDGE = 0.10  # of the frame: ground that ends so near to an edge continues outside
 _FAR = 0.05  # of the frame's height: a vehicle so small may come out of nothing
+
+
+def height_of(cutout: Cutout) -> float:
+    """Height of an object, metres; of lying goods less, so that none is wider than it can be."""
+    height_m = HEIGHTS.get(cutout.word, _USUAL_M)
+    if cutout.group != "goods" or cutout.word in TIPPED:
+        return height_m
+    return height_m * min(1.0, _WIDEST * cutout.alpha.shape[0] / cutout.alpha.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,7 @@ class Stage:
         if span is None:
             return None
         x = self.uniform(*span)
-        height_m = HEIGHTS.get(cutout.word, _USUAL_M) * self.uniform(1 / liberty, liberty)
+        height_m = height_of(cutout) * self.uniform(1 / liberty, liberty)
         high = height_m * self.view.ground.metre(y)
         wide = high * cutout.alpha.shape[1] / cutout.alpha.shape[0]
         spot = Spot(cutout, height_m, x, y, wide, high)

@@ -71,7 +71,7 @@ def test_each_event_has_its_truth(event: str, seed: int) -> None:
         assert len(must[0].boxes) >= 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 999), st.sampled_from(WITH_STAY))
 def test_truth_lies_in_the_picture(seed: int, event: str) -> None:
     for stay in _scene(seed, event).stays:
