@@ -247,6 +247,10 @@ def _load(path: Path) -> list[Cutout]:
         cutouts = []
         for number, (name, word, group, kept) in enumerate(fields):
             bgra = arrays[f"bgra{number}"]
-            alpha = (bgra[..., 3] / 255).astype(np.float32)
-            cutouts.append(Cutout(name, word, group, bgra[..., :3].copy(), alpha, bool(kept)))
+            # Cropped to where pixels are mostly the object's: the size of the crop is its size.
+            solid = bgra[..., 3] > 127
+            rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+            part = bgra[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            alpha = (part[..., 3] / 255).astype(np.float32)
+            cutouts.append(Cutout(name, word, group, part[..., :3].copy(), alpha, bool(kept)))
     return cutouts

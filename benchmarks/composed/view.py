@@ -108,4 +108,4 @@ def frame_view(
     sunny = tone.daylight == "day" and tone.contrast == 1 and rng.random() < 0.5
     down = float(rng.uniform(0.08, 0.3)) * float(rng.choice((-1, 1)))
     sun = (float(rng.uniform(-1.0, 1.0)), down) if sunny else None
-    return View(tone.apply(image), ground, tone, blur, sun, float(rng.uniform(0.25, 0.5)), 0.0)
+    return View(tone.apply(image), ground, tone, blur, sun, float(rng.uniform(0.35, 0.6)), 0.0)

@@ -64,13 +64,14 @@ def test_masks_are_rejected(mask: NDArray[np.bool_], good: bool) -> None:
     assert _is_good(mask, [20, 20, 120, 120], "vehicle") == good
 
 
-def test_the_cache_keeps_cutouts(tmp_path: Path) -> None:
+def test_the_cache_keeps_cutouts_without_the_faint_border(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
-    image = rng.integers(0, 255, (7, 5, 3)).astype(np.uint8)
-    alpha = rng.random((7, 5)).astype(np.float32)
+    image = rng.integers(0, 255, (9, 7, 3)).astype(np.uint8)
+    alpha = np.full((9, 7), 0.2, np.float32)
+    alpha[1:-1, 2:-1] = 0.9
     given = Cutout("a-1", "suitcase", "goods", image, alpha, True)
     _save([given], tmp_path / "c.npz")
     (kept,) = _load(tmp_path / "c.npz")
     assert (kept.name, kept.word, kept.group, kept.held_back) == ("a-1", "suitcase", "goods", True)
-    assert np.array_equal(kept.image, image)
-    assert np.allclose(kept.alpha, alpha, atol=1 / 255)
+    assert np.array_equal(kept.image, image[1:-1, 2:-1])
+    assert np.allclose(kept.alpha, 0.9, atol=1 / 255)
