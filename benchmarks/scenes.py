@@ -70,6 +70,8 @@ def main(argv: Sequence[str]) -> int:
         seeds = _seeds(options.seeds)
     except ValueError:
         parser.error(f"--seeds {options.seeds}: write FIRST:END, such as 0:60")
+    if options.keep is not None and options.keep.is_dir() and any(options.keep.iterdir()):
+        parser.error(f"{options.keep}: not empty; --keep needs a folder of its own")
     drawn = Options(options.dwell_s, options.length_s, options.event)
     task = Task(options.data, options.cache, options.keep, drawn, options.sample_s, options.only)
     results = []
@@ -107,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--event", choices=list(PLOTS), help="what happens in every scene")
     parser.add_argument("--only", help="scenes of a condition only, such as light=lamps")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
-    parser.add_argument("--keep", type=Path, help="folder in which clips and truth are kept")
+    parser.add_argument("--keep", type=Path, help="empty folder in which clips and truth are kept")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of cutouts and views")
     parser.add_argument("--views", action="store_true", help="a row for each view too")
     parser.add_argument(

@@ -68,7 +68,8 @@ def height_of(cutout: Cutout) -> float:
     height_m = HEIGHTS.get(cutout.word, _USUAL_M)
     if cutout.group != "goods" or cutout.word in TIPPED:
         return height_m
-    return height_m * min(1.0, _WIDEST * cutout.alpha.shape[0] / cutout.alpha.shape[1])
+    height, width = cutout.alpha.shape
+    return height_m * min(1.0, float(_WIDEST * height / width))
 
 
 @dataclass(frozen=True, slots=True)

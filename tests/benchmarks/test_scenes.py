@@ -49,3 +49,12 @@ def test_seeds_that_are_no_range_are_refused(
     with pytest.raises(SystemExit):
         main(["--seeds", seeds])
     assert "FIRST:END" in capsys.readouterr().err
+
+
+def test_clips_are_not_mixed_with_other_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clips.csv").write_text("video\n")
+    with pytest.raises(SystemExit):
+        main(["--seeds", "2:3", "--keep", str(tmp_path)])
+    assert "not empty" in capsys.readouterr().err
