@@ -153,16 +153,18 @@ def _report(name: str, logits: Floats, pairs: Pairs) -> dict[str, Any]:
     for who, figures in (("verifier", ours), ("judge", theirs)):
         listed = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
         print(f"  {who:8s} {listed}")
-    false = false_shares(logits, pairs.kinds), false_shares(judged, pairs.kinds)
-    for kind, share in false[0].items():
+    false, false_judge = (false_shares(values, pairs.kinds.tolist()) for values in (logits, judged))
+    for kind, share in false.items():
         count = int((pairs.kinds == kind).sum())
-        print(f"  called a thing: {kind:10s} {share:.3f} (judge {false[1][kind]:.3f}), of {count}")
+        print(
+            f"  called a thing: {kind:10s} {share:.3f} (judge {false_judge[kind]:.3f}), of {count}"
+        )
     for low, high in ((0, 6), (6, 12), (12, 30), (30, 1000)):
         some = pairs.truth & (pairs.short_px >= low) & (pairs.short_px < high)
         if some.any():
             found = (logits[some] > 0).mean(), pairs.judged[some].mean()
             print(f"  recall, short side {low} to {high} px: ", end="")
             print(f"{found[0]:.3f} (judge {found[1]:.3f}), of {int(some.sum())}")
-    for low, mean, share, count in reliability(logits, pairs.truth):
-        print(f"  given {low:.1f} and more: mean {mean:.3f}, things {share:.3f}, of {count}")
-    return {"regions": len(pairs), **ours, "judge": theirs, "false": false[0]}
+    for least, mean, share, count in reliability(logits, pairs.truth):
+        print(f"  given {least:.1f} and more: mean {mean:.3f}, things {share:.3f}, of {count}")
+    return {"regions": len(pairs), **ours, "judge": theirs, "false": false}

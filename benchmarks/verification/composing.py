@@ -6,6 +6,7 @@ times before and after. The regions of the last sample are labelled by what fill
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -35,6 +36,9 @@ OTHER = "other"
 _MIN_SIDE_PX = 3.0
 # Of one sequence, so that no single one has much weight; the largest and others at random.
 _MOST_REGIONS = 10
+# Share of the regions that are judged a second time with another outline.
+_VARIED_SHARE = 0.3
+_CUTOUTS = 6  # drawn for each sequence, of which it uses what it needs
 _SMALL_SIDE = 480
 # Noise from which each picture takes a window: drawing it anew takes a third of all time.
 _GRAIN = np.random.default_rng(0).standard_normal((1024, 1024), np.float32)
@@ -129,7 +133,7 @@ def compose(
     """
     view = views[int(rng.integers(len(views)))]
     picture = _framed(view.grey, rng)
-    chosen = [cutouts[int(rng.integers(len(cutouts)))] for _ in range(6)]
+    chosen = _chosen(cutouts, rng)
     script = _script(picture, chosen, views, rng)
     camera = _Camera.any(rng)
     passer = placed(picture, chosen[-1], rng) if rng.random() < 0.25 else None
@@ -137,10 +141,19 @@ def compose(
     if walked is not None:
         script.after.append(walked)
     regions = _some(background.regions(background.settled, _MIN_SIDE_PX), rng)
+    regions += [_varied(region, rng) for region in regions if rng.random() < _VARIED_SHARE]
     truth = _masks(script)
     unknown = OTHER if script.whole is None else script.whole.kind
     kinds = [_kind(region, truth, unknown) for region in regions]
     return Sequence_(background, regions, kinds, [each.kind for each in chosen], view.clip)
+
+
+def _chosen(cutouts: Sequence[Cutout], rng: np.random.Generator) -> list[Cutout]:
+    """Things for one sequence; a class with many cut-outs comes more often, but not as much."""
+    counts = Counter(cutout.kind for cutout in cutouts)
+    weights = np.array([counts[cutout.kind] ** -0.5 for cutout in cutouts])
+    drawn = rng.choice(len(cutouts), _CUTOUTS, p=weights / weights.sum())
+    return [cutouts[int(index)] for index in drawn]
 
 
 def _observed(
@@ -290,6 +303,31 @@ def _some(regions: list[Region], rng: np.random.Generator) -> list[Region]:
     half = _MOST_REGIONS // 2
     others = rng.choice(len(regions) - half, _MOST_REGIONS - half, replace=False) + half
     return regions[:half] + [regions[int(index)] for index in np.sort(others)]
+
+
+def _varied(region: Region, rng: np.random.Generator) -> Region:
+    """A region that ends elsewhere: thinner, or only the part on one side of a line.
+
+    The outline depends on how a background model groups its pixels, and is never exact.
+    """
+    mask = region.mask.astype(np.uint8)
+    rows, columns = mask.shape
+    if rng.random() < 0.4:
+        side = int(rng.integers(2, 2 + max(1, min(rows, columns) // 6)))
+        padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        mask = np.asarray(cv2.erode(padded, np.ones((side, side), np.uint8)), np.uint8)[1:-1, 1:-1]
+    else:
+        angle = rng.uniform(0, 2 * np.pi)
+        x, y = rng.uniform(0.3, 0.7) * columns, rng.uniform(0.3, 0.7) * rows
+        across, down = np.meshgrid(np.arange(columns) - x, np.arange(rows) - y)
+        mask = mask * (across * np.cos(angle) + down * np.sin(angle) > 0)
+    left, top, width, height = cv2.boundingRect(np.asarray(mask, np.uint8))
+    if min(width, height) < _MIN_SIDE_PX:
+        return region
+    x1, y1 = region.box[0] + left, region.box[1] + top
+    part = mask[top : top + height, left : left + width] > 0
+    box = (x1, y1, x1 + width, y1 + height)
+    return Region(box, region.since, int(part.sum()), part)
 
 
 def _masks(script: _Script) -> dict[str, Mask]:

@@ -123,7 +123,8 @@ def moved(shape: tuple[int, int], rng: np.random.Generator) -> Effect:
     """The whole view shifted by one to six pixels, turned a little or zoomed."""
     angle = rng.normal(0, 0.3) if rng.random() < 0.4 else 0.0
     zoom = 1 + rng.normal(0, 0.012) if rng.random() < 0.4 else 1.0
-    matrix = cv2.getRotationMatrix2D((shape[1] / 2, shape[0] / 2), angle, zoom)
+    middle = (shape[1] / 2, shape[0] / 2)
+    matrix = np.asarray(cv2.getRotationMatrix2D(middle, angle, zoom), np.float64)
     direction, length = rng.uniform(0, 2 * np.pi), between(0.8, 6.0, rng)
     matrix[:, 2] += length * np.array([np.cos(direction), np.sin(direction)])
 

@@ -13,11 +13,13 @@ import numpy as np
 from benchmarks.composed.backgrounds import load_backgrounds
 from benchmarks.composed.cutouts import held_back, load_cutouts
 from benchmarks.verification.composing import View
+from benchmarks.verification.drawn import drawn
 from benchmarks.verification.things import Cutout
 
 # Besides the empty views, photographs of all sorts: the change is composed, so what else they
 # show matters little, and there are many more of them.
 _PHOTOGRAPHS = ("images/kinds/*/*.jpg", "detector/coco128/images/*.jpg")
+_DRAWN = 36  # things besides the cut-outs
 _LEAST_PX = 160
 _LONG_PX = 960
 
@@ -57,6 +59,7 @@ def load(data: Path, *, kept: bool) -> Materials:
         for cutout in load_cutouts(data)
         if cutout.held_back == kept
     ]
+    cutouts += drawn(_DRAWN, seed=2 if kept else 1)
     return Materials(views, list(_photographs(data, kept)), cutouts)
 
 

@@ -135,8 +135,10 @@ def _known(
     detector: Detector,
 ) -> _Known:
     grey = np.clip(np.rint(background.background), 0, 255).astype(np.uint8)
-    now, before = detector([sample.image(), cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)])
-    came, other = [], []
+    empty = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+    now, before = detector([sample.image(), empty])
+    came: list[NDArray[np.float32]] = []
+    other: list[NDArray[np.float32]] = []
     for event in events:
         there = 0 < event.start_s <= sample.media_s <= event.end_s
         (came if there else other).append(event.box * np.float32(scale))
@@ -160,7 +162,7 @@ def _inside(region: Region, box: NDArray[np.float32]) -> float:
     x1, y1 = (round(float(low)) - at for low, at in zip(box[:2], region.box[:2], strict=True))
     x2, y2 = (round(float(high)) - at for high, at in zip(box[2:], region.box[:2], strict=True))
     part = region.mask[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)]
-    return float(np.count_nonzero(part)) / max(1, np.count_nonzero(region.mask))
+    return float(part.sum()) / max(1.0, float(region.mask.sum()))
 
 
 def _grown(box: NDArray[np.float32]) -> NDArray[np.float32]:

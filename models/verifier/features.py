@@ -62,7 +62,7 @@ def _weights(
         for square, region in zip(squares, regions, strict=True)
     ]
     weights = np.array(pairs, np.float32).reshape(len(regions), 2, -1)
-    return weights / np.maximum(weights.sum(axis=2, keepdims=True), _TINY)
+    return np.asarray(weights / np.maximum(weights.sum(axis=2, keepdims=True), _TINY), np.float32)
 
 
 def _pooled(before: Floats, now: Floats, weights: Floats) -> Floats:

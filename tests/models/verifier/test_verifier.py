@@ -99,7 +99,8 @@ def test_a_view_that_shifted_is_no_thing(verifier: Verifier, street: Floats) -> 
 
 def test_nothing_to_judge_gives_no_logits(verifier: Verifier, street: Floats) -> None:
     logits = verifier(street, street, [])
-    assert (logits.shape, logits.dtype) == ((0,), np.float32)
+    assert logits.shape == (0,)
+    assert logits.dtype == np.dtype(np.float32)
 
 
 def test_many_regions_at_once_are_judged_as_each_by_itself(
