@@ -40,18 +40,20 @@ _PURE = 0.4
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns the exit code."""
     options = _options(argv)
-    backbone = open_backbone()
     try:
-        pairs = Pairs.of(_composed(options, backbone, kept=False))
-        kept = Pairs.of(_composed(options, backbone, kept=True)) if options.kept else None
+        parts = _parts(options.data)
     except FileNotFoundError as error:
         print(f"verifier: {error}", file=sys.stderr)
         return 2
+    backbone = open_backbone()
+    pairs = Pairs.of(_composed(parts, options.sequences, [options.seed, 0], backbone))
     heads, logits, held = _cross_validated(pairs, backbone.sha256, options.seed)
     result = _report("composed, held out", logits[held], pairs[held])
     head = _trained(pairs, backbone.sha256, options.seed)
     head = calibrated(head, logits[held], pairs.truth[held])
-    if kept is not None:
+    if options.kept:
+        whole = [load(options.data, kept=True)]
+        kept = Pairs.of(_composed(whole, options.kept, [options.seed, 1], backbone))
         result["kept"] = _report("composed, kept back", head(kept.rows), kept)
     if options.real:
         real = Pairs.of(real_pairs(options.data / "video", backbone, open_detector()))
@@ -79,14 +81,19 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _composed(options: argparse.Namespace, backbone: Backbone, *, kept: bool) -> Iterator[Pair]:
-    """The pairs of all sequences, each composed by its own seed."""
-    materials = load(options.data, kept=kept)
-    parts = [materials] if kept else [fold(materials, i, _FOLDS) for i in range(_FOLDS)]
-    count = options.kept if kept else options.sequences
+def _parts(data: Path) -> list[Materials]:
+    """What heads are developed on, in folds."""
+    materials = load(data, kept=False)
+    return [fold(materials, index, _FOLDS) for index in range(_FOLDS)]
+
+
+def _composed(
+    parts: Sequence[Materials], count: int, seed: Sequence[int], backbone: Backbone
+) -> Iterator[Pair]:
+    """The pairs of so many sequences, each composed by its own seed from one or two parts."""
     for number in range(count):
-        rng = np.random.default_rng([options.seed, int(kept), number])
-        at, of = (0, 0) if kept else _folds(rng)
+        rng = np.random.default_rng([*seed, number])
+        at, of = _folds(rng) if len(parts) > 1 else (0, 0)
         drawn = compose(_views(parts[at], rng), parts[of].cutouts, rng)
         yield from described(
             backbone, drawn.background, drawn.regions, drawn.kinds, drawn.clip, (at, of)

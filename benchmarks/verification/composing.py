@@ -38,9 +38,9 @@ _MIN_SIDE_PX = 3.0
 _MOST_REGIONS = 10
 # Share of the regions that are judged a second time with another outline.
 _VARIED_SHARE = 0.3
-_CUTOUTS = 6  # drawn for each sequence, of which it uses what it needs
+_CUTOUTS = 6  # drawn for each sequence, which may use fewer
 _SMALL_SIDE = 480
-# Noise from which each picture takes a window: drawing it anew takes a third of all time.
+# Noise from which each picture takes a window: drawing new noise takes a third of all time.
 _GRAIN = np.random.default_rng(0).standard_normal((1024, 1024), np.float32)
 
 
@@ -289,7 +289,7 @@ def _framed(view: Floats, rng: np.random.Generator) -> Floats:
     framed = np.asarray(cv2.resize(part, size, interpolation=how), np.float32)
     if rng.random() < 0.5:
         framed = np.ascontiguousarray(framed[:, ::-1])
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         gain, gamma = between(0.15, 1.4, rng), between(0.7, 1.5, rng)
         framed = np.asarray(255 * np.clip(framed / 255, 0, 1) ** gamma * gain, np.float32)
     if rng.random() < 0.1:  # rain and snow on the way to the camera

@@ -48,7 +48,7 @@ def noise(shape: tuple[int, int], rng: np.random.Generator) -> Effect:
 
 
 def pumping(shape: tuple[int, int], rng: np.random.Generator) -> Effect:
-    """A part coded anew and coarsely, as at a key frame: its blocks change in level and detail."""
+    """A part coded again and coarsely, as at a key frame: its blocks change in level and detail."""
     area = (_part(shape, rng) > 0.3).astype(np.float32)
     side = int(rng.choice((4, 8, 16)))
     rows, columns = (-(-length // side) for length in shape)

@@ -21,7 +21,7 @@ class Pair:
     """One region in the empty view and now.
 
     Attributes:
-        row: Its description.
+        row: The region's description.
         kind: ``"thing"``, or what is none.
         clip: The recording that the view comes from.
         fold: The fold of its recording and the one of its things.

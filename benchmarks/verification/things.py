@@ -20,7 +20,7 @@ class Cutout:
     """A thing cut out of a photograph.
 
     Attributes:
-        kind: Its class.
+        kind: The class.
         grey: Grey levels, shape (h, w).
         alpha: What of each pixel it covers, 0 to 1, of the same shape.
     """
@@ -35,7 +35,7 @@ class Placed:
     """A cut-out at its place.
 
     Attributes:
-        grey: Its grey levels, shape of the picture.
+        grey: Grey levels, shape of the picture.
         alpha: What of each pixel it covers, 0 to 1.
     """
 

@@ -27,7 +27,7 @@ class Settings:
     """
 
     units: int = 48
-    epochs: int = 30
+    epochs: int = 15
     rate: float = 2e-3
     decay: float = 0.05
     dropout: float = 0.3

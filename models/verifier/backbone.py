@@ -17,11 +17,11 @@ from models.runtime.runtime import Runtime, load
 Floats = NDArray[np.float32]
 
 MODEL = "yolov8n"
-# The backbone's blocks at 8 and 16 pixels per cell, P3 and P4, as models/convert names their
+# The backbone's blocks at 4, 8 and 16 pixels per cell, P2 to P4, as models/convert names their
 # outputs, and how many channels each has.
-LEVELS = ("m4.cv2", "m6.cv2")
-STRIDES_PX = (8, 16)
-CHANNELS = (64, 128)
+LEVELS = ("m2.cv2", "m4.cv2", "m6.cv2")
+STRIDES_PX = (4, 8, 16)
+CHANNELS = (32, 64, 128)
 # Pictures at once: more take memory and save nothing on one thread.
 _BATCH = 16
 
@@ -74,7 +74,7 @@ def open_backbone(*, cache: Path | None = None, threads: int = 1) -> Backbone:
 
 def _cut(path: Path, cache: Path | None) -> Path:
     """Return a cached copy of the detector that ends after the levels."""
-    target = cache_folder(cache) / f"{path.stem}-{sha256_of(path)[:12]}-p3-p4.onnx"
+    target = cache_folder(cache) / f"{path.stem}-{sha256_of(path)[:12]}-p2-p4.onnx"
     with locked(target):
         if not is_intact(target):
             model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))

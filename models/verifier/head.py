@@ -20,9 +20,9 @@ class Head:
 
     Attributes:
         into: Weights of the hidden units, (inputs, units), for inputs as they are.
-        into_bias: Their bias, (units,).
+        into_bias: Bias of the hidden units, (units,).
         out: Weights of the output, (units,).
-        out_bias: Its bias.
+        out_bias: Bias of the output.
         backbone: SHA-256 of the weights that the inputs must come from.
     """
 
