@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks verifier", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--sequences", type=int, default=5000, help="to compose (default 5000)")
+    parser.add_argument("--sequences", type=int, default=4000, help="to compose (default 4000)")
     parser.add_argument("--kept", type=int, default=0, help="of views and things kept back")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--real", action="store_true", help="judge the labelled clips too")

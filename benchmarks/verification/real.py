@@ -50,8 +50,9 @@ def real_pairs(data: Path, backbone: Backbone, detector: Detector) -> Iterator[P
     """The regions of all labelled clips whose truth is clear.
 
     Things are regions inside the box of a thing of ``events.csv``, in its time, or inside what the
-    detector names; others are those of clips whose list of abandoned things is complete, far from
-    every event and from all that the detector names.
+    detector names; others are those of clips whose lists of abandoned things and of vehicles are
+    complete, far from every event and from all that the detector names. Some of these are still
+    things: passers-by whom the detector does not name.
 
     Args:
         data: Folder with the clips, ``clips.csv`` and ``events.csv``.
@@ -61,7 +62,8 @@ def real_pairs(data: Path, backbone: Backbone, detector: Detector) -> Iterator[P
     with (data / "clips.csv").open(newline="", encoding="utf-8") as file:
         clips = list(csv.DictReader(file))
     for clip in clips:
-        exhaustive = "abandoned" in clip["exhaustive"]
+        # A train that stands is a thing, too.
+        exhaustive = set(clip["exhaustive"].split(";")) >= {"abandoned", "vehicle"}
         events = _events(data, clip["video"])
         yield from _clip_pairs(data / clip["video"], exhaustive, events, backbone, detector)
 

@@ -27,10 +27,10 @@ class Settings:
     """
 
     units: int = 48
-    epochs: int = 15
+    epochs: int = 25
     rate: float = 2e-3
-    decay: float = 0.05
-    dropout: float = 0.3
+    decay: float = 0.5
+    dropout: float = 0.5
     batch: int = 256
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,12 +14,9 @@ Floats = NDArray[np.float32]
 
 _POOLED = 6  # means of each channel: see `_pooled`
 _LIKENESS = 4  # per level: see `_likeness`
-_LIGHT = 8  # see `_light`
-COUNT = sum(_POOLED * channels + _LIKENESS for channels in CHANNELS) + _LIGHT
+COUNT = sum(_POOLED * channels + _LIKENESS for channels in CHANNELS)
 
-# Added to both sides of a ratio of light, so that noise in the dark is no light, grey levels.
-_DIM = 8.0
-_TINY = 1e-6
+_TINY = 1e-6  # keeps quotients finite where all is 0
 
 
 def describe(backbone: Backbone, before: Floats, now: Floats, regions: Sequence[Region]) -> Floats:
@@ -47,10 +43,7 @@ def describe(backbone: Backbone, before: Floats, now: Floats, regions: Sequence[
         weights = _weights(squares, regions, before.shape, SIDE_PX // stride)
         cells = level.reshape(2, len(regions), level.shape[1], -1)
         rows += [_pooled(cells[0], cells[1], weights), _likeness(cells[0], cells[1], weights)]
-    light = [
-        _light(before, now, square, region) for square, region in zip(squares, regions, strict=True)
-    ]
-    return np.concatenate([*rows, np.stack(light)], axis=1)
+    return np.concatenate(rows, axis=1)
 
 
 def _weights(
@@ -97,39 +90,3 @@ def _likeness(before: Floats, now: Floats, weights: Floats) -> Floats:
         length = np.linalg.norm(inside, axis=1) * np.linalg.norm(around, axis=1) + _TINY
         fits.append((inside * around).sum(axis=1) / length)
     return np.concatenate([local, np.stack(fits, axis=1)], axis=1)
-
-
-def _light(before: Floats, now: Floats, square: Square, region: Region) -> Floats:
-    """How the grey levels changed: by how much, how evenly, and whether their texture is kept.
-
-    Light multiplies what it falls on, and leaves its texture.
-    """
-    x1, y1, x2, y2 = region.box
-    was, is_ = (np.maximum(part[y1:y2, x1:x2], 0.0) for part in (before, now))
-    ratio = np.log((is_ + _DIM) / (was + _DIM))[region.mask]
-    kept = _texture_kept(was, is_, region.mask)
-    height, width = before.shape
-    return np.array(
-        [
-            ratio.mean(),
-            abs(ratio.mean()),
-            ratio.std(),
-            np.log1p(is_[region.mask].std()),
-            np.log1p(was[region.mask].std()),
-            kept,
-            np.log(max(x2 - x1, y2 - y1)),
-            float(x1 <= 1 or y1 <= 1 or x2 >= width - 1 or y2 >= height - 1),
-        ],
-        np.float32,
-    )
-
-
-def _texture_kept(was: Floats, now: Floats, mask: NDArray[np.bool_]) -> float:
-    """Correlation of the gradients inside a region, -1 to 1; 0 where there are none."""
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    gradients = [
-        np.concatenate([cv2.Sobel(part, cv2.CV_32F, dx, 1 - dx)[inner] for dx in (1, 0)])
-        for part in (was, now)
-    ]
-    length = float(np.linalg.norm(gradients[0]) * np.linalg.norm(gradients[1]))
-    return float(np.vdot(*gradients)) / length if length > 0 else 0.0

@@ -44,7 +44,7 @@ def test_an_effect_changes_its_own_pixels_only(seed: int) -> None:
     for effect in effects:
         change = np.abs(effect.paint(picture) - picture)
         outside = ~cv2.dilate(effect.mask.astype(np.uint8), np.ones((5, 5))).astype(bool)
-        # What fades out may reach a little further, but never as far as the background model's tolerance.
+        # What fades out may reach further, but too faintly for the background model.
         assert float(change[outside].max(initial=0.0)) < 45, effect.kind
 
 

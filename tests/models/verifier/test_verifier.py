@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models import ModelError
 from models.registry.weights import Weights
 from models.verifier import Verifier, open_verifier
-from models.verifier.backbone import open_backbone
+from models.verifier.backbone import CHANNELS, open_backbone
 from models.verifier.features import COUNT, describe
 from models.verifier.head import Head
 from models.verifier.verifier import HEAD
@@ -143,14 +143,14 @@ def test_a_single_pixel_has_a_logit(verifier: Verifier, street: Floats) -> None:
     assert np.isfinite(verifier(street, np.zeros_like(street), [dot])).all()
 
 
-def test_the_description_does_not_depend_on_the_light_of_the_whole(
-    verifier: Verifier, street: Floats
-) -> None:
-    # The last number but one is the logarithm of the size, the last whether an edge is touched.
-    row = describe(verifier.backbone, street, street, [PLACES[0]])
-    assert row.shape == (1, COUNT)
-    assert row[0, -2] == pytest.approx(np.log(64))
-    assert row[0, -1] == 0
+def test_a_picture_that_did_not_change_differs_nowhere(verifier: Verifier, street: Floats) -> None:
+    (row,) = describe(verifier.backbone, street, street, PLACES[:1])
+    assert row.shape == (COUNT,)
+    # Of the first level: two means each of the empty view, of the view now and of the difference.
+    means = row[: 6 * CHANNELS[0]].reshape(CHANNELS[0], 6)
+    np.testing.assert_array_equal(means[:, :2], means[:, 2:4])
+    assert not means[:, 4:].any()
+    assert means[:, :4].all()
 
 
 def test_a_head_of_other_weights_is_refused(
