@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cv_engine.evidence.storage.store import Store
     from cv_engine.evidence.storage.uploader import Uploader
     from models.detector import Detector
+    from models.verifier import Verifier
 
 # How long a command that ends waits for the package that is being sent, seconds.
 _UPLOAD_END_S = 1.0
@@ -49,7 +50,7 @@ class Services:
         """Opens every part now, so that what is wrong is reported before any work is done.
 
         Args:
-            detector: Whether the detector is needed.
+            detector: Whether the detector and the verifier are needed.
 
         Raises:
             EvidenceError, ModelError, QueueError: Settings are wrong, or the data folder cannot be
@@ -57,7 +58,7 @@ class Services:
         """
         _ = self.store, self.key
         if detector:
-            _ = self.detector
+            _ = self.detector, self.verifier
         _ = self.cases, self.uploader
 
     def close(self, timeout_s: float = _UPLOAD_END_S) -> None:
@@ -152,6 +153,17 @@ class Services:
         from cv_engine.pipeline.camera_setup import detector_of
 
         return detector_of(self.config)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Judges whether what has come to rest is a thing.
+
+        Raises:
+            ModelError: The verifier cannot be opened.
+        """
+        from models.verifier import open_verifier
+
+        return open_verifier()
 
     def send_evidence(self) -> dict[str, str]:
         """Sends the evidence packages that wait, after those that the uploader is sending.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cv_engine.scene.appearance import Verdict, judge
+from benchmarks.verification.hand_set import Verdict, judge
 from cv_engine.scene.background import Background, Region
 from models.verifier.backbone import Backbone
 from models.verifier.features import COUNT, describe

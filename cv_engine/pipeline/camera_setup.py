@@ -20,6 +20,7 @@ from cv_engine.pipeline.filing import Filer, utc_of
 from cv_engine.pipeline.observer import Observer
 from cv_engine.pipeline.perception import EXPLAINING_CONFIDENCE
 from cv_engine.rules import registry
+from cv_engine.tracking.look import Verify
 from cv_engine.video.frame import Image, Sample
 from models.detector import Detector, open_detector
 from zones.camera import Camera
@@ -108,6 +109,7 @@ class CameraSetup:
         size: tuple[int, int],
         config: Config,
         detector: Detector,
+        verify: Verify,
         cases: CaseFiler,
         *,
         first_s: float,
@@ -119,6 +121,7 @@ class CameraSetup:
             size: Width and height of the picture, pixels.
             config: Settings.
             detector: Detects persons and vehicles for evidence.
+            verify: Judges whether settled regions show things.
             cases: Files findings with their evidence.
             first_s: Observer's time of the first sample, see :class:`Filer`.
             utc: From the observer's times to UTC.
@@ -129,7 +132,13 @@ class CameraSetup:
         zones = self.zones_on(*size)
         sample_s, drawn = config.video.sample_s, self.zones is not None
         observer = Observer(
-            *size, zones, config, sample_s=sample_s, drawn=drawn, camera=self.camera
+            *size,
+            zones,
+            config,
+            sample_s=sample_s,
+            verify=verify,
+            drawn=drawn,
+            camera=self.camera,
         )
         filer = self.filer(config, detector, cases, zones=zones, first_s=first_s, utc=utc)
         return CameraView(size, observer, filer)

@@ -13,6 +13,7 @@ from cv_engine.pipeline.perception import Frame, Perception, PerceptionState
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Stay, Stays, ZoneDwell
 from cv_engine.scene.view_health import ViewEvent, ViewState
+from cv_engine.tracking.look import Verify
 from zones.camera import Camera
 from zones.zone import Zone
 
@@ -75,6 +76,7 @@ class Observer:
         zones: Zones on the image.
         config: Thresholds.
         sample_s: Longest interval between samples, seconds.
+        verify: Judges whether settled regions show things.
         drawn: Whether the zones were drawn on this view: then a camera that has moved is not
             trusted until it is back; else the new view is simply watched.
         camera: The camera, whose ground control points give sizes in metres.
@@ -88,6 +90,7 @@ class Observer:
         config: Config,
         *,
         sample_s: float,
+        verify: Verify,
         drawn: bool,
         camera: Camera | None = None,
     ) -> None:
@@ -108,6 +111,7 @@ class Observer:
                 [config.change.refresh_s, *(each / ASKED_PER_DWELL for each in dwells_s)]
             ),
             models=registry.models(),
+            verify=verify,
             camera=camera,
         )
         self._pending: _Pending | None = None

@@ -25,6 +25,8 @@ from cv_engine.rules.stays import Box
 from cv_engine.rules.vehicles import Vehicles, stands_in
 from cv_engine.scene.background import Background
 from cv_engine.scene.view_health import ViewEvent, ViewHealth
+from cv_engine.tracking.goods import GOODS, OTHERS, carried
+from cv_engine.tracking.look import Look, Verify
 from cv_engine.tracking.settled import SettledKeeper
 from cv_engine.tracking.still import Still, StillTracker, Tolerance, View
 from cv_engine.tracking.thing import Settled
@@ -34,6 +36,10 @@ from zones.zone import Zone
 # Confidence from which a detection explains what has come to rest: a faint sign of a person is
 # enough not to take it for goods.
 EXPLAINING_CONFIDENCE = 0.1
+
+# Keys of the trackers of goods and of what else the detector knows, beside those of the groups of
+# vehicles.
+_GOODS, _OTHERS = "goods", "others"
 
 # Long side of the small picture on which change is detected, pixels: a bag ten pixels wide on
 # it is fifty on a 1080p frame.
@@ -100,7 +106,7 @@ class PerceptionState:
     Attributes:
         background: Model of the empty view; ``None`` before the first sample.
         health: State of the camera's view.
-        trackers: What stands still, by group of vehicles.
+        trackers: What stands still, by group of vehicles, and goods.
         keeper: What has settled.
         asked_at: When the detector was asked last, seconds; ``None`` if not yet.
     """
@@ -123,6 +129,7 @@ class Perception:
         lost_s: Time unseen after which a thing is gone, seconds.
         ask_again_s: Shortest time between two questions to the detector, seconds.
         models: Models that rules run on crops, by name.
+        verify: Judges whether settled regions show things.
         camera: The camera, whose ground control points give sizes in metres.
 
     Attributes:
@@ -139,6 +146,7 @@ class Perception:
         lost_s: float,
         ask_again_s: float,
         models: Mapping[str, Model],
+        verify: Verify,
         camera: Camera | None = None,
     ) -> None:
         self.small_size = small_size(*size)
@@ -151,9 +159,12 @@ class Perception:
         self._lost_s = lost_s
         self._ask_again_s = ask_again_s
         self._models = models
+        self._verify = verify
+        self._look: Look | None = None
         self._groups = registry.vehicle_groups()
         self._polygons = {group.name: _watched_for(group, zones) for group in self._groups}
-        self._explained = ("person", *(name for group in self._groups for name in group.classes))
+        vehicles = (name for group in self._groups for name in group.classes)
+        self._explained = ("person", *vehicles, *OTHERS)
         self.state = self._blank()
 
     def restart(self, from_s: float) -> None:
@@ -166,7 +177,8 @@ class Perception:
         keeper = SettledKeeper(
             self._scale, self._watched, self._min_side_px, self._lost_s, self._ask_again_s
         )
-        trackers = {group.name: StillTracker(tolerance) for group in self._groups}
+        names = [*(group.name for group in self._groups), _GOODS, _OTHERS]
+        trackers = {name: StillTracker(tolerance) for name in names}
         return PerceptionState(None, ViewHealth(), trackers, keeper)
 
     @property
@@ -174,6 +186,12 @@ class Perception:
         """Media time of the last sample of a sound view, seconds; 0 before the first."""
         background = self.state.background
         return 0.0 if background is None else background.time_s
+
+    @property
+    def _first_s(self) -> float:
+        """Media time of the view's first sample, seconds."""
+        background = self.state.background
+        return -math.inf if background is None else background.first_s
 
     @property
     def trusted(self) -> bool:
@@ -200,13 +218,14 @@ class Perception:
         background, view = self._background_and_view()
         standing = self._standing_boxes()
         in_doubt = [tracker.compare(time_s, view) for tracker in self.state.trackers.values()]
-        self.state.keeper.find(background, standing)
+        self._look = Look(background, self._verify)
+        self.state.keeper.find(self._look, standing)
         asked_at = self.state.asked_at
         # Samples come at sample_s or a little sooner: half of one must not cost a whole one.
         if asked_at is not None and time_s - asked_at < self._ask_again_s - self._sample_s / 2:
             return False
         stale = asked_at is None or time_s - asked_at >= self._refresh_s
-        return stale or any(in_doubt) or self.state.keeper.asks(background)
+        return stale or any(in_doubt) or self.state.keeper.asks(self._look)
 
     def perceive(
         self, time_s: float, at: datetime, frame: Frame, detections: sv.Detections | None
@@ -219,15 +238,20 @@ class Perception:
             frame: The pixels.
             detections: The detector's result; ``None`` where the detector was not asked.
         """
-        background, view = self._background_and_view()
+        _, view = self._background_and_view()
+        goods = None
         if detections is not None:
             self.state.asked_at = time_s
+            goods = self._goods(detections)
             detections = _of_classes(detections, self._explained)
+            self.state.trackers[_OTHERS].update(time_s, _of_classes(detections, OTHERS), view)
         standing = {}
         for group in self._groups:
             mine = None if detections is None else self._in_zones(detections, group)
             standing[group.name] = self.state.trackers[group.name].update(time_s, mine, view)
-        settled = self.state.keeper.update(time_s, background, detections)
+        named = self.state.trackers[_GOODS].update(time_s, goods, view)
+        assert self._look is not None
+        settled = self.state.keeper.update(self._look, detections, named)
         persons = None if detections is None else _of_classes(detections, ("person",))
         return Perceived(time_s, at, persons, settled, frame, standing, self._models)
 
@@ -245,18 +269,43 @@ class Perception:
         assert self.state.background is not None, "no sample has been seen"
         return self.state.background, View(self.state.background, self._scale)
 
+    def _goods(self, detections: sv.Detections) -> sv.Detections:
+        """Goods that stand where any zone lies, and that no one carries."""
+        found = _of_classes(detections, GOODS)
+        found = _select(found, self._is_clear(found) & self._is_watched(found))
+        others = _of_classes(detections, self._explained)
+        return _select(found, ~carried(found, _select(others, self._is_clear(others))))
+
+    def _is_clear(self, detections: sv.Detections) -> NDArray[np.bool_]:
+        confidence = detections.confidence
+        if confidence is None:
+            return np.ones(len(detections), np.bool_)
+        return np.asarray(confidence >= self._confidence, np.bool_)
+
+    def _is_watched(self, detections: sv.Detections) -> NDArray[np.bool_]:
+        """Whether the middle of each box lies in a zone."""
+        height, width = self._watched.shape
+        middle = (detections.xyxy[:, :2] + detections.xyxy[:, 2:]) / 2 * self._scale
+        columns, rows = middle.astype(int).clip(0, (width - 1, height - 1)).T
+        return np.asarray(self._watched[rows, columns], np.bool_)
+
     def _in_zones(self, detections: sv.Detections, group: Vehicles) -> sv.Detections:
         """Vehicles that could matter: the traffic beside the zones is not followed."""
         mine = _of_classes(detections, group.classes)
-        if mine.confidence is not None:
-            mine = _select(mine, mine.confidence >= self._confidence)
+        mine = _select(mine, self._is_clear(mine))
         polygons = self._polygons[group.name]
         keep = [any(stands_in(box, polygon) for polygon in polygons) for box in mine.xyxy]
         return _select(mine, np.array(keep, np.bool_))
 
     def _standing_boxes(self) -> NDArray[np.float32]:
-        trackers = self.state.trackers.values()
-        boxes = [track.box for each in trackers for track in each.tracks if track.confirmed]
+        tracks = [
+            track
+            for name, tracker in self.state.trackers.items()
+            for track in tracker.tracks
+            if (track.confirmed or name == _GOODS)
+            and (name not in (_GOODS, _OTHERS) or track.began > self._first_s)
+        ]
+        boxes = [track.box for track in tracks]
         return np.stack(boxes) if boxes else np.zeros((0, 4), np.float32)
 
 

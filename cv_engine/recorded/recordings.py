@@ -300,9 +300,8 @@ class Recordings:
 
     def _view(self, size: tuple[int, int], first_s: float) -> CameraView:
         services = self._services
-        return self._setup.view(
-            size, self._config, services.detector, services.cases, first_s=first_s
-        )
+        models = services.detector, services.verifier
+        return self._setup.view(size, self._config, *models, services.cases, first_s=first_s)
 
     def _file(
         self, observation: Observation, stretch: _Stretch, recording: Recording, report: VideoReport

@@ -26,9 +26,6 @@ _INSIDE_SHARE = 0.5
 # place again and again resembles a thing at times.
 _SEEN_SAMPLES = 3
 _SEEN_SHARE = 0.5
-# Confidence after the detector was asked once; each further result without person or vehicle
-# halves the doubt.
-_FIRST_DOUBT = 0.5
 
 
 class ClutterSettings(RuleSettings):
@@ -63,7 +60,7 @@ class ClutterRule(Rule):
                 box=thing.box,
                 began=thing.began,
                 present=thing.seen == seen.time_s,
-                confidence=1.0 - _FIRST_DOUBT**thing.asked,
+                confidence=thing.confidence,
                 attributes=_attributes(thing, seen.time_s),
                 believed=_is_believed(thing),
             )

@@ -11,11 +11,14 @@ that it works at any interval between samples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from cv_engine.scene.layers import layers
 
 GrayImage = NDArray[np.uint8]
 FloatImage = NDArray[np.float32]
@@ -60,6 +63,8 @@ _BARE_SAMPLES = 2
 _NEARLY_ALL = 0.8
 # Share of a box that must be settled, or in motion, for the box to be called so.
 _BOX_SHARE = 0.35
+# What is put down comes to rest within this time, seconds, and so many samples.
+_AT_ONCE_S, _AT_ONCE_SAMPLES = 1.5, 1.5
 # Side of the cross that opening removes specks with, pixels. Nothing thinner survives, so this is
 # the short side of the smallest region, whatever size is asked for: 3 pixels of a small picture of
 # 480 x 270, which are 12 of 1920 x 1080, and 3 of a frame of 320 x 240, which is not scaled down.
@@ -90,6 +95,33 @@ class Region:
         x1, y1, x2, y2 = self.box
         return slice(y1, y2), slice(x1, x2)
 
+    def common(self, other: Region) -> int:
+        """Number of pixels that lie in both regions."""
+        x1, y1 = (max(pair) for pair in zip(self.box[:2], other.box[:2], strict=True))
+        x2, y2 = (min(pair) for pair in zip(self.box[2:], other.box[2:], strict=True))
+        if x1 >= x2 or y1 >= y2:
+            return 0
+        masks = [
+            each.mask[y1 - each.box[1] : y2 - each.box[1], x1 - each.box[0] : x2 - each.box[0]]
+            for each in (self, other)
+        ]
+        return int(np.count_nonzero(masks[0] & masks[1]))
+
+
+def merged(regions: Sequence[Region]) -> Region:
+    """One region with the pixels of all, since when the largest has been there."""
+    if len(regions) == 1:
+        return regions[0]
+    boxes = np.array([region.box for region in regions])
+    (left, top), (right, bottom) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    mask = np.zeros((bottom - top, right - left), np.bool_)
+    for region in regions:
+        x1, y1, x2, y2 = region.box
+        mask[y1 - top : y2 - top, x1 - left : x2 - left] |= region.mask
+    since = max(regions, key=lambda region: region.area).since
+    box = (int(left), int(top), int(right), int(bottom))
+    return Region(box, since, int(np.count_nonzero(mask)), mask)
+
 
 @dataclass(slots=True)
 class Background:
@@ -109,9 +141,11 @@ class Background:
         candidate_since: Since when the candidate has been there; infinite where there is none.
         candidate_seen: When the candidate was last seen.
         bare_samples: Samples in a row that showed the background before a settled candidate.
+        bare_seen: When the background was last seen, seconds.
         is_background: Where the last picture shows the background.
         is_candidate: Where the last picture shows the candidate.
         unwatched: Whether there was a gap before the next sample.
+        interval_s: Time between the last two samples, gaps left out.
     """
 
     occlusion_s: float
@@ -124,9 +158,11 @@ class Background:
     candidate_since: NDArray[np.float64]
     candidate_seen: NDArray[np.float64]
     bare_samples: NDArray[np.uint8]
+    bare_seen: NDArray[np.float64]
     is_background: Mask
     is_candidate: Mask
     unwatched: bool = False
+    interval_s: float = 0.0
     _tolerance: FloatImage | None = None  # computed when needed, again after changes
 
     @classmethod
@@ -150,6 +186,7 @@ class Background:
             candidate_since=np.full(first.shape, np.inf, np.float64),
             candidate_seen=np.full(first.shape, -np.inf, np.float64),
             bare_samples=np.zeros(first.shape, np.uint8),
+            bare_seen=np.full(first.shape, time_s, np.float64),
             is_background=np.ones(first.shape, np.bool_),
             is_candidate=np.zeros(first.shape, np.bool_),
         )
@@ -178,8 +215,10 @@ class Background:
         self.is_candidate &= self.candidate_since < np.inf
         if self.unwatched:
             self._recognise(now, time_s)
+        np.putmask(self.bare_seen, self.is_background, time_s)
         self._follow(now)
         self._remember(now, time_s)
+        self.interval_s = time_s - self.time_s
         self.latest, self.time_s = now, time_s
 
     def skip(self, gap_s: float) -> None:
@@ -342,6 +381,36 @@ class Background:
                 box = (x, y, x + width, y + height)
                 found.append(Region(box, float(np.median(known)), area, inside))
         return sorted(found, key=lambda region: -region.area)
+
+    @property
+    def _at_once_s(self) -> float:
+        """Difference in time within which pixels come to rest at once, seconds."""
+        return _AT_ONCE_S + _AT_ONCE_SAMPLES * self.interval_s
+
+    def parts(self, region: Region, min_side: float) -> list[Region]:
+        """The parts of a region that came to rest at different moments, largest first.
+
+        Args:
+            region: One of `regions`.
+            min_side: Smallest short side of a part's box, pixels.
+
+        Returns:
+            Two parts or more; none where all of it came to rest at once.
+        """
+        window, (x, y) = region.window, region.box[:2]
+        known = self.is_candidate[window] & region.mask
+        since = np.where(known, self.candidate_since[window], np.nan)
+        split = layers(since, self.bare_seen[window], region.mask, self._at_once_s)
+        found = []
+        for part in split if len(split) > 1 else []:
+            left, top, width, height = cv2.boundingRect(part.view(np.uint8))
+            cut = (slice(top, top + height), slice(left, left + width))
+            times = since[cut][part[cut] & known[cut]]
+            if min(width, height) >= min_side and times.size:
+                box = (x + left, y + top, x + left + width, y + top + height)
+                area = int(np.count_nonzero(part))
+                found.append(Region(box, float(np.median(times)), area, part[cut].copy()))
+        return found
 
 
 def _smooth(picture: GrayImage) -> FloatImage:

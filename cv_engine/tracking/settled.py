@@ -1,36 +1,52 @@
 """Which unexplained things have come to rest: regions of the background model, followed by place.
 
 A settled region is a thing, a person or vehicle that stands, the ground behind something that was
-taken away, a shadow, or a spot of sun. The detector names persons and vehicles; the pixels separate
-the rest (``scene/appearance.py``). The things that remain are followed here.
+taken away, a shadow, or a spot of sun. The detector names persons and vehicles; the verifier
+separates things from the rest. The things that remain are followed here.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from cv_engine.scene.appearance import Verdict, judge
-from cv_engine.scene.background import Background, Box, Mask, Region
+from cv_engine.scene.background import Background, Box, Mask, Region, merged
+from cv_engine.tracking.look import Look
+from cv_engine.tracking.still import Still
 from cv_engine.tracking.thing import Settled, is_attended
 
 # Part of a box's size by which it is grown before it explains pixels: feet, mirrors, shadows.
 _EXPLAINS_MARGIN = 0.12
-# How long a region judged to be light or ground is not judged again, seconds.
-_VERDICT_HOLDS_S = 5.0
+# How long a region judged to be light or ground is not judged again, and a thing judged often is
+# not: seconds at least, and share of the time after which the detector is asked again.
+_VERDICT_HOLDS_S, _VERDICT_HOLDS_SHARE = 5.0, 0.3
 # Regions at once beyond which the picture has changed as a whole: light, or another view.
 _AT_MOST = 25
 # How long light or bare ground must last to become background.
 _BELONGS_AFTER_S = 15.0
-# Changes no further apart in time than this have one cause, seconds.
-_AT_ONCE_S = 1.5
 # Part of a region inside something that stood in the very first sample, from which the region is
 # the ground behind that.
 _BEHIND_SHARE = 0.6
+# Logit above which the detector is asked about a region: a thing is named rather once too often.
+_ASKED_LOGIT = -1.0
+# Share of the time after which the detector is asked that a region must have stood to be judged:
+# most of what comes to rest in a busy street is gone again.
+_PATIENCE_SHARE = 0.5
+# Changes no further apart in time than this have one cause, seconds.
+_AT_ONCE_S = 1.5
+# Pixels of the small picture up to which two regions touch, and part of the larger one's area up
+# to which the smaller may be a piece of it.
+_TOUCH_PX, _PIECE = 3, 0.5
+# Mean logit below which what was followed as a thing is none after all.
+_DOUBTED_LOGIT = -1.0
+# Logit above which a region is one thing, whenever its parts came to rest. Below its negative the
+# region is none, without doubt.
+_SURE_LOGIT = 2.0
 # Part of a box from which it shows the ground, and no person who stands there.
 _BARE = 0.5
 
@@ -76,13 +92,14 @@ class SettledKeeper:
         for thing in self._things:
             thing.unwatched_s += gap_s
 
-    def find(self, background: Background, standing: NDArray[np.float32]) -> None:
+    def find(self, look: Look, standing: NDArray[np.float32]) -> None:
         """Finds the settled regions in a sample's pixels.
 
         Args:
-            background: The model after the sample.
+            look: The sample.
             standing: Boxes of what is known to stand there, (n, 4), pixels of the frame.
         """
+        background = look.background
         mask = background.settled & self.watched
         mask &= ~self._covered(standing, mask.shape)
         mask &= ~self._dismissed_now(background)
@@ -91,11 +108,12 @@ class SettledKeeper:
             mask = mask & (background.candidate_since != self._explained)
         self._regions = self._fresh(background, mask)
 
-    def asks(self, background: Background) -> bool:
+    def asks(self, look: Look) -> bool:
         """Whether the detector must name something that has come to rest, after `find`."""
-        return any(
-            self._asks(background, region) for region in self._regions
-        ) or self._explanation_is_old(background)
+        due = [region for region in self._regions if self._is_due(look.time_s, region)]
+        return any(logit > _ASKED_LOGIT for logit in look.logits(due)) or self._explanation_is_old(
+            look.background
+        )
 
     def _fresh(self, background: Background, mask: Mask) -> list[Region]:
         """The regions of a mask that may be things; the others are absorbed into the background."""
@@ -107,31 +125,41 @@ class SettledKeeper:
         for region in found if len(fresh) < len(found) else []:
             if not any(region is kept for kept in fresh):
                 background.absorb(region)
-        return fresh
+        return _joined(fresh)
 
-    def _asks(self, background: Background, region: Region) -> bool:
+    def _is_due(self, time_s: float, region: Region) -> bool:
         """Whether a region needs a name: new, or asked about some time ago."""
         known = next(iter(self._known(region)), None)
         last_s = known.asked_s if known is not None and known.is_well_known else region.since
-        if background.time_s - last_s < self.ask_again_s:
-            return False
-        return judge(background, region) is Verdict.THING
+        return time_s - last_s >= self.ask_again_s
 
     def _known(self, region: Region) -> list[Settled]:
-        """The things at a region's place, the oldest first; pieces of one thing may be several.
+        """The things at a region's place; pieces of one thing may be several.
 
-        A region that came to rest there in a gap is another thing.
+        Those that the detector names come first, then the oldest. A region that came to rest there
+        in a gap is another thing.
         """
         box = np.array(region.box, np.float32) / np.float32(self.scale)
-        return [
+        here = [
             thing
             for thing in self._things
             if thing.is_at(box) and (thing.unwatched_s == 0 or region.since <= thing.seen)
         ]
+        return sorted(here, key=lambda thing: thing.track is None)
+
+    @property
+    def _holds_s(self) -> float:
+        """How long a verdict of the verifier holds, seconds."""
+        return max(_VERDICT_HOLDS_S, _VERDICT_HOLDS_SHARE * self.ask_again_s)
+
+    @property
+    def _patience_s(self) -> float:
+        """How long a region must have stood before it is judged, seconds."""
+        return _PATIENCE_SHARE * self.ask_again_s
 
     def _dismissed_now(self, background: Background) -> Mask:
         """Pixels of regions that were found to be light or ground a moment ago."""
-        if self._dismissed is None or background.time_s - self._dismissed_s >= _VERDICT_HOLDS_S:
+        if self._dismissed is None or background.time_s - self._dismissed_s >= self._holds_s:
             self._dismissed = np.full(background.candidate_since.shape, np.nan)
             self._dismissed_s = background.time_s
         return np.equal(self._dismissed, background.candidate_since, dtype=np.bool_)
@@ -148,29 +176,37 @@ class SettledKeeper:
         return any(bool((stale[region.window] & region.mask).any()) for region in found)
 
     def update(
-        self, time_s: float, background: Background, detections: sv.Detections | None
+        self,
+        look: Look,
+        detections: sv.Detections | None,
+        named: Sequence[Still] = (),
     ) -> list[Settled]:
         """Explains what the detector named, and follows the rest.
 
         Args:
-            time_s: Time of the sample, seconds.
-            background: The model after the sample.
-            detections: Persons and vehicles; ``None`` where the detector was not asked.
+            look: The sample, as given to `find`.
+            detections: Persons, vehicles and whatever else is no thing; ``None`` where the
+                detector was not asked.
+            named: Goods that the detector names in sample after sample.
 
         Returns:
             The things that remain.
         """
+        background, time_s = look.background, look.time_s
         if detections is not None:
             self._explain(background, detections)
-        for region in self._regions:
-            verdict = Verdict.GROUND if self._is_ground(region) else judge(background, region)
-            if verdict is Verdict.LIGHT:
-                self._lights.append(region)
-            if verdict is Verdict.THING and not self._came_with_light(region):
-                self._follow(background, region, detections)
+        judged = list(self._judged(look))
+        since_s = time_s - self._patience_s - _VERDICT_HOLDS_S
+        self._lights = [light for light in self._lights if light.since > since_s]
+        self._lights += [region for region, logit, _ in judged if logit < 0]
+        for region, logit, known in judged:
+            doubted = known and known[0].is_well_known
+            if logit > (_DOUBTED_LOGIT if doubted else 0.0) and not self._came_with_light(region):
+                self._follow(look, region, logit, known, detections)
             else:
-                self._dismiss(background, region, verdict)
-        self._lights = [light for light in self._lights if time_s - light.since < _VERDICT_HOLDS_S]
+                self._dismiss(background, region, logit)
+        for track in named:
+            self._take(background, track, detections)
         for thing in self._things:
             if thing.is_well_known and thing.seen < time_s:
                 thing.recognise(background, self._shown(background, thing.pixels.window))
@@ -182,6 +218,40 @@ class SettledKeeper:
             if time_s - thing.seen - thing.unwatched_s <= self.lost_s
         ]
         return self._things
+
+    def _judged(self, look: Look) -> Iterator[tuple[Region, float, list[Settled]]]:
+        """The regions with their logits and the things known there, regions of two things split."""
+        for region in self._regions:
+            known = self._known(region)
+            if self._is_ground(region):
+                yield region, -math.inf, []
+                continue
+            if not known and look.time_s - region.since < self._patience_s:
+                continue
+            for part in self._split(look, region, known):
+                here = known if part is region else self._known(part)
+                if here and here[0].is_judged(look.time_s, self._holds_s):
+                    yield part, here[0].logit, here
+                else:
+                    (logit,) = look.logits([part])
+                    yield part, here[0].judge(look.time_s, logit) if here else logit, here
+
+    def _split(self, look: Look, region: Region, known: Sequence[Settled]) -> list[Region]:
+        """The parts of a region that are things of their own; usually the region itself.
+
+        What came to rest beside a known thing, later, is none of it. Elsewhere the whole and its
+        parts compete, and the more likely thing wins.
+        """
+        if not known and look.logits([region])[0] >= _SURE_LOGIT:
+            return [region]
+        parts = look.background.parts(region, self.min_side_px * self.scale)
+        if known:
+            own = [part for part in parts if known[0].has_most_of(part)]
+            if own and len(own) < len(parts):
+                return [merged(own), *(part for part in parts if not known[0].has_most_of(part))]
+        elif parts and max(look.logits(parts)) > look.logits([region])[0]:
+            return parts
+        return [region]
 
     def _explain(self, background: Background, detections: sv.Detections) -> None:
         shape = background.is_background.shape
@@ -211,22 +281,51 @@ class SettledKeeper:
         return pixels
 
     def _follow(
-        self, background: Background, region: Region, detections: sv.Detections | None
+        self,
+        look: Look,
+        region: Region,
+        logit: float,
+        known: Sequence[Settled],
+        detections: sv.Detections | None,
     ) -> None:
-        time_s = background.time_s
+        """Follows a region that shows a thing; pieces known at its place become one."""
+        background = look.background
         box = np.array(region.box, np.float32) / np.float32(self.scale)
-        known = self._known(region)
-        thing = known[0] if known else Settled(self._next_id, box, region, region.since, time_s)
+        thing = known[0] if known else self._new(box, region, look.time_s)
         if not known:
-            self._next_id += 1
-            self._things.append(thing)
-        self._things = [
-            other for other in self._things if all(other is not piece for piece in known[1:])
-        ]
+            thing.judge(look.time_s, logit)
+        self._replace(known, thing)
         whole = None if detections is None else self._is_whole(background, region)
         if detections is not None and is_attended(box, detections):
-            thing.attended = time_s
+            thing.attended = look.time_s
         thing.see(background, region, box, self._shown(background, thing.pixels.window), whole)
+
+    def _take(self, background: Background, track: Still, detections: sv.Detections | None) -> None:
+        """Follows what the detector names as a thing, under the number that its place has."""
+        if track.began <= max(background.first_s, self.from_s):
+            return  # belongs to the view
+        known = [thing for thing in self._things if thing.track == track.id]
+        known += [
+            thing for thing in self._things if thing.track != track.id and thing.is_at(track.box)
+        ]
+        if known:
+            thing = known[0]
+        else:
+            region = _whole(background, track.box * self.scale, track.began)
+            thing = self._new(track.box, region, track.seen)
+        self._replace(known, thing)
+        thing.name(track)
+        if detections is not None and is_attended(track.box, detections):
+            thing.attended = background.time_s
+
+    def _new(self, box: NDArray[np.float32], region: Region, time_s: float) -> Settled:
+        self._next_id += 1
+        return Settled(self._next_id - 1, box, region, region.since, time_s)
+
+    def _replace(self, known: Sequence[Settled], thing: Settled) -> None:
+        """Keeps a thing in place of all that was known at its place."""
+        others = [each for each in self._things if all(each is not piece for piece in known)]
+        self._things = [*others, thing]
 
     def _shown(self, background: Background, window: tuple[slice, slice]) -> Mask:
         """Unexplained pixels in a window."""
@@ -257,7 +356,7 @@ class SettledKeeper:
                 elsewhere += light.area
         return elsewhere >= region.area
 
-    def _dismiss(self, background: Background, region: Region, verdict: Verdict) -> None:
+    def _dismiss(self, background: Background, region: Region, logit: float) -> None:
         """Ignores light and ground for a while, and absorbs them into the background if they last.
 
         Absorbing waits, unless light has changed far from every person: the first glimpse of a
@@ -268,7 +367,8 @@ class SettledKeeper:
             region.mask
         ]
         lasted_s = background.time_s - region.since
-        if lasted_s >= _BELONGS_AFTER_S or (verdict is Verdict.LIGHT and not self._beside(region)):
+        sure = -math.inf < logit < -_SURE_LOGIT and not self._beside(region)
+        if lasted_s >= _BELONGS_AFTER_S + self._patience_s or sure:
             background.absorb(region)
             if self._at_first is not None:
                 self._at_first[region.window] = False  # what stood there is gone
@@ -295,6 +395,38 @@ class SettledKeeper:
             columns = slice(max(0, int(x1 - dx)), max(0, round(x2 + dx)))
             covered[rows, columns] = True
         return covered
+
+
+def _joined(regions: Sequence[Region]) -> list[Region]:
+    """Regions, largest first, with the pieces that belong to them.
+
+    What came to rest at one moment and touches is one thing: where a thing resembles the ground,
+    its region falls into pieces.
+    """
+    whole: list[list[Region]] = []
+    for region in regions:
+        for pieces in whole:
+            if _is_piece(region, pieces[0]):
+                pieces.append(region)
+                break
+        else:
+            whole.append([region])
+    return [merged(pieces) for pieces in whole]
+
+
+def _is_piece(region: Region, of: Region) -> bool:
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = region.box, of.box
+    touches = max(u1 - x2, x1 - u2, v1 - y2, y1 - v2) <= _TOUCH_PX
+    at_once = abs(region.since - of.since) <= _AT_ONCE_S
+    return touches and at_once and region.area <= _PIECE * of.area
+
+
+def _whole(background: Background, box: NDArray[np.float32], since: float) -> Region:
+    """A region that fills a box of the small picture."""
+    height, width = background.is_background.shape
+    x1, y1, x2, y2 = np.round(box).astype(int).clip(0, (width, height) * 2).tolist()
+    mask = np.ones((y2 - y1, x2 - x1), np.bool_)
+    return Region((x1, y1, x2, y2), since, mask.size, mask)
 
 
 def _stands(background: Background, box: Box) -> bool:

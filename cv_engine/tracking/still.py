@@ -253,6 +253,8 @@ class StillTracker:
         track.seen, track.unwatched_s, track.hits = time_s, 0.0, track.hits + 1
         if view is not None:
             track.bare = view.bare_share(track.box)
+            # Whoever stood before it when it was found may have hidden since when it stands.
+            track.began = min(track.began, view.still_since(track.box))
         return True
 
     def _recognised(self, track: Still, view: View | None) -> bool:

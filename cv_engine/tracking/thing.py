@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background, Mask, Region
+from cv_engine.tracking.still import Still
 
 # How often the detector is asked about a new thing, sample by sample, before that becomes seldom.
 _ASKED_ENOUGH = 3
+# Samples in a row in which the verifier judges a thing, before that becomes seldom.
+_JUDGED_ENOUGH = 6
 # Share of the smaller of two boxes that must be common for them to be one thing's.
 _SAME_PLACE = 0.5
 # Part of a thing's pixels from which it is there: after a replacement none would look as before.
@@ -32,6 +36,7 @@ class Settled:
     Attributes:
         id: Number, unique within the keeper.
         box: ``(x1, y1, x2, y2)`` in pixels of the frame, as last seen whole.
+        extent: The largest box that the thing had: in other light, parts of it may be lost.
         pixels: Pixels of the small picture in which the thing was seen then.
         began: When the thing came to rest, seconds.
         seen: When the thing was last seen.
@@ -43,6 +48,10 @@ class Settled:
         asked_s: When the detector was asked last, seconds.
         unwatched_s: Time without samples since ``seen``; above 0 the thing has not been recognised
             since.
+        track: Number of the track by which the detector names the thing; ``None`` if it does not.
+        logit: Mean of the verifier's logits.
+        judged: Samples in which the verifier judged the thing.
+        judged_s: When it did so last, seconds.
     """
 
     id: int
@@ -57,6 +66,11 @@ class Settled:
     asked: int = 0
     asked_s: float = 0.0
     unwatched_s: float = 0.0
+    extent: NDArray[np.float32] = field(default_factory=lambda: np.zeros(4, np.float32))
+    track: int | None = None
+    logit: float = 0.0
+    judged: int = 0
+    judged_s: float = 0.0
 
     @property
     def share(self) -> float:
@@ -69,15 +83,13 @@ class Settled:
         return self.asked >= _ASKED_ENOUGH
 
     def is_at(self, box: NDArray[np.float32]) -> bool:
-        """Whether most of the thing lies in a box, or most of the box in the thing's."""
-        # In plain numbers: of four values, arrays take ten times as long.
-        x1, y1, x2, y2 = self.box.tolist()
-        u1, v1, u2, v2 = box.tolist()
-        width, height = min(x2, u2) - max(x1, u1), min(y2, v2) - max(y1, v1)
-        if width <= 0 or height <= 0:
-            return False
-        smaller = min((x2 - x1) * (y2 - y1), (u2 - u1) * (v2 - v1))
-        return bool(width * height >= _SAME_PLACE * smaller)
+        """Whether most of the thing lies in a box, or most of the box where the thing was seen."""
+        return any(_same_place(own.tolist(), box.tolist()) for own in (self.box, self.extent))
+
+    def has_most_of(self, region: Region) -> bool:
+        """Whether most of a region lies in the thing's pixels."""
+        inside = region.common(self.pixels)
+        return inside > _MOST * region.area
 
     def see(
         self,
@@ -108,8 +120,33 @@ class Settled:
             stood = _standing(background, region, asked_before_s)
             if stood.area > _MOST * region.area:
                 self.box, self.pixels = box, stood
+                if _area(box) > _area(self.extent):
+                    self.extent = box
         self.seen, self.unwatched_s = background.time_s, 0.0
         self.began = min(earliest, region.since)
+
+    @property
+    def confidence(self) -> float:
+        """Probability that a thing stands there, 0 to 1."""
+        return 1.0 / (1.0 + math.exp(-self.logit))
+
+    def is_judged(self, time_s: float, holds_s: float) -> bool:
+        """Whether the verifier has judged the thing often enough for a while."""
+        return self.judged >= _JUDGED_ENOUGH and time_s - self.judged_s < holds_s
+
+    def judge(self, time_s: float, logit: float) -> float:
+        """Takes the verifier's logit in one more sample; returns the mean."""
+        self.logit = (self.logit * self.judged + logit) / (self.judged + 1)
+        self.judged, self.judged_s = self.judged + 1, time_s
+        return self.logit
+
+    def name(self, track: Still) -> None:
+        """Updates the thing with a track of what the detector names at its place."""
+        self.track, self.box, self.whole = track.id, track.box, True
+        self.began = track.began
+        self.seen, self.unwatched_s = max(self.seen, track.seen), track.unwatched_s
+        self.asked = max(self.asked, track.hits)
+        self.logit = max(self.logit, _logit(track.confidence))
 
     def recognise(self, background: Background, shown: Mask) -> None:
         """Recognises the thing by a good part of its pixels, where no region is at its place.
@@ -135,6 +172,25 @@ class Settled:
         there = self._there(background, shown)
         beside = np.count_nonzero(there & ~inside[self.pixels.window])
         return bool(beside > _PIECE * np.count_nonzero(there))
+
+
+def _area(box: NDArray[np.float32]) -> float:
+    x1, y1, x2, y2 = box.tolist()
+    return float((x2 - x1) * (y2 - y1))
+
+
+def _same_place(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two boxes have most of the smaller one in common."""
+    # In plain numbers: of four values, arrays take ten times as long.
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = one, other
+    width, height = min(x2, u2) - max(x1, u1), min(y2, v2) - max(y1, v1)
+    if width <= 0 or height <= 0:
+        return False
+    return width * height >= _SAME_PLACE * min((x2 - x1) * (y2 - y1), (u2 - u1) * (v2 - v1))
+
+
+def _logit(probability: float) -> float:
+    return math.log(max(probability, 1e-6) / max(1.0 - probability, 1e-6))
 
 
 def _standing(background: Background, region: Region, since_s: float) -> Region:

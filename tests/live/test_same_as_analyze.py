@@ -45,7 +45,7 @@ _LATE_S = CALM_S
 _SAME_PLACE_IOU = 0.5
 # A vehicle of just the smallest size that counts may be found or not: the detector's boxes jitter,
 # and live and recorded do not ask about the same samples.
-_SMALLEST, _JITTER_PX = 0.04, 1.0
+_SMALLEST, _JITTER_PX = 0.07, 1.0
 _PATIENCE_S = 90.0
 _MICROSECOND = Fraction(1, 1_000_000)
 # Clips that are not H.264: encoded as a camera does, at their own size.

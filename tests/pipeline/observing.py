@@ -14,7 +14,7 @@ from cv_engine.pipeline.observer import Observation, Observer
 from cv_engine.rules.registry import kinds
 from cv_engine.rules.stays import Box, Violation
 from cv_engine.scene.view_health import ViewState
-from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Gray, Scene
+from tests.tracking.scenes import HEIGHT, TRUTH, WIDTH, Corners, Gray, Scene
 from zones.zone import Zone, whole_frame
 
 BEGAN = datetime(2026, 5, 1, 8, tzinfo=UTC)  # a Friday
@@ -47,7 +47,9 @@ def observer(
 ) -> Observer:
     """Of the whole frame, where no zones are named."""
     watched = list(zones) or [whole_frame(WIDTH, HEIGHT, kinds())]
-    return Observer(WIDTH, HEIGHT, watched, config(dwell_s), sample_s=every_s, drawn=drawn)
+    return Observer(
+        WIDTH, HEIGHT, watched, config(dwell_s), sample_s=every_s, verify=TRUTH, drawn=drawn
+    )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from cv_engine.pipeline.camera_setup import CameraSetup, detect
 from cv_engine.video.frame import Image, Sample
 from cv_engine.video.source import open_video
 from models.detector import Detector
+from tests.tracking.scenes import TRUTH
 from tests.video.recordings import HEIGHT, WIDTH, record, times
 from zones.errors import ZoneError
 
@@ -55,7 +56,7 @@ def test_without_zones_the_whole_picture_is_one() -> None:
     (zone,) = setup.zones_on(WIDTH, HEIGHT)
     assert list(zone.polygon.bounds) == [0, 0, WIDTH, HEIGHT]
     detector, cases = cast(Detector, _Corner()), cast(CaseFiler, None)
-    view = setup.view((WIDTH, HEIGHT), config, detector, cases, first_s=0.0)
+    view = setup.view((WIDTH, HEIGHT), config, detector, TRUTH, cases, first_s=0.0)
     assert view.size == (WIDTH, HEIGHT)
     assert {dwell.zone.name for dwell in view.observer.zone_dwells} == {zone.name}
     assert [each.name for each in view.filer.zones] == [zone.name]

@@ -24,6 +24,7 @@ from cv_engine.recorded.state import RecordedState
 from cv_engine.rules.dwell import Dwell, Phase
 from cv_engine.rules.registry import kinds
 from tests.pipeline.observing import Frame
+from tests.tracking.scenes import TRUTH
 from zones.zone import whole_frame
 
 S = TypeVar("S")
@@ -111,7 +112,7 @@ def test_the_version_rises_with_what_is_kept() -> None:
     for state in (RecordedState, LiveState):
         _collect(state, kept)
     digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
-    assert (VERSION, digest) == (3, "8852b9988708b20a")
+    assert (VERSION, digest) == (4, "ccdf89c221df04fc")
 
 
 def _collect(kind: Any, kept: dict[str, list[str]]) -> None:
@@ -149,6 +150,7 @@ class _Scene:
     def detections(self, time_s: float) -> sv.Detections:
         boxes = [[10 + 12 * time_s, 100, 30 + 12 * time_s, 170]]
         names = ["person"]
+        TRUTH.boxes = [(40, 90, 112, 138)] if time_s >= 5 else []
         if time_s >= 5:
             boxes.append([40, 90, 112, 138])
             names.append("car")
@@ -167,7 +169,7 @@ def _observer() -> Observer:
     }
     config = Config.model_validate({"rules": rules, "video": {"sample_s": 1.0}})
     zones = [whole_frame(WIDTH, HEIGHT, kinds())]
-    return Observer(WIDTH, HEIGHT, zones, config, sample_s=1.0, drawn=False)
+    return Observer(WIDTH, HEIGHT, zones, config, sample_s=1.0, verify=TRUTH, drawn=False)
 
 
 def _same(detections: sv.Detections) -> sv.Detections:
@@ -205,10 +207,10 @@ def test_an_observer_keeps_all_that_changes() -> None:
     fixed = {"_drawn", "_lost_s", "_rules", "_perception"}
     between_samples = {"_pending"}
     assert set(vars(observer)) == fixed | between_samples
-    perception = set(vars(observer._perception)) - {"state"}
+    perception = set(vars(observer._perception)) - {"state", "_look"}
     assert perception == {
         *("small_size", "_scale", "_polygons", "_watched", "_confidence", "_refresh_s"),
         *("_min_side_px", "_sample_s", "_lost_s", "_ask_again_s", "_models", "_groups"),
-        "_explained",
+        *("_explained", "_verify"),
     }
     assert all(set(vars(rule)) == {"settings", "dwells"} for rule in observer._rules)

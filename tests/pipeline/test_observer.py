@@ -32,6 +32,7 @@ from tests.pipeline.observing import (
 )
 from tests.tracking.scenes import (
     HEIGHT,
+    TRUTH,
     WIDTH,
     Corners,
     Gray,
@@ -254,7 +255,9 @@ def test_the_small_picture(width: int, height: int, expected: Any) -> None:
 def test_zones_are_in_pixels_of_the_frame() -> None:
     """On a frame four times as large as the small picture."""
     zone = Zone("kerb", frozenset(["clutter"]), shapely.box(900, 400, 1200, 700))
-    watcher = Observer(4 * WIDTH, 4 * HEIGHT, [zone], config(), sample_s=EVERY_S, drawn=True)
+    watcher = Observer(
+        4 * WIDTH, 4 * HEIGHT, [zone], config(), sample_s=EVERY_S, verify=TRUTH, drawn=True
+    )
     width, height = watcher.small_size
     bare = texture(5, width, height, 95, 155, grain=12)
     due: list[Violation] = []
@@ -263,6 +266,7 @@ def test_zones_are_in_pixels_of_the_frame() -> None:
         if n >= 10:
             left, top = (round(value * width / (4 * WIDTH)) for value in (1000, 500))
             drawn[top : top + 40, left : left + 50] = texture(7, 50, 40, 0, 60)
+            TRUTH.boxes = [(left, top, left + 50, top + 40)]
         at = BEGAN + timedelta(seconds=2 * n)
         seen = watcher.observe(2.0 * n, at, Frame(shot(drawn, n)), sv.Detections.empty)
         due += seen.stays.due
@@ -284,7 +288,7 @@ def test_a_zone_may_count_smaller_things_than_the_rule(own: float | None, found:
     zone = Zone("kerb", frozenset(["clutter"]), ground, min_size=own)
     rules = {"clutter": {"dwell_s": DWELL_S, "min_size": 0.2}}
     settings = Config.model_validate({"rules": rules, "video": {"sample_s": EVERY_S}})
-    watcher = Observer(WIDTH, HEIGHT, [zone], settings, sample_s=EVERY_S, drawn=True)
+    watcher = Observer(WIDTH, HEIGHT, [zone], settings, sample_s=EVERY_S, verify=TRUTH, drawn=True)
     scene = Scene([Thing("", (230, 120, 244, 134), 7, first_s=20.0)])
     due = Watch(watcher, scene).until(120.0).due
     assert [violation.kind for _, violation in due] == (["clutter"] if found else [])
@@ -315,6 +319,7 @@ def test_two_cameras_share_a_call_of_the_detector() -> None:
         for which, (watcher, scene, sample) in enumerate(
             zip(watchers, scenes, samples, strict=True)
         ):
+            scene.picture(time_s)  # what the verifier judges next
             done = watcher.conclude(scene.detections(time_s)) if sample is None else sample
             seen[which].append((time_s, done))
     assert seen == [watch.seen for watch in alone]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cv_engine.pipeline.observer import Observer
 from cv_engine.rules.stays import Violation
 from tests.pipeline.observing import BEGAN, Frame, config
-from tests.tracking.scenes import Corners, Gray, Seen, detections, put, texture
+from tests.tracking.scenes import TRUTH, Corners, Gray, Seen, detections, put, texture
 from zones.zone import Zone
 
 WIDTH, HEIGHT = 192, 128
@@ -58,9 +58,11 @@ class HalfDay:
         """Time, picture and the detector's result of each sample."""
         for time_s in np.arange(0, HOURS * 3600, EVERY_S).tolist():
             drawn, seen = self._ground.copy(), list[Seen]()
+            TRUTH.boxes = []
             for name, corners, seed, first_s in (("car", CAR, 7, CAR_S), ("", BAG, 9, BAG_S)):
                 if time_s >= first_s:
                     put(drawn, corners, seed)
+                    TRUTH.boxes.append(corners)
                     seen += [(name, corners)] if name else []
             if self.rng.random() < 0.35:
                 passer = self._passer()
@@ -92,7 +94,9 @@ class HalfDay:
 def _watch(day: HalfDay) -> tuple[list[Violation], list[Violation]]:
     kinds = frozenset(["motor_vehicle_parked", "clutter"])
     zone = Zone("street", kinds, shapely.box(0, 0, WIDTH, HEIGHT))
-    observer = Observer(WIDTH, HEIGHT, [zone], config(300.0), sample_s=EVERY_S, drawn=True)
+    observer = Observer(
+        WIDTH, HEIGHT, [zone], config(300.0), sample_s=EVERY_S, verify=TRUTH, drawn=True
+    )
     due, ended = list[Violation](), list[Violation]()
     for time_s, picture, word in day.samples():
         at = BEGAN + timedelta(seconds=time_s)

@@ -17,7 +17,7 @@ from cv_engine.rules.parking import MotorParkingRule
 from cv_engine.rules.rule import Model, Perceived
 from cv_engine.rules.stays import Candidate, ZoneDwell
 from tests.pipeline.observing import BEGAN, CAR, EVERY_S, Frame, config
-from tests.tracking.scenes import HEIGHT, WIDTH, Scene, Thing
+from tests.tracking.scenes import HEIGHT, TRUTH, WIDTH, Scene, Thing
 from zones.zone import whole_frame
 
 
@@ -59,7 +59,8 @@ def test_a_model_runs_on_full_resolution_crops_only_where_a_rule_asks(
     zones = [whole_frame(WIDTH, HEIGHT, [ColourRule.kind])]
     settings = config(60.0)
     observer, other = (
-        Observer(WIDTH, HEIGHT, zones, settings, sample_s=EVERY_S, drawn=False) for _ in range(2)
+        Observer(WIDTH, HEIGHT, zones, settings, sample_s=EVERY_S, verify=TRUTH, drawn=False)
+        for _ in range(2)
     )
     due: list[Any] = []
     for time_s in np.arange(0.0, 121.0, EVERY_S).tolist():
@@ -83,7 +84,7 @@ def test_a_model_runs_on_full_resolution_crops_only_where_a_rule_asks(
 def test_a_model_that_is_not_declared_is_an_error() -> None:
     scene = Scene([Thing("car", CAR, 7)])
     zones = [whole_frame(WIDTH, HEIGHT, [ColourRule.kind])]
-    observer = Observer(WIDTH, HEIGHT, zones, config(), sample_s=EVERY_S, drawn=False)
+    observer = Observer(WIDTH, HEIGHT, zones, config(), sample_s=EVERY_S, verify=TRUTH, drawn=False)
     with pytest.raises(KeyError, match="colour"):
         for time_s in np.arange(0.0, 61.0, EVERY_S).tolist():
             at = BEGAN + timedelta(seconds=time_s)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cv_engine.scene.background import Background, Region
+from cv_engine.scene.background import Background, Region, merged
 from tests.tracking.scenes import (
     HEIGHT,
     WIDTH,
@@ -374,3 +374,47 @@ class TestAGap:
         background.skip(self.GAP_S)
         background.update(shot(lit, 10), 9.0 + self.GAP_S)
         assert _changed_share(background) < 0.02
+
+
+class TestParts:
+    """A region in which things came to rest at different moments."""
+
+    def test_what_came_later_beside_it_is_a_part(self) -> None:
+        first: Corners = (100, 60, 130, 110)
+        later: Corners = (130, 60, 170, 110)
+        background = _scene(
+            Thing("", first, 7, first_s=5.0), Thing("", later, 8, first_s=20.0), last_s=30.0
+        )
+        (region,) = _regions(background)
+        parts = background.parts(region, MIN_SIDE)
+        assert [part.since for part in parts] == [20.0, 5.0]
+        for part, corners in zip(parts, (later, first), strict=True):
+            assert np.abs(np.subtract(part.box, corners)).max() <= 3
+        assert sum(part.area for part in parts) == region.area
+        assert [region.common(part) for part in parts] == [part.area for part in parts]
+        whole = merged(parts)
+        assert (whole.box, whole.area, whole.since) == (region.box, region.area, 20.0)
+
+    def test_what_came_at_once_has_none(self) -> None:
+        background = _scene(Thing("", BOX, 7, first_s=5.0), last_s=30.0)
+        (region,) = _regions(background)
+        assert background.parts(region, MIN_SIDE) == []
+
+    def test_what_was_hidden_by_who_brought_it_is_no_part(self) -> None:
+        """A person stands before one half until 20 s."""
+        half: Corners = (BOX[0], BOX[1], (BOX[0] + BOX[2]) // 2, BOX[3])
+        crowd = [Thing("person", half, 30 + n, 5.0 + n, 6.0 + n) for n in range(15)]
+        background = _scene(Thing("", BOX, 7, first_s=5.0), *crowd, last_s=30.0)
+        (region,) = _regions(background)
+        assert background.parts(region, MIN_SIDE) == []
+
+
+def test_regions_far_apart_have_nothing_in_common() -> None:
+    background = _scene(
+        Thing("", (20, 20, 50, 50), 7, first_s=5.0),
+        Thing("", (200, 100, 240, 140), 8, first_s=5.0),
+        last_s=10.0,
+    )
+    one, other = _regions(background)
+    assert one.common(other) == 0
+    assert one.common(one) == one.area

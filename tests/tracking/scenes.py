@@ -10,10 +10,13 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
+from cv_engine.scene.background import Region
+
 WIDTH, HEIGHT = 320, 192
 NOISE_LEVELS = 2.0  # of the sensor, grey levels
 
 Gray = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 Picture = NDArray[np.float64]
 Corners = tuple[int, int, int, int]
 Seen = tuple[str, Corners] | tuple[str, Corners, float]
@@ -91,6 +94,34 @@ class Thing:
         return x1 + moved, y1, x2 + moved, y2
 
 
+@dataclass
+class Truth:
+    """A perfect verifier of what was drawn last.
+
+    Attributes:
+        boxes: Boxes of what stands there now and did not at first.
+    """
+
+    boxes: list[Corners] = field(default_factory=list)
+
+    def __call__(
+        self, _before: Floats, now: Floats, regions: Sequence[Region]
+    ) -> NDArray[np.float32]:
+        """Sure of a thing where most of a region lies in one of the boxes."""
+        inside = np.zeros(now.shape, np.bool_)
+        for x1, y1, x2, y2 in self.boxes:
+            inside[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)] = True
+        shares = [
+            np.count_nonzero(inside[region.window] & region.mask) / region.area
+            for region in regions
+        ]
+        return np.where(np.array(shares) > 0.5, 4.0, -4.0).astype(np.float32)
+
+
+#: The verifier of all drawn scenes of a process: drawing a picture tells it what is there.
+TRUTH = Truth()
+
+
 @dataclass(frozen=True)
 class Scene:
     """Things on the ground, later ones before earlier ones."""
@@ -101,10 +132,12 @@ class Scene:
     def picture(self, time_s: float, gain: float = 1.0, offset: float = 0.0) -> Gray:
         """Grey, shape (HEIGHT, WIDTH)."""
         drawn = self.ground.copy()
+        TRUTH.boxes = []
         for thing in self.things:
             corners = thing.at(time_s)
             if corners is not None:
                 put(drawn, corners, thing.seed)
+                TRUTH.boxes += [corners] if thing.first_s > -np.inf else []
         return shot(drawn, round(time_s * 100), gain, offset)
 
     def detections(self, time_s: float) -> sv.Detections:

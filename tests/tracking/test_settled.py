@@ -9,9 +9,11 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background
+from cv_engine.tracking.look import Look
 from cv_engine.tracking.settled import SettledKeeper
+from cv_engine.tracking.still import Still
 from cv_engine.tracking.thing import Settled
-from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Scene, Thing, detections
+from tests.tracking.scenes import HEIGHT, TRUTH, WIDTH, Corners, Scene, Thing, detections
 
 BAG: Corners = (150, 120, 180, 150)
 LOST_S = 10.0
@@ -54,14 +56,14 @@ class Street:
                 background = Background.of(picture, time_s, occlusion_s=LOST_S)
             else:
                 background.update(picture, time_s)
-            keeper.find(background, boxes)
-            needed = keeper.asks(background)
+            look = Look(background, TRUTH)
+            keeper.find(look, boxes)
+            needed = keeper.asks(look)
             asked = needed or time_s in self.also_asked or time_s == 0
             word = self._word(time_s) if asked else None
             kept.asks += [time_s] if needed else []
             kept.things[time_s] = [
-                replace(thing, box=thing.box.copy())
-                for thing in keeper.update(time_s, background, word)
+                replace(thing, box=thing.box.copy()) for thing in keeper.update(look, word)
             ]
         return kept
 
@@ -284,3 +286,54 @@ def test_too_small_is_none() -> None:
     kept = Street(Scene([Thing("", (150, 120, 155, 126), 7, first_s=5.0)])).watch(20)
     assert not kept.asks
     assert not any(kept.things.values())
+
+
+def _named(track: int, corners: Corners, began: float, seen: float) -> Still:
+    box = np.array(corners, np.float32)
+    votes = {"suitcase": 2.0}
+    return Still(track, box, box.copy(), began, began, seen, 0.8, votes, 3, 3, confirmed=True)
+
+
+class TestNamed:
+    """Goods that the detector names, whoever stands beside them."""
+
+    def _keeper(self) -> tuple[SettledKeeper, Look]:
+        scene = Scene()
+        background = Background.of(scene.picture(0.0), 0.0, occlusion_s=LOST_S)
+        for time_s in range(1, 21):
+            background.update(scene.picture(float(time_s)), float(time_s))
+        watched = np.ones((HEIGHT, WIDTH), np.bool_)
+        return SettledKeeper(1.0, watched, 8.0, LOST_S, ASK_AGAIN_S), Look(background, TRUTH)
+
+    def test_it_is_a_thing_since_its_place_looks_so(self) -> None:
+        keeper, look = self._keeper()
+        keeper.find(look, np.zeros((0, 4), np.float32))
+        (thing,) = keeper.update(look, None, [_named(3, BAG, 12.0, 20.0)])
+        assert (thing.began, thing.seen, thing.track, thing.asked) == (12.0, 20.0, 3, 3)
+        assert thing.box.tolist() == list(BAG)
+        assert thing.confidence == pytest.approx(0.8, abs=0.01)
+        assert thing.whole
+
+    def test_what_stood_there_from_the_first_sample_belongs_to_the_view(self) -> None:
+        keeper, look = self._keeper()
+        keeper.find(look, np.zeros((0, 4), np.float32))
+        assert keeper.update(look, None, [_named(3, BAG, 0.0, 20.0)]) == []
+
+    def test_another_track_of_it_is_the_same_thing(self) -> None:
+        keeper, look = self._keeper()
+        keeper.find(look, np.zeros((0, 4), np.float32))
+        (thing,) = keeper.update(look, None, [_named(3, BAG, 12.0, 20.0)])
+        again = keeper.update(look, None, [_named(4, BAG, 13.0, 20.0)])
+        assert [each.id for each in again] == [thing.id]
+
+    def test_a_known_thing_keeps_its_number_when_it_is_named(self) -> None:
+        kept = Street(Scene([Thing("", BAG, 7, first_s=5.0)]))
+        keeper = SettledKeeper(1.0, kept.watched, 8.0, LOST_S, ASK_AGAIN_S)
+        background = Background.of(kept.scene.picture(0.0), 0.0, occlusion_s=LOST_S)
+        for time_s in (5.0, 6.0, 7.0, 8.0):
+            background.update(kept.scene.picture(time_s), time_s)
+        look = Look(background, TRUTH)
+        keeper.find(look, np.zeros((0, 4), np.float32))
+        (found,) = keeper.update(look, detections([]))
+        (named,) = keeper.update(look, None, [_named(1, BAG, 5.0, 8.0)])
+        assert named.id == found.id

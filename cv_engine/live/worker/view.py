@@ -228,9 +228,9 @@ class LiveView:
         """Starts with a view, without any sample yet."""
         self._note_unwatched(first_s - self._config.live.gap_s, first_s)
         self._view = None
-        detector, cases = self._services.detector, self._services.cases
+        models, cases = (self._services.detector, self._services.verifier), self._services.cases
         view = self._setup.view(
-            size, self._config, detector, cases, first_s=first_s, utc=self._clock.utc
+            size, self._config, *models, cases, first_s=first_s, utc=self._clock.utc
         )
         self._view, self._filer = view, view.filer
         waiting = self._tasks.waiting

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cv_engine.scene.appearance import Verdict, judge
+from benchmarks.verification.hand_set import Verdict, judge
 from cv_engine.scene.background import Background, Region
 from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Picture, ground, put, shot, texture
 
