@@ -11,7 +11,6 @@ that it works at any interval between samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -106,21 +105,6 @@ class Region:
             for each in (self, other)
         ]
         return int(np.count_nonzero(masks[0] & masks[1]))
-
-
-def merged(regions: Sequence[Region]) -> Region:
-    """One region with the pixels of all, since when the largest has been there."""
-    if len(regions) == 1:
-        return regions[0]
-    boxes = np.array([region.box for region in regions])
-    (left, top), (right, bottom) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    mask = np.zeros((bottom - top, right - left), np.bool_)
-    for region in regions:
-        x1, y1, x2, y2 = region.box
-        mask[y1 - top : y2 - top, x1 - left : x2 - left] |= region.mask
-    since = max(regions, key=lambda region: region.area).since
-    box = (int(left), int(top), int(right), int(bottom))
-    return Region(box, since, int(np.count_nonzero(mask)), mask)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,8 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
-from cv_engine.scene.background import Background, Box, Mask, Region, merged
+from cv_engine.scene.background import Background, Box, Mask, Region
+from cv_engine.scene.pieces import came_with, filled, joined, merged
 from cv_engine.tracking.look import Look
 from cv_engine.tracking.still import Still
 from cv_engine.tracking.thing import Settled, is_attended
@@ -37,11 +38,6 @@ _ASKED_LOGIT = -1.0
 # Share of the time after which the detector is asked that a region must have stood to be judged:
 # most of what comes to rest in a busy street is gone again.
 _PATIENCE_SHARE = 0.5
-# Changes no further apart in time than this have one cause, seconds.
-_AT_ONCE_S = 1.5
-# Pixels of the small picture up to which two regions touch, and part of the larger one's area up
-# to which the smaller may be a piece of it.
-_TOUCH_PX, _PIECE = 3, 0.5
 # Mean logit below which what was followed as a thing is none after all.
 _DOUBTED_LOGIT = -1.0
 # Logit above which a region is one thing, whenever its parts came to rest. Below its negative the
@@ -125,7 +121,7 @@ class SettledKeeper:
         for region in found if len(fresh) < len(found) else []:
             if not any(region is kept for kept in fresh):
                 background.absorb(region)
-        return _joined(fresh)
+        return joined(fresh)
 
     def _is_due(self, time_s: float, region: Region) -> bool:
         """Whether a region needs a name: new, or asked about some time ago."""
@@ -201,7 +197,7 @@ class SettledKeeper:
         self._lights += [region for region, logit, _ in judged if logit < 0]
         for region, logit, known in judged:
             doubted = known and known[0].is_well_known
-            if logit > (_DOUBTED_LOGIT if doubted else 0.0) and not self._came_with_light(region):
+            if logit > (_DOUBTED_LOGIT if doubted else 0.0) and not came_with(self._lights, region):
                 self._follow(look, region, logit, known, detections)
             else:
                 self._dismiss(background, region, logit)
@@ -311,7 +307,8 @@ class SettledKeeper:
         if known:
             thing = known[0]
         else:
-            region = _whole(background, track.box * self.scale, track.began)
+            shape = background.is_background.shape
+            region = filled(track.box * self.scale, track.began, shape)
             thing = self._new(track.box, region, track.seen)
         self._replace(known, thing)
         thing.name(track)
@@ -342,19 +339,6 @@ class SettledKeeper:
         around = (slice(max(0, y1 - 2), y2 + 2), slice(max(0, x1 - 2), x2 + 2))
         hidden = self._named is not None and bool(self._named[around].any())
         return not hidden and not bool(self._dismissed_now(background)[around].any())
-
-    def _came_with_light(self, region: Region) -> bool:
-        """Whether light changed elsewhere at the same time: a thing comes alone."""
-        x1, y1, x2, y2 = region.box
-        reach = max(x2 - x1, y2 - y1)
-        elsewhere = 0
-        for light in self._lights:
-            gap_x = max(light.box[0] - x2, x1 - light.box[2])
-            gap_y = max(light.box[1] - y2, y1 - light.box[3])
-            at_once = abs(light.since - region.since) <= _AT_ONCE_S
-            if at_once and max(gap_x, gap_y) > reach:
-                elsewhere += light.area
-        return elsewhere >= region.area
 
     def _dismiss(self, background: Background, region: Region, logit: float) -> None:
         """Ignores light and ground for a while, and absorbs them into the background if they last.
@@ -395,38 +379,6 @@ class SettledKeeper:
             columns = slice(max(0, int(x1 - dx)), max(0, round(x2 + dx)))
             covered[rows, columns] = True
         return covered
-
-
-def _joined(regions: Sequence[Region]) -> list[Region]:
-    """Regions, largest first, with the pieces that belong to them.
-
-    What came to rest at one moment and touches is one thing: where a thing resembles the ground,
-    its region falls into pieces.
-    """
-    whole: list[list[Region]] = []
-    for region in regions:
-        for pieces in whole:
-            if _is_piece(region, pieces[0]):
-                pieces.append(region)
-                break
-        else:
-            whole.append([region])
-    return [merged(pieces) for pieces in whole]
-
-
-def _is_piece(region: Region, of: Region) -> bool:
-    (x1, y1, x2, y2), (u1, v1, u2, v2) = region.box, of.box
-    touches = max(u1 - x2, x1 - u2, v1 - y2, y1 - v2) <= _TOUCH_PX
-    at_once = abs(region.since - of.since) <= _AT_ONCE_S
-    return touches and at_once and region.area <= _PIECE * of.area
-
-
-def _whole(background: Background, box: NDArray[np.float32], since: float) -> Region:
-    """A region that fills a box of the small picture."""
-    height, width = background.is_background.shape
-    x1, y1, x2, y2 = np.round(box).astype(int).clip(0, (width, height) * 2).tolist()
-    mask = np.ones((y2 - y1, x2 - x1), np.bool_)
-    return Region((x1, y1, x2, y2), since, mask.size, mask)
 
 
 def _stands(background: Background, box: Box) -> bool:

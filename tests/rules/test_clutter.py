@@ -42,10 +42,10 @@ def test_how_long_no_person_has_been_near(attended: float | None, unattended_s: 
     assert due[0].attributes["unattended_s"] == unattended_s
 
 
-@pytest.mark.parametrize(("asked", "confidence"), [(1, 0.5), (2, 0.75), (4, 0.9375)])
-def test_every_question_without_an_answer_makes_it_surer(asked: int, confidence: float) -> None:
-    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, asked=asked)], SAMPLES)
-    assert due[0].confidence == pytest.approx(confidence)
+@pytest.mark.parametrize(("logit", "confidence"), [(0.0, 0.5), (2.0, 0.8808), (-1.0, 0.2689)])
+def test_a_case_carries_the_probability_of_a_thing(logit: float, confidence: float) -> None:
+    due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, logit=logit)], SAMPLES)
+    assert due[0].confidence == pytest.approx(confidence, abs=1e-4)
 
 
 @pytest.mark.parametrize(

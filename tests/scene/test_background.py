@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cv_engine.scene.background import Background, Region, merged
+from cv_engine.scene.background import Background, Region
+from cv_engine.scene.pieces import merged
 from tests.tracking.scenes import (
     HEIGHT,
     WIDTH,

@@ -68,9 +68,10 @@ def test_the_track_is_that_of_ffmpeg_where_several_are_marked(tmp_path: Path) ->
     path = _with_tracks(tmp_path / "a.mkv", (Disposition.default, Disposition.default))
     with av.open(str(path)) as container:
         best = container.streams.best("video")
-    with opened(path) as (_, track):
         assert best is not None
-        assert track.index == best.index
+        expected = best.index  # of an open container: afterwards the number is any
+    with opened(path) as (_, track):
+        assert track.index == expected
 
 
 def test_a_cover_is_no_track(tmp_path: Path) -> None:
