@@ -141,7 +141,13 @@ class Settled:
         return self.logit
 
     def name(self, track: Still) -> None:
-        """Updates the thing with a track of what the detector names at its place."""
+        """Updates the thing with a track of what the detector names at its place.
+
+        How often the thing was seen before counts no longer: the detector had not named it, or only
+        pieces of it were found.
+        """
+        if track.id != self.track:
+            self.hits, self.samples = track.hits, track.samples
         self.track, self.box, self.whole = track.id, track.box, True
         self.began = track.began
         self.seen, self.unwatched_s = max(self.seen, track.seen), track.unwatched_s

@@ -319,6 +319,16 @@ class TestNamed:
         keeper.find(look, np.zeros((0, 4), np.float32))
         assert keeper.update(look, None, [_named(3, BAG, 0.0, 20.0)]) == []
 
+    def test_named_it_counts_as_often_seen_as_the_detector_saw_it(self) -> None:
+        """Pieces were found before, in few samples."""
+        keeper, look = self._keeper()
+        keeper.find(look, np.zeros((0, 4), np.float32))
+        (thing,) = keeper.update(look, None, [_named(3, BAG, 12.0, 20.0)])
+        thing.hits, thing.samples, thing.track = 1, 9, None
+        (named,) = keeper.update(look, None, [_named(3, BAG, 12.0, 20.0)])
+        assert named is thing
+        assert (named.hits, named.samples) == (4, 4), "three by the detector, and this sample"
+
     def test_another_track_of_it_is_the_same_thing(self) -> None:
         keeper, look = self._keeper()
         keeper.find(look, np.zeros((0, 4), np.float32))
