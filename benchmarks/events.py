@@ -26,7 +26,9 @@ from benchmarks.harness.engine_cases import cases_of, short_dwell_config
 from benchmarks.harness.event_figures import Figures, figures
 from benchmarks.harness.event_score import Score, judge
 from benchmarks.harness.labelled_clips import TABLES, Clip, read_clips, read_events
-from benchmarks.harness.plain_stays import plain_cases, plain_detector
+from benchmarks.harness.plain_stays import plain_cases
+from cv_engine.config import load_config
+from cv_engine.pipeline.camera_setup import detector_of
 
 
 def main(argv: Sequence[str]) -> int:
@@ -78,7 +80,7 @@ def _ours(clips: Sequence[Clip], options: argparse.Namespace) -> list[Score]:
 
 
 def _plain(clips: Sequence[Clip], options: argparse.Namespace) -> list[Score]:
-    detector = plain_detector()
+    detector = detector_of(load_config(None))
     scores = []
     for clip in clips:
         score, name = Score(), clip.path.name

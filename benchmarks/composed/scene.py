@@ -139,7 +139,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked of the scenes.
+    """Options by which scenes are drawn.
 
     Attributes:
         dwell_s: The dwell for which they are made: stays last longer, stops far shorter.

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarks.harness.byte_track import ByteTrack
 from benchmarks.harness.event_score import Found
-from cv_engine.config import load_config
-from models.detector import Detector, open_detector
+from models.detector import Detector
 
 #: Pictures a second that the plain method gives to the detector.
 PICTURES_PER_S = 5.0
-_WEAKEST = 0.1  # score of detections that only continue a track
 _STILL_IOU = 0.7  # of a box with that in which its track came to rest
 _MOTOR = ("car", "truck", "bus", "train", "boat")
 _NON_MOTOR = ("bicycle", "motorcycle")
@@ -33,19 +31,6 @@ class Rest:
     since_s: float
     until_s: float
     word: str
-
-
-def plain_detector() -> Detector:
-    """The engine's own detector, down to the weak detections that ByteTrack uses."""
-    settings = load_config(None).detector
-    return open_detector(
-        settings.model,
-        backend=settings.backend,
-        precision=settings.precision,
-        threads=settings.threads,
-        confidence=_WEAKEST,
-        input_size=settings.input_size,
-    )
 
 
 def plain_cases(video: Path, dwell_s: float, detector: Detector) -> list[Found]:

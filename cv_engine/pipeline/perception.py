@@ -188,12 +188,6 @@ class Perception:
         return 0.0 if background is None else background.time_s
 
     @property
-    def _first_s(self) -> float:
-        """Media time of the view's first sample, seconds."""
-        background = self.state.background
-        return -math.inf if background is None else background.first_s
-
-    @property
     def trusted(self) -> bool:
         """Whether the last sample shows the view that the background model knows."""
         return self.state.health.trusted
@@ -216,7 +210,7 @@ class Perception:
     def needs_detector(self, time_s: float) -> bool:
         """Compares the new pixels with what is known; whether the detector must be asked."""
         background, view = self._background_and_view()
-        standing = self._standing_boxes()
+        standing = self._standing_boxes(background.first_s)
         in_doubt = [tracker.compare(time_s, view) for tracker in self.state.trackers.values()]
         self._look = Look(background, self._verify)
         self.state.keeper.find(self._look, standing)
@@ -242,16 +236,17 @@ class Perception:
         goods = None
         if detections is not None:
             self.state.asked_at = time_s
-            goods = self._goods(detections)
-            detections = _of_classes(detections, self._explained)
+            explained = _of_classes(detections, self._explained)
+            goods = self._goods(detections, explained)
+            detections = explained
             self.state.trackers[_OTHERS].update(time_s, _of_classes(detections, OTHERS), view)
         standing = {}
         for group in self._groups:
             mine = None if detections is None else self._in_zones(detections, group)
             standing[group.name] = self.state.trackers[group.name].update(time_s, mine, view)
-        named = self.state.trackers[_GOODS].update(time_s, goods, view)
+        standing_goods = self.state.trackers[_GOODS].update(time_s, goods, view)
         assert self._look is not None
-        settled = self.state.keeper.update(self._look, detections, named)
+        settled = self.state.keeper.update(self._look, detections, standing_goods)
         persons = None if detections is None else _of_classes(detections, ("person",))
         return Perceived(time_s, at, persons, settled, frame, standing, self._models)
 
@@ -269,12 +264,11 @@ class Perception:
         assert self.state.background is not None, "no sample has been seen"
         return self.state.background, View(self.state.background, self._scale)
 
-    def _goods(self, detections: sv.Detections) -> sv.Detections:
-        """Goods that stand where any zone lies, and that no one carries."""
+    def _goods(self, detections: sv.Detections, explained: sv.Detections) -> sv.Detections:
+        """Goods that stand where any zone lies, and that nothing in ``explained`` carries."""
         found = _of_classes(detections, GOODS)
         found = _select(found, self._is_clear(found) & self._is_watched(found))
-        others = _of_classes(detections, self._explained)
-        return _select(found, ~carried(found, _select(others, self._is_clear(others))))
+        return _select(found, ~carried(found, _select(explained, self._is_clear(explained))))
 
     def _is_clear(self, detections: sv.Detections) -> NDArray[np.bool_]:
         confidence = detections.confidence
@@ -297,13 +291,14 @@ class Perception:
         keep = [any(stands_in(box, polygon) for polygon in polygons) for box in mine.xyxy]
         return _select(mine, np.array(keep, np.bool_))
 
-    def _standing_boxes(self) -> NDArray[np.float32]:
+    def _standing_boxes(self, first_s: float) -> NDArray[np.float32]:
+        """Boxes of what explains pixels; what stood there from the first sample may be the view."""
         tracks = [
             track
             for name, tracker in self.state.trackers.items()
             for track in tracker.tracks
             if (track.confirmed or name == _GOODS)
-            and (name not in (_GOODS, _OTHERS) or track.began > self._first_s)
+            and (name not in (_GOODS, _OTHERS) or track.began > first_s)
         ]
         boxes = [track.box for track in tracks]
         return np.stack(boxes) if boxes else np.zeros((0, 4), np.float32)

@@ -13,9 +13,9 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from cv_engine.rules.rule import SMALLEST_SHARE, Perceived, Rule, RuleSettings
+from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Box, Candidate, ZoneDwell
-from cv_engine.section import FrameShare, Seconds
+from cv_engine.section import Seconds
 
 if TYPE_CHECKING:
     from cv_engine.tracking.thing import Settled
@@ -32,7 +32,6 @@ class ClutterSettings(RuleSettings):
     """Goods, bags and rubbish left standing in a zone."""
 
     dwell_s: Seconds = 600.0
-    min_size: FrameShare = SMALLEST_SHARE
 
 
 class ClutterRule(Rule):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from cv_engine.rules.rule import SMALLEST_SHARE, Perceived, Rule, RuleSettings
+from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Box, Candidate, ZoneDwell
 from cv_engine.rules.vehicles import NON_MOTOR_VEHICLES, stands_in
-from cv_engine.section import Count, FrameShare, Seconds, Unit
+from cv_engine.section import Count, Seconds, Unit
 from zones.settings import NumberSetting
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ class HeapedSettings(RuleSettings):
     """Bicycles and motorcycles heaped in a zone."""
 
     dwell_s: Seconds = 600.0
-    min_size: FrameShare = SMALLEST_SHARE
     at_least: Count = 5
     within_widths: Widths = 1.0
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from cv_engine.rules.rule import SMALLEST_SHARE, Perceived, Rule, RuleSettings
+from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Candidate, ZoneDwell
 from cv_engine.rules.vehicles import MOTOR_VEHICLES, NON_MOTOR_VEHICLES, Vehicles, stands_in
-from cv_engine.section import FrameShare, Seconds
+from cv_engine.section import Seconds
 
 
 class ParkingSettings(RuleSettings):
@@ -21,7 +21,6 @@ class ParkingSettings(RuleSettings):
 
     dwell_s: Seconds = 300.0
     non_motor_dwell_s: Seconds = 600.0
-    min_size: FrameShare = SMALLEST_SHARE
 
 
 class MotorParkingRule(Rule):

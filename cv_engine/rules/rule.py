@@ -32,8 +32,8 @@ Model = Callable[[NDArray[np.uint8]], Any]
 
 
 # Default of `min_size`. On the small picture on which change is detected (240 to 360 lines) this is
-# 6 pixels or more: what is narrower has too few pixels inside its outline to compare its texture
-# with the ground's (`scene/appearance.py`), or itself with what stood there (`tracking/still.py`).
+# 6 pixels or more: what is narrower has too few pixels inside its outline to be judged by
+# (`models/verifier`), or to be compared with what stood there (`tracking/still.py`).
 SMALLEST_SHARE = 0.025
 
 
@@ -97,7 +97,7 @@ class RuleSettings(Section):
 
     enabled: Switch = True
     dwell_s: Seconds
-    min_size: FrameShare
+    min_size: FrameShare = SMALLEST_SHARE
     min_size_m: Metres | None = None
 
 
