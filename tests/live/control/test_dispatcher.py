@@ -353,6 +353,8 @@ class _Mishaps(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.machines_that_were_cut_off_are_gone()
         self.fleet.offered["w0"] = 1.0
+        # One that fell silent before its first report is given so long to start.
+        self.fleet.run(int(START_S / 10.0) + 1, 10.0)
         self.fleet.run(80, 2.0)
         assert len(self.fleet.watched) == 7
 
