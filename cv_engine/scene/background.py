@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cv_engine.scene.layers import layers
+from cv_engine.scene.median import median
 
 GrayImage = NDArray[np.uint8]
 FloatImage = NDArray[np.float32]
@@ -187,7 +188,7 @@ class Background:
         now = _smooth(picture)
         burnt = now >= _BURNT
         now *= _gain(self.background, now)
-        np.minimum(now, 255.0, out=now)
+        cv2.threshold(now, 255.0, 255.0, cv2.THRESH_TRUNC, dst=now)
         if self._tolerance is None:
             self._tolerance = _tolerance(self.background)
         # The brightness of a burnt-out pixel is unknown, but higher than it appears.
@@ -289,11 +290,11 @@ class Background:
         window = _inner(box, self.is_background.shape)
         candidate = self.is_candidate[window]
         background = self.is_background[window]
-        if not candidate.size or np.mean(~(candidate | background)) > _BOX_SHARE:
+        if not candidate.size or _share(~(candidate | background)) > _BOX_SHARE:
             return self.time_s
-        if np.mean(candidate) > _BOX_SHARE:
+        if _share(candidate) > _BOX_SHARE:
             return self.settled_since(box)
-        return float(np.median(self.background_since[window]))
+        return median(self.background_since[window])
 
     def settled_since(self, box: Box) -> float:
         """Since when nearly all that is settled in a box has stood there; now, where nothing is.
@@ -308,7 +309,7 @@ class Background:
     def bare_share(self, box: Box) -> float:
         """Share of a box, in pixels of the small picture, that shows the background, 0 to 1."""
         inside = self.is_background[_inner(box, self.is_background.shape)]
-        return float(inside.mean()) if inside.size else 1.0
+        return _share(inside) if inside.size else 1.0
 
     def absorb(self, region: Region) -> None:
         """Makes what stands in a region part of the background, with the time since when."""
@@ -363,7 +364,7 @@ class Background:
             known = self.candidate_since[window][inside & self.is_candidate[window]]
             if known.size:
                 box = (x, y, x + width, y + height)
-                found.append(Region(box, float(np.median(known)), area, inside))
+                found.append(Region(box, median(known), area, inside))
         return sorted(found, key=lambda region: -region.area)
 
     @property
@@ -393,8 +394,13 @@ class Background:
             if min(width, height) >= min_side and times.size:
                 box = (x + left, y + top, x + left + width, y + top + height)
                 area = int(np.count_nonzero(part))
-                found.append(Region(box, float(np.median(times)), area, part[cut].copy()))
+                found.append(Region(box, median(times), area, part[cut].copy()))
         return found
+
+
+def _share(mask: Mask) -> float:
+    """Share of a mask's pixels that are set: counting them is quicker than their mean."""
+    return np.count_nonzero(mask) / mask.size
 
 
 def _smooth(picture: GrayImage) -> FloatImage:
@@ -415,7 +421,7 @@ def _gain(background: FloatImage, picture: FloatImage) -> np.float32:
     usable = (was > _GAIN_DARK) & (is_ > _GAIN_DARK)
     if np.count_nonzero(usable) < usable.size // 4:
         return np.float32(1.0)
-    return np.float32(np.clip(np.median(was[usable] / is_[usable]), *_GAIN_LIMITS))
+    return np.float32(np.clip(median(was[usable] / is_[usable]), *_GAIN_LIMITS))
 
 
 def _cells(picture: FloatImage) -> FloatImage:
@@ -445,8 +451,8 @@ def _light_change(was: FloatImage, now: FloatImage) -> FloatImage:
     likeness = np.where(known, likeness, _UNKNOWN)
     if not known.any():
         return np.ones_like(was)
-    median = np.float32(np.median(ratio[known]))
-    field, best = np.full_like(was, median), np.full_like(was, _WINDOW_SAME)
+    usual = np.float32(median(ratio[known]))
+    field, best = np.full_like(was, usual), np.full_like(was, _WINDOW_SAME)
     reach = _WINDOW_PX // 2
     for shift in ((dy, dx) for dy in (-reach, 0, reach) for dx in (-reach, 0, reach)):
         beside = np.roll(likeness, shift, (0, 1))
@@ -456,9 +462,9 @@ def _light_change(was: FloatImage, now: FloatImage) -> FloatImage:
     weight = known.astype(np.float32)
     near = cv2.GaussianBlur(weight, (0, 0), _FARTHER_PX)
     spread = cv2.GaussianBlur(weight * field, (0, 0), _FARTHER_PX)
-    farther = (spread + _MEDIAN_WEIGHT * median) / (near + _MEDIAN_WEIGHT)
+    farther = (spread + _MEDIAN_WEIGHT * usual) / (near + _MEDIAN_WEIGHT)
     # The common factor is left to the gain of each sample: a dark model would lose precision.
-    return np.asarray(np.where(known, field, farther) / median, np.float32)
+    return np.asarray(np.where(known, field, farther) / usual, np.float32)
 
 
 def _window_change(was: FloatImage, now: FloatImage) -> tuple[FloatImage, FloatImage]:

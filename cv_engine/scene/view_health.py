@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background
+from cv_engine.scene.median import median
 
 # Mean grey level under which nothing can be separated from noise, and the share of the reference's
 # contrast under which a view without its edges counts as covered.
@@ -111,7 +112,7 @@ class ViewHealth:
         self._last = picture
         if self._identical >= _FROZEN_SAMPLES:
             return ViewState.FROZEN
-        if float(picture.mean()) < _DARK_LEVEL:
+        if cv2.mean(picture)[0] < _DARK_LEVEL:
             return ViewState.DARK
         small = np.asarray(cv2.resize(picture, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
         if self._verified is not None and _difference(small, self._verified) < _SAME_LEVELS:
@@ -126,7 +127,7 @@ class ViewHealth:
 
 
 def _difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
-    return float(cv2.absdiff(first, second).mean())
+    return cv2.mean(cv2.absdiff(first, second))[0]
 
 
 def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
@@ -145,7 +146,7 @@ def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> floa
     if np.count_nonzero(telling) < _ENOUGH_CELLS:
         return 1.0
     # At dusk every edge is fainter.
-    dusk = np.float32(np.clip(np.median(known) / max(1.0, np.median(small)), 1.0, _DUSK))
+    dusk = np.float32(np.clip(median(known) / max(1.0, median(small)), 1.0, _DUSK))
     left = strong & ((was_x * now_x + was_y * now_y) * dusk >= _EDGE_LEFT * strength)
     return float(np.mean(_per_cell(left)[telling] >= _SAME_CELL * had[telling]))
 

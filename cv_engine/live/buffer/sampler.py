@@ -140,6 +140,8 @@ class LiveSampler:
             return False
         if self._last_s is None:
             return True
+        if steady_s < self._last_s + self.interval_s - _SAME_S:
+            return False  # nearly always
         if self._are_keys_rare(steady_s):
             return steady_s >= self._last_s + self.interval_s - _SAME_S
         # The next key frame should come at any moment.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import cast
 
@@ -120,9 +120,9 @@ class DirectStream:
             return StreamError("the camera closes the connection before the first picture")
         return error
 
-    def _frames(self, units: Iterator[AccessUnit]) -> Iterator[EncodedFrame]:
+    def _frames(self, units: Iterable[AccessUnit]) -> Iterator[EncodedFrame]:
         for unit in units:
-            if unit.key or self._format is None:
+            if self._format is None or unit.key:
                 self._update_format(unit)
             if self._format is not None:
                 yield self._frame(unit, self._format)
@@ -142,14 +142,15 @@ class DirectStream:
             self._format = StreamFormat(codec, sets, *size, base)
 
     def _frame(self, unit: AccessUnit, form: StreamFormat) -> EncodedFrame:
-        packet = cast("Packet[VideoStream]", Packet(unit.data))
-        packet.pts, packet.time_base = unit.ticks, form.time_base
-        packet.is_keyframe, packet.is_corrupt = unit.key, not unit.whole
+        data, ticks, recovery, whole, arrived_s = unit
+        key = recovery is not None
+        packet = cast("Packet[VideoStream]", Packet(data))
+        packet.pts, packet.time_base = ticks, form.time_base
+        packet.is_keyframe, packet.is_corrupt = key, not whole
         media_s = self._timeline.place(packet)
         # Key frames only: they come often enough to keep the clock right.
-        sent_at = self._sent_at(unit) if unit.key else None
-        recovery = unit.recovery or 0
-        return EncodedFrame(packet, media_s, unit.key, unit.arrived_s, sent_at, form, recovery)
+        sent_at = self._sent_at(unit) if key else None
+        return EncodedFrame(packet, media_s, key, arrived_s, sent_at, form, recovery or 0)
 
     def _sent_at(self, unit: AccessUnit) -> float | None:
         """The camera's time from its last report, seconds since 1970."""

@@ -24,8 +24,9 @@ _INTERLEAVED = 0x24  # "$", followed by the channel and the size of the packet
 _FRAME_BYTES = 4
 _LINE_ENDS = b"\r\n"
 _LEAST_BYTES = 6  # of a frame and the start of its packet
-_frame = struct.Struct(">BBHBB").unpack_from
+_frame = struct.Struct(">HHH").unpack_from
 _VERSION = 2  # of RTP and RTCP
+_IDENTITY = 0xC07F  # bits at the start of an RTP packet: version and payload type
 _RTP_BYTES = 12  # of a packet's header
 _REPORTS = range(192, 224)  # types of RTCP packets (RFC 5761, 4)
 _FIRST_LINE = re.compile(rb"RTSP/\d\.\d +\d{3}|[A-Z_]{3,20} \S+ RTSP/\d\.\d")
@@ -159,7 +160,7 @@ class InterleavedReader:
             if first == _INTERLEAVED:
                 if self._end - self._start < _LEAST_BYTES:
                     return None
-                stop = self._start + _FRAME_BYTES + _frame(self.buffer, self._start)[2]
+                stop = self._start + _FRAME_BYTES + _frame(self.buffer, self._start)[1]
                 if stop > self._end:
                     return None
                 self._start = stop
@@ -192,9 +193,16 @@ class InterleavedReader:
         messages: list[Message] = []
         spans = dict(zip(channels, (media, reports), strict=True))
         buffer, end, start = self.buffer, self._end, self._start
+        video, identity = _INTERLEAVED << 8 | channels[0], _VERSION << 14 | payload_type
         while end - start >= _LEAST_BYTES:
-            mark, channel, size, version, kind = _frame(buffer, start)
+            head, size, about = _frame(buffer, start)
             stop = start + _FRAME_BYTES + size
+            # Nearly all are packets of the video, and there are hundreds a second.
+            if head == video and about & _IDENTITY == identity and stop <= end:
+                media.append((start + _FRAME_BYTES, stop))
+                start = stop
+                continue
+            (mark, channel), (version, kind) = divmod(head, 256), divmod(about, 256)
             if mark == _INTERLEAVED and (
                 (kind & 0x7F == payload_type and version >> 6 == _VERSION and channel in spans)
                 or self._is_packet(stop, size, version, kind)

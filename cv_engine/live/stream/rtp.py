@@ -19,7 +19,8 @@ from cv_engine.live.stream.bitstream.nal_units import (
 
 _HEAD_BYTES = 12
 _VERSION = 2
-_PADDED, _EXTENDED = 0x20, 0x10
+_PADDED, _EXTENDED, _SOURCES = 0x20, 0x10, 0x0F
+_EXTRAS = _PADDED | _EXTENDED | _SOURCES
 _MARKER = 0x80  # last packet of an access unit
 _head = struct.Struct(">BBHI").unpack_from
 _report = struct.Struct(">BBHIIII").unpack_from
@@ -82,30 +83,35 @@ class Depacketizer:
         Returns:
             The NAL units that are complete now, in decoding order.
         """
-        middle, least = self._middle.unpack_from, self._middle.size
+        middle, least, plain = self._middle.unpack_from, self._middle.size, self._plain
         self._arrived_s = arrived_s
+        parts, following, size, stamp = self._parts, self._next, self._bytes, self._stamp
         for start, stop in packets:
             # Nine in ten continue a fragmented NAL unit, and there are hundreds a second.
-            if self._parts and stop - start > least:
-                kind, sequence, stamp, about = middle(buffer, start)
+            if parts and stop - start > least:
+                kind, sequence, its_stamp, about = middle(buffer, start)
                 if (
-                    sequence == self._next
-                    and kind == self._plain
-                    and stamp == self._stamp
+                    sequence == following
+                    and kind == plain
+                    and its_stamp == stamp
                     and not about & (_BEGINS | _ENDS)
-                    and self._bytes < _MOST_BYTES
+                    and size < _MOST_BYTES
                 ):
-                    self._next = sequence + 1 & 0xFFFF
-                    self._parts.append(buffer[start + least : stop])
-                    self._bytes += stop - start
+                    following = sequence + 1 & 0xFFFF
+                    parts.append(buffer[start + least : stop])
+                    size += stop - start
                     continue
+            self._next, self._bytes = following, size
             self._take(buffer, start, stop)
+            parts, following, size, stamp = self._parts, self._next, self._bytes, self._stamp
+        self._next, self._bytes = following, size
         ready, self._ready = self._ready, []
         return ready
 
     def flush(self) -> list[NalUnit]:
         """The NAL unit that has come in part: no more of it comes."""
-        self._finish(whole=False)
+        if self._parts:
+            self._finish(whole=False)
         ready, self._ready = self._ready, []
         return ready
 
@@ -116,12 +122,13 @@ class Depacketizer:
         flags, kind, sequence, stamp = _head(buffer, start)
         if kind & 0x7F != self._payload_type or flags >> 6 != _VERSION:
             return
-        at = start + _HEAD_BYTES + 4 * (flags & 15)
-        if flags & _EXTENDED and at + 4 <= stop:
-            at += 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3])
-        if flags & _PADDED:
-            stop -= buffer[stop - 1]
-        self._follow(sequence, stamp)
+        at = start + _HEAD_BYTES
+        if flags & _EXTRAS:
+            at, stop = _payload(buffer, at + 4 * (flags & _SOURCES), stop, flags)
+        if sequence == self._next and stamp == self._stamp:
+            self._next = sequence + 1 & 0xFFFF
+        else:
+            self._follow(sequence, stamp)
         if at < stop:
             self._add(buffer, at, stop, marked=bool(kind & _MARKER))
 
@@ -131,7 +138,8 @@ class Depacketizer:
         self._next = sequence + 1 & 0xFFFF
         if not follows or stamp != self._stamp:
             # Some cameras do not flag the last fragment: it is the last one that comes.
-            self._finish(whole=follows)
+            if self._parts:
+                self._finish(whole=follows)
             self._ticks, self._stamp = self.ticks_at(stamp), stamp
         self._follows &= follows
 
@@ -145,11 +153,12 @@ class Depacketizer:
     def _add(self, buffer: bytearray, at: int, stop: int, *, marked: bool) -> None:
         """Takes in a packet's payload."""
         syntax = self._syntax
-        kind = buffer[at] >> syntax.shift & syntax.mask
+        kind = syntax.types[buffer[at]]
         if kind == self._fragment:
             self._put_fragment(buffer, at, stop, marked=marked)
             return
-        self._finish()
+        if self._parts:
+            self._finish()
         if kind == self._aggregate:
             self._put_several(buffer, at + syntax.header_bytes, stop, marked=marked)
         elif kind < self._aggregate:
@@ -164,7 +173,8 @@ class Depacketizer:
         begin = at + syntax.header_bytes + 1
         about = buffer[begin - 1] if begin <= stop else 0
         if about & _BEGINS:
-            self._finish()
+            if self._parts:
+                self._finish()
             kind = about & syntax.mask
             first = buffer[at] & ~(syntax.mask << syntax.shift) | kind << syntax.shift
             self._parts = [bytes((first,)) + buffer[at + 1 : at + syntax.header_bytes]]
@@ -195,16 +205,15 @@ class Depacketizer:
             at = end + self._order_bytes // 2
 
     def _finish(self, *, whole: bool = True) -> None:
-        """Finishes the fragmented NAL unit, if there is one."""
-        if self._parts:
-            unit = b"".join(self._parts)
-            self._parts, self._bytes = [], 0
-            self._put(unit, whole=whole, marked=self._marked)
+        """Finishes the fragmented NAL unit."""
+        unit = b"".join(self._parts)
+        self._parts, self._bytes = [], 0
+        self._put(unit, whole=whole, marked=self._marked)
 
     def _put(self, data: bytes, *, whole: bool = True, marked: bool) -> None:
         # More slices of the same picture may follow in a slice's NAL unit. Slices are large, and to
         # search them costs more than all else.
-        is_slice = self._syntax.type_of(data) in self._syntax.slices and data[:2] != b"\0\0"
+        is_slice = self._syntax.types[data[0]] in self._syntax.slices and data[:2] != b"\0\0"
         if not is_slice and START_CODE_TAIL in data:
             *others, data = list(split(data)) or [b""]
             for other in others:
@@ -213,6 +222,15 @@ class Depacketizer:
             unit = NalUnit(data, self._ticks, whole, self._follows, marked, self._arrived_s)
             self._ready.append(unit)
             self._follows = True
+
+
+def _payload(buffer: bytearray, at: int, stop: int, flags: int) -> Span:
+    """Start and end of a payload behind a header with an extension, or with padding behind it."""
+    if flags & _EXTENDED and at + 4 <= stop:
+        at += 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3])
+    if flags & _PADDED:
+        stop -= buffer[stop - 1]
+    return at, stop
 
 
 class SenderReport(NamedTuple):

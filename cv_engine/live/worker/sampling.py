@@ -174,6 +174,8 @@ class SamplingLoop:
         if self._work is not None:
             return
         for name, camera in self._cameras.items():
+            if not camera.view.has_work:
+                continue
             work = camera.view.next_work(camera.clock.now())
             if work is not None:
                 self._work = name, self._background.submit(work)

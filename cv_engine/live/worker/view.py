@@ -166,6 +166,11 @@ class LiveView:
         if steady_s - self._saved_s >= limit_s:
             self.save(steady_s)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether `next_work` has to be asked: usually nothing waits, and a worker asks often."""
+        return bool(self._sightings) or len(self._tasks) > 0
+
     def next_work(self, steady_s: float) -> BackgroundWork | None:
         """The next task that need not be done at once, such as filing a case; ``None`` if none.
 

@@ -75,45 +75,54 @@ class Assembler:
         """Takes in NAL units in decoding order; yields the access units that are complete now."""
         syntax = self._syntax
         for unit in units:
-            kind = syntax.type_of(unit.data)
-            self._gap |= not unit.follows
-            if self._bytes + len(unit.data) > _MOST_BYTES:
+            data, _, whole, follows, marked, arrived_s = unit
+            kind = syntax.types[data[0]]
+            if not follows:
+                self._gap = True
+            if self._bytes + len(data) > _MOST_BYTES:
                 self._discard()
-            self._bytes += len(unit.data)
+            self._bytes += len(data)
             if kind in syntax.slices:
-                block = syntax.first_block(unit.data)
+                block = syntax.first_block(data)
                 if self._begins_picture(unit, block):
                     yield from self.flush()
                     self._begin(unit, block)
-                else:
+                elif self._leading or self._marked or self._gap:
                     self._continue()
-                self._take(unit, kind, block)
-            elif not unit.whole:
+                self._units.append(data)
+                if block is not None:
+                    self._block = block
+                if kind in syntax.keys:
+                    self._key = True
+                if not whole:
+                    self._whole = False
+                self._marked, self._arrived_s = marked, arrived_s
+            elif not whole:
                 self._gap = True
             elif kind in syntax.trailing and self._units:
-                self._units.append(unit.data)
-                self._marked |= unit.marked
+                self._units.append(data)
+                self._marked |= marked
             else:
-                self._leading.append(unit.data)
+                self._leading.append(data)
 
-    def flush(self) -> Iterator[AccessUnit]:
-        """Yields the access unit whose slices have come so far: no more of them come."""
-        if not self._units:
-            return
+    def flush(self) -> list[AccessUnit]:
+        """The access unit whose slices have come so far, if any: no more of them come."""
+        units: Sequence[bytes] = self._units
+        if not units:
+            return []
         if self._gap and not (self._marked and self._marks_end):
             self._whole = False
-        recovery = self._recovery()
-        units = self._units if recovery is None else self._sets.complete(self._units)
-        self._units, self._bytes = [], sum(map(len, self._leading))
+        recovery = self._recovery() if self._key or self._informed else None
+        if recovery is not None:
+            units = self._sets.complete(units)
+        self._units, self._bytes = [], sum(map(len, self._leading)) if self._leading else 0
         # A frame that can be decoded alone does not depend on what came before.
         whole = self._whole and (self._continues or recovery == 0)
-        yield AccessUnit(_joined(units), self._ticks, recovery, whole, self._arrived_s)
+        return [AccessUnit(_joined(units), self._ticks, recovery, whole, self._arrived_s)]
 
     def _recovery(self) -> int | None:
-        """See `AccessUnit.recovery`."""
-        if self._key:
-            return 0
-        return recovery_of(self._codec, _joined(self._units)) if self._informed else None
+        """See `AccessUnit.recovery`; for a frame with supplemental information, or a key frame."""
+        return 0 if self._key else recovery_of(self._codec, _joined(self._units))
 
     def _begins_picture(self, unit: NalUnit, block: int | None) -> bool:
         """Whether a slice is the first one of another picture."""
@@ -158,15 +167,6 @@ class Assembler:
             self._marks_end = False
         if self._gap:
             self._whole = self._gap = False
-
-    def _take(self, unit: NalUnit, kind: int, block: int | None) -> None:
-        """Adds a slice to the present access unit."""
-        self._units.append(unit.data)
-        self._key |= kind in self._syntax.keys
-        self._whole &= unit.whole
-        self._marked, self._arrived_s = unit.marked, unit.arrived_s
-        if block is not None:
-            self._block = block
 
     def _discard(self) -> None:
         """Discards an access unit that does not end."""

@@ -37,12 +37,11 @@ class Bits:
         Raises:
             ValueError: There is no such code.
         """
-        zeros = 0
-        while not self.read(1):
-            zeros += 1
-            if zeros > _MOST_ZEROS:
-                raise ValueError("the NAL unit has an endless number")
-        return (1 << zeros) - 1 + self.read(zeros)
+        rest = self._value & (1 << self._left) - 1
+        zeros = self._left - rest.bit_length()
+        if zeros > _MOST_ZEROS:
+            raise ValueError("the NAL unit has an endless number")
+        return self.read(2 * zeros + 1) - 1  # as many bits as zeros follow the first one
 
     def signed(self) -> int:
         """The next signed Exp-Golomb code (H.264, 9.1.1).

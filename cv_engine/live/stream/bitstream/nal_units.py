@@ -11,6 +11,9 @@ from cv_engine.live.stream.bitstream.bits import Bits
 START_CODE = b"\0\0\0\1"
 #: The bytes that each start code ends with, and that occur nowhere within a NAL unit.
 START_CODE_TAIL = b"\0\0\1"
+# The least number of three bytes whose Exp-Golomb code ends in them: there are many slices, and
+# `Bits` costs more than all else that is done with one.
+_SHORT = 1 << 12
 _PARTITIONS = (3, 4)  # of a slice of H.264, which has begun with a partition of type 2
 
 
@@ -40,6 +43,7 @@ class Syntax(NamedTuple):
     Attributes:
         shift: Position of the type in the first byte, bits from the right.
         mask: Mask of the type in the first byte, once shifted.
+        types: The type by each first byte: to look it up is quicker, and every slice needs it.
         header_bytes: Length of a NAL unit's header.
         slices: Types that contain a part of a picture.
         keys: Types of slices that do not refer to other pictures.
@@ -53,6 +57,7 @@ class Syntax(NamedTuple):
 
     shift: int
     mask: int
+    types: bytes
     header_bytes: int
     slices: range
     keys: range
@@ -64,7 +69,7 @@ class Syntax(NamedTuple):
 
     def type_of(self, unit: bytes) -> int:
         """The type of a NAL unit."""
-        return unit[0] >> self.shift & self.mask
+        return self.types[unit[0]]
 
 
 def _first_macroblock(unit: bytes) -> int | None:
@@ -73,6 +78,9 @@ def _first_macroblock(unit: bytes) -> int | None:
         return None
     if unit[1] & 0x80:
         return 0  # nearly always: a picture is one slice
+    head = int.from_bytes(unit[1:4], "big")
+    if head >= _SHORT and len(unit) > 3:
+        return (head >> 2 * head.bit_length() - 25) - 1  # an Exp-Golomb code of 23 bits at most
     try:
         return Bits(unit[1:9]).unsigned()
     except ValueError:
@@ -90,6 +98,7 @@ SYNTAXES = {
     "h264": Syntax(
         shift=0,
         mask=31,
+        types=bytes(first & 31 for first in range(256)),
         header_bytes=1,
         slices=range(1, 6),
         keys=range(5, 6),
@@ -102,6 +111,7 @@ SYNTAXES = {
     "hevc": Syntax(
         shift=1,
         mask=63,
+        types=bytes(first >> 1 & 63 for first in range(256)),
         header_bytes=2,
         slices=range(32),
         keys=range(16, 24),
