@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -26,6 +27,11 @@ def texture(
     seed: int, width: int, height: int, low: float = 60, high: float = 190, grain: int = 6
 ) -> Picture:
     """Patches of ``grain`` pixels, softened by a lens; shape (height, width)."""
+    return _texture(seed, width, height, low, high, grain).copy()
+
+
+@lru_cache(maxsize=512)
+def _texture(seed: int, width: int, height: int, low: float, high: float, grain: int) -> Picture:
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(low, high, (height // grain + 1, width // grain + 1))
     fine = np.kron(coarse, np.ones((grain, grain)))[:height, :width]
@@ -40,7 +46,7 @@ def ground(seed: int = 1) -> Picture:
 def put(picture: Picture, corners: Corners, seed: int, low: float = 0, high: float = 255) -> None:
     """Puts an opaque thing with a texture of its own into a picture; what sticks out is cut."""
     x1, y1, x2, y2 = corners
-    thing = texture(seed, x2 - x1, y2 - y1, low, high, grain=11)
+    thing = _texture(seed, x2 - x1, y2 - y1, low, high, 11)
     left, top = max(0, x1), max(0, y1)
     right, bottom = min(picture.shape[1], x2), min(picture.shape[0], y2)
     if right > left and bottom > top:
@@ -49,8 +55,16 @@ def put(picture: Picture, corners: Corners, seed: int, low: float = 0, high: flo
 
 def shot(picture: Picture, seed: int, gain: float = 1.0, offset: float = 0.0) -> Gray:
     """What the sensor makes of it: light, noise, eight bits."""
-    noise = np.random.default_rng(1000 + seed).normal(0, NOISE_LEVELS, picture.shape)
-    return np.asarray(np.clip(picture * gain + offset + noise, 0, 255), np.uint8)
+    seen = picture * gain
+    seen += offset
+    seen += _noise(1000 + seed, picture.shape)
+    return np.asarray(np.clip(seen, 0, 255, out=seen), np.uint8)
+
+
+# Drawing noise takes longer than all that is tested, and the tests of a file share it.
+@lru_cache(maxsize=256)
+def _noise(seed: int, shape: tuple[int, ...]) -> Floats:
+    return np.random.default_rng(seed).normal(0, NOISE_LEVELS, shape).astype(np.float32)
 
 
 def detections(seen: Sequence[Seen]) -> sv.Detections:
