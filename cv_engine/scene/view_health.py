@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background
 from cv_engine.scene.median import median
+from cv_engine.scene.registration import aligned
 
 # Mean grey level under which nothing can be separated from noise, and the share of the reference's
 # contrast under which a view without its edges counts as covered.
@@ -32,10 +33,15 @@ _DUSK = 5.0
 _CELL_PX = 32
 _CELL_EDGES = 12
 _ENOUGH_CELLS = 8
-# A cell with less of its edges shows something else; so does the view when fewer cells than this
-# share are left.
+# A cell with less of its edges shows something else; the view is the same when this share of the
+# cells is left.
 _SAME_CELL = 0.35
 _SAME_VIEW = 0.5
+# A lorry can hide more, but beside it more is left than two pictures have in common by chance, by
+# this share of the cells at least, and aligning both pictures does not find so much more again.
+_BEYOND_CHANCE = 0.2
+# Shifts after which a picture has nothing but chance in common with itself, shares of its size.
+_UNRELATED = ((0.5, 0.0), (0.33, 0.33), (0.67, 0.5))
 # Samples in a row that must agree before the state changes: one lorry close to the lens is no
 # change.
 _SAMPLES_TO_CONFIRM = 2
@@ -118,7 +124,7 @@ class ViewHealth:
         if self._verified is not None and _difference(small, self._verified) < _SAME_LEVELS:
             return ViewState.GOOD
         reference = background.background
-        if _view_left(small, reference) >= _SAME_VIEW:
+        if _is_same_view(small, reference):
             self._verified = small
             return ViewState.GOOD
         if float(picture.std()) < _COVERED_CONTRAST * float(reference.std()):
@@ -130,14 +136,31 @@ def _difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     return cv2.mean(cv2.absdiff(first, second))[0]
 
 
-def _view_left(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
+def _is_same_view(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> bool:
+    """Whether a picture shows the reference's view, even if something hides most of it."""
+    known = np.asarray(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA), np.float32)
+    left = _view_left(small, known)
+    if left >= _SAME_VIEW:
+        return True
+    chance = max(_view_left(_rolled(small, *shift), known) for shift in _UNRELATED)
+    if left < chance + _BEYOND_CHANCE:
+        return False
+    moved = aligned(small, known)
+    return moved is None or _view_left(moved, known) < left + _BEYOND_CHANCE
+
+
+def _rolled(small: NDArray[np.uint8], across: float, down: float) -> NDArray[np.uint8]:
+    height, width = small.shape
+    return np.roll(small, (round(down * height), round(across * width)), (0, 1))
+
+
+def _view_left(small: NDArray[np.uint8], known: NDArray[np.float32]) -> float:
     """Share of the view's cells that still show the reference's edges, 0 to 1.
 
     Edges are compared, since light changes grey levels everywhere; only those of the reference,
     since passers-by bring other edges. Bare ground without edges gives no verdict: a lorry on it
     looks like another view.
     """
-    known = np.asarray(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA), np.float32)
     (was_x, was_y), (now_x, now_y) = _gradient(known), _gradient(small)
     strength = was_x * was_x + was_y * was_y
     strong = strength > _EDGE_LEVELS * _EDGE_LEVELS

@@ -170,7 +170,7 @@ def test_hours_of_the_zone() -> None:
 
 
 def _turned(time_s: float) -> Gray:
-    return shot(texture(77, WIDTH, HEIGHT, 60, 180, grain=14), round(100 * time_s))
+    return shot(texture(77, WIDTH, HEIGHT, 60, 180, grain=11), round(100 * time_s))
 
 
 class TestTurning:

@@ -45,7 +45,7 @@ def _turned(n: int) -> Gray:
 
 
 def _other(n: int) -> Gray:
-    return shot(texture(77, WIDTH, HEIGHT, 60, 180, grain=14), n)
+    return shot(texture(77, WIDTH, HEIGHT, 60, 180, grain=11), n)
 
 
 def _fog(n: int) -> Gray:
@@ -127,6 +127,38 @@ def test_a_lorry_over_a_third_is_traffic() -> None:
     _, events, trusted = _watch((_view, 5), (_lorry, 20), (_view, 5))
     assert not events
     assert all(trusted)
+
+
+def test_a_lorry_that_fills_most_of_the_view_is_traffic() -> None:
+    def near(n: int) -> Gray:
+        drawn = VIEW.copy()
+        put(drawn, (10, 10, WIDTH - 60, HEIGHT - 10), 5)
+        return shot(drawn, n)
+
+    _, events, trusted = _watch((_view, 5), (near, 20), (_view, 5))
+    assert not events
+    assert all(trusted)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param((1.0, 0.0, 12), id="shifted"),
+        pytest.param((1.12, 0.0, 0), id="zoomed"),
+        pytest.param((1.0, 5.0, 0), id="tilted"),
+    ],
+)
+def test_a_camera_that_was_pushed_has_moved(change: tuple[float, float, int]) -> None:
+    zoom, degrees, shift = change
+
+    def pushed(n: int) -> Gray:
+        matrix = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), degrees, zoom)
+        matrix[0, 2] += shift
+        drawn = cv2.warpAffine(VIEW, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
+        return shot(np.asarray(drawn, np.float64), n)
+
+    _, events, _ = _watch((_view, 5), (pushed, 5))
+    assert [event.state for event in events] == [MOVED]
 
 
 @pytest.mark.parametrize("gain", [0.45, 0.7, 1.3])
