@@ -26,6 +26,8 @@ _INSIDE_SHARE = 0.5
 # place again and again resembles a thing at times.
 _SEEN_SAMPLES = 3
 _SEEN_SHARE = 0.5
+# Probability from which there is a thing rather than none.
+_LIKELY = 0.5
 
 
 class ClutterSettings(RuleSettings):
@@ -68,12 +70,13 @@ class ClutterRule(Rule):
 
 
 def _is_believed(thing: Settled) -> bool:
-    """Whether the detector was asked without result, and the thing was visible as a whole."""
+    """Whether the detector was asked without result, and the thing is likely and seen whole."""
     return (
         thing.asked > 0
         and thing.whole
         and thing.hits >= _SEEN_SAMPLES
         and thing.share >= _SEEN_SHARE
+        and thing.confidence >= _LIKELY
     )
 
 

@@ -219,7 +219,7 @@ class SettledKeeper:
         """The regions with their logits and the things known there, regions of two things split."""
         for region in self._regions:
             known = self._known(region)
-            if self._is_ground(region):
+            if self._is_ground(look.background, region):
                 yield region, -math.inf, []
                 continue
             if not known and look.time_s - region.since < self._patience_s:
@@ -364,10 +364,12 @@ class SettledKeeper:
         around = (slice(max(0, y1 - reach), y2 + reach), slice(max(0, x1 - reach), x2 + reach))
         return self._named is not None and bool(self._named[around].any())
 
-    def _is_ground(self, region: Region) -> bool:
-        if self._at_first is None:
-            return False
-        inside = np.count_nonzero(self._at_first[region.window] & region.mask)
+    def _is_ground(self, background: Background, region: Region) -> bool:
+        """Whether a region is the ground behind what stood, or passed, in the very first sample."""
+        behind = background.bare_seen[region.window] <= background.first_s
+        if self._at_first is not None:
+            behind = behind | self._at_first[region.window]
+        inside = np.count_nonzero(behind & region.mask)
         return bool(inside >= _BEHIND_SHARE * region.area)
 
     def _covered(self, boxes: NDArray[np.float32], shape: tuple[int, ...]) -> Mask:

@@ -336,11 +336,22 @@ class TestNamed:
         again = keeper.update(look, None, [_named(4, BAG, 13.0, 20.0)])
         assert [each.id for each in again] == [thing.id]
 
+    def test_the_ground_behind_a_passer_by_of_the_first_sample_is_none(self) -> None:
+        """Even if the detector did not know the passer-by, and the verifier sees a thing there."""
+        kept = Street(Scene([Thing("", BAG, 7, last_s=0.5)]))
+        keeper = SettledKeeper(1.0, kept.watched, 8.0, LOST_S, ASK_AGAIN_S)
+        background = Background.of(kept.scene.picture(0.0), 0.0, occlusion_s=LOST_S)
+        for time_s in range(1, 12):
+            background.update(kept.scene.picture(time_s), time_s)
+            look = Look(background, lambda *seen: np.full(len(seen[-1]), 3.0, np.float32))
+            keeper.find(look, np.zeros((0, 4), np.float32))
+            assert not keeper.update(look, detections([]))
+
     def test_a_known_thing_keeps_its_number_when_it_is_named(self) -> None:
         kept = Street(Scene([Thing("", BAG, 7, first_s=5.0)]))
         keeper = SettledKeeper(1.0, kept.watched, 8.0, LOST_S, ASK_AGAIN_S)
         background = Background.of(kept.scene.picture(0.0), 0.0, occlusion_s=LOST_S)
-        for time_s in (5.0, 6.0, 7.0, 8.0):
+        for time_s in (1.0, 5.0, 6.0, 7.0, 8.0):
             background.update(kept.scene.picture(time_s), time_s)
         look = Look(background, TRUTH)
         keeper.find(look, np.zeros((0, 4), np.float32))
