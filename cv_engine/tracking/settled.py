@@ -31,8 +31,10 @@ _AT_MOST = 25
 # How long light or bare ground must last to become background.
 _BELONGS_AFTER_S = 15.0
 # Part of a region inside something that stood in the very first sample, from which the region is
-# the ground behind that.
+# the ground behind that; and how long, seconds, what passed then may have been before the ground:
+# the first two samples may lie close to each other.
 _BEHIND_SHARE = 0.6
+_FIRST_S = 1.5
 # Logit above which the detector is asked about a region: a thing is named rather once too often.
 _ASKED_LOGIT = -1.0
 # Share of the time after which the detector is asked that a region must have stood to be judged:
@@ -365,8 +367,8 @@ class SettledKeeper:
         return self._named is not None and bool(self._named[around].any())
 
     def _is_ground(self, background: Background, region: Region) -> bool:
-        """Whether a region is the ground behind what stood, or passed, in the very first sample."""
-        behind = background.bare_seen[region.window] <= background.first_s
+        """Whether a region is the ground behind what stood, or passed, at the very first."""
+        behind = background.bare_seen[region.window] <= background.first_s + _FIRST_S
         if self._at_first is not None:
             behind = behind | self._at_first[region.window]
         inside = np.count_nonzero(behind & region.mask)

@@ -351,7 +351,7 @@ class TestNamed:
         kept = Street(Scene([Thing("", BAG, 7, first_s=5.0)]))
         keeper = SettledKeeper(1.0, kept.watched, 8.0, LOST_S, ASK_AGAIN_S)
         background = Background.of(kept.scene.picture(0.0), 0.0, occlusion_s=LOST_S)
-        for time_s in (1.0, 5.0, 6.0, 7.0, 8.0):
+        for time_s in (1.0, 3.0, 5.0, 6.0, 7.0, 8.0):
             background.update(kept.scene.picture(time_s), time_s)
         look = Look(background, TRUTH)
         keeper.find(look, np.zeros((0, 4), np.float32))
