@@ -83,35 +83,30 @@ class Depacketizer:
         Returns:
             The NAL units that are complete now, in decoding order.
         """
-        middle, least, plain = self._middle.unpack_from, self._middle.size, self._plain
+        middle, least = self._middle.unpack_from, self._middle.size
         self._arrived_s = arrived_s
-        parts, following, size, stamp = self._parts, self._next, self._bytes, self._stamp
         for start, stop in packets:
             # Nine in ten continue a fragmented NAL unit, and there are hundreds a second.
-            if parts and stop - start > least:
-                kind, sequence, its_stamp, about = middle(buffer, start)
+            if self._parts and stop - start > least:
+                kind, sequence, stamp, about = middle(buffer, start)
                 if (
-                    sequence == following
-                    and kind == plain
-                    and its_stamp == stamp
+                    sequence == self._next
+                    and kind == self._plain
+                    and stamp == self._stamp
                     and not about & (_BEGINS | _ENDS)
-                    and size < _MOST_BYTES
+                    and self._bytes < _MOST_BYTES
                 ):
-                    following = sequence + 1 & 0xFFFF
-                    parts.append(buffer[start + least : stop])
-                    size += stop - start
+                    self._next = sequence + 1 & 0xFFFF
+                    self._parts.append(buffer[start + least : stop])
+                    self._bytes += stop - start
                     continue
-            self._next, self._bytes = following, size
             self._take(buffer, start, stop)
-            parts, following, size, stamp = self._parts, self._next, self._bytes, self._stamp
-        self._next, self._bytes = following, size
         ready, self._ready = self._ready, []
         return ready
 
     def flush(self) -> list[NalUnit]:
         """The NAL unit that has come in part: no more of it comes."""
-        if self._parts:
-            self._finish(whole=False)
+        self._finish(whole=False)
         ready, self._ready = self._ready, []
         return ready
 
@@ -125,10 +120,7 @@ class Depacketizer:
         at = start + _HEAD_BYTES
         if flags & _EXTRAS:
             at, stop = _payload(buffer, at + 4 * (flags & _SOURCES), stop, flags)
-        if sequence == self._next and stamp == self._stamp:
-            self._next = sequence + 1 & 0xFFFF
-        else:
-            self._follow(sequence, stamp)
+        self._follow(sequence, stamp)
         if at < stop:
             self._add(buffer, at, stop, marked=bool(kind & _MARKER))
 
@@ -138,8 +130,7 @@ class Depacketizer:
         self._next = sequence + 1 & 0xFFFF
         if not follows or stamp != self._stamp:
             # Some cameras do not flag the last fragment: it is the last one that comes.
-            if self._parts:
-                self._finish(whole=follows)
+            self._finish(whole=follows)
             self._ticks, self._stamp = self.ticks_at(stamp), stamp
         self._follows &= follows
 
@@ -157,8 +148,7 @@ class Depacketizer:
         if kind == self._fragment:
             self._put_fragment(buffer, at, stop, marked=marked)
             return
-        if self._parts:
-            self._finish()
+        self._finish()
         if kind == self._aggregate:
             self._put_several(buffer, at + syntax.header_bytes, stop, marked=marked)
         elif kind < self._aggregate:
@@ -173,8 +163,7 @@ class Depacketizer:
         begin = at + syntax.header_bytes + 1
         about = buffer[begin - 1] if begin <= stop else 0
         if about & _BEGINS:
-            if self._parts:
-                self._finish()
+            self._finish()
             kind = about & syntax.mask
             first = buffer[at] & ~(syntax.mask << syntax.shift) | kind << syntax.shift
             self._parts = [bytes((first,)) + buffer[at + 1 : at + syntax.header_bytes]]
@@ -205,10 +194,11 @@ class Depacketizer:
             at = end + self._order_bytes // 2
 
     def _finish(self, *, whole: bool = True) -> None:
-        """Finishes the fragmented NAL unit."""
-        unit = b"".join(self._parts)
-        self._parts, self._bytes = [], 0
-        self._put(unit, whole=whole, marked=self._marked)
+        """Finishes the fragmented NAL unit, if there is one."""
+        if self._parts:
+            unit = b"".join(self._parts)
+            self._parts, self._bytes = [], 0
+            self._put(unit, whole=whole, marked=self._marked)
 
     def _put(self, data: bytes, *, whole: bool = True, marked: bool) -> None:
         # More slices of the same picture may follow in a slice's NAL unit. Slices are large, and to

@@ -87,7 +87,7 @@ class Assembler:
                 if self._begins_picture(unit, block):
                     yield from self.flush()
                     self._begin(unit, block)
-                elif self._leading or self._marked or self._gap:
+                else:
                     self._continue()
                 self._units.append(data)
                 if block is not None:
@@ -112,17 +112,19 @@ class Assembler:
             return []
         if self._gap and not (self._marked and self._marks_end):
             self._whole = False
-        recovery = self._recovery() if self._key or self._informed else None
+        recovery = self._recovery()
         if recovery is not None:
             units = self._sets.complete(units)
-        self._units, self._bytes = [], sum(map(len, self._leading)) if self._leading else 0
+        self._units, self._bytes = [], sum(map(len, self._leading))
         # A frame that can be decoded alone does not depend on what came before.
         whole = self._whole and (self._continues or recovery == 0)
         return [AccessUnit(_joined(units), self._ticks, recovery, whole, self._arrived_s)]
 
     def _recovery(self) -> int | None:
-        """See `AccessUnit.recovery`; for a frame with supplemental information, or a key frame."""
-        return 0 if self._key else recovery_of(self._codec, _joined(self._units))
+        """See `AccessUnit.recovery`."""
+        if self._key:
+            return 0
+        return recovery_of(self._codec, _joined(self._units)) if self._informed else None
 
     def _begins_picture(self, unit: NalUnit, block: int | None) -> bool:
         """Whether a slice is the first one of another picture."""
