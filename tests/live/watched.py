@@ -171,7 +171,7 @@ class Watched:
     def work(self) -> None:
         """Does what is done between samples."""
         self.view.tick(self.clock.now(), "" if self.is_live else "not to be reached")
-        while self.runs_tasks and (work := self.view.next_work(self.clock.now())) is not None:
+        while self.runs_tasks and (work := self.view.next_work()) is not None:
             work()()
 
     def away(self, seconds: float) -> Watched:

@@ -143,7 +143,7 @@ class LiveSampler:
         if steady_s < self._last_s + self.interval_s - _SAME_S:
             return False  # nearly always
         if self._are_keys_rare(steady_s):
-            return steady_s >= self._last_s + self.interval_s - _SAME_S
+            return True
         # The next key frame should come at any moment.
         return steady_s > self._last_s + self.interval_s * KEY_SPACING_TOLERANCE + _SAME_S
 

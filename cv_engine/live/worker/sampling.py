@@ -174,9 +174,7 @@ class SamplingLoop:
         if self._work is not None:
             return
         for name, camera in self._cameras.items():
-            if not camera.view.has_work:
-                continue
-            work = camera.view.next_work(camera.clock.now())
+            work = camera.view.next_work()
             if work is not None:
                 self._work = name, self._background.submit(work)
                 self._cameras.move_to_end(name)  # the next work is another camera's

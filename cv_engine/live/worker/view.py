@@ -166,21 +166,19 @@ class LiveView:
         if steady_s - self._saved_s >= limit_s:
             self.save(steady_s)
 
-    @property
-    def has_work(self) -> bool:
-        """Whether `next_work` has to be asked: usually nothing waits, and a worker asks often."""
-        return bool(self._sightings) or len(self._tasks) > 0
-
-    def next_work(self, steady_s: float) -> BackgroundWork | None:
+    def next_work(self) -> BackgroundWork | None:
         """The next task that need not be done at once, such as filing a case; ``None`` if none.
 
         All that changes with the samples is handed to the work as it is now.
         """
-        task = self._tasks.next(steady_s)
+        # Usually nothing waits, and a worker asks often.
+        task = self._tasks.next(self._clock.now()) if self._tasks else None
         if task is not None:
             _, violation = task
             key, missed = self._keys.get(violation), self._unwatched.missed(violation.began)
             return partial(self._do, task, self._filer, key, missed)
+        if not self._sightings:
+            return None
         seen = [(self._keys.keys.get(each[:3]), each.seen_s) for each in self._sightings]
         self._sightings = []
         known = [(key, seen_s) for key, seen_s in seen if key is not None]
