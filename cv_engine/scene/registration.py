@@ -14,6 +14,14 @@ _STEPS, _GAIN = 30, 1e-3
 _BLUR_PX, _SMOOTHING_PX = 1.0, 5
 
 
+def gradient(
+    picture: NDArray[np.uint8] | NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Sobel gradient of a grey picture, across and down, each of the picture's shape."""
+    across, down = (cv2.Sobel(picture, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
+
+
 def aligned(picture: NDArray[np.uint8], reference: NDArray[np.float32]) -> NDArray[np.uint8] | None:
     """A picture as the reference's camera would have shown it, as far as both show the same.
 
@@ -29,14 +37,13 @@ def aligned(picture: NDArray[np.uint8], reference: NDArray[np.float32]) -> NDArr
         Shape (h, w); ``None`` where no map is found.
     """
     known, now = _edges(reference), _edges(picture)
-    window = cv2.createHanningWindow((known.shape[1], known.shape[0]), cv2.CV_32F)
-    (shift_x, shift_y), _ = cv2.phaseCorrelate(known, now, window)
-    fits = [_fit(known, now, shift) for shift in ((shift_x, shift_y), (0.0, 0.0))]
+    size = (known.shape[1], known.shape[0])
+    (across, down), _ = cv2.phaseCorrelate(known, now, cv2.createHanningWindow(size, cv2.CV_32F))
+    fits = [_fit(known, now, shift) for shift in ((across, down), (0.0, 0.0))]
     likeness, matrix = max(fits, key=lambda fit: fit[0])
     if likeness <= 0.0:
         return None
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (known.shape[1], known.shape[0])
     moved = cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.uint8)
 
@@ -59,6 +66,5 @@ def _fit(
 
 def _edges(picture: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
     """Strength of the edges, a little blurred, shape (h, w)."""
-    across, down = (cv2.Sobel(picture, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
-    strength = np.minimum(cv2.magnitude(across, down), _STRONGEST)
+    strength = np.minimum(cv2.magnitude(*gradient(picture)), _STRONGEST)
     return np.asarray(cv2.GaussianBlur(strength, (0, 0), _BLUR_PX), np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background
 from cv_engine.scene.median import median
-from cv_engine.scene.registration import aligned
+from cv_engine.scene.registration import aligned, gradient
 
 # Mean grey level under which nothing can be separated from noise, and the share of the reference's
 # contrast under which a view without its edges counts as covered.
@@ -161,7 +161,7 @@ def _view_left(small: NDArray[np.uint8], known: NDArray[np.float32]) -> float:
     since passers-by bring other edges. Bare ground without edges gives no verdict: a lorry on it
     looks like another view.
     """
-    (was_x, was_y), (now_x, now_y) = _gradient(known), _gradient(small)
+    (was_x, was_y), (now_x, now_y) = gradient(known), gradient(small)
     strength = was_x * was_x + was_y * was_y
     strong = strength > _EDGE_LEVELS * _EDGE_LEVELS
     had = _per_cell(strong)
@@ -179,11 +179,3 @@ def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.float32]:
     size = (points.shape[1] // _CELL_PX, points.shape[0] // _CELL_PX)
     share = cv2.resize(points.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.asarray(share * _CELL_PX**2, np.float32)
-
-
-def _gradient(
-    small: NDArray[np.uint8] | NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Sobel gradient, across and down, each of shape (96, 160)."""
-    across, down = (cv2.Sobel(small, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
-    return np.asarray(across, np.float32), np.asarray(down, np.float32)
