@@ -128,6 +128,9 @@ def _results(task: Task, seeds: Sequence[int], jobs: int) -> Iterator[Result]:
         run = Runner(task)
         yield from map(run.run, seeds)
         return
+    # Made once, before several processes would make them at the same time.
+    load_cutouts(task.data, task.cache)
+    load_backgrounds(task.data, task.cache)
     context = multiprocessing.get_context("spawn")
     with context.Pool(jobs, initializer=_start, initargs=(task,)) as pool:
         yield from pool.imap_unordered(_run, seeds)
