@@ -186,7 +186,7 @@ class Observer:
     def _apply_rules(self, sample: _Pending, detections: sv.Detections | None) -> Observation:
         seen = self._perception.perceive(sample.time_s, sample.at, sample.frame, detections)
         stays = sum((rule.step(seen) for rule in self._rules), Stays())
-        return Observation(stays, sample.view, detections is not None)
+        return Observation(stays.shown(seen.pose), sample.view, detections is not None)
 
     def skip(self, gap_s: float) -> None:
         """Accounts for a time without samples: the stream is away, or the program restarts.

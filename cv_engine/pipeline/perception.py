@@ -24,12 +24,15 @@ from cv_engine.rules.rule import Model, smallest
 from cv_engine.rules.stays import Box
 from cv_engine.rules.vehicles import Vehicles, stands_in
 from cv_engine.scene.background import Background
+from cv_engine.scene.pose import IDENTITY, Pose
+from cv_engine.scene.registration import follow
 from cv_engine.scene.view_health import ViewEvent, ViewHealth
 from cv_engine.tracking.goods import GOODS, OTHERS, carried
 from cv_engine.tracking.look import Look, Verify
 from cv_engine.tracking.settled import SettledKeeper
-from cv_engine.tracking.still import Still, StillTracker, Tolerance, View
+from cv_engine.tracking.still import Still, StillTracker, Tolerance
 from cv_engine.tracking.thing import Settled
+from cv_engine.tracking.view import View
 from zones.camera import Camera
 from zones.zone import Zone
 
@@ -72,6 +75,9 @@ class Perceived:
         frame: The pixels.
         vehicles: What stands still, by group.
         models: Models that rules run on crops, by name.
+        pose: Where the view lies in the frame, pixels of the frame.
+
+    Boxes are those of the view as its first frame showed it: a camera that sways moves none.
     """
 
     time_s: float
@@ -81,6 +87,7 @@ class Perceived:
     frame: Frame
     vehicles: Mapping[str, Sequence[Still]]
     models: Mapping[str, Model] = field(default_factory=dict)
+    pose: Pose = IDENTITY
 
     def standing(self, vehicles: Vehicles) -> Sequence[Still]:
         """The vehicles of a group that stand still, those hidden at the moment included."""
@@ -88,7 +95,7 @@ class Perceived:
 
     def crop(self, box: Box) -> Image:
         """The part of the frame under a box at full resolution, BGR uint8 (h, w, 3)."""
-        return self.frame.crop(box)
+        return self.frame.crop(self.pose.boxes(box[None])[0])
 
     def run(self, model: str, box: Box) -> Any:
         """The result of a model on the crop under a box.
@@ -108,6 +115,7 @@ class PerceptionState:
         health: State of the camera's view.
         trackers: What stands still, by group of vehicles, and goods.
         keeper: What has settled.
+        pose: Where the view lies in the last small picture.
         asked_at: When the detector was asked last, seconds; ``None`` if not yet.
     """
 
@@ -115,6 +123,7 @@ class PerceptionState:
     health: ViewHealth
     trackers: dict[str, StillTracker]
     keeper: SettledKeeper
+    pose: Pose = IDENTITY
     asked_at: float | None = None
 
 
@@ -202,10 +211,18 @@ class Perception:
         if background is None:
             self.state.background = Background.of(picture, time_s, occlusion_s=self._lost_s)
             return None
-        event = self.state.health.update(picture, background, time_s)
+        pose = follow(picture, background.background, self.state.pose)
+        shown = pose.unwarped(picture, background.background)
+        event = self.state.health.update(picture, shown, background, time_s)
         if self.trusted:
-            background.update(picture, time_s)
+            self.state.pose = pose
+            background.update(shown, time_s)
         return event
+
+    @property
+    def pose(self) -> Pose:
+        """Where the view lies in the last frame, pixels of the frame."""
+        return self.state.pose.scaled(1 / self._scale)
 
     def needs_detector(self, time_s: float) -> bool:
         """Compares the new pixels with what is known; whether the detector must be asked."""
@@ -213,7 +230,9 @@ class Perception:
         standing = self._standing_boxes(background.first_s)
         in_doubt = [tracker.compare(time_s, view) for tracker in self.state.trackers.values()]
         self._look = Look(background, self._verify)
-        self.state.keeper.find(self._look, standing)
+        if self.state.keeper.find(self._look, standing):
+            for tracker in self.state.trackers.values():
+                tracker.date(view)
         asked_at = self.state.asked_at
         # Samples come at sample_s or a little sooner: half of one must not cost a whole one.
         if asked_at is not None and time_s - asked_at < self._ask_again_s - self._sample_s / 2:
@@ -236,6 +255,7 @@ class Perception:
         goods = None
         if detections is not None:
             self.state.asked_at = time_s
+            detections = self._in_view(detections)
             explained = _of_classes(detections, self._explained)
             goods = self._goods(detections, explained)
             detections = explained
@@ -248,7 +268,7 @@ class Perception:
         assert self._look is not None
         settled = self.state.keeper.update(self._look, detections, standing_goods)
         persons = None if detections is None else _of_classes(detections, ("person",))
-        return Perceived(time_s, at, persons, settled, frame, standing, self._models)
+        return Perceived(time_s, at, persons, settled, frame, standing, self._models, self.pose)
 
     def skip(self, gap_s: float) -> None:
         """Accounts for ``gap_s`` seconds without samples."""
@@ -263,6 +283,12 @@ class Perception:
     def _background_and_view(self) -> tuple[Background, View]:
         assert self.state.background is not None, "no sample has been seen"
         return self.state.background, View(self.state.background, self._scale)
+
+    def _in_view(self, detections: sv.Detections) -> sv.Detections:
+        """Detections in a frame, where they are in the view."""
+        return replace(
+            detections, xyxy=self.pose.inverse().boxes(detections.xyxy.astype(np.float32))
+        )
 
     def _goods(self, detections: sv.Detections, explained: sv.Detections) -> sv.Detections:
         """Goods that stand where any zone lies, and that nothing in ``explained`` carries."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from shapely.geometry.base import BaseGeometry
 from cv_engine.rules.dwell import Dwell, Event, Limits, Phase
 from zones.size import MinSize
 from zones.zone import Zone
+
+if TYPE_CHECKING:
+    from cv_engine.scene.pose import Pose
 
 Box = NDArray[np.float32]
 
@@ -46,6 +49,11 @@ class Violation:
     confidence: float
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
+    def shown(self, pose: Pose) -> Violation:
+        """The same, with the box where a frame shows it."""
+        x1, y1, x2, y2 = pose.boxes(np.array([self.box], np.float32))[0].tolist()
+        return replace(self, box=(x1, y1, x2, y2))
+
 
 @dataclass(frozen=True, slots=True)
 class Stays:
@@ -56,6 +64,16 @@ class Stays:
 
     def __add__(self, other: Stays) -> Stays:
         return Stays(self.due + other.due, self.ended + other.ended)
+
+    def shown(self, pose: Pose) -> Stays:
+        """The same, with the boxes where a frame shows them.
+
+        Args:
+            pose: Where the view lies in the frame.
+        """
+        if pose.is_identity:
+            return self
+        return Stays(*(tuple(each.shown(pose) for each in some) for some in (self.due, self.ended)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,14 +313,27 @@ class Background:
 
     def absorb(self, region: Region) -> None:
         """Makes what stands in a region part of the background, with the time since when."""
-        window = region.window
-        take = region.mask & self.is_candidate[window]
-        self.background[window][take] = self.candidate[window][take]
-        self.background_since[window][take] = self.candidate_since[window][take]
-        self.candidate_since[window][take] = np.inf
-        self.candidate_seen[window][take] = -np.inf
-        self.is_background[window][take] = True
-        self.is_candidate[window][take] = False
+        take = np.zeros(self.is_candidate.shape, np.bool_)
+        take[region.window] = region.mask
+        self.take(take, region.since)
+
+    def take(self, mask: Mask, since_s: float) -> None:
+        """Makes the candidates in a mask the background.
+
+        Args:
+            mask: Shape (h, w).
+            since_s: Since when the background looks like that.
+        """
+        take = mask & self.is_candidate
+        if not take.any():
+            return
+        self.background[take] = self.candidate[take]
+        self.background_since[take] = since_s
+        self.candidate_since[take] = np.inf
+        self.candidate_seen[take] = -np.inf
+        self.bare_seen[take] = self.time_s
+        self.is_background[take] = True
+        self.is_candidate[take] = False
         self._tolerance = None
 
     def regions(self, mask: Mask, min_side: float) -> list[Region]:

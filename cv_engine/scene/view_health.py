@@ -86,19 +86,24 @@ class ViewHealth:
     _verified: NDArray[np.uint8] | None = None  # the last sample that was found good
 
     def update(
-        self, picture: NDArray[np.uint8], background: Background, time_s: float
+        self,
+        picture: NDArray[np.uint8],
+        shown: NDArray[np.uint8],
+        background: Background,
+        time_s: float,
     ) -> ViewEvent | None:
         """Judges one sample.
 
         Args:
             picture: Grey, shape (h, w).
+            shown: The same, moved to where the view was at first.
             background: The view's model, not yet updated with this sample.
             time_s: Time of the sample, seconds.
 
         Returns:
             An event where the state changed.
         """
-        state = self._judge(picture, background)
+        state = self._judge(picture, shown, background)
         self._agreeing = self._agreeing + 1 if state is self._suspect else 1
         self._suspect = state
         if state is self.state or self._agreeing < _SAMPLES_TO_CONFIRM:
@@ -112,7 +117,9 @@ class ViewHealth:
         """Whether the latest sample shows the view that the model knows."""
         return self.state is ViewState.GOOD and self._suspect is ViewState.GOOD
 
-    def _judge(self, picture: NDArray[np.uint8], background: Background) -> ViewState:
+    def _judge(
+        self, picture: NDArray[np.uint8], shown: NDArray[np.uint8], background: Background
+    ) -> ViewState:
         same = self._last is not None and np.array_equal(picture, self._last)
         self._identical = self._identical + 1 if same else 0
         self._last = picture
@@ -120,7 +127,7 @@ class ViewHealth:
             return ViewState.FROZEN
         if cv2.mean(picture)[0] < _DARK_LEVEL:
             return ViewState.DARK
-        small = np.asarray(cv2.resize(picture, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+        small = np.asarray(cv2.resize(shown, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
         if self._verified is not None and _difference(small, self._verified) < _SAME_LEVELS:
             return ViewState.GOOD
         reference = background.background

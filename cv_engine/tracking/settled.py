@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cv_engine.scene.background import Background, Box, Mask, Region
 from cv_engine.scene.pieces import came_with, filled, joined, merged
+from cv_engine.scene.provisional import Provisional
 from cv_engine.tracking.look import Look
 from cv_engine.tracking.still import Still
 from cv_engine.tracking.thing import Settled, is_attended
@@ -30,11 +31,6 @@ _VERDICT_HOLDS_S, _VERDICT_HOLDS_SHARE = 5.0, 0.3
 _AT_MOST = 25
 # How long light or bare ground must last to become background.
 _BELONGS_AFTER_S = 15.0
-# Part of a region inside something that stood in the very first sample, from which the region is
-# the ground behind that; and how long, seconds, what passed then may have been before the ground:
-# the first two samples may lie close to each other.
-_BEHIND_SHARE = 0.6
-_FIRST_S = 1.5
 # Logit above which the detector is asked about a region: a thing is named rather once too often.
 _ASKED_LOGIT = -1.0
 # Share of the time after which the detector is asked that a region must have stood to be judged:
@@ -76,7 +72,7 @@ class SettledKeeper:
     _dismissed: NDArray[np.float64] | None = None
     _dismissed_s: float = 0.0
     _explained_s: float = 0.0
-    _at_first: Mask | None = None
+    _first: Provisional = field(default_factory=Provisional)
     _named: Mask | None = None
     _open: Mask | None = None
     _next_id: int = 1
@@ -90,14 +86,18 @@ class SettledKeeper:
         for thing in self._things:
             thing.unwatched_s += gap_s
 
-    def find(self, look: Look, standing: NDArray[np.float32]) -> None:
+    def find(self, look: Look, standing: NDArray[np.float32]) -> bool:
         """Finds the settled regions in a sample's pixels.
 
         Args:
             look: The sample.
             standing: Boxes of what is known to stand there, (n, 4), pixels of the frame.
+
+        Returns:
+            Whether the background turned out to have been another one from the beginning.
         """
         background = look.background
+        learned = self._first.learn(background, self.lost_s)
         mask = background.settled & self.watched
         mask &= ~self._covered(standing, mask.shape)
         mask &= ~self._dismissed_now(background)
@@ -105,6 +105,7 @@ class SettledKeeper:
         if self._explained is not None:
             mask = mask & (background.candidate_since != self._explained)
         self._regions = self._fresh(background, mask)
+        return learned
 
     def asks(self, look: Look) -> bool:
         """Whether the detector must name something that has come to rest, after `find`."""
@@ -221,7 +222,7 @@ class SettledKeeper:
         """The regions with their logits and the things known there, regions of two things split."""
         for region in self._regions:
             known = self._known(region)
-            if self._is_ground(look.background, region):
+            if self._first.holds(look.background, region):
                 yield region, -math.inf, []
                 continue
             if not known and look.time_s - region.since < self._patience_s:
@@ -255,8 +256,8 @@ class SettledKeeper:
         shape = background.is_background.shape
         boxes = detections.xyxy.astype(np.float32)
         self._named = self._covered(boxes, shape)
-        if self._at_first is None:
-            self._at_first = self._named
+        people = self._covered(boxes[_are_people(detections)], shape)
+        self._first.named(background, self._named, people)
         stands = [_stands(background, tuple(box)) for box in (boxes * self.scale).tolist()]
         standing = self._covered(boxes[np.array(stands, np.bool_)], shape)
         explained = standing | (self._named & ~self._known_well(background))
@@ -356,8 +357,7 @@ class SettledKeeper:
         sure = -math.inf < logit < -_SURE_LOGIT and not self._beside(region)
         if lasted_s >= _BELONGS_AFTER_S + self._patience_s or sure:
             background.absorb(region)
-            if self._at_first is not None:
-                self._at_first[region.window] = False  # what stood there is gone
+            self._first.found(background, region)
 
     def _beside(self, region: Region) -> bool:
         """Whether something that the detector named stands within a region's size of it."""
@@ -365,14 +365,6 @@ class SettledKeeper:
         reach = max(x2 - x1, y2 - y1)
         around = (slice(max(0, y1 - reach), y2 + reach), slice(max(0, x1 - reach), x2 + reach))
         return self._named is not None and bool(self._named[around].any())
-
-    def _is_ground(self, background: Background, region: Region) -> bool:
-        """Whether a region is the ground behind what stood, or passed, at the very first."""
-        behind = background.bare_seen[region.window] <= background.first_s + _FIRST_S
-        if self._at_first is not None:
-            behind = behind | self._at_first[region.window]
-        inside = np.count_nonzero(behind & region.mask)
-        return bool(inside >= _BEHIND_SHARE * region.area)
 
     def _covered(self, boxes: NDArray[np.float32], shape: tuple[int, ...]) -> Mask:
         """Pixels of the small picture under grown boxes of the frame."""
@@ -383,6 +375,11 @@ class SettledKeeper:
             columns = slice(max(0, int(x1 - dx)), max(0, round(x2 + dx)))
             covered[rows, columns] = True
         return covered
+
+
+def _are_people(detections: sv.Detections) -> NDArray[np.bool_]:
+    names = detections.data.get("class_name", [])
+    return np.asarray(np.asarray(names) == "person", np.bool_)
 
 
 def _stands(background: Background, box: Box) -> bool:

@@ -11,11 +11,13 @@ import pytest
 import supervision as sv
 from numpy.typing import NDArray
 
+from cv_engine.pipeline import perception
 from cv_engine.pipeline.observer import Observer
 from cv_engine.rules import registry
 from cv_engine.rules.parking import MotorParkingRule
 from cv_engine.rules.rule import Model, Perceived
 from cv_engine.rules.stays import Candidate, ZoneDwell
+from cv_engine.scene.pose import Pose
 from tests.pipeline.observing import BEGAN, CAR, EVERY_S, Frame, config
 from tests.tracking.scenes import HEIGHT, TRUTH, WIDTH, Scene, Thing
 from zones.zone import whole_frame
@@ -90,3 +92,10 @@ def test_a_model_that_is_not_declared_is_an_error() -> None:
             at = BEGAN + timedelta(seconds=time_s)
             frame = Frame(scene.picture(time_s))
             observer.observe(time_s, at, frame, lambda: scene.detections(0.0))
+
+
+def test_the_crop_is_where_the_frame_shows_the_box() -> None:
+    frame = Frame(Scene([Thing("car", CAR, 7)]).picture(0.0))
+    seen = perception.Perceived(0.0, BEGAN, None, (), frame, {}, {}, Pose(dx=9.0, dy=-4.0))
+    there = np.array(CAR, np.float32) + np.array([9, -4, 9, -4], np.float32)
+    assert np.array_equal(seen.crop(np.array(CAR, np.float32)), frame.crop(there))

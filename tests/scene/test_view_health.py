@@ -63,13 +63,18 @@ def _lorry(n: int) -> Gray:
     return shot(drawn, n)
 
 
+def _judged(health: ViewHealth, picture: Gray, background: Background, n: int) -> ViewEvent | None:
+    """The sample of second ``n`` of a camera that does not sway."""
+    return health.update(picture, picture, background, float(n))
+
+
 def _watch(*acts: tuple[Shows, int]) -> tuple[ViewHealth, list[ViewEvent], list[bool]]:
     """Shows each picture so many times, one a second, beginning at second 0."""
     background = Background.of(_view(0), -1.0, occlusion_s=10.0)
     health, events, trusted, n = ViewHealth(), [], [], 0
     for shows, times in acts:
         for _ in range(times):
-            event = health.update(shows(n), background, float(n))
+            event = _judged(health, shows(n), background, n)
             trusted.append(health.trusted)
             events += [event] if event else []
             n += 1
@@ -202,7 +207,7 @@ def test_a_view_without_edges_is_not_judged_by_them() -> None:
     """Bare asphalt or fresh snow: nothing to tell a turn by, and so none is claimed."""
     background = Background.of(_uniform(0), -1.0, occlusion_s=10.0)
     health = ViewHealth()
-    assert not [n for n in range(20) if health.update(_uniform(n), background, float(n))]
+    assert not [n for n in range(20) if _judged(health, _uniform(n), background, n)]
     assert health.trusted
 
 
@@ -210,5 +215,25 @@ def test_a_lorry_on_bare_asphalt_is_not_another_view() -> None:
     """A lorry fills the view with other edges, and there were none to be missed."""
     background = Background.of(_uniform(0), -1.0, occlusion_s=10.0)
     health = ViewHealth()
-    assert not [n for n in range(5) if health.update(_other(n), background, float(n))]
+    assert not [n for n in range(5) if _judged(health, _other(n), background, n)]
     assert health.trusted
+
+
+def test_a_camera_that_sways_is_judged_by_the_view_as_it_was() -> None:
+    """Swayed by more than a pushed camera, with the pictures moved back."""
+    background = Background.of(_view(0), -1.0, occlusion_s=10.0)
+    health = ViewHealth()
+    for n in range(20):
+        swayed = np.roll(VIEW, 12 * (n % 3 - 1), axis=1)
+        event = health.update(shot(swayed, n), shot(VIEW, 500 + n), background, float(n))
+        assert event is None
+        assert health.trusted
+
+
+def test_a_picture_that_is_frozen_is_so_wherever_the_view_lies() -> None:
+    """The background shows where the picture does not reach, and changes a little."""
+    background = Background.of(_view(0), -1.0, occlusion_s=10.0)
+    health = ViewHealth()
+    for n in range(10):
+        health.update(_frozen(n), _view(n), background, float(n))
+    assert health.state is FROZEN

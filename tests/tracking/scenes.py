@@ -143,8 +143,8 @@ class Scene:
     things: list[Thing] = field(default_factory=list)
     ground: Picture = field(default_factory=ground)
 
-    def picture(self, time_s: float, gain: float = 1.0, offset: float = 0.0) -> Gray:
-        """Grey, shape (HEIGHT, WIDTH)."""
+    def drawn(self, time_s: float) -> Picture:
+        """The scene without light and noise, shape (HEIGHT, WIDTH)."""
         drawn = self.ground.copy()
         TRUTH.boxes = []
         for thing in self.things:
@@ -152,7 +152,11 @@ class Scene:
             if corners is not None:
                 put(drawn, corners, thing.seed)
                 TRUTH.boxes += [corners] if thing.first_s > -np.inf else []
-        return shot(drawn, round(time_s * 100), gain, offset)
+        return drawn
+
+    def picture(self, time_s: float, gain: float = 1.0, offset: float = 0.0) -> Gray:
+        """Grey, shape (HEIGHT, WIDTH)."""
+        return shot(self.drawn(time_s), round(time_s * 100), gain, offset)
 
     def detections(self, time_s: float) -> sv.Detections:
         """A perfect detector: everything that has a name and is mostly visible."""

@@ -16,16 +16,19 @@ from cv_engine.tracking.thing import Settled
 from tests.tracking.scenes import HEIGHT, TRUTH, WIDTH, Corners, Scene, Thing, detections
 
 BAG: Corners = (150, 120, 180, 150)
+FIRST: Corners = (100, 60, 200, 160)  # of who stands or passes there at the very first
 LOST_S = 10.0
 ASK_AGAIN_S = 5.0
+MIN_SIDE_PX = 8.0
 
 
 @dataclass
 class Kept:
-    """What a keeper said over many samples."""
+    """What a keeper said over many samples, and the boxes of what was no background after each."""
 
     asks: list[float] = field(default_factory=list)
     things: dict[float, list[Settled]] = field(default_factory=dict)
+    settled: dict[float, list[Corners]] = field(default_factory=dict)
 
     @property
     def last(self) -> list[Settled]:
@@ -46,7 +49,7 @@ class Street:
     also_asked: Container[float] = ()
 
     def watch(self, last_s: float, every_s: float = 1.0) -> Kept:
-        keeper = SettledKeeper(self.scale, self.watched, 8.0, LOST_S, ASK_AGAIN_S)
+        keeper = SettledKeeper(self.scale, self.watched, MIN_SIDE_PX, LOST_S, ASK_AGAIN_S)
         boxes = np.array(self.standing, np.float32).reshape(-1, 4)
         kept = Kept()
         background: Background | None = None
@@ -65,6 +68,8 @@ class Street:
             kept.things[time_s] = [
                 replace(thing, box=thing.box.copy()) for thing in keeper.update(look, word)
             ]
+            regions = background.regions(background.settled, MIN_SIDE_PX)
+            kept.settled[time_s] = [region.box for region in regions]
         return kept
 
     def _word(self, time_s: float) -> sv.Detections:
@@ -161,8 +166,7 @@ def test_what_was_taken_away_is_no_thing() -> None:
 @pytest.mark.parametrize("name", ["car", "person"])
 def test_who_was_there_first_leaves_ground_behind(name: str) -> None:
     """Named in the first sample: what shows where it stood is the ground."""
-    big: Corners = (100, 60, 200, 160)
-    kept = Street(Scene([Thing(name, big, 7, last_s=9.5)])).watch(60)
+    kept = Street(Scene([Thing(name, FIRST, 7, last_s=9.5)])).watch(60)
     assert not any(kept.things.values())
 
 
@@ -189,10 +193,51 @@ def test_what_is_carried_off_is_forgotten() -> None:
 @pytest.mark.parametrize("name", ["car", "person"])
 def test_a_bag_left_where_somebody_stood_at_first(name: str) -> None:
     """The ground is bare again by then: what comes to rest on it is a thing."""
-    big: Corners = (100, 60, 200, 160)
-    first, bag = Thing(name, big, 7, last_s=9.5), Thing("", BAG, 8, first_s=60.0)
+    first, bag = Thing(name, FIRST, 7, last_s=9.5), Thing("", BAG, 8, first_s=60.0)
     kept = Street(Scene([first, bag])).watch(90)
     assert [thing.began for thing in kept.last] == [60.0]
+
+
+def _is_soon_background(first: Thing, asked_s: Sequence[float] = ()) -> None:
+    """What was hidden at first is ground a few samples later, and a bag there is a thing."""
+    scene = Scene([first, Thing("", BAG, 8, first_s=12.0)])
+    kept = Street(scene, also_asked=asked_s).watch(30)
+    assert not any(kept.settled[time_s] for time_s in np.arange(7.0, 12.0))
+    assert not [time_s for time_s in kept.asks if time_s < 12.0 + ASK_AGAIN_S]
+    assert not any(things for time_s, things in kept.things.items() if time_s < 12.0)
+    (thing,) = kept.last
+    assert (thing.began, thing.seen, thing.share) == (12.0, 30.0, 1.0)
+    assert np.abs(thing.box - np.array(BAG)).max() <= 2
+    assert thing.whole
+
+
+@pytest.mark.parametrize("last_s", [0.5, 1.5], ids=["one-sample", "two-samples"])
+def test_the_ground_behind_who_passed_unnamed_at_first_is_soon_background(last_s: float) -> None:
+    _is_soon_background(Thing("", FIRST, 7, last_s=last_s))
+
+
+@pytest.mark.parametrize(
+    ("last_s", "asked_s"),
+    [
+        pytest.param(0.5, (), id="one-sample"),
+        pytest.param(2.5, (), id="three-samples"),
+        pytest.param(0.5, (3.0,), id="one-sample-and-the-detector-is-asked-again"),
+        pytest.param(2.5, (4.0,), id="three-samples-and-the-detector-is-asked-again"),
+    ],
+)
+def test_the_ground_behind_who_stood_there_at_first_is_soon_background(
+    last_s: float, asked_s: Sequence[float]
+) -> None:
+    _is_soon_background(Thing("person", FIRST, 7, last_s=last_s), asked_s)
+
+
+@pytest.mark.parametrize("first", ["person", ""])
+def test_a_car_on_ground_that_was_never_seen_was_always_there(first: str) -> None:
+    """Somebody passes before it in the first sample: when the car came is not known."""
+    things = [Thing(first, FIRST, 7, last_s=0.5), Thing("car", FIRST, 8, first_s=2.0)]
+    kept = Street(Scene(things), also_asked=(2.0,)).watch(30)
+    assert not any(kept.things.values())
+    assert not kept.settled[30.0]
 
 
 def test_passers_by_do_not_end_it() -> None:
@@ -353,8 +398,8 @@ class TestNamed:
         background = Background.of(kept.scene.picture(0.0), 0.0, occlusion_s=LOST_S)
         for time_s in (1.0, 3.0, 5.0, 6.0, 7.0, 8.0):
             background.update(kept.scene.picture(time_s), time_s)
-        look = Look(background, TRUTH)
-        keeper.find(look, np.zeros((0, 4), np.float32))
+            look = Look(background, TRUTH)
+            keeper.find(look, np.zeros((0, 4), np.float32))
         (found,) = keeper.update(look, detections([]))
         (named,) = keeper.update(look, None, [_named(1, BAG, 5.0, 8.0)])
         assert named.id == found.id

@@ -8,7 +8,8 @@ import pytest
 import supervision as sv
 
 from cv_engine.scene.background import Background
-from cv_engine.tracking.still import Still, StillTracker, Tolerance, View, correlation
+from cv_engine.tracking.still import Still, StillTracker, Tolerance
+from cv_engine.tracking.view import View, correlation
 from tests.tracking.scenes import Corners, Scene, Thing, detections
 
 LOST_S = 10.0
