@@ -1,10 +1,12 @@
 """The verifier's head: trained on composed pairs, and measured on what it was not trained on.
 
 Pairs are composed from real empty views and real cut-outs, and the engine's own background model
-gives their regions (``benchmarks/verification``). The figures come from cross-validation: the
+gives their regions; and the engine runs over whole composed scenes: the regions that it asks about
+are taken, too (``benchmarks/verification``). The figures come from cross-validation: the
 recordings and the classes of things of a fold are used for none of the pairs that its head is
-trained on. The hand-set judge of the program is measured on the same pairs. With ``--real``, the
-regions that settle in the labelled clips are judged too, each by a head that has not seen its clip.
+trained on; of the regions of scenes, the view is unknown to it. The hand-set judge of the program
+is measured on the same pairs. With ``--real``, the regions that settle in the labelled clips are
+judged too, each by a head that has not seen its clip.
 """
 
 from __future__ import annotations
@@ -12,27 +14,35 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.composed.backgrounds import load_backgrounds
+from benchmarks.composed.cutouts import load_cutouts
+from benchmarks.composed.scene import draw_scene
 from benchmarks.verification.composing import View, compose
+from benchmarks.verification.engine import OF_ENGINE, engine_pairs
 from benchmarks.verification.figures import false_shares, reliability, summary
 from benchmarks.verification.materials import Materials, fold, fold_of, load
 from benchmarks.verification.pairs import Pair, Pairs, described
 from benchmarks.verification.real import real_pairs
-from benchmarks.verification.training import Settings, calibrated, train
+from benchmarks.verification.training import Settings, train
+from cv_engine.config import load_config
+from cv_engine.pipeline.camera_setup import detector_of
 from models.detector import open_detector
 from models.verifier.backbone import Backbone, open_backbone
 from models.verifier.head import Head
-from models.verifier.verifier import HEAD
+from models.verifier.verifier import HEAD, open_verifier
 
 Floats = NDArray[np.float32]
 
 _FOLDS = 5
+# Seed of the first scene; the benchmark `scenes` develops on others.
+_FIRST_SCENE = 300
 # Share of the sequences whose views and things are of one fold, on which the fold is measured.
 _PURE = 0.4
 
@@ -46,11 +56,14 @@ def main(argv: Sequence[str]) -> int:
         print(f"verifier: {error}", file=sys.stderr)
         return 2
     backbone = open_backbone()
-    pairs = Pairs.of(_composed(parts, options.sequences, [options.seed, 0], backbone))
+    composed = _composed(parts, options.sequences, [options.seed, 0], backbone)
+    pairs = Pairs.of([*composed, *_from_scenes(options.data, options.scenes)])
     heads, logits, held = _cross_validated(pairs, backbone.sha256, options.seed)
     result = _report("composed, held out", logits[held], pairs[held])
+    asked = pairs.folds[:, 1] == OF_ENGINE
+    if asked.any():
+        result["scenes"] = _report("scenes, held out", logits[asked], pairs[asked])
     head = _trained(pairs, backbone.sha256, options.seed)
-    head = calibrated(head, logits[held], pairs.truth[held])
     if options.kept:
         whole = [load(options.data, kept=True)]
         kept = Pairs.of(_composed(whole, options.kept, [options.seed, 1], backbone))
@@ -68,6 +81,9 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks verifier", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sequences", type=int, default=4000, help="to compose (default 4000)")
+    parser.add_argument(
+        "--scenes", type=int, default=180, help="composed scenes to run the engine on (default 180)"
+    )
     parser.add_argument("--kept", type=int, default=0, help="of views and things kept back")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--real", action="store_true", help="judge the labelled clips too")
@@ -102,6 +118,18 @@ def _composed(
             print(f"{number + 1} of {count} sequences", file=sys.stderr)
 
 
+def _from_scenes(data: Path, count: int) -> Iterator[Pair]:
+    """The pairs of so many scenes, judged meanwhile by the head that the program has."""
+    if not count:
+        return
+    cutouts, backgrounds = load_cutouts(data), load_backgrounds(data)
+    detector, verifier = detector_of(load_config(None)), open_verifier()
+    for seed in range(_FIRST_SCENE, _FIRST_SCENE + count):
+        scene = draw_scene(seed, cutouts, backgrounds)
+        yield from engine_pairs(scene, detector, verifier, _FOLDS)
+        print(f"{seed - _FIRST_SCENE + 1} of {count} scenes", file=sys.stderr)
+
+
 def _folds(rng: np.random.Generator) -> tuple[int, int]:
     """The fold of a sequence's views, and that of its things."""
     at, of = (int(index) for index in rng.integers(_FOLDS, size=2))
@@ -119,28 +147,19 @@ def _views(materials: Materials, rng: np.random.Generator) -> Sequence[View]:
 def _cross_validated(
     pairs: Pairs, backbone: str, seed: int
 ) -> tuple[list[Head], Floats, NDArray[np.bool_]]:
-    """A head for each fold; calibrated logits of the pairs held out; and which these are.
-
-    A head's logits are corrected by what the other folds' heads said of theirs.
-    """
+    """A head for each fold; what it says of its fold's pairs; and which of these are held out."""
     heads, logits = [], np.zeros(len(pairs), np.float32)
     held = np.asarray(pairs.folds[:, 0] == pairs.folds[:, 1])
     for index in range(_FOLDS):
         others = pairs[~(pairs.folds == index).any(axis=1)]
         heads.append(_trained(others, backbone, seed))
-        mine = held & (pairs.folds[:, 0] == index)
+        mine = pairs.folds[:, 0] == index
         logits[mine] = heads[-1](pairs.rows[mine])
-    corrected = logits.copy()
-    for index in range(_FOLDS):
-        mine = held & (pairs.folds[:, 0] == index)
-        rest = held & ~mine
-        heads[index] = calibrated(heads[index], logits[rest], pairs.truth[rest])
-        corrected[mine] = heads[index](pairs.rows[mine])
-    return heads, corrected, held
+    return heads, logits, held
 
 
 def _trained(pairs: Pairs, backbone: str, seed: int) -> Head:
-    return train(pairs.rows, pairs.truth, backbone, seed, Settings())
+    return train(pairs.rows, pairs.truth, pairs.weights, backbone, seed, Settings())
 
 
 def _unseen(heads: Sequence[Head], pairs: Pairs) -> Floats:
@@ -153,25 +172,32 @@ def _unseen(heads: Sequence[Head], pairs: Pairs) -> Floats:
 
 
 def _report(name: str, logits: Floats, pairs: Pairs) -> dict[str, Any]:
-    """Prints the figures of some pairs, with those of the hand-set judge; returns them."""
-    judged = np.where(pairs.judged, 1.0, -1.0)
-    ours, theirs = summary(logits, pairs.truth), summary(judged, pairs.truth)
+    """Prints the figures of some pairs, with those of the hand-set judge where it was asked."""
+    answers = {"verifier": logits}
+    if pairs.judged.any():
+        answers["judge"] = np.where(pairs.judged, 1.0, -1.0).astype(np.float32)
     print(f"{name}: {len(pairs)} regions, {int(pairs.truth.sum())} of things")
-    for who, figures in (("verifier", ours), ("judge", theirs)):
-        listed = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
-        print(f"  {who:8s} {listed}")
-    false, false_judge = (false_shares(values, pairs.kinds.tolist()) for values in (logits, judged))
-    for kind, share in false.items():
-        count = int((pairs.kinds == kind).sum())
-        print(
-            f"  called a thing: {kind:10s} {share:.3f} (judge {false_judge[kind]:.3f}), of {count}"
-        )
+    result: dict[str, Any] = {"regions": len(pairs)}
+    for who, values in answers.items():
+        figures = summary(values, pairs.truth)
+        false = false_shares(values, pairs.kinds.tolist())
+        print(f"  {who}: {_listed(figures)}")
+        print(f"    called a thing: {_listed(false)}")
+        print(f"    recall by short side: {_listed(_recall_by_size(values, pairs))}")
+        result[who] = figures | {"false": false}
+    for least, mean, share, count in reliability(logits, pairs.truth):
+        print(f"  given {least:.1f} and more: mean {mean:.3f}, things {share:.3f}, of {count}")
+    return result
+
+
+def _listed(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+
+
+def _recall_by_size(logits: Floats, pairs: Pairs) -> dict[str, float]:
+    shares = {}
     for low, high in ((0, 6), (6, 12), (12, 30), (30, 1000)):
         some = pairs.truth & (pairs.short_px >= low) & (pairs.short_px < high)
         if some.any():
-            found = (logits[some] > 0).mean(), pairs.judged[some].mean()
-            print(f"  recall, short side {low} to {high} px: ", end="")
-            print(f"{found[0]:.3f} (judge {found[1]:.3f}), of {int(some.sum())}")
-    for least, mean, share, count in reliability(logits, pairs.truth):
-        print(f"  given {least:.1f} and more: mean {mean:.3f}, things {share:.3f}, of {count}")
-    return {"regions": len(pairs), **ours, "judge": theirs, "false": false}
+            shares[f"{low} to {high} px"] = float((logits[some] > 0).mean())
+    return shares

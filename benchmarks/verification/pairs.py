@@ -27,6 +27,7 @@ class Pair:
         fold: The fold of its recording and the one of its things.
         judged: Whether the hand-set judge calls it a thing.
         short_px: Short side of its box, pixels of the small picture.
+        weight: How often the pair is shown in one pass of training.
     """
 
     row: NDArray[np.float16]
@@ -35,6 +36,7 @@ class Pair:
     fold: tuple[int, int]
     judged: bool
     short_px: int
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Pairs:
         folds: Folds of recordings and of things, (n, 2).
         judged: What the hand-set judge calls things.
         short_px: Short sides of the boxes.
+        weights: How often each is shown in one pass of training.
     """
 
     rows: Floats
@@ -58,6 +61,7 @@ class Pairs:
     folds: NDArray[np.int64]
     judged: NDArray[np.bool_]
     short_px: NDArray[np.int64]
+    weights: NDArray[np.int64]
 
     @classmethod
     def of(cls, pairs: Iterable[Pair]) -> Pairs:
@@ -72,6 +76,7 @@ class Pairs:
             folds=np.array([pair.fold for pair in listed], np.int64).reshape(-1, 2),
             judged=np.array([pair.judged for pair in listed], np.bool_),
             short_px=np.array([pair.short_px for pair in listed], np.int64),
+            weights=np.array([pair.weight for pair in listed], np.int64),
         )
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> Pairs:
@@ -83,6 +88,7 @@ class Pairs:
             self.folds[chosen],
             self.judged[chosen],
             self.short_px[chosen],
+            self.weights[chosen],
         )
 
     def __len__(self) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.platt import fit as fit_platt
 from models.verifier.head import Head
 
 Floats = NDArray[np.float32]
@@ -35,13 +34,19 @@ class Settings:
 
 
 def train(
-    rows: Floats, truth: NDArray[np.bool_], backbone: str, seed: int, settings: Settings
+    rows: Floats,
+    truth: NDArray[np.bool_],
+    weights: NDArray[np.int64],
+    backbone: str,
+    seed: int,
+    settings: Settings,
 ) -> Head:
-    """Train a head; its logits are not calibrated yet.
+    """Train a head.
 
     Args:
         rows: Descriptions (n, inputs).
         truth: Which of them are things, (n,).
+        weights: How often each is shown in one pass, (n,).
         backbone: SHA-256 of the weights that the descriptions come from.
         seed: Of the first weights, the order and what is left out.
         settings: How.
@@ -53,11 +58,12 @@ def train(
     scaled = ((rows - mean) / spread).astype(np.float32)
     wanted = truth.astype(np.float32)
     net = _Net.fresh(rows.shape[1], settings.units, rng)
-    steps = settings.epochs * -(-len(rows) // settings.batch)
+    shown = np.repeat(np.arange(len(rows)), weights)
+    steps = settings.epochs * -(-len(shown) // settings.batch)
     done = 0
     for _ in range(settings.epochs):
-        order = rng.permutation(len(rows))
-        for begin in range(0, len(rows), settings.batch):
+        order = rng.permutation(shown)
+        for begin in range(0, len(shown), settings.batch):
             part = order[begin : begin + settings.batch]
             rate = settings.rate * 0.5 * (1 + np.cos(np.pi * done / steps))
             net.step(scaled[part], wanted[part], rate, settings, rng)
@@ -69,24 +75,6 @@ def train(
         out=net.weights[2].copy(),
         out_bias=float(net.weights[3][0]),
         backbone=backbone,
-    )
-
-
-def calibrated(head: Head, logits: Floats, truth: NDArray[np.bool_]) -> Head:
-    """The head with its logits corrected as held-out ones ask for.
-
-    Args:
-        head: The head.
-        logits: Of heads trained alike, for rows that these were not trained on.
-        truth: Which of the rows are things.
-    """
-    platt = fit_platt(1 / (1 + np.exp(-np.asarray(logits, np.float64))), truth)
-    return Head(
-        into=head.into,
-        into_bias=head.into_bias,
-        out=np.asarray(head.out * platt.scale, np.float32),
-        out_bias=head.out_bias * platt.scale + platt.bias,
-        backbone=head.backbone,
     )
 
 

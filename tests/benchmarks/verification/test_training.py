@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.verification.figures import auc
-from benchmarks.verification.training import Settings, calibrated, train
+from benchmarks.verification.training import Settings, train
 
 SETTINGS = Settings(units=24, epochs=40, rate=2e-2, dropout=0.0, batch=64)
 
@@ -20,30 +20,32 @@ def rings(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_a_head_learns_what_no_line_separates() -> None:
     rows, truth = rings(3000, 1)
     other, wanted = rings(1000, 2)
-    head = train(rows, truth, "none", 1, SETTINGS)
+    head = train(rows, truth, np.ones(len(rows), np.int64), "none", 1, SETTINGS)
     assert auc(head(other), wanted) > 0.97
 
 
 def test_the_same_seed_trains_the_same_head() -> None:
     rows, truth = rings(300, 1)
-    first, second = (train(rows, truth, "none", 4, replace(SETTINGS, epochs=2)) for _ in range(2))
+    first, second = (
+        train(rows, truth, np.ones(len(rows), np.int64), "none", 4, replace(SETTINGS, epochs=2))
+        for _ in range(2)
+    )
     np.testing.assert_array_equal(first.into, second.into)
 
 
 def test_an_input_that_never_varies_does_no_harm() -> None:
     rows, truth = rings(300, 1)
     rows[:, 5] = 7.0
-    head = train(rows, truth, "none", 1, replace(SETTINGS, epochs=2))
+    head = train(rows, truth, np.ones(len(rows), np.int64), "none", 1, replace(SETTINGS, epochs=2))
     assert np.isfinite(head(rows)).all()
     rows[:, 5] = 8.0
     assert np.abs(head(rows)).max() < 1e3
 
 
-def test_calibration_takes_back_too_much_confidence() -> None:
-    rows, truth = rings(2000, 1)
-    head = train(rows, truth, "none", 1, SETTINGS)
-    rng = np.random.default_rng(3)
-    # A third of the answers elsewhere are at random: the logits must shrink.
-    noisy = np.where(rng.random(len(truth)) < 0.33, rng.random(len(truth)) < 0.5, truth)
-    mild = calibrated(head, head(rows), noisy.astype(np.bool_))
-    assert np.abs(mild(rows)).mean() < 0.8 * np.abs(head(rows)).mean()
+def test_a_row_that_is_shown_more_often_counts_more() -> None:
+    """Two answers for one row: the head sides with the one that it is shown more often."""
+    rows, _ = rings(200, 1)
+    both, truth = np.concatenate([rows, rows]), np.repeat([True, False], 200)
+    for often, side in (((3, 1), 1), ((1, 3), -1)):
+        head = train(both, truth, np.repeat(often, 200), "none", 1, replace(SETTINGS, epochs=5))
+        assert np.median(side * head(rows)) > 0.5
