@@ -20,7 +20,7 @@ from cv_engine.scene.pieces import came_with, filled, joined, merged
 from cv_engine.scene.provisional import Provisional
 from cv_engine.tracking.look import Look
 from cv_engine.tracking.still import Still
-from cv_engine.tracking.thing import Settled, is_attended
+from cv_engine.tracking.thing import Settled, is_attended, people_in
 
 # Part of a box's size by which it is grown before it explains pixels: feet, mirrors, shadows.
 _EXPLAINS_MARGIN = 0.12
@@ -256,7 +256,7 @@ class SettledKeeper:
         shape = background.is_background.shape
         boxes = detections.xyxy.astype(np.float32)
         self._named = self._covered(boxes, shape)
-        people = self._covered(boxes[_are_people(detections)], shape)
+        people = self._covered(people_in(detections), shape)
         self._first.named(background, self._named, people)
         stands = [_stands(background, tuple(box)) for box in (boxes * self.scale).tolist()]
         standing = self._covered(boxes[np.array(stands, np.bool_)], shape)
@@ -375,11 +375,6 @@ class SettledKeeper:
             columns = slice(max(0, int(x1 - dx)), max(0, round(x2 + dx)))
             covered[rows, columns] = True
         return covered
-
-
-def _are_people(detections: sv.Detections) -> NDArray[np.bool_]:
-    names = detections.data.get("class_name", [])
-    return np.asarray(np.asarray(names) == "person", np.bool_)
 
 
 def _stands(background: Background, box: Box) -> bool:

@@ -206,12 +206,17 @@ def _standing(background: Background, region: Region, since_s: float) -> Region:
     return replace(region, mask=mask, area=int(np.count_nonzero(mask)))
 
 
-def is_attended(box: NDArray[np.float32], detections: sv.Detections) -> bool:
-    """Whether a person is near a box, both in pixels of the frame."""
+def people_in(detections: sv.Detections) -> NDArray[np.float32]:
+    """The boxes of persons, shape (n, 4)."""
     names = detections.data.get("class_name")
     if names is None or not len(detections):
-        return False
-    people = detections.xyxy[np.asarray(names) == "person"]
+        return np.zeros((0, 4), np.float32)
+    return np.asarray(detections.xyxy[np.asarray(names) == "person"], np.float32)
+
+
+def is_attended(box: NDArray[np.float32], detections: sv.Detections) -> bool:
+    """Whether a person is near a box, both in pixels of the frame."""
+    people = people_in(detections)
     reach = _ATTENDED_HEIGHTS * (people[:, 3] - people[:, 1])
     gap_x = np.maximum(people[:, 0] - box[2], box[0] - people[:, 2])
     gap_y = np.maximum(people[:, 1] - box[3], box[1] - people[:, 3])
