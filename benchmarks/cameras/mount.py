@@ -54,7 +54,8 @@ class SharedFootage:
             later - sent
             for sent, later in zip(self.sent_ns, [*self.sent_ns[1:], self.duration_ns], strict=True)
         ]
-        self.last_key = max(n for n, (_, _, is_key, _, _) in enumerate(self._units) if is_key)
+        self.is_key = [bool(is_key) for _, _, is_key, _, _ in self._units]
+        self.last_key = max(number for number, is_key in enumerate(self.is_key) if is_key)
 
     def picture(self, number: int) -> Any:
         """An access unit as a buffer; no byte is copied."""
@@ -63,8 +64,10 @@ class SharedFootage:
 
     def first_picture(self, number: int) -> Any:
         """An access unit with parameter sets, from which the payloader learns what it sends."""
-        picture, is_key = self.picture(number), self._units[number][2]
-        return picture if is_key else Gst.Buffer.new_wrapped(self._parameters).append(picture)
+        picture = self.picture(number)
+        if self.is_key[number]:
+            return picture
+        return Gst.Buffer.new_wrapped(self._parameters).append(picture)
 
     def corrupted(self, number: int) -> Any:
         """An access unit with some bytes of its slices changed."""
@@ -194,6 +197,7 @@ class Outlet:
         self._due_ns = 0
         self._plays = False
         self._ended = False
+        self._owed = {True: 0.0, False: 0.0}  # corrupted pictures, key frames and others
         self.seek(time.monotonic_ns())
         # The pipeline's time is that of the pictures, so that its reports carry their due times.
         self._base_ns = self._due_ns - _FIRST_NS
@@ -232,14 +236,23 @@ class Outlet:
         if self._plays and now_ns - self._due_ns > _BACKLOG_NS:
             self.seek(now_ns)
         while self._plays and not self._ended and self._due_ns <= now_ns:
-            corrupt = random.random() < self._mount.corrupt_share
             footage = self._mount.footage
             if self._mount.frozen:
                 self._step()
+            elif self._is_corrupt(footage.is_key[self._number]):
+                self._push(footage.corrupted(self._number))
             else:
-                self._push(
-                    footage.corrupted(self._number) if corrupt else footage.picture(self._number)
-                )
+                self._push(footage.picture(self._number))
+
+    def _is_corrupt(self, is_key: bool) -> bool:
+        """Whether the next picture is corrupted.
+
+        The share is spread evenly, over key frames and over the rest: at 0.3 no two key frames in
+        a row are corrupted.
+        """
+        owed = self._owed[is_key] + self._mount.corrupt_share
+        self._owed[is_key] = owed % 1.0
+        return owed >= 1.0
 
     def _push(self, picture: Any) -> None:
         picture.pts = self._due_ns - self._base_ns + self._mount.footage.delay_ns[self._number]
