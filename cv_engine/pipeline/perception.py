@@ -25,6 +25,7 @@ from cv_engine.rules.stays import Box
 from cv_engine.rules.vehicles import Vehicles, stands_in
 from cv_engine.scene.background import Background
 from cv_engine.scene.pose import IDENTITY, Pose
+from cv_engine.scene.pyramid import Pyramid
 from cv_engine.scene.registration import follow
 from cv_engine.scene.view_health import ViewEvent, ViewHealth
 from cv_engine.tracking.goods import GOODS, OTHERS, carried
@@ -211,12 +212,14 @@ class Perception:
         if background is None:
             self.state.background = Background.of(picture, time_s, occlusion_s=self._lost_s)
             return None
-        pose = follow(picture, background.background, self.state.pose)
-        shown = pose.unwarped(picture, background.background)
-        event = self.state.health.update(picture, shown, background, time_s)
+        now, known = Pyramid.of(picture), Pyramid.of(background.background)
+        pose = follow(now, known, self.state.pose)
+        if not pose.is_identity:
+            now = Pyramid.of(pose.unwarped(picture, background.background))
+        event = self.state.health.update(picture, now, known, time_s)
         if self.trusted:
             self.state.pose = pose
-            background.update(shown, time_s)
+            background.update(np.asarray(now.fine, np.uint8), time_s)
         return event
 
     @property

@@ -52,20 +52,20 @@ class Provisional:
             seen = background.is_background
             unknown &= ~seen if self.occupied is None else ~seen | self.occupied
         # Soon the ground is known nearly everywhere, and the few pixels left cost nothing.
-        at = np.nonzero(unknown & background.is_candidate)
-        if not at[0].size:
+        at = np.flatnonzero(unknown & background.is_candidate)
+        if not at.size:
             return False
-        lasted_s = background.bare_seen[at] - background.background_since[at]
-        since = background.candidate_since[at]
+        lasted_s = background.bare_seen.ravel()[at] - background.background_since.ravel()[at]
+        since = background.candidate_since.ravel()[at]
         stood_s = background.time_s - since
         longer = (stood_s > 0) & (stood_s > lasted_s + background.interval_s)
         longer &= lasted_s < passes_s
         if self.people is not None:  # people are no ground, however long they stand
-            longer &= ~self.people[at] | (since > self.asked_s)
-        take = np.zeros(unknown.shape, np.bool_)
-        take[at] = longer
-        if not take.any():
+            longer &= ~self.people.ravel()[at] | (since > self.asked_s)
+        if not longer.any():
             return False
+        take = np.zeros(unknown.shape, np.bool_)
+        take.ravel()[at[longer]] = True
         background.take(take, background.first_s)
         if self.occupied is not None:
             self.occupied &= ~take

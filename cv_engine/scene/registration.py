@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from cv_engine.scene.median import median
 from cv_engine.scene.pose import Pose
+from cv_engine.scene.pyramid import Pyramid
 
 # Gradient above which an edge counts no more, grey levels: else one lamp outweighs the view.
 _STRONGEST = 150.0
 # The fit ends after so many steps, or when a step gains less than this.
 _STEPS, _GAIN = 30, 1e-3
-# Width to which pictures are scaled down to see whether the camera has moved at all.
-_COARSE_PX = 160
 # Displacement of a corner from which the camera has moved, pixels of the picture: the background
 # model takes less for shake.
 _MOVED_PX = 0.3
@@ -49,7 +48,7 @@ def gradient(
     return np.asarray(across, np.float32), np.asarray(down, np.float32)
 
 
-def aligned(picture: NDArray[np.uint8], reference: NDArray[np.float32]) -> NDArray[np.uint8] | None:
+def aligned(picture: NDArray[np.uint8], reference: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """A picture as the reference's camera would have shown it, as far as both show the same.
 
     The shift is found by phase correlation, then refined to an affine map that maximises the
@@ -97,37 +96,31 @@ def _edges(picture: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float
     return np.asarray(cv2.GaussianBlur(strength, (0, 0), _BLUR_PX), np.float32)
 
 
-def follow(picture: NDArray[np.uint8], reference: NDArray[np.float32], last: Pose) -> Pose:
+def follow(now: Pyramid, known: Pyramid, last: Pose) -> Pose:
     """Where the view lies in the next picture.
 
     Iterated least squares on the difference of the pictures, the inverse compositional algorithm
     of Baker and Matthews (Lucas-Kanade 20 Years On, 2004), with weights that leave out what is no
-    part of the view. A small picture shows whether the camera has moved at all.
+    part of the view. The coarse pictures show whether the camera has moved at all.
 
     Args:
-        picture: Grey, shape (h, w).
-        reference: The empty view, grey, of the same shape.
+        now: The next picture.
+        known: The empty view, of the same size.
         last: Where the view lay in the picture before.
 
     Returns:
         The place, or the last one where the camera has not moved, or nothing better is found.
     """
-    height, width = reference.shape
-    factor = min(1.0, _COARSE_PX / width)
-    size = (round(width * factor), round(height * factor))
-    # In bytes, which are scaled down in a quarter of the time.
-    known, now = (
-        np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.uint8)
-        for each in (reference.astype(np.uint8), picture)
-    )
-    fit = _Fit(known, _COARSE_POINTS)
-    coarse = fit.place(now, last.scaled(factor), _COARSE_STEPS, _MOVED_PX * factor)
+    height, width = known.fine.shape
+    factor = known.coarse.shape[1] / width
+    fit = _Fit(known.coarse, _COARSE_POINTS)
+    coarse = fit.place(now.coarse, last.scaled(factor), _COARSE_STEPS, _MOVED_PX * factor)
     found = coarse.scaled(1 / factor)
     if found.after(last.inverse()).displacement((width, height)) < _MOVED_PX:
         return last
     if found.displacement((width, height)) > _FARTHEST * width:
         return last
-    fit = _Fit(reference, _MOST_POINTS)
+    fit, picture = _Fit(known.fine, _MOST_POINTS), np.asarray(now.fine, np.uint8)
     found = fit.place(picture, found, _FINE_STEPS, 0.0)
     again = fit.found_again(picture, found)
     better = again > fit.found_again(picture, last) + _BETTER
@@ -211,4 +204,5 @@ def _explanation(columns: NDArray[np.float32], off: NDArray[np.float32]) -> NDAr
     weighted = columns / np.square(1 + np.square(off / spread))[:, None]
     square = weighted.T @ columns
     square.ravel()[:: len(square) + 1] += _TINY  # a view of one direction only has a solution, too
-    return np.asarray(np.linalg.solve(square, weighted.T @ off), np.float32)
+    _, factors = cv2.solve(square, (weighted.T @ off)[:, None])  # in a fifth of the time of NumPy's
+    return np.asarray(factors, np.float32).ravel()

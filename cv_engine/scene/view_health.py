@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,17 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cv_engine.scene.background import Background
 from cv_engine.scene.median import median
+from cv_engine.scene.pyramid import Pyramid
 from cv_engine.scene.registration import aligned, gradient
 
 # Mean grey level under which nothing can be separated from noise, and the share of the reference's
 # contrast under which a view without its edges counts as covered.
 _DARK_LEVEL = 12.0
 _COVERED_CONTRAST = 0.25
-# Views are compared at this size; one that differs this little from the last good one, in grey
-# levels on average, is the same without a closer comparison.
-_SIZE = (160, 96)
+# A view that differs this little from the last good one, in grey levels on average, is the same
+# without a closer comparison.
 _SAME_LEVELS = 4.0
 # The reference's edges are the points with this gradient, grey levels per pixel; an
 # edge is still there where this part of its gradient is, in its direction: any busy scene has some
@@ -30,7 +30,7 @@ _EDGE_LEFT = 0.4
 _DUSK = 5.0
 # Edges are counted in cells, since a lorry hides all edges of one part of the view: a cell counts
 # with this many edge points, and a verdict needs so many cells.
-_CELL_PX = 32
+_CELLS = (5, 3)
 _CELL_EDGES = 12
 _ENOUGH_CELLS = 8
 # A cell with less of its edges shows something else; the view is the same when this share of the
@@ -88,8 +88,8 @@ class ViewHealth:
     def update(
         self,
         picture: NDArray[np.uint8],
-        shown: NDArray[np.uint8],
-        background: Background,
+        shown: Pyramid,
+        known: Pyramid,
         time_s: float,
     ) -> ViewEvent | None:
         """Judges one sample.
@@ -97,13 +97,13 @@ class ViewHealth:
         Args:
             picture: Grey, shape (h, w).
             shown: The same, moved to where the view was at first.
-            background: The view's model, not yet updated with this sample.
+            known: The empty view, before this sample.
             time_s: Time of the sample, seconds.
 
         Returns:
             An event where the state changed.
         """
-        state = self._judge(picture, shown, background)
+        state = self._judge(picture, shown, known)
         self._agreeing = self._agreeing + 1 if state is self._suspect else 1
         self._suspect = state
         if state is self.state or self._agreeing < _SAMPLES_TO_CONFIRM:
@@ -117,9 +117,7 @@ class ViewHealth:
         """Whether the latest sample shows the view that the model knows."""
         return self.state is ViewState.GOOD and self._suspect is ViewState.GOOD
 
-    def _judge(
-        self, picture: NDArray[np.uint8], shown: NDArray[np.uint8], background: Background
-    ) -> ViewState:
+    def _judge(self, picture: NDArray[np.uint8], shown: Pyramid, known: Pyramid) -> ViewState:
         same = self._last is not None and np.array_equal(picture, self._last)
         self._identical = self._identical + 1 if same else 0
         self._last = picture
@@ -127,14 +125,13 @@ class ViewHealth:
             return ViewState.FROZEN
         if cv2.mean(picture)[0] < _DARK_LEVEL:
             return ViewState.DARK
-        small = np.asarray(cv2.resize(shown, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+        small = shown.coarse
         if self._verified is not None and _difference(small, self._verified) < _SAME_LEVELS:
             return ViewState.GOOD
-        reference = background.background
-        if _is_same_view(small, reference):
+        if _is_same_view(small, known.coarse):
             self._verified = small
             return ViewState.GOOD
-        if float(picture.std()) < _COVERED_CONTRAST * float(reference.std()):
+        if float(picture.std()) < _COVERED_CONTRAST * float(known.fine.std()):
             return ViewState.COVERED
         return ViewState.MOVED
 
@@ -143,9 +140,8 @@ def _difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     return cv2.mean(cv2.absdiff(first, second))[0]
 
 
-def _is_same_view(small: NDArray[np.uint8], reference: NDArray[np.float32]) -> bool:
-    """Whether a picture shows the reference's view, even if something hides most of it."""
-    known = np.asarray(cv2.resize(reference, _SIZE, interpolation=cv2.INTER_AREA), np.float32)
+def _is_same_view(small: NDArray[np.uint8], known: NDArray[np.uint8]) -> bool:
+    """Whether a picture shows the known view, even if something hides most of it."""
     left = _view_left(small, known)
     if left >= _SAME_VIEW:
         return True
@@ -161,7 +157,7 @@ def _rolled(small: NDArray[np.uint8], across: float, down: float) -> NDArray[np.
     return np.roll(small, (round(down * height), round(across * width)), (0, 1))
 
 
-def _view_left(small: NDArray[np.uint8], known: NDArray[np.float32]) -> float:
+def _view_left(small: NDArray[np.uint8], known: NDArray[np.uint8]) -> float:
     """Share of the view's cells that still show the reference's edges, 0 to 1.
 
     Edges are compared, since light changes grey levels everywhere; only those of the reference,
@@ -183,6 +179,5 @@ def _view_left(small: NDArray[np.uint8], known: NDArray[np.float32]) -> float:
 
 def _per_cell(points: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Number of points in each cell."""
-    size = (points.shape[1] // _CELL_PX, points.shape[0] // _CELL_PX)
-    share = cv2.resize(points.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    return np.asarray(share * _CELL_PX**2, np.float32)
+    share = cv2.resize(points.astype(np.float32), _CELLS, interpolation=cv2.INTER_AREA)
+    return np.asarray(share * (points.size / math.prod(_CELLS)), np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cv_engine.scene.background import Background
+from cv_engine.scene.pyramid import Pyramid
 from cv_engine.scene.view_health import ViewEvent, ViewHealth, ViewState
 from tests.tracking.scenes import HEIGHT, WIDTH, Corners, Gray, Picture, put, shot, texture
 
@@ -63,9 +64,15 @@ def _lorry(n: int) -> Gray:
     return shot(drawn, n)
 
 
+def _updated(
+    health: ViewHealth, picture: Gray, shown: Gray, background: Background, n: int
+) -> ViewEvent | None:
+    return health.update(picture, Pyramid.of(shown), Pyramid.of(background.background), float(n))
+
+
 def _judged(health: ViewHealth, picture: Gray, background: Background, n: int) -> ViewEvent | None:
     """The sample of second ``n`` of a camera that does not sway."""
-    return health.update(picture, picture, background, float(n))
+    return _updated(health, picture, picture, background, n)
 
 
 def _watch(*acts: tuple[Shows, int]) -> tuple[ViewHealth, list[ViewEvent], list[bool]]:
@@ -225,7 +232,7 @@ def test_a_camera_that_sways_is_judged_by_the_view_as_it_was() -> None:
     health = ViewHealth()
     for n in range(20):
         swayed = np.roll(VIEW, 12 * (n % 3 - 1), axis=1)
-        event = health.update(shot(swayed, n), shot(VIEW, 500 + n), background, float(n))
+        event = _updated(health, shot(swayed, n), shot(VIEW, 500 + n), background, n)
         assert event is None
         assert health.trusted
 
@@ -235,5 +242,5 @@ def test_a_picture_that_is_frozen_is_so_wherever_the_view_lies() -> None:
     background = Background.of(_view(0), -1.0, occlusion_s=10.0)
     health = ViewHealth()
     for n in range(10):
-        health.update(_frozen(n), _view(n), background, float(n))
+        _updated(health, _frozen(n), _view(n), background, n)
     assert health.state is FROZEN

@@ -58,10 +58,10 @@ class Depacketizer:
         self._aggregate, self._fragment = _AGGREGATES[codec], _FRAGMENTS[codec]
         self._order_bytes = _ORDER_BYTES if is_numbered and codec == "hevc" else 0
         self._plain = _VERSION << 14 | payload_type  # first 16 bits of a header without extras
-        # The start of a fragment after such a header.
-        self._middle = struct.Struct(f">HHI4x{self._syntax.header_bytes}xB")
+        # Such a header, then the type of the payload and the flags of a fragment.
+        self._fragment_head = struct.Struct(f">HHI4xB{self._syntax.header_bytes - 1}xB")
         self._ready: list[NalUnit] = []
-        self._parts: list[bytes | bytearray] = []  # of a fragmented NAL unit
+        self._parts: list[bytes | memoryview] = []  # of a fragmented NAL unit
         self._bytes = 0
         self._marked = False  # the last packet of the fragmented NAL unit
         self._follows = True  # nothing is missing since the last NAL unit
@@ -83,24 +83,32 @@ class Depacketizer:
         Returns:
             The NAL units that are complete now, in decoding order.
         """
-        middle, least = self._middle.unpack_from, self._middle.size
+        head, least = self._fragment_head.unpack_from, self._fragment_head.size
+        types, plain, fragment = self._syntax.types, self._plain, self._fragment
+        view = memoryview(buffer)
         self._arrived_s = arrived_s
         for start, stop in packets:
             # Nine in ten continue a fragmented NAL unit, and there are hundreds a second.
             if self._parts and stop - start > least:
-                kind, sequence, stamp, about = middle(buffer, start)
+                kind, sequence, stamp, form, about = head(buffer, start)
                 if (
                     sequence == self._next
-                    and kind == self._plain
+                    and kind & ~_MARKER == plain
                     and stamp == self._stamp
-                    and not about & (_BEGINS | _ENDS)
+                    and types[form] == fragment
+                    and not about & _BEGINS
                     and self._bytes < _MOST_BYTES
                 ):
                     self._next = sequence + 1 & 0xFFFF
-                    self._parts.append(buffer[start + least : stop])
+                    self._parts.append(view[start + least : stop])
                     self._bytes += stop - start
+                    if about & _ENDS:
+                        self._marked = kind & _MARKER != 0
+                        self._finish()
                     continue
-            self._take(buffer, start, stop)
+            self._take(view, start, stop)
+        if self._parts:
+            self._parts = [b"".join(self._parts)]  # the buffer will hold other data
         ready, self._ready = self._ready, []
         return ready
 
@@ -110,7 +118,7 @@ class Depacketizer:
         ready, self._ready = self._ready, []
         return ready
 
-    def _take(self, buffer: bytearray, start: int, stop: int) -> None:
+    def _take(self, buffer: memoryview, start: int, stop: int) -> None:
         """Takes in a packet of any kind."""
         if stop - start <= _HEAD_BYTES:
             return
@@ -141,7 +149,7 @@ class Depacketizer:
         ahead = (stamp - self._stamp) % _WRAP
         return self._ticks + (ahead if ahead < _WRAP // 2 else ahead - _WRAP)
 
-    def _add(self, buffer: bytearray, at: int, stop: int, *, marked: bool) -> None:
+    def _add(self, buffer: memoryview, at: int, stop: int, *, marked: bool) -> None:
         """Takes in a packet's payload."""
         syntax = self._syntax
         kind = syntax.types[buffer[at]]
@@ -153,12 +161,12 @@ class Depacketizer:
             self._put_several(buffer, at + syntax.header_bytes, stop, marked=marked)
         elif kind < self._aggregate:
             head = at + syntax.header_bytes
-            unit = buffer[at:head] + buffer[head + self._order_bytes : stop]
-            self._put(bytes(unit), marked=marked)
+            unit = b"".join((buffer[at:head], buffer[head + self._order_bytes : stop]))
+            self._put(unit, marked=marked)
         else:
             self._follows = False  # interleaved, not in decoding order: cameras do not send this
 
-    def _put_fragment(self, buffer: bytearray, at: int, stop: int, *, marked: bool) -> None:
+    def _put_fragment(self, buffer: memoryview, at: int, stop: int, *, marked: bool) -> None:
         syntax = self._syntax
         begin = at + syntax.header_bytes + 1
         about = buffer[begin - 1] if begin <= stop else 0
@@ -166,7 +174,7 @@ class Depacketizer:
             self._finish()
             kind = about & syntax.mask
             first = buffer[at] & ~(syntax.mask << syntax.shift) | kind << syntax.shift
-            self._parts = [bytes((first,)) + buffer[at + 1 : at + syntax.header_bytes]]
+            self._parts = [bytes((first, *buffer[at + 1 : at + syntax.header_bytes]))]
             begin += self._order_bytes
         elif not self._parts:
             self._follows = False  # the start of the NAL unit was lost
@@ -179,7 +187,7 @@ class Depacketizer:
         elif about & _ENDS:
             self._finish()
 
-    def _put_several(self, buffer: bytearray, at: int, stop: int, *, marked: bool) -> None:
+    def _put_several(self, buffer: memoryview, at: int, stop: int, *, marked: bool) -> None:
         at += self._order_bytes
         while at + 2 < stop:
             size = buffer[at] << 8 | buffer[at + 1]
@@ -214,7 +222,7 @@ class Depacketizer:
             self._follows = True
 
 
-def _payload(buffer: bytearray, at: int, stop: int, flags: int) -> Span:
+def _payload(buffer: memoryview, at: int, stop: int, flags: int) -> Span:
     """Start and end of a payload behind a header with an extension, or with padding behind it."""
     if flags & _EXTENDED and at + 4 <= stop:
         at += 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3])

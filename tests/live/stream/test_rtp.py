@@ -154,11 +154,13 @@ def test_an_endless_nal_unit_is_discarded(first: bytes) -> None:
         assert depacketizer._bytes <= 17 << 20
 
 
-def _nal_units(codec: str, payloads: Sequence[bytes], *, is_numbered: bool = False) -> list[bytes]:
+def _nal_units(
+    codec: str, payloads: Sequence[bytes], *, is_numbered: bool = False, marked: bool = True
+) -> list[bytes]:
     depacketizer = Depacketizer(codec, _TYPE, is_numbered=is_numbered)
     found = []
     for number, payload in enumerate(payloads):
-        buffer = bytearray(_unit(number, 0, payload))
+        buffer = bytearray(_unit(number, 0, payload, last=marked))
         found += depacketizer.feed(buffer, [(0, len(buffer))])
     assert all(each.follows and each.whole for each in found)
     return [each.data for each in found + depacketizer.flush()]
@@ -176,6 +178,39 @@ def _nal_units(codec: str, payloads: Sequence[bytes], *, is_numbered: bool = Fal
 )
 def test_start_codes_in_a_payload_separate_nal_units(payloads: list[bytes]) -> None:
     assert _nal_units("h264", payloads) == [b"\x67A", b"\x68B", b"\x65C"]
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize(
+    ("codec", "begins", "goes_on", "other"),
+    [
+        ("h264", b"\x7c\x85A", b"\x7c\x05B", b"\x41\x05C"),
+        ("hevc", b"\x62\1\x93A", b"\x62\1\x13B", b"\x02\1\x13C"),
+    ],
+)
+def test_a_whole_nal_unit_ends_fragments_without_an_end(
+    codec: str, begins: bytes, goes_on: bytes, other: bytes, *, marked: bool
+) -> None:
+    """Some cameras flag no last fragment; the next unit may look like a fragment's second byte."""
+    first = {"h264": b"\x65AB", "hevc": b"\x26\1AB"}[codec]
+    assert _nal_units(codec, [begins, goes_on, other], marked=marked) == [first, other]
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_nal_unit_may_arrive_in_parts_in_one_buffer(codec: str) -> None:
+    """The receive buffer is used again before the NAL unit is complete."""
+    sent = _sent(codec, 300)
+    depacketizer, buffer, found = Depacketizer(codec, _TYPE), bytearray(1 << 16), []
+    for start in range(0, len(sent.packets), 3):
+        spans, at = [], 0
+        for packet in sent.packets[start : start + 3]:
+            buffer[at : at + len(packet)] = packet
+            spans.append((at, at + len(packet)))
+            at += len(packet)
+        found += depacketizer.feed(buffer, spans)
+        buffer[:] = bytes(len(buffer))
+    units = [unit.data for unit in found + depacketizer.flush()]
+    assert units == [unit for units in sent.units for unit in units]
 
 
 def test_numbers_of_the_decoding_order_are_removed() -> None:
