@@ -24,6 +24,8 @@ GrayImage = NDArray[np.uint8]
 FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Box = tuple[float, float, float, float]
+Window = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 # Grey levels by which a pixel may differ and still show the same surface: sensor noise and the
 # compression of street cameras stay under it.
@@ -90,7 +92,7 @@ class Region:
     mask: Mask
 
     @property
-    def window(self) -> tuple[slice, slice]:
+    def window(self) -> Window:
         """Rows and columns of the box in the small picture."""
         x1, y1, x2, y2 = self.box
         return slice(y1, y2), slice(x1, x2)
@@ -189,12 +191,11 @@ class Background:
         burnt = now >= _BURNT
         now *= _gain(self.background, now)
         cv2.threshold(now, 255.0, 255.0, cv2.THRESH_TRUNC, dst=now)
-        if self._tolerance is None:
-            self._tolerance = _tolerance(self.background)
+        tolerance = self.tolerance
         # The brightness of a burnt-out pixel is unknown, but higher than it appears.
-        self.is_background = cv2.absdiff(now, self.background) <= self._tolerance
+        self.is_background = cv2.absdiff(now, self.background) <= tolerance
         self.is_background |= burnt & (self.background >= now)
-        like_candidate = cv2.absdiff(now, self.candidate) <= self._tolerance
+        like_candidate = cv2.absdiff(now, self.candidate) <= tolerance
         like_candidate |= burnt & (self.candidate >= now)
         self.is_candidate = like_candidate & ~self.is_background
         self.is_candidate &= self.candidate_since < np.inf
@@ -205,6 +206,17 @@ class Background:
         self._remember(now, time_s)
         self.interval_s = time_s - self.time_s
         self.latest, self.time_s = now, time_s
+
+    @property
+    def tolerance(self) -> FloatImage:
+        """Grey levels within which a pixel counts as unchanged, shape (h, w)."""
+        if self._tolerance is None:
+            self._tolerance = _tolerance(self.background)
+        return self._tolerance
+
+    def resembles(self, appearance: FloatImage, window: Window) -> Mask:
+        """Where the last picture shows an appearance of a window, shape of the window."""
+        return cv2.absdiff(self.latest[window], appearance) <= self.tolerance[window]
 
     def skip(self, gap_s: float) -> None:
         """Accounts for ``gap_s`` seconds without samples.
@@ -336,13 +348,59 @@ class Background:
         self.is_candidate[take] = False
         self._tolerance = None
 
-    def regions(self, mask: Mask, min_side: float) -> list[Region]:
-        """Connected regions of a mask over settled pixels.
+    def reveal(
+        self,
+        window: Window,
+        mask: Mask,
+        ground: FloatImage,
+        since: NDArray[np.float64],
+    ) -> None:
+        """Brings back a ground that shows again; arguments as for `uncover`."""
+        self.background[window][mask] = ground[mask]
+        self.background_since[window][mask] = since[mask]
+        self.candidate_since[window][mask] = np.inf
+        self.candidate_seen[window][mask] = -np.inf
+        self.bare_seen[window][mask] = self.time_s
+        self.is_background[window][mask] = True
+        self.is_candidate[window][mask] = False
+        self._tolerance = None
+
+    def uncover(
+        self,
+        window: Window,
+        mask: Mask,
+        ground: FloatImage,
+        since: NDArray[np.float64],
+    ) -> None:
+        """Makes the background a candidate again, in front of an earlier ground.
+
+        Args:
+            window: Rows and columns.
+            mask: Where, shape of the window.
+            ground: The earlier ground, shape of the window.
+            since: Since when it had been there, seconds.
+        """
+        self.candidate[window][mask] = self.background[window][mask]
+        self.candidate_since[window][mask] = self.background_since[window][mask]
+        self.candidate_seen[window][mask] = self.time_s
+        self.bare_samples[window][mask] = 0
+        self.background[window][mask] = ground[mask]
+        self.background_since[window][mask] = since[mask]
+        self.is_background[window][mask] = False
+        self.is_candidate[window][mask] = True
+        self._tolerance = None
+
+    def regions(
+        self, mask: Mask, min_side: float, since: NDArray[np.float64] | None = None
+    ) -> list[Region]:
+        """Connected regions of a mask.
 
         Args:
             mask: Shape (h, w); usually ``settled`` less what is already explained.
             min_side: Smallest short side of a region's box, pixels. Thinner ones than 3 pixels are
                 specks in any case.
+            since: Since when the pixels of the mask have looked as they do; those of the candidates
+                unless given.
 
         Returns:
             The regions, largest first.
@@ -374,7 +432,10 @@ class Background:
             inside = labels[y : y + height, x : x + width] == label
             x, y = x + left, y + top
             window = (slice(y, y + height), slice(x, x + width))
-            known = self.candidate_since[window][inside & self.is_candidate[window]]
+            if since is None:
+                known = self.candidate_since[window][inside & self.is_candidate[window]]
+            else:
+                known = since[window][inside & mask[window]]
             if known.size:
                 box = (x, y, x + width, y + height)
                 found.append(Region(box, median(known), area, inside))
@@ -509,7 +570,7 @@ def _share_around(some: Mask, of: Mask) -> FloatImage:
     return np.asarray(counts[0] / np.maximum(counts[1], 1e-6), np.float32)
 
 
-def _inner(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _inner(box: Box, shape: tuple[int, ...]) -> Window:
     """The middle of a box: its corners show what lies behind the object."""
     x1, y1, x2, y2 = box
     dx, dy = 0.15 * (x2 - x1), 0.15 * (y2 - y1)

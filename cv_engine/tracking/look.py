@@ -42,6 +42,13 @@ class Look:
             self._logits.update(zip(keys, values.tolist(), strict=True))
         return [self._logits[_key(region)] for region in regions]
 
+    def logit_before(self, ground: NDArray[np.float32], region: Region) -> float:
+        """The logit of a region with an earlier ground as the empty view, shape (h, w)."""
+        empty = self.background.background.copy()
+        empty[region.window] = ground[region.window]
+        (logit,) = self.verify(empty, self.background.latest, [region])
+        return float(logit)
+
 
 def _key(region: Region) -> tuple[tuple[int, int, int, int], int]:
     return region.box, region.area

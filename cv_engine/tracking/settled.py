@@ -15,6 +15,7 @@ import numpy as np
 import supervision as sv
 from numpy.typing import NDArray
 
+from cv_engine.scene.absorbed import Absorbed
 from cv_engine.scene.background import Background, Box, Mask, Region
 from cv_engine.scene.pieces import came_with, filled, joined, merged
 from cv_engine.scene.provisional import Provisional
@@ -31,6 +32,11 @@ _VERDICT_HOLDS_S, _VERDICT_HOLDS_SHARE = 5.0, 0.3
 _AT_MOST = 25
 # How long light or bare ground must last to become background.
 _BELONGS_AFTER_S = 15.0
+# For how many times as long what became background may turn out to be a thing, and the logit for
+# that: it was judged to be none before.
+_REMEMBERED, _AGAIN_LOGIT = 4.0, 1.0
+# Part of a region up to which the detector may have named something before it.
+_CLEAR = 0.2
 # Logit above which the detector is asked about a region: a thing is named rather once too often.
 _ASKED_LOGIT = -1.0
 # Share of the time after which the detector is asked that a region must have stood to be judged:
@@ -73,9 +79,13 @@ class SettledKeeper:
     _dismissed_s: float = 0.0
     _explained_s: float = 0.0
     _first: Provisional = field(default_factory=Provisional)
+    _absorbed: Absorbed = field(init=False)
     _named: Mask | None = None
     _open: Mask | None = None
     _next_id: int = 1
+
+    def __post_init__(self) -> None:
+        self._absorbed = Absorbed(_REMEMBERED * self._belongs_after_s)
 
     def skip(self, gap_s: float) -> None:
         """Accounts for ``gap_s`` seconds without samples.
@@ -98,6 +108,7 @@ class SettledKeeper:
         """
         background = look.background
         learned = self._first.learn(background, self.lost_s)
+        self._absorbed.revert(background)
         mask = background.settled & self.watched
         mask &= ~self._covered(standing, mask.shape)
         mask &= ~self._dismissed_now(background)
@@ -155,6 +166,11 @@ class SettledKeeper:
     def _patience_s(self) -> float:
         """How long a region must have stood before it is judged, seconds."""
         return _PATIENCE_SHARE * self.ask_again_s
+
+    @property
+    def _belongs_after_s(self) -> float:
+        """How long light or bare ground must have lasted to become background, seconds."""
+        return _BELONGS_AFTER_S + self._patience_s
 
     def _dismissed_now(self, background: Background) -> Mask:
         """Pixels of regions that were found to be light or ground a moment ago."""
@@ -216,7 +232,21 @@ class SettledKeeper:
             for thing in self._things
             if time_s - thing.seen - thing.unwatched_s <= self.lost_s
         ]
+        self._judge_again(look)
         return self._things
+
+    def _judge_again(self, look: Look) -> None:
+        """Restores what became background a while ago, and is a thing after all."""
+        background, absorbed = look.background, self._absorbed
+        if look.time_s - absorbed.judged_s < self._holds_s:
+            return
+        absorbed.judged_s = look.time_s
+        ground, _ = absorbed.earlier(background)
+        for region in absorbed.doubtful(background, ground, self.min_side_px * self.scale):
+            named = None if self._named is None else self._named[region.window]
+            is_clear = named is None or np.count_nonzero(named) <= _CLEAR * named.size
+            if is_clear and look.logit_before(ground, region) > _AGAIN_LOGIT:
+                absorbed.restore(background, region)
 
     def _judged(self, look: Look) -> Iterator[tuple[Region, float, list[Settled]]]:
         """The regions with their logits and the things known there, regions of two things split."""
@@ -354,9 +384,13 @@ class SettledKeeper:
             region.mask
         ]
         lasted_s = background.time_s - region.since
-        sure = -math.inf < logit < -_SURE_LOGIT and not self._beside(region)
-        if lasted_s >= _BELONGS_AFTER_S + self._patience_s or sure:
-            background.absorb(region)
+        is_ground = logit == -math.inf  # what stood before it at first is gone, and does not matter
+        sure = not is_ground and logit < -_SURE_LOGIT and not self._beside(region)
+        if lasted_s >= self._belongs_after_s or sure:
+            if is_ground:
+                background.absorb(region)
+            else:
+                self._absorbed.absorb(background, region)
             self._first.found(background, region)
 
     def _beside(self, region: Region) -> bool:
