@@ -9,7 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cv_engine.scene.background import Background, FloatImage, Mask, Region, Window
+from cv_engine.scene.background import (
+    Background,
+    FloatImage,
+    Mask,
+    Region,
+    Window,
+    tolerance_of,
+)
 
 
 @dataclass(slots=True)
@@ -35,7 +42,7 @@ class Change:
 
 @dataclass(slots=True)
 class Absorbed:
-    """The latest changes of the background, each of which may have been a mistake.
+    """The latest changes of the background: each may have been a mistake.
 
     The first glimpse of a thing, with whoever puts it down before it, can look like anything. So
     what becomes background is remembered for a while: the earlier ground comes back where it shows
@@ -102,7 +109,8 @@ class Absorbed:
         for change in self._changes:
             mask[change.region.window] |= change.left
         mask &= background.is_background
-        mask &= cv2.absdiff(background.background, ground) > background.tolerance
+        # As in front of the ground: the contrast of what was absorbed would hide parts of it.
+        mask &= cv2.absdiff(background.background, ground) > tolerance_of(ground)
         return background.regions(mask, min_side, background.background_since)
 
     def restore(self, background: Background, region: Region) -> None:

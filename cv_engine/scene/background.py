@@ -211,7 +211,7 @@ class Background:
     def tolerance(self) -> FloatImage:
         """Grey levels within which a pixel counts as unchanged, shape (h, w)."""
         if self._tolerance is None:
-            self._tolerance = _tolerance(self.background)
+            self._tolerance = tolerance_of(self.background)
         return self._tolerance
 
     def resembles(self, appearance: FloatImage, window: Window) -> Mask:
@@ -482,10 +482,10 @@ def _smooth(picture: GrayImage) -> FloatImage:
     return cv2.GaussianBlur(picture, (3, 3), 0).astype(np.float32)
 
 
-def _tolerance(background: FloatImage) -> FloatImage:
-    """Grey levels within which a pixel counts as unchanged, shape (h, w)."""
+def tolerance_of(appearance: FloatImage) -> FloatImage:
+    """Grey levels within which a pixel still shows an appearance, shape (h, w)."""
     kernel = np.ones((3, 3), np.uint8)
-    contrast = cv2.dilate(background, kernel) - cv2.erode(background, kernel)
+    contrast = cv2.dilate(appearance, kernel) - cv2.erode(appearance, kernel)
     return np.asarray(_SAME_LEVELS + _SAME_CONTRAST * contrast, np.float32)
 
 

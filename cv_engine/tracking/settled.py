@@ -242,8 +242,10 @@ class SettledKeeper:
             return
         absorbed.judged_s = look.time_s
         ground, _ = absorbed.earlier(background)
+        # Who was named longer ago has left: otherwise the detector would have been asked again.
+        is_recent = look.time_s - self._explained_s <= self.ask_again_s
         for region in absorbed.doubtful(background, ground, self.min_side_px * self.scale):
-            named = None if self._named is None else self._named[region.window]
+            named = self._named[region.window] if is_recent and self._named is not None else None
             is_clear = named is None or np.count_nonzero(named) <= _CLEAR * named.size
             if is_clear and look.logit_before(ground, region) > _AGAIN_LOGIT:
                 absorbed.restore(background, region)

@@ -8,8 +8,8 @@ import pytest
 import supervision as sv
 from numpy.typing import NDArray
 
-from cv_engine.scene.background import Background
-from cv_engine.tracking.look import Look
+from cv_engine.scene.background import Background, Region
+from cv_engine.tracking.look import Look, Verify
 from cv_engine.tracking.settled import SettledKeeper
 from cv_engine.tracking.still import Still
 from cv_engine.tracking.thing import Settled
@@ -47,6 +47,7 @@ class Street:
     watched: NDArray[np.bool_] = field(default_factory=lambda: np.ones((HEIGHT, WIDTH), np.bool_))
     standing: Sequence[Corners] = ()
     also_asked: Container[float] = ()
+    verify: Verify = field(default_factory=lambda: TRUTH)
 
     def watch(self, last_s: float, every_s: float = 1.0) -> Kept:
         keeper = SettledKeeper(self.scale, self.watched, MIN_SIDE_PX, LOST_S, ASK_AGAIN_S)
@@ -59,7 +60,7 @@ class Street:
                 background = Background.of(picture, time_s, occlusion_s=LOST_S)
             else:
                 background.update(picture, time_s)
-            look = Look(background, TRUTH)
+            look = Look(background, self.verify)
             keeper.find(look, boxes)
             needed = keeper.asks(look)
             asked = needed or time_s in self.also_asked or time_s == 0
@@ -331,6 +332,102 @@ def test_too_small_is_none() -> None:
     kept = Street(Scene([Thing("", (150, 120, 155, 126), 7, first_s=5.0)])).watch(20)
     assert not kept.asks
     assert not any(kept.things.values())
+
+
+@dataclass
+class Opinion:
+    """A verifier that says the same of whatever it is asked about, until it changes its mind.
+
+    Attributes:
+        logit: What it says.
+        calls: When it was asked, seconds.
+        time_s: Time of the sample, which a verifier is not given.
+    """
+
+    logit: float = -4.0
+    calls: list[float] = field(default_factory=list)
+    time_s: float = 0.0
+
+    def __call__(
+        self, _before: NDArray[np.float32], _now: NDArray[np.float32], regions: Sequence[Region]
+    ) -> NDArray[np.float32]:
+        self.calls.append(self.time_s)
+        return np.full(len(regions), self.logit, np.float32)
+
+
+@dataclass(frozen=True)
+class Judged(Scene):
+    """A scene whose verifier takes all for light until a moment, and for a thing from then on."""
+
+    opinion: Opinion = field(default_factory=Opinion)
+    thing_from_s: float = np.inf
+
+    def picture(self, time_s: float, gain: float = 1.0, offset: float = 0.0) -> NDArray[np.uint8]:
+        self.opinion.time_s = time_s
+        self.opinion.logit = 4.0 if time_s >= self.thing_from_s else -4.0
+        return super().picture(time_s, gain, offset)
+
+
+class TestJudgedAgain:
+    """What the verifier took for light at first, and so became background."""
+
+    def watch(self, scene: Judged, last_s: float, asked_s: Container[float] = ()) -> Kept:
+        return Street(scene, also_asked=asked_s, verify=scene.opinion).watch(last_s)
+
+    @pytest.mark.parametrize("thing_from_s", [20.0, 40.0, 70.0])
+    def test_a_thing_that_looked_like_light_at_first_is_followed(self, thing_from_s: float) -> None:
+        scene = Judged([Thing("", BAG, 7, first_s=10.0)], thing_from_s=thing_from_s)
+        kept = self.watch(scene, 100)
+        assert not kept.settled[thing_from_s - 1.0], "background by then"
+        assert not any(things for time_s, things in kept.things.items() if time_s < thing_from_s)
+        (thing,) = kept.last
+        assert (thing.began, thing.seen) == (10.0, 100.0)
+        assert np.abs(thing.box - np.array(BAG)).max() <= 2
+        first_s = min(time_s for time_s, things in kept.things.items() if things)
+        assert first_s <= thing_from_s + 2 * ASK_AGAIN_S
+
+    def test_gone_before_that_it_leaves_nothing(self) -> None:
+        scene = Judged([Thing("", BAG, 7, 10.0, 29.5)], thing_from_s=32.0)
+        kept = self.watch(scene, 60)
+        assert not any(kept.things.values())
+        assert not kept.settled[60.0]
+
+    def test_light_that_stays_light_is_judged_a_few_times(self) -> None:
+        scene = Judged([Thing("", BAG, 7, first_s=10.0)])
+        kept = self.watch(scene, 120)
+        assert not any(kept.things.values())
+        assert not kept.asks
+        again = [time_s for time_s in scene.opinion.calls if time_s >= 20.0]
+        assert 1 <= len(again) <= 15
+        assert len(scene.opinion.calls) <= 20
+        assert min(np.diff(again)) >= 5.0, "a verdict holds for some samples"
+        assert max(again) < 100.0, "and in the end it is background"
+
+    def test_what_became_background_long_ago_stays_background(self) -> None:
+        scene = Judged([Thing("", BAG, 7, first_s=10.0)], thing_from_s=100.0)
+        assert not any(self.watch(scene, 130).things.values())
+
+    @pytest.mark.parametrize("first_s", [30.0, 29.0], ids=["named-at-once", "named-before"])
+    def test_with_a_person_before_it_whom_the_detector_names_it_is_not(
+        self, first_s: float
+    ) -> None:
+        """The person hides half of it, and what is left may look like anything."""
+        person = Thing("person", (120, 70, 165, 155), 9, first_s=first_s - 0.5)
+        scene = Judged([Thing("", BAG, 7, first_s=10.0), person], thing_from_s=30.0)
+        kept = self.watch(scene, 69, asked_s=np.arange(first_s, 70.0).tolist())
+        assert not [time_s for time_s in scene.opinion.calls if time_s >= 30.0]
+        assert not any(kept.things.values())
+
+    def test_once_the_person_has_left_it_is(self) -> None:
+        """The person was named, and no sample after that needs the detector."""
+        person = Thing("person", (120, 70, 165, 155), 9, first_s=29.5, last_s=32.5)
+        scene = Judged([Thing("", BAG, 7, first_s=10.0), person], thing_from_s=30.0)
+        kept = self.watch(scene, 60, asked_s=(30.0, 31.0, 32.0))
+        (thing,) = kept.last
+        assert (thing.began, thing.seen) == (10.0, 60.0)
+        assert np.abs(thing.box - np.array(BAG)).max() <= 2
+        first_s = min(time_s for time_s, things in kept.things.items() if things)
+        assert 33.0 <= first_s <= 33.0 + 2 * ASK_AGAIN_S
 
 
 def _named(track: int, corners: Corners, began: float, seen: float) -> Still:
