@@ -16,15 +16,14 @@ import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.scene.absorbed import Absorbed
-from cv_engine.scene.background import Background, Box, Mask, Region
+from cv_engine.scene.background import Background, Mask, Region
 from cv_engine.scene.pieces import came_with, filled, joined, merged
 from cv_engine.scene.provisional import Provisional
+from cv_engine.tracking.explained import covered, is_beside, stands
 from cv_engine.tracking.look import Look
 from cv_engine.tracking.still import Still
 from cv_engine.tracking.thing import Settled, is_attended, people_in
 
-# Part of a box's size by which it is grown before it explains pixels: feet, mirrors, shadows.
-_EXPLAINS_MARGIN = 0.12
 # How long a region judged to be light or ground is not judged again, and a thing judged often is
 # not: seconds at least, and share of the time after which the detector is asked again.
 _VERDICT_HOLDS_S, _VERDICT_HOLDS_SHARE = 5.0, 0.3
@@ -47,8 +46,6 @@ _DOUBTED_LOGIT = -1.0
 # Logit above which a region is one thing, whenever its parts came to rest. Below its negative the
 # region is none, without doubt.
 _SURE_LOGIT = 2.0
-# Part of a box from which it shows the ground, and no person who stands there.
-_BARE = 0.5
 
 
 @dataclass(slots=True)
@@ -110,7 +107,7 @@ class SettledKeeper:
         learned = self._first.learn(background, self.lost_s)
         self._absorbed.revert(background)
         mask = background.settled & self.watched
-        mask &= ~self._covered(standing, mask.shape)
+        mask &= ~covered(standing, self.scale, mask.shape)
         mask &= ~self._dismissed_now(background)
         self._open = mask
         if self._explained is not None:
@@ -225,8 +222,10 @@ class SettledKeeper:
         for thing in self._things:
             if thing.is_well_known and thing.seen < time_s:
                 thing.recognise(background, self._shown(background, thing.pixels.window))
-            thing.samples += 1
-            thing.hits += thing.seen == time_s
+            is_seen = thing.seen == time_s
+            thing.hits += is_seen
+            # Hidden by somebody, a thing may be there or not.
+            thing.samples += is_seen or thing.is_bare(background)
         self._things = [
             thing
             for thing in self._things
@@ -287,11 +286,11 @@ class SettledKeeper:
     def _explain(self, background: Background, detections: sv.Detections) -> None:
         shape = background.is_background.shape
         boxes = detections.xyxy.astype(np.float32)
-        self._named = self._covered(boxes, shape)
-        people = self._covered(people_in(detections), shape)
+        self._named = covered(boxes, self.scale, shape)
+        people = covered(people_in(detections), self.scale, shape)
         self._first.named(background, self._named, people)
-        stands = [_stands(background, tuple(box)) for box in (boxes * self.scale).tolist()]
-        standing = self._covered(boxes[np.array(stands, np.bool_)], shape)
+        still = [stands(background, tuple(box)) for box in (boxes * self.scale).tolist()]
+        standing = covered(boxes[np.array(still, np.bool_)], self.scale, shape)
         explained = standing | (self._named & ~self._known_well(background))
         self._explained_s = background.time_s
         self._explained = np.where(
@@ -387,36 +386,11 @@ class SettledKeeper:
         ]
         lasted_s = background.time_s - region.since
         is_ground = logit == -math.inf  # what stood before it at first is gone, and does not matter
-        sure = not is_ground and logit < -_SURE_LOGIT and not self._beside(region)
+        beside = self._named is not None and is_beside(region, self._named)
+        sure = not is_ground and logit < -_SURE_LOGIT and not beside
         if lasted_s >= self._belongs_after_s or sure:
             if is_ground:
                 background.absorb(region)
             else:
                 self._absorbed.absorb(background, region)
             self._first.found(background, region)
-
-    def _beside(self, region: Region) -> bool:
-        """Whether something that the detector named stands within a region's size of it."""
-        x1, y1, x2, y2 = region.box
-        reach = max(x2 - x1, y2 - y1)
-        around = (slice(max(0, y1 - reach), y2 + reach), slice(max(0, x1 - reach), x2 + reach))
-        return self._named is not None and bool(self._named[around].any())
-
-    def _covered(self, boxes: NDArray[np.float32], shape: tuple[int, ...]) -> Mask:
-        """Pixels of the small picture under grown boxes of the frame."""
-        covered = np.zeros(shape, np.bool_)
-        for x1, y1, x2, y2 in boxes * self.scale:
-            dx, dy = _EXPLAINS_MARGIN * (x2 - x1) + 1, _EXPLAINS_MARGIN * (y2 - y1) + 1
-            rows = slice(max(0, int(y1 - dy)), max(0, round(y2 + dy)))
-            columns = slice(max(0, int(x1 - dx)), max(0, round(x2 + dx)))
-            covered[rows, columns] = True
-        return covered
-
-
-def _stands(background: Background, box: Box) -> bool:
-    """Whether what fills a box of the small picture came to rest there before this sample.
-
-    In the dark a passer-by may resemble the ground, which has always been there.
-    """
-    is_still = background.still_since(box) < background.time_s
-    return is_still and background.bare_share(box) < _BARE

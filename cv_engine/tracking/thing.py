@@ -41,7 +41,7 @@ class Settled:
         began: When the thing came to rest, seconds.
         seen: When the thing was last seen.
         attended: When a person was last near the thing; ``None`` if there never was one.
-        samples: Samples since the thing was found.
+        samples: Samples since the thing was found in which it would have been visible.
         hits: Samples in which the thing was visible.
         whole: Whether no part of the thing is hidden by a person or vehicle.
         asked: Samples in which the detector was asked and did not explain the thing.
@@ -165,6 +165,11 @@ class Settled:
         """
         if np.count_nonzero(self._there(background, shown)) > _THERE * self.pixels.area:
             self.seen, self.unwatched_s = background.time_s, 0.0
+
+    def is_bare(self, background: Background) -> bool:
+        """Whether most of the thing's place shows the ground, where the thing would be seen."""
+        shown = background.is_background[self.pixels.window] & self.pixels.mask
+        return bool(np.count_nonzero(shown) > _MOST * self.pixels.area)
 
     def _there(self, background: Background, shown: Mask) -> Mask:
         """The pixels that still show the thing, shape of their window."""

@@ -252,6 +252,25 @@ def test_passers_by_do_not_end_it() -> None:
     assert thing.share > 0.5
 
 
+def test_samples_in_which_somebody_hides_it_do_not_count() -> None:
+    """Each stands before it for eight of twelve seconds, and the bag is there in between."""
+    who = [
+        Thing("person", (140, 60, 190, 170), 30 + n, first_s=20.0 + 12 * n, last_s=28.0 + 12 * n)
+        for n in range(3)
+    ]
+    kept = Street(Scene([Thing("", BAG, 7, first_s=10.0), *who])).watch(60)
+    (thing,) = kept.last
+    assert (thing.began, thing.seen) == (10.0, 60.0)
+    assert thing.share > 0.9
+
+
+def test_samples_that_show_the_ground_do_count() -> None:
+    """A bag that is there in half of the time is none that stands there."""
+    bags = [Thing("", BAG, 7, first_s=10.0 + 6 * n, last_s=13.0 + 6 * n) for n in range(5)]
+    kept = Street(Scene(bags)).watch(40)
+    assert all(thing.share < 0.7 for thing in kept.last)
+
+
 def test_who_passes_before_it_does_not_explain_it() -> None:
     """A lorry that hides half of it for one sample, in a box that hides it all."""
     lorry = Thing("truck", (-286, 60, -136, 170), 30, first_s=39.0, speed=300.0)
