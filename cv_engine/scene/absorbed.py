@@ -74,6 +74,10 @@ class Absorbed:
         self._changes.append(change)
         background.absorb(region)
 
+    def clear(self) -> None:
+        """Forgets all changes: the light or the view is another one."""
+        self._changes = []
+
     def revert(self, background: Background) -> None:
         """Brings the earlier ground back where two samples in a row show it again."""
         oldest_s = background.time_s - self.memory_s

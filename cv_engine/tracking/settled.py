@@ -88,10 +88,11 @@ class SettledKeeper:
         """Accounts for ``gap_s`` seconds without samples.
 
         Verdicts on light and ground, and the detector's results, age in the gap: after it both are
-        obtained again.
+        obtained again. The light may be another one, too, and no earlier ground is known in it.
         """
         for thing in self._things:
             thing.unwatched_s += gap_s
+        self._absorbed.clear()
 
     def find(self, look: Look, standing: NDArray[np.float32]) -> bool:
         """Finds the settled regions in a sample's pixels.
@@ -126,6 +127,7 @@ class SettledKeeper:
         """The regions of a mask that may be things; the others are absorbed into the background."""
         found = background.regions(mask, self.min_side_px * self.scale)
         if len(found) > _AT_MOST:
+            self._absorbed.clear()
             fresh = []
         else:
             fresh = [region for region in found if region.since >= self.from_s]

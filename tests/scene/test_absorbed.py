@@ -264,6 +264,15 @@ class TestForgotten:
         assert not _regions(street.background)
         assert _shows(street.background, street.scene, 20.0, BOX)
 
+    def test_in_another_light_no_ground_is_known_from_before(self) -> None:
+        street = Street(Thing("", BOX, BOX_SEED, CAME_S, 20.0))
+        street.absorb(15.0)
+        assert street.doubtful()
+        street.absorbed.clear()
+        assert not street.doubtful()
+        street.watch(25.0)
+        assert _regions(street.background), "the ground is new"
+
     def test_what_shows_when_it_is_gone_is_new(self) -> None:
         gone_s = 20.0 + MEMORY_S
         street = Street(Thing("", BOX, BOX_SEED, CAME_S, gone_s))
