@@ -57,6 +57,11 @@ class Absorbed:
     judged_s: float = 0.0
     _changes: list[Change] = field(default_factory=list)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no change is remembered."""
+        return not self._changes
+
     def absorb(self, background: Background, region: Region) -> None:
         """Makes what stands in a region part of the background, and remembers what was there."""
         window = region.window

@@ -341,12 +341,7 @@ class Background:
             return
         self.background[take] = self.candidate[take]
         self.background_since[take] = since_s
-        self.candidate_since[take] = np.inf
-        self.candidate_seen[take] = -np.inf
-        self.bare_seen[take] = self.time_s
-        self.is_background[take] = True
-        self.is_candidate[take] = False
-        self._tolerance = None
+        self._end_candidates(np.s_[:, :], take)
 
     def reveal(
         self,
@@ -358,6 +353,10 @@ class Background:
         """Brings back a ground that shows again; arguments as for `uncover`."""
         self.background[window][mask] = ground[mask]
         self.background_since[window][mask] = since[mask]
+        self._end_candidates(window, mask)
+
+    def _end_candidates(self, window: Window, mask: Mask) -> None:
+        """Notes that the background shows under a mask of a window, in its present appearance."""
         self.candidate_since[window][mask] = np.inf
         self.candidate_seen[window][mask] = -np.inf
         self.bare_seen[window][mask] = self.time_s

@@ -242,6 +242,8 @@ class SettledKeeper:
         if look.time_s - absorbed.judged_s < self._holds_s:
             return
         absorbed.judged_s = look.time_s
+        if absorbed.is_empty:
+            return
         ground, _ = absorbed.earlier(background)
         # Who was named longer ago has left: otherwise the detector would have been asked again.
         is_recent = look.time_s - self._explained_s <= self.ask_again_s
