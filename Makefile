@@ -80,7 +80,7 @@ tests-all: $(DEV) system
 
 # Besides Python the tests use a PostgreSQL server and an RTSP server that plays the cameras. Without them,
 # the tests that need them are skipped and say so.
-PACKAGES := postgresql python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 \
+PACKAGES := postgresql mosquitto python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good glib-networking
 
 system:

@@ -43,7 +43,7 @@ def short_dwell_config(data: Path, dwell_s: float, sample_s: float | None = None
 
 def _found(case: Case) -> Found:
     start_s = (case.began - _START).total_seconds()
-    end_s = ((case.left_at or case.observed) - _START).total_seconds()
+    end_s = ((case.gone_at or case.observed) - _START).total_seconds()
     box = np.asarray(case.place.image_box, np.float32)
     first = bool(case.attributes.get("since_before_recording"))
     return Found(case.kind, start_s, end_s, box, first, case.confidence)

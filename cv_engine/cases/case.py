@@ -8,53 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from cv_engine.cases.errors import QueueError
+from cv_engine.cases.lifecycle import State
 from cv_engine.finding import Place
-
-
-class State(StrEnum):
-    """State of a case, from its report to its end."""
-
-    REPORTED = "reported"
-    CONFIRMED = "confirmed"
-    REJECTED = "rejected"
-    NOTICED = "noticed"  # the driver was asked to leave
-    LEFT = "left"  # the driver drove off after the notice: closed, no fine
-    CITED = "cited"
-    DISPATCHED = "dispatched"
-    HANDLED = "handled"
-    VERIFIED = "verified"
-    CLOSED = "closed"
-    WITHDRAWN = "withdrawn"
-
-
-#: States that may follow each state. A handled case that fails its verification returns to
-#: dispatched; a citation can still be withdrawn, for instance after an objection.
-TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.REPORTED: frozenset({State.CONFIRMED, State.REJECTED, State.WITHDRAWN}),
-    State.CONFIRMED: frozenset({State.NOTICED, State.DISPATCHED, State.WITHDRAWN}),
-    State.NOTICED: frozenset({State.LEFT, State.CITED, State.WITHDRAWN}),
-    State.CITED: frozenset({State.WITHDRAWN}),
-    State.DISPATCHED: frozenset({State.HANDLED, State.WITHDRAWN}),
-    State.HANDLED: frozenset({State.VERIFIED, State.DISPATCHED, State.WITHDRAWN}),
-    State.VERIFIED: frozenset({State.CLOSED, State.WITHDRAWN}),
-    State.REJECTED: frozenset(),
-    State.LEFT: frozenset(),
-    State.CLOSED: frozenset(),
-    State.WITHDRAWN: frozenset(),
-}
-
-#: States in which somebody still has to act; overlapping findings join only these cases.
-OPEN_STATES = frozenset(
-    {
-        State.REPORTED,
-        State.CONFIRMED,
-        State.NOTICED,
-        State.DISPATCHED,
-        State.HANDLED,
-        State.VERIFIED,
-    }
-)
 
 
 class Event(StrEnum):
@@ -62,21 +17,16 @@ class Event(StrEnum):
 
     FILED = "filed"  # a finding opened the case
     JOINED = "joined"  # another finding of the same thing was added to it
-    LEFT = "left"  # the thing is gone; the state stays the same
+    GONE = "gone"  # the thing is gone; the state stays the same
     EVIDENCE = "evidence"  # an evidence folder was added after filing
     STATE = "state"  # the state changed
-
-
-def state_named(name: str) -> State:
-    """The state of a name as a user types it.
-
-    Raises:
-        QueueError: There is no such state; the message lists all states.
-    """
-    try:
-        return State(name.strip().lower())
-    except ValueError as error:
-        raise QueueError(f"there is no state {name!r}; known: {', '.join(State)}") from error
+    ASSIGNED = "assigned"  # another department, team or officer
+    EXTENDED = "extended"  # 延期: another deadline
+    WARNED = "warned"  # the deadline comes near
+    ESCALATED = "escalated"  # the deadline has passed
+    MERGED = "merged"  # the findings of another case were added to this one
+    SPLIT = "split"  # findings of this case went to another one
+    NOTED = "noted"  # a person's note
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +44,17 @@ class Case:
         place: Place as first filed; for a building site, all ground found so far.
         began: When the violation began (UTC), the earliest of all findings joined.
         observed: When the violation was last seen (UTC), the latest of all findings joined.
-        left_at: When the thing was first known to be gone (UTC); ``None`` while it may be there.
+        gone_at: When the thing was first known to be gone (UTC); ``None`` while it may be there.
         confidence: 0 to 1, the highest of all findings joined.
         attributes: The first finding's own values; for a site that grew, ``area_m2`` is the area
             of the present place, and ``outside_permit_m2`` the area of it without a permit.
         evidence: Evidence folder's name, the first that was filed.
         state: State of the case.
         filed_at: When the case was filed (UTC), by the clock of the machine that filed it.
+        version: Number of entries of the history; a change of the case raises it.
+        priority: ``"urgent"``, ``"normal"`` or ``"deferrable"``.
+        handling: Who has to act, and by when.
+        result: What became of the case so far.
     """
 
     id: int
@@ -113,12 +67,74 @@ class Case:
     place: Place
     began: datetime
     observed: datetime
-    left_at: datetime | None
+    gone_at: datetime | None
     confidence: float
     attributes: Mapping[str, Any]
     evidence: str | None
     state: State
     filed_at: datetime
+    version: int = 1
+    priority: str = "normal"
+    handling: Handling = field(default_factory=lambda: Handling())
+    result: Result = field(default_factory=lambda: Result())
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """Who has to act on a case, and by when.
+
+    Attributes:
+        department: Department that the case was dispatched to.
+        team: Team of the department.
+        officer: Person who works on the case.
+        area: Area of responsibility that holds the case's place, such as a street.
+        due_at: Deadline of the present stage (UTC); ``None`` without a limit.
+        close_due_at: Deadline of the whole case (UTC); ``None`` without a limit.
+        deferred_until: Until when a deferred case waits (UTC).
+        alert: ``"warned"`` or ``"escalated"`` in the present stage; ``None`` before.
+    """
+
+    department: str | None = None
+    team: str | None = None
+    officer: str | None = None
+    area: str | None = None
+    due_at: datetime | None = None
+    close_due_at: datetime | None = None
+    deferred_until: datetime | None = None
+    alert: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a case so far.
+
+    Attributes:
+        reason: The reason of the last verdict, of the taxonomy's list.
+        outcome: How the case ended: ``"left"``, ``"cited"``, ``"handled"`` or ``"dismissed"``.
+        merged_into: Number of the case that continues with this one's findings.
+        confirmed_at: When the case was last confirmed (UTC).
+        dispatched_at: When the case was last dispatched (UTC).
+        handled_at: When the case was last handled (UTC).
+        verified_at: When the case was last verified (UTC).
+        ended_at: When the case reached its final state (UTC).
+        deferrals: How often the case was deferred.
+        extensions: How often its deadline was extended.
+        returns: How often it was returned for rework.
+        reopenings: How often it was reopened.
+    """
+
+    reason: str | None = None
+    outcome: str | None = None
+    merged_into: int | None = None
+    confirmed_at: datetime | None = None
+    dispatched_at: datetime | None = None
+    handled_at: datetime | None = None
+    verified_at: datetime | None = None
+    ended_at: datetime | None = None
+    deferrals: int = 0
+    extensions: int = 0
+    returns: int = 0
+    reopenings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +144,7 @@ class Entry:
     Attributes:
         id: Sequential number over all cases.
         case_id: The case's number.
+        seq: Number among the entries of the case, from 1.
         at: When the entry was recorded (UTC).
         event: What happened.
         by: Who acted: an officer's name, or ``"cv-engine"``.
@@ -135,10 +152,13 @@ class Entry:
         from_state: State before, for ``Event.STATE``.
         to_state: State after, for ``Event.STATE`` and ``Event.FILED``.
         data: JSON values of the event (``key``, ``evidence``, ``began``, ...).
+        role: The person's role; empty where it was not recorded.
+        hash: Hash of the entry and of the one before (see :mod:`cv_engine.cases.chain`).
     """
 
     id: int
     case_id: int
+    seq: int
     at: datetime
     event: Event
     by: str
@@ -146,24 +166,5 @@ class Entry:
     from_state: State | None
     to_state: State | None
     data: Mapping[str, Any] = field(default_factory=dict)
-
-
-def check_transition(case_id: int, now: State, to: State) -> None:
-    """Refuse a change of state that the process does not allow.
-
-    Args:
-        case_id: The case's number, for the message.
-        now: The state the case is in.
-        to: The state asked for.
-
-    Raises:
-        QueueError: ``to`` cannot follow ``now``; the message lists the allowed states.
-    """
-    allowed = TRANSITIONS[now]
-    if to in allowed:
-        return
-    names = ", ".join(state for state in State if state in allowed) or "none, this state is final"
-    already = "already " if to == now else ""
-    raise QueueError(
-        f"case {case_id} is {already}{now.value}: it cannot become {to.value}; allowed: {names}"
-    )
+    role: str = ""
+    hash: str = ""

@@ -1,4 +1,4 @@
-"""The error of the case queue."""
+"""The errors of the case queue."""
 
 from __future__ import annotations
 
@@ -7,3 +7,11 @@ from cv_engine.errors import EngineError
 
 class QueueError(EngineError):
     """The queue cannot do what was asked; the message says why and what to do."""
+
+
+class ForbiddenError(QueueError):
+    """The person's role does not allow what was asked."""
+
+
+class ConflictError(QueueError):
+    """Somebody else has changed the case since it was read; the message says who, and what."""

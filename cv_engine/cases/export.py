@@ -14,7 +14,7 @@ from cv_engine.cases.errors import QueueError
 
 _COLUMNS = (
     *("id", "key", "kind", "standard", "code", "state", "source", "zone", "began", "observed"),
-    *("left_at", "longitude", "latitude", "accuracy_m", "basis", "image_box", "confidence"),
+    *("gone_at", "longitude", "latitude", "accuracy_m", "basis", "image_box", "confidence"),
     *("evidence", "filed_at", "attributes"),
 )
 #: Spreadsheets run a cell with such a beginning as a formula (OWASP, "CSV Injection"); the second
@@ -77,7 +77,7 @@ def feature(case: Case) -> dict[str, Any]:
             "zone": case.zone,
             "began": _time(case.began),
             "observed": _time(case.observed),
-            "left_at": _time(case.left_at),
+            "gone_at": _time(case.gone_at),
             "accuracy_m": case.place.accuracy_m,
             "basis": case.place.basis,
             "image_box": None if box is None else list(box),
@@ -119,7 +119,7 @@ def _row(case: Case) -> list[object]:
     box = case.place.image_box
     return [
         *(case.id, case.key, case.kind, case.standard, case.code, case.state.value),
-        *(case.source, case.zone, _time(case.began), _time(case.observed), _time(case.left_at)),
+        *(case.source, case.zone, _time(case.began), _time(case.observed), _time(case.gone_at)),
         *(lon, lat, case.place.accuracy_m, case.place.basis),
         None if box is None else " ".join(f"{value:g}" for value in box),
         *(case.confidence, case.evidence, _time(case.filed_at)),

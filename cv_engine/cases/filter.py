@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from cv_engine.cases.case import State
+from cv_engine.cases.database.tables import SPANS_SINCE, case_boxes, case_spans, cases
 from cv_engine.cases.errors import QueueError
-from cv_engine.cases.tables import SPANS_SINCE, case_boxes, case_spans, cases
+from cv_engine.cases.lifecycle import State
 
 #: Up to this number of cases in a box or span, SQLite starts from these cases; if there are more,
 #: going through the cases by time until the page is full is quicker.

@@ -9,40 +9,35 @@ from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
 
-from cv_engine.cases.case import OPEN_STATES, Case, Entry, Event, State, check_transition
+from cv_engine.cases.case import Case, Entry, Event
+from cv_engine.cases.changes import LockedCase, add_evidence, open_case
+from cv_engine.cases.database.store import Store
+from cv_engine.cases.database.tables import findings, history
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.export import export
-from cv_engine.cases.filed import Filed, FiledEvidence
+from cv_engine.cases.filing.filed import Filed, FiledEvidence
+from cv_engine.cases.filing.joining import grown, lock_place, same_case
+from cv_engine.cases.filing.site import SITE_GAP_M
+from cv_engine.cases.filing.validation import case_row, check_evidence
 from cv_engine.cases.filter import Filter, count_cases, select_cases
+from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, Action, Actor, State
+from cv_engine.cases.moves import Assignment, Move, take_step
 from cv_engine.cases.rows import (
-    add_evidence,
     case_of,
     entry_of,
     find_finding,
     finding_data,
-    grow,
-    last_digest,
     lock_case,
-    lock_place,
     need_case,
     need_finding,
-    record,
-    same_case,
-    set_case,
     time_text,
 )
-from cv_engine.cases.site import SITE_GAP_M
-from cv_engine.cases.store import Store
-from cv_engine.cases.tables import cases, findings, history
+from cv_engine.cases.stages import WHOLE_CASE, Limits, NoLimits, entered
 from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
-from cv_engine.cases.validation import case_row, check_evidence
 from cv_engine.finding import Finding
 
-_ENGINE = "cv-engine"  # the name in the history where no officer acted
 _ROWS_AT_ONCE = 1000  # of a stream: some megabytes of memory, few round trips
-_NEEDS_REASON = frozenset({State.REJECTED, State.WITHDRAWN})
 
 
 def _now() -> datetime:
@@ -54,6 +49,7 @@ def open_queue(
     *,
     clock: Callable[[], datetime] = _now,
     taxonomy: Taxonomy | None = None,
+    limits: Limits | None = None,
 ) -> Queue:
     """Open a queue, create it if missing, and bring its schema up to date.
 
@@ -63,11 +59,13 @@ def open_queue(
         where: Path of a SQLite file, or a ``postgresql://`` URL.
         clock: Returns the time that histories record (timezone-aware).
         taxonomy: The catalogue of the cases' classes; the packaged one if ``None``.
+        limits: The time limits of the stages; none if ``None``.
 
     Raises:
         QueueError: The queue cannot be opened; the message says why and what to do.
     """
-    return Queue(Store(where), clock, load_taxonomy() if taxonomy is None else taxonomy)
+    taxonomy = load_taxonomy() if taxonomy is None else taxonomy
+    return Queue(Store(where), clock, taxonomy, limits or NoLimits())
 
 
 class Queue:
@@ -77,10 +75,13 @@ class Queue:
     effect. All methods raise ``QueueError`` if the store fails (disk full, server unreachable).
     """
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], taxonomy: Taxonomy) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], taxonomy: Taxonomy, limits: Limits
+    ) -> None:
         self._store = store
         self._clock = clock
         self._taxonomy = taxonomy
+        self._limits = limits
 
     def __enter__(self) -> Self:
         return self
@@ -109,9 +110,9 @@ class Queue:
 
         A finding joins an open case of the same kind, source and zone if the two overlap in time
         (both were there at one moment) and in place (see
-        :func:`~cv_engine.cases.overlap.same_place`); of several cases the closest, then the oldest.
-        A building site joins by place alone, and the case grows by the finding's ground (see
-        :mod:`cv_engine.cases.site`).
+        :func:`~cv_engine.cases.filing.overlap.same_place`); of several cases the closest, then the
+        oldest. A building site joins by place alone, and the case grows by the finding's ground
+        (see :mod:`cv_engine.cases.filing.site`).
 
         Args:
             finding: The finding.
@@ -129,23 +130,20 @@ class Queue:
         row = case_row(finding, self._taxonomy)
         with self._store.writing() as connection:
             lock_place(connection, finding)
-            known = find_finding(connection, finding.key)
+            known, at = find_finding(connection, finding.key), self._clock()
             if known is not None:
-                name, at = row["evidence"], self._clock()
-                add_evidence(connection, known, name, evidence_sha256, at=at, by=_ENGINE)
+                add_evidence(connection, known, row["evidence"], evidence_sha256, at)
                 return Filed(known.case_id, "known")
             same = same_case(connection, finding, missed, gap_m)
             data = finding_data(row, evidence_sha256)
             if same is None:
-                case_id = self._open_case(connection, row, data)
+                case_id = open_case(connection, {**row, **self._deadlines(row, at)}, data, at)
             else:
                 case_id = same.id
-                self._join(connection, same, row, data)
+                _join(LockedCase(connection, same, at), row, data)
+            kept = {name: row[name] for name in ("key", "began", "observed", "evidence")}
             connection.execute(
-                findings.insert().values(
-                    case_id=case_id,
-                    **{name: row[name] for name in ("key", "began", "observed", "evidence")},
-                )
+                findings.insert().values(case_id=case_id, evidence_sha256=evidence_sha256, **kept)
             )
             return Filed(case_id, "new" if same is None else "joined")
 
@@ -163,11 +161,12 @@ class Queue:
         if at.tzinfo is None:
             raise QueueError("the time at which the thing was seen has no time zone")
         with self._store.writing() as connection:
-            case = lock_case(connection, need_finding(connection, key).case_id)
-            if at > case.observed:
-                set_case(connection, case.id, observed=at)
+            case_id = need_finding(connection, key).case_id
+            case = LockedCase.of(connection, case_id, self._clock())
+            if at > case.row.observed:
+                case.set(observed=at)
 
-    def left(self, key: str, at: datetime, note: str = "") -> bool:
+    def gone(self, key: str, at: datetime, note: str = "") -> bool:
         """Record that the thing of a finding is gone, and when it was last seen; idempotent.
 
         The case's state does not change: the rules decide what follows.
@@ -193,15 +192,14 @@ class Queue:
                     f"finding {key} cannot have left at {at.isoformat()}: it began later, at "
                     f"{row.began.isoformat()}"
                 )
-            if row.left_at is not None and row.left_at >= at:
+            if row.gone_at is not None and row.gone_at >= at:
                 return False
-            case = lock_case(connection, row.case_id)
+            connection.execute(findings.update().where(findings.c.key == key).values(gone_at=at))
+            case = LockedCase.of(connection, row.case_id, self._clock())
             # The thing is not gone before any finding of the case last saw it.
-            gone = max(at, case.observed, case.left_at or at)
-            set_case(connection, row.case_id, observed=gone, left_at=gone)
-            connection.execute(findings.update().where(findings.c.key == key).values(left_at=at))
+            gone = max(at, case.row.observed, case.row.gone_at or at)
             data = {"key": key, "at": time_text(at)}
-            self._record(connection, row.case_id, Event.LEFT, note=note, data=data)
+            case.record(Event.GONE, note=note, data=data, observed=gone, gone_at=gone)
             return True
 
     def remember_evidence(self, key: str, evidence: str) -> bool:
@@ -224,7 +222,7 @@ class Queue:
                 raise QueueError(
                     f"finding {key} has its evidence in {row.evidence!r}: it cannot be {name!r}"
                 )
-            return add_evidence(connection, row, name, None, at=self._clock(), by=_ENGINE)
+            return add_evidence(connection, row, name, None, self._clock())
 
     def evidence_of(self, key: str) -> str | None:
         """The evidence folder of a finding; ``None`` without evidence or if never filed."""
@@ -239,7 +237,7 @@ class Queue:
             row = connection.execute(statement).one_or_none()
             if row is None:
                 return None
-            return FiledEvidence(row.case_id, row.evidence, last_digest(connection, row))
+            return FiledEvidence(row.case_id, row.evidence, row.evidence_sha256)
 
     def get(self, case_id: int) -> Case:
         """The case of a number.
@@ -256,7 +254,7 @@ class Queue:
         Raises:
             QueueError: There is no such case.
         """
-        statement = history.select().where(history.c.case_id == case_id).order_by(history.c.id)
+        statement = history.select().where(history.c.case_id == case_id).order_by(history.c.seq)
         with self._store.reading() as connection:
             need_case(connection, case_id)
             return [entry_of(row) for row in connection.execute(statement)]
@@ -296,39 +294,53 @@ class Queue:
         """The cases that match a filter as pieces of a ``"geojson"`` or ``"csv"`` file."""
         return export(self.each(wanted), form)
 
-    def confirm(self, case_id: int, by: str, note: str = "") -> Case:
+    def confirm(self, case_id: int, by: str | Actor, note: str = "") -> Case:
         """Confirm a violation, by an officer; see :meth:`move`."""
-        return self.move(case_id, State.CONFIRMED, by, note)
+        return self.move(case_id, Action.CONFIRM, by, note)
 
-    def reject(self, case_id: int, by: str, reason: str) -> Case:
+    def reject(self, case_id: int, by: str | Actor, reason: str) -> Case:
         """Reject a case, by an officer, with the reason; see :meth:`move`."""
-        return self.move(case_id, State.REJECTED, by, reason)
+        return self.move(case_id, Action.REJECT, by, reason)
 
-    def move(self, case_id: int, to: State, by: str, note: str = "") -> Case:
-        """Change a case's state.
+    def move(
+        self,
+        case_id: int,
+        action: Action,
+        by: str | Actor,
+        note: str = "",
+        *,
+        reason: str | None = None,
+        to: Assignment | None = None,
+        until: datetime | None = None,
+        version: int | None = None,
+    ) -> Case:
+        """Take a case one step further.
 
         Args:
             case_id: The case's number.
-            to: The new state.
-            by: Who changes the state; recorded in the history.
-            note: The reason; required to reject and to withdraw.
+            action: What is done; see :data:`~cv_engine.cases.lifecycle.STEPS`.
+            by: Who acts, recorded in the history; a name alone is an officer's.
+            note: A note for the history.
+            reason: The reason's name in the taxonomy. A step that needs a reason takes a note, too.
+            to: To whom the case is dispatched.
+            until: Until when the case is deferred (timezone-aware).
+            version: Version of the case that the person has seen; ``None``: whatever the version.
 
         Returns:
-            The case after the change.
+            The case after the step.
 
         Raises:
-            QueueError: There is no such case, the process does not allow the change, or ``by`` or
-                a required reason is missing.
+            ConflictError: Somebody else has changed the case since that version.
+            ForbiddenError: The person's role does not allow the step.
+            QueueError: There is no such case, the process has no such step, or something that the
+                step needs is missing.
         """
-        if not by.strip():
-            raise QueueError("name the officer who decides: the history records the name")
-        if to in _NEEDS_REASON and not note.strip():
-            raise QueueError(f"give a reason: a case becomes {to.value} only with a reason")
-        if "\0" in by + note:
-            raise QueueError("names and notes cannot hold a NUL character")
+        actor = Actor(by) if isinstance(by, str) else by
+        move = Move(
+            action=action, by=actor, note=note, reason=reason, to=to, until=until, version=version
+        )
         with self._store.writing() as connection:
-            now = State(lock_case(connection, case_id).state)
-            self._change_state(connection, case_id, now, to, by, note)
+            take_step(LockedCase.of(connection, case_id, self._clock()), move, self._limits)
             return case_of(need_case(connection, case_id))
 
     def withdraw(self, case_id: int, reason: Callable[[Case], str | None]) -> bool:
@@ -345,47 +357,34 @@ class Queue:
             QueueError: There is no such case.
         """
         with self._store.writing() as connection:
-            row = lock_case(connection, case_id)
-            now = State(row.state)
-            note = reason(case_of(row)) if now in OPEN_STATES else None
+            case = LockedCase(connection, lock_case(connection, case_id), self._clock())
+            note = reason(case_of(case.row)) if case.state in OPEN_STATES else None
             if not note:
                 return False
-            self._change_state(connection, case_id, now, State.WITHDRAWN, _ENGINE, note)
+            take_step(case, Move(action=Action.WITHDRAW, by=ENGINE, note=note), self._limits)
             return True
 
-    def _change_state(
-        self, connection: Connection, case_id: int, now: State, to: State, by: str, note: str
-    ) -> None:
-        check_transition(case_id, now, to)
-        set_case(connection, case_id, state=to.value)
-        states = {"from_state": now.value, "to_state": to.value}
-        self._record(connection, case_id, Event.STATE, by=by, note=note, **states)
+    def _deadlines(self, row: dict[str, Any], at: datetime) -> dict[str, Any]:
+        """The deadlines of a new case, as columns of table ``cases``."""
+        close = self._limits.due(row["kind"], WHOLE_CASE, at, urgent=False)
+        return {
+            **entered(self._limits, row["kind"], State.REPORTED, at, urgent=False),
+            "close_due_at": close,
+        }
 
-    def _open_case(self, connection: Connection, row: dict[str, Any], data: dict[str, Any]) -> int:
-        insert = cases.insert().values(filed_at=self._clock(), **row).returning(cases.c.id)
-        case_id = int(connection.execute(insert).scalar_one())
-        state = State.REPORTED.value
-        self._record(connection, case_id, Event.FILED, to_state=state, data=data)
-        return case_id
 
-    def _join(
-        self, connection: Connection, case: Row[Any], row: dict[str, Any], data: dict[str, Any]
-    ) -> None:
-        observed = max(case.observed, row["observed"])
-        back = case.left_at is not None and case.left_at < observed
-        set_case(
-            connection,
-            case.id,
-            began=min(case.began, row["began"]),
-            observed=observed,
-            left_at=None if back else case.left_at,
-            confidence=max(case.confidence, row["confidence"]),
-            evidence=case.evidence or row["evidence"],
-        )
-        grow(connection, case, row)
-        self._record(connection, case.id, Event.JOINED, data=data)
-
-    def _record(
-        self, connection: Connection, case_id: int, event: Event, by: str = _ENGINE, **values: Any
-    ) -> None:
-        record(connection, case_id, event, at=self._clock(), by=by, **values)
+def _join(case: LockedCase, row: dict[str, Any], data: dict[str, Any]) -> None:
+    """Let a case grow by a finding."""
+    known = case.row
+    observed = max(known.observed, row["observed"])
+    back = known.gone_at is not None and known.gone_at < observed
+    case.record(
+        Event.JOINED,
+        data=data,
+        began=min(known.began, row["began"]),
+        observed=observed,
+        gone_at=None if back else known.gone_at,
+        confidence=max(known.confidence, row["confidence"]),
+        evidence=known.evidence or row["evidence"],
+        **grown(case.connection, known, row),
+    )

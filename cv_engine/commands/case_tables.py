@@ -68,8 +68,8 @@ def sheet(case: Case, history: Iterable[Entry], packages: Iterable[str], config:
         "area" if case.place.basis == "raster" else "camera": escaped(case.source),
         "zone": escaped(case.zone),
         "began": local_time(case.began, zone),
-        "last seen": f"{local_time(case.left_at or case.observed, zone)}, after {dwell(case)}",
-        "gone": "yes" if case.left_at else "not known",
+        "last seen": f"{local_time(case.gone_at or case.observed, zone)}, after {dwell(case)}",
+        "gone": "yes" if case.gone_at else "not known",
         "place": place(case.place),
         "confidence": f"{case.confidence:.2f}",
         "details": escaped(_pairs(case.attributes)) or "none",
@@ -123,7 +123,7 @@ def local_time(at: datetime, zone: tzinfo) -> str:
 
 def dwell(case: Case) -> str:
     """The time from the start of a stay to the last moment the thing was seen."""
-    return duration(((case.left_at or case.observed) - case.began).total_seconds())
+    return duration(((case.gone_at or case.observed) - case.began).total_seconds())
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from cv_engine.cases import Filed, Queue
-from cv_engine.cases.site import SITE_GAP_M
+from cv_engine.cases.filing.site import SITE_GAP_M
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.verify import manifest_sha256, verify

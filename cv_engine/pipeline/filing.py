@@ -162,7 +162,7 @@ class Filer:
             filed = self.cases.file(finding, None, missed=missed)
         return FiledStay(finding.key, filed)
 
-    def left(self, key: str, last_s: float) -> None:
+    def gone(self, key: str, last_s: float) -> None:
         """Notes that a filed thing has gone.
 
         Args:
@@ -172,7 +172,7 @@ class Filer:
         Raises:
             QueueError: The queue cannot note it; a later attempt may succeed.
         """
-        self.cases.queue.left(key, self.utc(last_s))
+        self.cases.queue.gone(key, self.utc(last_s))
 
     def seen(self, key: str, seen_s: float) -> None:
         """Notes that a filed thing is still there.

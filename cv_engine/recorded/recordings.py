@@ -319,7 +319,7 @@ class Recordings:
         for violation in observation.stays.ended:
             known = keys.get(violation)
             if known is not None and not has_turned:  # else the camera has left, not the thing
-                filer.left(known, violation.observed)
+                filer.gone(known, violation.observed)
             keys.discard(violation)
         if view is not None:
             media_s = view.time_s - recording.began.timestamp()

@@ -18,8 +18,8 @@ from rasterio.crs import CRS
 from shapely.geometry import MultiPolygon, Polygon, mapping, shape
 
 from cv_engine.cases import Case, Filed, Filter, Queue
-from cv_engine.cases.case import OPEN_STATES
-from cv_engine.cases.site import SITE_GAP_M
+from cv_engine.cases.filing.site import SITE_GAP_M
+from cv_engine.cases.lifecycle import OPEN_STATES
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.package import write
 from cv_engine.finding import Finding, Place
@@ -183,7 +183,7 @@ class SiteFiler:
             ground = _ground(case)
             shared = ground.intersection(shapely.union_all(touched[number])).area
             last_seen = max(before.time, case.observed)
-            if shared >= _GONE * ground.area and self.cases.queue.left(case.key, last_seen, note):
+            if shared >= _GONE * ground.area and self.cases.queue.gone(case.key, last_seen, note):
                 noted.append(number)
         return noted
 
@@ -256,7 +256,7 @@ def close_permitted(
 
 def _can_be_gone(case: Case, at: datetime) -> bool:
     """Whether an image of this time can show that a case's building is gone."""
-    return case.state in OPEN_STATES and case.left_at is None and case.observed < at
+    return case.state in OPEN_STATES and case.gone_at is None and case.observed < at
 
 
 def _ground(case: Case) -> Polygon | MultiPolygon:

@@ -30,7 +30,7 @@ def test_geojson(queue: Queue) -> None:
     assert LinearRing(by_id[2]["geometry"]["coordinates"][0]).is_ccw
     assert by_id[3]["geometry"] is None
     properties = by_id[3]["properties"]
-    assert (properties["began"], properties["left_at"]) == ("2026-05-01T00:06:40Z", None)
+    assert (properties["began"], properties["gone_at"]) == ("2026-05-01T00:06:40Z", None)
     assert properties["attributes"] == {"vehicle": "轿车"}
 
 

@@ -59,7 +59,7 @@ def test_filters(filled: Queue, narrow: int, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_case_that_lasted_is_found_by_its_new_end(filled: Queue) -> None:
     key = filled.get(1).key
-    filled.left(key, at(2000))
+    filled.gone(key, at(2000))
     assert [case.id for case in filled.cases(Filter(since=at(1999), until=at(2100)))] == [1]
 
 
@@ -82,8 +82,8 @@ def test_invalid_filters_are_explained(asked: dict[str, Any], message: str) -> N
 def test_sqlite_starts_from_the_most_selective_index(tmp_path: Any) -> None:
     import sqlalchemy as sa
 
+    from cv_engine.cases.database.store import Store
     from cv_engine.cases.filter import select_cases
-    from cv_engine.cases.store import Store
 
     store = Store(tmp_path / "queue.sqlite")
     wanted = Filter(source="a", state=State.REPORTED, kind="clutter", limit=50)

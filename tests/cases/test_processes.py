@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cv_engine.cases import open_queue
-from tests.cases.filing import street
+from tests.cases.filing_process import street
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CARS = 24
@@ -19,7 +19,7 @@ _FINDINGS = len(list(street(_CARS)))
 
 
 def _start(where: str, seed: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.cases.filing", where, str(seed), str(_CARS)]
+    command = [sys.executable, "-m", "tests.cases.filing_process", where, str(seed), str(_CARS)]
     return subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -27,7 +27,7 @@ def _content(where: str) -> list[Any]:
     """The queue's content without the times of recording and the cases' numbers."""
     with open_queue(where) as queue:
         return sorted(
-            (case.began, case.observed, case.left_at, case.state, len(queue.history(case.id)))
+            (case.began, case.observed, case.gone_at, case.state, len(queue.history(case.id)))
             for case in queue.each()
         )
 

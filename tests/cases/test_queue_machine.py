@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cv_engine.cases import QueueError, State, open_queue
-from cv_engine.cases.case import OPEN_STATES, TRANSITIONS
+from cv_engine.cases import Action, Actor, Assignment, QueueError, Role, State, open_queue
+from cv_engine.cases.lifecycle import OPEN_STATES, STEPS
 from cv_engine.finding import Finding
 from tests.cases.made import CAR_BOX, NEXT_BOX, at, finding
 
@@ -31,6 +32,9 @@ class _Known:
     state: State = State.REPORTED
     entries: int = 1
     gone: dict[str, float] = field(default_factory=dict)
+
+
+_AFTER = {(step.action, step.before): step.after for step in STEPS}
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -93,11 +97,11 @@ class QueueMachine(RuleBasedStateMachine):
         known = self.model[number]
         if at(when) < made.began:
             try:
-                self.queue.left(key, at(when))
+                self.queue.gone(key, at(when))
             except QueueError:
                 return
             raise AssertionError("the thing left before it began")
-        news = self.queue.left(key, at(when))
+        news = self.queue.gone(key, at(when))
         assert news == (when > known.gone.get(key, -1))
         if news:
             known.gone[key] = when
@@ -106,17 +110,20 @@ class QueueMachine(RuleBasedStateMachine):
             known.entries += 1
 
     @precondition(lambda self: self.model)
-    @rule(data=st.data(), to=st.sampled_from(State))
-    def decide(self, data: st.DataObject, to: State) -> None:
+    @rule(data=st.data(), action=st.sampled_from(sorted(set(Action) - {Action.MERGE})))
+    def decide(self, data: st.DataObject, action: Action) -> None:
         number = data.draw(st.sampled_from(sorted(self.model)))
         known = self.model[number]
+        after = _AFTER.get((action, known.state))
+        until = datetime.now(UTC) + timedelta(days=1)
+        chief, team = Actor("Li", Role.SUPERVISOR), Assignment("cleansing")
         try:
-            self.queue.move(number, to, "Li", "because")
+            self.queue.move(number, action, chief, "because", to=team, until=until)
         except QueueError:
-            assert to not in TRANSITIONS[known.state]
+            assert after is None
         else:
-            assert to in TRANSITIONS[known.state]
-            known.state = to
+            assert after is not None
+            known.state = after
             known.entries += 1
 
     @rule()
@@ -134,7 +141,7 @@ class QueueMachine(RuleBasedStateMachine):
         for number, known in self.model.items():
             case = found[number]
             assert (case.began, case.observed) == (at(known.began), at(known.observed))
-            assert case.left_at == (None if known.left is None else at(known.left))
+            assert case.gone_at == (None if known.left is None else at(known.left))
             assert case.state is known.state
             history = self.queue.history(number)
             assert len(history) == known.entries

@@ -173,8 +173,8 @@ def test_a_thing_that_leaves_is_noted_with_its_time(
     filer: Filer, queue: Queue, footage: Footage
 ) -> None:
     key, filed = filer.file(_violation(2.0, 8.0), footage)
-    filer.left(key, START.timestamp() + 15)
-    assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
+    filer.gone(key, START.timestamp() + 15)
+    assert queue.get(filed.case_id).gone_at == START + timedelta(seconds=15)
 
 
 def test_keys_are_those_of_the_things_that_still_stand() -> None:
@@ -253,8 +253,8 @@ def test_where_no_video_was_kept_the_case_has_no_pictures(filer: Filer, queue: Q
     key, filed = filer.file(_violation(2.0, 8.0), Footage(stream=True))
     assert queue.get(filed.case_id).evidence is None
     assert not filer.cases.root.exists()
-    filer.left(key, START.timestamp() + 15)
-    assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
+    filer.gone(key, START.timestamp() + 15)
+    assert queue.get(filed.case_id).gone_at == START + timedelta(seconds=15)
 
 
 def test_times_are_those_of_the_clock_that_is_handed_in(
@@ -272,8 +272,8 @@ def test_times_are_those_of_the_clock_that_is_handed_in(
     )
     filer.seen(key, 110.0)
     assert queue.get(case.id).observed == START + timedelta(seconds=10)
-    filer.left(key, 115.0)
-    assert queue.get(case.id).left_at == START + timedelta(seconds=15)
+    filer.gone(key, 115.0)
+    assert queue.get(case.id).gone_at == START + timedelta(seconds=15)
 
 
 def test_a_thing_that_is_still_there_is_noted(filer: Filer, queue: Queue, footage: Footage) -> None:
@@ -342,7 +342,7 @@ def test_what_cannot_be_noted_can_be_noted_later(
     key, filed = filer.file(_violation(2.0, 8.0), footage)
     away = open_queue(tmp_path / "away" / "queue.db")  # knows nothing of the finding
     with pytest.raises(QueueError):
-        replace(filer, cases=replace(filer.cases, queue=away)).left(key, START.timestamp() + 15)
+        replace(filer, cases=replace(filer.cases, queue=away)).gone(key, START.timestamp() + 15)
     away.close()
-    filer.left(key, START.timestamp() + 15)
-    assert queue.get(filed.case_id).left_at == START + timedelta(seconds=15)
+    filer.gone(key, START.timestamp() + 15)
+    assert queue.get(filed.case_id).gone_at == START + timedelta(seconds=15)

@@ -123,7 +123,7 @@ def test_what_was_written_and_not_filed_is_used_by_the_next_run(
     filer: Filer, footage: Footage, queue: Queue, store: Store, asked: list[float]
 ) -> None:
     """Also where another run sends what waits in the meantime."""
-    away = _Away(queue._store, queue._clock, queue._taxonomy)
+    away = _Away(queue._store, queue._clock, queue._taxonomy, queue._limits)
     with pytest.raises(QueueError):
         replace(filer, cases=replace(filer.cases, queue=away)).file(PARKED, footage)
     outbox = Outbox(filer.cases.root, store, queue)

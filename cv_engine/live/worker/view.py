@@ -281,7 +281,7 @@ class LiveView:
                 footage = self._retention.footage(violation, self._clock)
                 return partial(self._filed, task, filer.file(violation, footage, missed))
             if action == "leave" and key is not None:
-                filer.left(key, violation.observed)
+                filer.gone(key, violation.observed)
         except PASSING as error:
             return partial(self._failed, task, str(error))
         return partial(self._over, task)

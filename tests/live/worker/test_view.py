@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cv_engine.cases import QueueError
-from cv_engine.cases.store import Store
+from cv_engine.cases.database.store import Store
 from cv_engine.evidence.verify import verify
 from cv_engine.live.buffer.sampler import DueSample
 from tests.live.watched import SAMPLE_S, Watched, settings, watched
@@ -63,7 +63,7 @@ def test_a_car_that_stays_is_a_case_with_evidence(make: Make) -> None:
     (case,) = camera.cases()
     assert (case.kind, case.source) == (_PARKED, "market")
     assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
-    assert camera.second(case.left_at) == pytest.approx(110.0, abs=_NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(110.0, abs=_NEAR_S)
     assert case.evidence is not None
     package = camera.config.evidence_root / case.evidence
     assert verify(package) == []
@@ -105,7 +105,7 @@ def test_a_stay_continues_over_a_restart(make: Make, killed: bool, set_s: float)
     camera.restart(20.0, killed=killed)
     camera.until(220.0)
     (case,) = camera.cases()
-    assert case.left_at is None
+    assert case.gone_at is None
 
 
 def test_a_clock_that_was_set_ahead_costs_no_checkpoint(make: Make) -> None:
@@ -128,7 +128,7 @@ def test_a_filed_case_continues_after_a_restart_without_a_checkpoint(make: Make)
     camera.until(230.0)
     (case,) = camera.cases()
     assert case.id == first.id
-    assert camera.second(case.left_at) == pytest.approx(200.0, abs=_NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(200.0, abs=_NEAR_S)
 
 
 @pytest.mark.parametrize("kept_s", [15.0, 40.0])
@@ -149,7 +149,7 @@ def test_a_case_filed_after_the_last_checkpoint_is_not_filed_again(
     (case,) = camera.cases()
     assert case.id == first.id
     assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
-    assert camera.second(case.left_at) == pytest.approx(320.0, abs=_NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(320.0, abs=_NEAR_S)
 
 
 def test_a_case_is_not_filed_again_after_runs_too_short_to_see_a_stay(make: Make) -> None:
@@ -176,13 +176,13 @@ def test_a_car_stays_through_a_gap_of_three_minutes(make: Make, when_s: float) -
     camera = make(_car(20.0, 400.0)).until(when_s).away(180.0).until(450.0)
     (case,) = camera.cases(_PARKED)
     assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
-    assert camera.second(case.left_at) == pytest.approx(400.0, abs=_NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(400.0, abs=_NEAR_S)
 
 
 def test_what_left_in_a_gap_was_last_seen_before_it(make: Make) -> None:
     camera = make(_car(20.0, 200.0)).until(100.0).away(180.0).until(340.0)
     (case,) = camera.cases(_PARKED)
-    assert camera.second(case.left_at) == pytest.approx(99.0, abs=_NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(99.0, abs=_NEAR_S)
 
 
 def test_after_too_long_a_gap_a_new_view_starts(make: Make) -> None:
@@ -209,7 +209,7 @@ def test_while_the_queue_is_away_cases_wait(make: Make, away: list[bool]) -> Non
     camera.until(180.0)
     (case,) = camera.cases()
     assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
-    assert camera.second(case.left_at) == pytest.approx(110.0, abs=_NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(110.0, abs=_NEAR_S)
     assert case.evidence is not None
     assert verify(camera.config.evidence_root / case.evidence) == []
     assert len(camera.queue.history(case.id)) == 2
@@ -237,7 +237,7 @@ def test_a_leave_that_failed_is_noted_later(make: Make, away: list[bool]) -> Non
     away.clear()
     camera.until(170.0)
     (case,) = camera.cases()
-    assert camera.second(case.left_at) == pytest.approx(110.0, abs=_NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(110.0, abs=_NEAR_S)
 
 
 def test_where_the_kept_video_is_damaged_the_case_is_still_filed(make: Make) -> None:
@@ -282,7 +282,7 @@ def test_what_waits_when_the_view_changes_is_of_the_view_before(
     assert camera.second(case.began) == pytest.approx(20.0, abs=_NEAR_S)
     # What is seen of the new view since is not noted with it.
     assert camera.second(case.observed) < 100.0
-    assert case.left_at is None
+    assert case.gone_at is None
 
 
 def test_what_left_the_view_before_is_noted_all_the_same(make: Make, away: list[bool]) -> None:
@@ -295,7 +295,7 @@ def test_what_left_the_view_before_is_noted_all_the_same(make: Make, away: list[
     away.clear()
     camera.until(180.0)
     (case,) = camera.cases()
-    assert camera.second(case.left_at) == pytest.approx(110.0, abs=_NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(110.0, abs=_NEAR_S)
 
 
 def _covered(scene: Scene) -> Callable[[float], Any]:
@@ -318,12 +318,12 @@ def test_a_covered_camera_is_a_case_once_and_over_when_it_is_good_again(make: Ma
         *("camera_blind", "camera", {"reason": "covered"}),
     )
     assert camera.second(case.began) == pytest.approx(60.0, abs=_NEAR_S)
-    assert case.left_at is None
+    assert case.gone_at is None
     assert case.evidence is not None
     camera.until(300.0)
     (case,) = camera.cases()
     assert camera.counts.view == "good"
-    assert camera.second(case.left_at) == pytest.approx(260.0, abs=2 * _NEAR_S)
+    assert camera.second(case.gone_at) == pytest.approx(260.0, abs=2 * _NEAR_S)
 
 
 def test_a_camera_that_cannot_be_reached_is_a_case(make: Make) -> None:
@@ -333,7 +333,7 @@ def test_a_camera_that_cannot_be_reached_is_a_case(make: Make) -> None:
     assert camera.counts.view == "", "not seen for long"
     camera.until(180.0)
     assert camera.counts.view == "good"
-    assert camera.second(camera.cases()[0].left_at) == pytest.approx(160.0, abs=_NEAR_S)
+    assert camera.second(camera.cases()[0].gone_at) == pytest.approx(160.0, abs=_NEAR_S)
 
 
 def test_a_stream_that_comes_back_without_a_sample_stays_blind(make: Make) -> None:
@@ -347,9 +347,9 @@ def test_a_stream_that_comes_back_without_a_sample_stays_blind(make: Make) -> No
     (case,) = camera.cases()
     assert case.kind == "camera_blind"
     assert camera.second(case.began) == pytest.approx(60.0, abs=_NEAR_S)
-    assert case.left_at is None
+    assert case.gone_at is None
     camera.until(200.0)
-    assert camera.second(camera.cases()[0].left_at) == pytest.approx(156.0, abs=_NEAR_S)
+    assert camera.second(camera.cases()[0].gone_at) == pytest.approx(156.0, abs=_NEAR_S)
 
 
 def test_a_finding_that_joins_a_case_is_not_counted_as_one(make: Make) -> None:
@@ -370,7 +370,7 @@ def test_a_camera_that_was_covered_before_a_long_gap_may_be_good_after_it(make: 
     camera.away(150.0).until(320.0)
     assert camera.counts.view == "good"
     (case,) = camera.cases()
-    assert case.left_at is not None, "well again"
+    assert case.gone_at is not None, "well again"
 
 
 def test_a_camera_without_zones_that_was_turned_watches_its_new_view(make: Make) -> None:
@@ -401,7 +401,7 @@ def test_a_view_that_shows_no_zone_is_reported_and_does_not_end_the_watching(
     camera.size = (320, 192)
     camera.until(140.0)
     assert camera.counts.view == "good"
-    assert camera.cases()[0].left_at is not None
+    assert camera.cases()[0].gone_at is not None
 
 
 def test_pictures_that_come_too_late_are_left_out(make: Make) -> None:

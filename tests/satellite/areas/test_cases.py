@@ -20,7 +20,7 @@ from PIL import Image as Pictures
 from rasterio.io import MemoryFile
 from shapely.geometry import Polygon, shape
 
-from cv_engine.cases import Event, Filed, Queue, State, open_queue
+from cv_engine.cases import Action, Assignment, Event, Filed, Queue, State, open_queue
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.verify import verify
 from satellite.areas.cases import KIND, SiteFiler, close_permitted
@@ -235,15 +235,20 @@ def test_a_permitted_building_is_not_filed(queue: Queue, sites: SiteFiler) -> No
 
 
 @pytest.mark.parametrize(
-    "steps", [(), (State.CONFIRMED,), (State.CONFIRMED, State.DISPATCHED)], ids=len
+    ("steps", "state"),
+    [
+        ((), State.REPORTED),
+        ((Action.CONFIRM,), State.CONFIRMED),
+        ((Action.CONFIRM, Action.DISPATCH), State.DISPATCHED),
+    ],
 )
 def test_a_permit_entered_later_closes_its_case_with_the_reason(
-    queue: Queue, sites: SiteFiler, steps: tuple[State, ...]
+    queue: Queue, sites: SiteFiler, steps: tuple[Action, ...], state: State
 ) -> None:
     _file(sites, _HOUSE)
     _file(sites, ground(100, 100, 20, 10))
-    for to in steps:
-        queue.move(1, to, "Li")
+    for action in steps:
+        queue.move(1, action, "Li", to=Assignment("construction"))
     # Granted after the building, and valid only from then on.
     permit = Permit("2026-0203", lonlat(ground(-5, -5, 40, 40)), date(2026, 3, 1))
     judge = Judge([permit])
@@ -254,7 +259,7 @@ def test_a_permit_entered_later_closes_its_case_with_the_reason(
     assert queue.get(1).state is State.WITHDRAWN
     entry = queue.history(1)[-1]
     assert (entry.by, entry.note) == ("cv-engine", "permit 2026-0203, entered later")
-    assert entry.from_state is (steps[-1] if steps else State.REPORTED)
+    assert entry.from_state is state
     assert queue.get(2).state is State.REPORTED, "another building"
     assert close_permitted(queue, judge, later) == []
 
@@ -287,16 +292,16 @@ def test_a_demolished_building_is_noted_in_its_case(queue: Queue, sites: SiteFil
     ]
     assert sites.note_gone(ruins, month(2), month(3)) == [1]
     case = queue.get(1)
-    assert case.left_at == month(2).time, "when the building was last seen"
+    assert case.gone_at == month(2).time, "when the building was last seen"
     assert case.state is State.REPORTED
     entry = queue.history(1)[-1]
     assert (entry.event, entry.note) == (
-        *(Event.LEFT, "gone in the image of 2026-03-05 (zy3-03.tif)"),
+        *(Event.GONE, "gone in the image of 2026-03-05 (zy3-03.tif)"),
     )
     history = queue.history(1)
     assert sites.note_gone(ruins, month(2), month(3)) == []
     assert queue.history(1) == history
-    assert queue.get(2).left_at is None
+    assert queue.get(2).gone_at is None
 
 
 @pytest.mark.parametrize(
@@ -313,7 +318,7 @@ def test_a_case_is_not_marked_as_gone(
     _file(sites, _HOUSE)
     ruin = building(polygon, appeared=False)
     assert sites.note_gone([ruin], month(before), month(before + 1)) == []
-    assert queue.get(1).left_at is None
+    assert queue.get(1).gone_at is None
 
 
 def test_a_closed_case_is_not_marked_as_gone(queue: Queue, sites: SiteFiler) -> None:

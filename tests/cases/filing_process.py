@@ -1,4 +1,4 @@
-"""A process that files findings: `python -m tests.cases.filing QUEUE SEED COUNT`.
+"""A process that files findings: `python -m tests.cases.filing_process QUEUE SEED COUNT`.
 
 The process prints a line for each step that the queue has acknowledged.
 """
@@ -34,7 +34,7 @@ def main(where: str, seed: int, count: int) -> None:
         for each in found:
             filed = queue.file(each)
             print(filed.outcome, each.key, flush=True)
-            queue.left(each.key, each.observed)
+            queue.gone(each.key, each.observed)
             print("left", each.key, flush=True)
 
 

@@ -16,11 +16,11 @@ import pytest
 import sqlalchemy as sa
 
 from cv_engine.cases import Queue, QueueError, open_queue
-from cv_engine.cases import store as store_module
+from cv_engine.cases.database import store as store_module
 from cv_engine.errors import Failure
 from tests.cases.made import finding
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 def _file_until_refused(queue: Queue) -> tuple[int, str]:
@@ -67,7 +67,7 @@ def test_a_disk_too_full_for_a_new_queue(tmp_path: Path) -> None:
 _LIMITED = """
 import sys
 from cv_engine.cases import open_queue
-from tests.cases.test_db_errors import _file_until_refused
+from tests.cases.database.test_db_errors import _file_until_refused
 with open_queue(sys.argv[1]) as queue:
     print(*_file_until_refused(queue), sep="\\n")
 """

@@ -50,7 +50,7 @@ cases = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("began", UtcTime, nullable=False),
     sa.Column("observed", UtcTime, nullable=False),
-    sa.Column("left_at", UtcTime),
+    sa.Column("gone_at", UtcTime),
     sa.Column("filed_at", UtcTime, nullable=False),
     sa.Column("confidence", sa.Double, nullable=False),
     sa.Column("geometry", Json),
@@ -66,12 +66,41 @@ cases = sa.Table(
     sa.Column("box_y2", sa.Double),
     sa.Column("attributes", Json, nullable=False),
     sa.Column("evidence", sa.Text),
+    # The case's part in its history: number of entries, and the hash of the last one.
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    # Who has to act, and by when.
+    sa.Column("priority", sa.Text, nullable=False, default="normal"),
+    sa.Column("department", sa.Text),
+    sa.Column("team", sa.Text),
+    sa.Column("officer", sa.Text),
+    sa.Column("area", sa.Text),
+    sa.Column("due_at", UtcTime),
+    sa.Column("close_due_at", UtcTime),
+    sa.Column("attention_at", UtcTime),
+    sa.Column("alert", sa.Text),
+    # What became of it.
+    sa.Column("reason", sa.Text),
+    sa.Column("outcome", sa.Text),
+    sa.Column("merged_into", sa.Integer),
+    sa.Column("confirmed_at", UtcTime),
+    sa.Column("dispatched_at", UtcTime),
+    sa.Column("handled_at", UtcTime),
+    sa.Column("verified_at", UtcTime),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("deferred_until", UtcTime),
+    sa.Column("deferrals", sa.Integer, nullable=False, default=0),
+    sa.Column("extensions", sa.Integer, nullable=False, default=0),
+    sa.Column("returns", sa.Integer, nullable=False, default=0),
+    sa.Column("reopenings", sa.Integer, nullable=False, default=0),
     sa.Index("cases_by_time", "began", "id"),
     sa.Index("cases_by_kind", "kind", "began", "id"),
     sa.Index("cases_by_zone", "zone", "began", "id"),
     sa.Index("cases_by_source", "source", "began", "id"),
     sa.Index("cases_by_state", "state", "began", "id"),
     sa.Index("cases_by_presence", "source", "zone", "kind", "observed"),
+    sa.Index("cases_by_department", "department", "due_at", "id"),
+    sa.Index("cases_by_attention", "attention_at", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -83,24 +112,83 @@ findings = sa.Table(
     sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False, index=True),
     sa.Column("began", UtcTime, nullable=False),
     sa.Column("observed", UtcTime, nullable=False),
-    sa.Column("left_at", UtcTime),
+    sa.Column("gone_at", UtcTime),
     sa.Column("evidence", sa.Text),
+    sa.Column("evidence_sha256", sa.Text),
 )
 
-#: Append-only: triggers refuse UPDATE and DELETE.
+#: JSON text kept to the letter, since the history's hashes cover it.
+ExactJson: sa.types.TypeEngine[Any] = sa.JSON(none_as_null=True)
+
+#: Append-only: triggers refuse UPDATE and DELETE. Every entry carries a hash (see
+#: :mod:`cv_engine.cases.chain`); ``seq`` counts the entries of one case from 1.
 history = sa.Table(
     "history",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False, index=True),
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
     sa.Column("at", UtcTime, nullable=False),
     sa.Column("event", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("from_state", sa.Text),
     sa.Column("to_state", sa.Text),
-    sa.Column("data", Json, nullable=False),
+    sa.Column("data", ExactJson, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Index("history_by_case", "case_id", "seq", unique=True),
     sqlite_autoincrement=True,
+)
+
+#: The pairs of states that the process has; a trigger refuses every other change of state.
+case_transitions = sa.Table(
+    "case_transitions",
+    metadata,
+    sa.Column("from_state", sa.Text, primary_key=True),
+    sa.Column("to_state", sa.Text, primary_key=True),
+)
+
+#: The programs and people that receive every entry of the history.
+outlets = sa.Table(
+    "outlets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("since", UtcTime, nullable=False),
+)
+
+#: The outbox: what an outlet has not received yet. A trigger adds a row per outlet to the
+#: transaction that adds the entry; the row goes when the outlet has acknowledged it.
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("outlet", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Integer, nullable=False),
+    sa.Column("entry_id", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", UtcTime, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("dead_at", UtcTime),
+    sa.Index("deliveries_by_outlet", "outlet", "case_id", "entry_id", unique=True),
+    sa.Index("deliveries_due", "outlet", "next_at"),
+    sqlite_autoincrement=True,
+)
+
+#: Sensors: where each is, what it said last, and when.
+devices = sa.Table(
+    "devices",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("zone", sa.Text, nullable=False),
+    sa.Column("longitude", sa.Double),
+    sa.Column("latitude", sa.Double),
+    sa.Column("accuracy_m", sa.Double),
+    sa.Column("settings", Json, nullable=False),
+    sa.Column("condition", Json, nullable=False),
+    sa.Column("registered_at", UtcTime, nullable=False),
+    sa.Column("seen_at", UtcTime),
 )
 
 # SQLite only: R*Trees over the cases' bounding boxes and spans of time, filled by triggers. Their

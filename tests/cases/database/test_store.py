@@ -12,8 +12,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from cv_engine.cases import QueueError, open_queue
-from cv_engine.cases.store import SCHEMA, VERSION_TABLE, Store
-from cv_engine.cases.tables import metadata
+from cv_engine.cases.database.store import SCHEMA, VERSION_TABLE, Store
+from cv_engine.cases.database.tables import metadata
 from tests.cases.made import finding
 
 _OURS = {"cases", "findings", "history"}
@@ -39,7 +39,7 @@ def test_the_migrations_build_the_tables_that_the_code_expects(where: str) -> No
 
 def test_the_schema_is_the_migrations_head() -> None:
     config = Config()
-    config.set_main_option("script_location", "cv_engine.cases:migrations")
+    config.set_main_option("script_location", "cv_engine.cases.database:migrations")
     assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA]
 
 

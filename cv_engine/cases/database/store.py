@@ -13,12 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from cv_engine.cases.db_errors import explain
+from cv_engine.cases.database.db_errors import explain
 from cv_engine.cases.errors import QueueError
 from cv_engine.errors import failure_of_os_error
 
 #: The newest version of the schema; equal to the head of the migrations, as a test checks.
-SCHEMA = "0001"
+SCHEMA = "0002"
 #: The table with a database's schema version; not Alembic's default name, so that the queue can
 #: share a PostgreSQL database with other programs.
 VERSION_TABLE = "cv_engine_schema"
@@ -216,7 +216,7 @@ def _upgrade(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "cv_engine.cases:migrations")
+    config.set_main_option("script_location", "cv_engine.cases.database:migrations")
     config.attributes["connection"] = connection
     config.attributes["version_table"] = VERSION_TABLE
     command.upgrade(config, "head")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from cv_engine.cases.case import State
 from cv_engine.cases.errors import QueueError
+from cv_engine.cases.lifecycle import State
 from cv_engine.cases.taxonomy import Taxonomy
 from cv_engine.finding import Finding
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cv_engine.cases.overlap import same_place
+from cv_engine.cases.filing.overlap import same_place
 from cv_engine.finding import Place
 
 _METRE = 1 / 111_320  # degrees of latitude

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cv_engine.cases import QueueError
+from cv_engine.cases.filing.validation import case_row
 from cv_engine.cases.taxonomy import load_taxonomy
-from cv_engine.cases.validation import case_row
 from tests.cases.made import CORNER, finding
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cv_engine.cases.site import SITE_GAP_M, is_site, same_site
+from cv_engine.cases.filing.site import SITE_GAP_M, is_site, same_site
 from cv_engine.finding import Place
 from cv_engine.geometry import box_iou
 
@@ -26,9 +26,9 @@ def same_place(one: Place, other: Place, gap_m: float = SITE_GAP_M) -> float:
     """Score how likely two places of one source are the same.
 
     If both places have an image box, the boxes decide. Two building sites are the same if they
-    touch or nearly touch (see :func:`~cv_engine.cases.site.same_site`). Other areas are compared by
-    intersection over union, and all other places by the distance on the ground, which must lie
-    within the accuracy of both.
+    touch or nearly touch (see :func:`~cv_engine.cases.filing.site.same_site`). Other areas are
+    compared by intersection over union, and all other places by the distance on the ground, which
+    must lie within the accuracy of both.
 
     Args:
         one: A place.

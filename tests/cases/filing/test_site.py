@@ -12,7 +12,7 @@ from pyproj import Geod
 from shapely.geometry import shape
 
 from cv_engine.cases import Case, Event, Filter, Queue, QueueError, State, open_queue
-from cv_engine.cases.site import area_m2, joined, reach, same_site
+from cv_engine.cases.filing.site import area_m2, joined, reach, same_site
 from tests.cases.made import at, finding, ground, site
 
 _HALL = ground(0, 0, 20, 10)
@@ -106,12 +106,12 @@ def test_a_site_whose_case_is_finished_is_a_new_case(queue: Queue) -> None:
 def test_a_building_that_is_demolished_and_rebuilt(queue: Queue) -> None:
     first = site(_HALL)
     queue.file(first)
-    assert queue.left(first.key, at(_MONTH_S), "gone in the image of May")
-    assert queue.get(1).left_at == at(_MONTH_S)
+    assert queue.gone(first.key, at(_MONTH_S), "gone in the image of May")
+    assert queue.get(1).gone_at == at(_MONTH_S)
     entry = queue.history(1)[-1]
-    assert (entry.event, entry.note) == (Event.LEFT, "gone in the image of May")
+    assert (entry.event, entry.note) == (Event.GONE, "gone in the image of May")
     assert queue.file(site(_HALL, 3 * _MONTH_S)).outcome == "joined"
-    assert queue.get(1).left_at is None
+    assert queue.get(1).gone_at is None
 
 
 def test_areas_of_cameras_are_not_sites(queue: Queue) -> None:

@@ -1,0 +1,154 @@
+"""Changes of a case: each adds an entry to the history, in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection, Row
+
+from cv_engine.cases.case import Event
+from cv_engine.cases.chain import entry_hash
+from cv_engine.cases.database.tables import cases, findings, history
+from cv_engine.cases.lifecycle import ENGINE, Actor, State
+from cv_engine.cases.rows import digest_data, lock_case
+
+
+def open_case(
+    connection: Connection, row: Mapping[str, Any], data: Mapping[str, Any], at: datetime
+) -> int:
+    """Add a case with the first entry of its history.
+
+    Args:
+        connection: Connection to the store.
+        row: Columns of table ``cases``.
+        data: Values of the history's entry.
+        at: When the case is filed (timezone-aware).
+
+    Returns:
+        The case's number.
+    """
+    entry = _entry(1, Event.FILED, ENGINE, at, "", None, State.REPORTED, data)
+    entry["hash"] = entry_hash(row["key"], entry)
+    values = {**row, "filed_at": at, "version": 1, "head": entry["hash"]}
+    case_id = int(
+        connection.execute(cases.insert().values(values).returning(cases.c.id)).scalar_one()
+    )
+    connection.execute(history.insert().values(case_id=case_id, **entry))
+    return case_id
+
+
+class LockedCase:
+    """A case that the present transaction has locked, and that no other transaction changes.
+
+    Args:
+        connection: Connection to the store.
+        row: The case, selected for update.
+        at: Time of the changes (timezone-aware).
+    """
+
+    def __init__(self, connection: Connection, row: Row[Any], at: datetime) -> None:
+        self.connection = connection
+        self.row = row
+        self.at = at
+        self.version: int = row.version
+        self.state = State(row.state)
+        self._head: str = row.head
+
+    @classmethod
+    def of(cls, connection: Connection, case_id: int, at: datetime) -> LockedCase:
+        """Lock the case of a number.
+
+        Raises:
+            QueueError: There is no such case.
+        """
+        return cls(connection, lock_case(connection, case_id), at)
+
+    def record(
+        self,
+        event: Event,
+        by: Actor = ENGINE,
+        note: str = "",
+        *,
+        to: State | None = None,
+        data: Mapping[str, Any] | None = None,
+        **values: Any,
+    ) -> None:
+        """Change columns of the case, and say in its history what happened.
+
+        Args:
+            event: What happened.
+            by: Who acted.
+            note: The person's note.
+            to: The state that the case enters; the state stays if ``None``.
+            data: JSON values of the entry.
+            **values: Columns of table ``cases`` that change.
+        """
+        before = None if to is None else self.state
+        entry = _entry(self.version + 1, event, by, self.at, note, before, to, data or {})
+        entry["hash"] = entry_hash(self._head or self.row.key, entry)
+        self.connection.execute(history.insert().values(case_id=self.row.id, **entry))
+        self.version += 1
+        self._head = entry["hash"]
+        if to is not None:
+            self.state = to
+            values["state"] = to.value
+        self.set(version=self.version, head=self._head, **values)
+
+    def set(self, **values: Any) -> None:
+        """Change columns of the case, with nothing to say in its history."""
+        statement = cases.update().where(cases.c.id == self.row.id)
+        self.connection.execute(statement.values(**values))
+
+
+def _entry(
+    seq: int,
+    event: Event,
+    by: Actor,
+    at: datetime,
+    note: str,
+    before: State | None,
+    after: State | None,
+    data: Mapping[str, Any],
+) -> dict[str, Any]:
+    return {
+        "seq": seq,
+        "at": at,
+        "event": event.value,
+        "by": by.name,
+        "role": by.role.value,
+        "note": note,
+        "from_state": before,
+        "to_state": after,
+        "data": dict(data),
+    }
+
+
+def add_evidence(
+    connection: Connection, known: Row[Any], name: str | None, sha256: str | None, at: datetime
+) -> bool:
+    """Add evidence to a filed finding, or the digest of evidence that was written again.
+
+    Args:
+        connection: Connection to the store.
+        known: The filed finding, from table ``findings``.
+        name: Name of the evidence folder, if there is one.
+        sha256: Digest of the manifest of the evidence, if known.
+        at: When, for the history.
+
+    Returns:
+        Whether the record changed.
+    """
+    if name is None or known.evidence not in (None, name):
+        return False
+    if known.evidence is not None and sha256 in (None, known.evidence_sha256):
+        return False
+    statement = findings.update().where(findings.c.key == known.key)
+    connection.execute(
+        statement.values(evidence=name, evidence_sha256=sha256 or known.evidence_sha256)
+    )
+    case = LockedCase.of(connection, known.case_id, at)
+    data = {"key": known.key, "evidence": name, **digest_data(sha256)}
+    case.record(Event.EVIDENCE, data=data, evidence=case.row.evidence or name)
+    return True

@@ -1,0 +1,1 @@
+"""The database behind the queue: tables, triggers, migrations, and what its errors mean."""

@@ -1,0 +1,132 @@
+"""The process of a case: who acts by when, the chained history, outlets and devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+from cv_engine.cases.database import triggers
+from cv_engine.cases.database.migrations.chaining import chain_histories
+
+revision = "0002"
+down_revision = "0001"
+
+_JSON = sa.JSON().with_variant(JSONB(), "postgresql")
+_TIME = sa.DateTime(timezone=True)
+
+#: The lifecycle's pairs of states at this version of the schema.
+TRANSITIONS = """
+    reported-confirmed reported-rejected reported-withdrawn reported-merged
+    confirmed-reported confirmed-noticed confirmed-cited confirmed-dispatched confirmed-deferred
+    confirmed-withdrawn confirmed-merged
+    rejected-reported rejected-appealed
+    noticed-cited noticed-closed noticed-dispatched noticed-withdrawn noticed-merged
+    cited-closed cited-appealed cited-withdrawn
+    dispatched-handled dispatched-confirmed dispatched-deferred dispatched-withdrawn
+    dispatched-merged
+    handled-verified handled-dispatched handled-withdrawn handled-merged
+    verified-closed verified-dispatched verified-withdrawn verified-merged
+    deferred-confirmed deferred-withdrawn deferred-merged
+    appealed-confirmed appealed-rejected appealed-closed appealed-withdrawn appealed-merged
+    closed-appealed closed-confirmed
+"""
+
+
+def upgrade() -> None:
+    """Bring the first schema to this one, with the cases that are in it."""
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    _drop_old_triggers(is_sqlite)
+    for table in ("cases", "findings"):
+        op.alter_column(table, "left_at", new_column_name="gone_at")
+    _extend_cases()
+    op.add_column("findings", sa.Column("evidence_sha256", sa.Text))
+    _create_tables()
+    _extend_history(is_sqlite)
+    chain_histories(op.get_bind())
+    op.drop_index("ix_history_case_id", "history")
+    op.create_index("history_by_case", "history", ["case_id", "seq"], unique=True)
+    op.create_index("cases_by_department", "cases", ["department", "due_at", "id"])
+    op.create_index("cases_by_attention", "cases", ["attention_at", "id"])
+    triggers.create(op.get_bind())
+
+
+def _drop_old_triggers(is_sqlite: bool) -> None:
+    if is_sqlite:
+        for verb in ("update", "delete"):
+            op.execute(f"DROP TRIGGER history_no_{verb}")
+    else:
+        op.execute("DROP TRIGGER history_no_change ON history")
+        op.execute("DROP FUNCTION history_is_append_only()")
+
+
+def _extend_cases() -> None:
+    counts = ("deferrals", "extensions", "returns", "reopenings")
+    times = ("due_at", "close_due_at", "attention_at", "confirmed_at", "dispatched_at")
+    more_times = ("handled_at", "verified_at", "ended_at", "deferred_until")
+    texts = ("department", "team", "officer", "area", "alert", "reason", "outcome")
+    columns: tuple[sa.Column[Any], ...] = (
+        sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("head", sa.Text, nullable=False, server_default=""),
+        sa.Column("priority", sa.Text, nullable=False, server_default="normal"),
+        sa.Column("merged_into", sa.Integer),
+        *(sa.Column(name, sa.Text) for name in texts),
+        *(sa.Column(name, _TIME) for name in (*times, *more_times)),
+        *(sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in counts),
+    )
+    for column in columns:
+        op.add_column("cases", column)
+
+
+def _extend_history(is_sqlite: bool) -> None:
+    for column in (
+        sa.Column("seq", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("role", sa.Text, nullable=False, server_default=""),
+        sa.Column("hash", sa.Text, nullable=False, server_default=""),
+    ):
+        op.add_column("history", column)
+    if not is_sqlite:  # to the letter: the hashes cover the values
+        op.execute("ALTER TABLE history ALTER COLUMN data TYPE json USING data::json")
+
+
+def _create_tables() -> None:
+    op.create_table(
+        "outlets",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("since", _TIME, nullable=False),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("outlet", sa.Text, nullable=False),
+        *(
+            sa.Column(name, sa.Integer, nullable=False)
+            for name in ("case_id", "entry_id", "attempts")
+        ),
+        sa.Column("next_at", _TIME, nullable=False),
+        sa.Column("error", sa.Text),
+        sa.Column("dead_at", _TIME),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "deliveries_by_outlet", "deliveries", ["outlet", "case_id", "entry_id"], unique=True
+    )
+    op.create_index("deliveries_due", "deliveries", ["outlet", "next_at"])
+    op.create_table(
+        "devices",
+        sa.Column("id", sa.Text, primary_key=True),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("kind", "zone")),
+        *(sa.Column(name, sa.Double) for name in ("longitude", "latitude", "accuracy_m")),
+        *(sa.Column(name, _JSON, nullable=False) for name in ("settings", "condition")),
+        sa.Column("registered_at", _TIME, nullable=False),
+        sa.Column("seen_at", _TIME),
+    )
+    pairs = op.create_table(
+        "case_transitions",
+        sa.Column("from_state", sa.Text, primary_key=True),
+        sa.Column("to_state", sa.Text, primary_key=True),
+    )
+    rows = [pair.split("-") for pair in TRANSITIONS.split()]
+    op.bulk_insert(pairs, [{"from_state": before, "to_state": after} for before, after in rows])

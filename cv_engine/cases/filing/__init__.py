@@ -1,0 +1,1 @@
+"""From a finding to a case: validation, and which findings belong to one case."""

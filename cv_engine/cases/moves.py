@@ -1,0 +1,226 @@
+"""Moves: an officer takes a case one step further, and what the step changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from cv_engine.cases.case import Event
+from cv_engine.cases.changes import LockedCase
+from cv_engine.cases.errors import ConflictError, QueueError
+from cv_engine.cases.lifecycle import Action, Actor, Role, State, Step, step_of
+from cv_engine.cases.rows import last_entry, time_text
+from cv_engine.cases.stages import WHOLE_CASE, Limits, entered
+
+URGENT = "urgent"
+_OUTCOMES = {State.NOTICED: "left", State.CITED: "cited", State.VERIFIED: "handled"}
+_DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Who is to act on a case.
+
+    Attributes:
+        department: The department's name.
+        team: A team of the department; ``None``: any.
+        officer: A person; ``None``: anybody of the team.
+    """
+
+    department: str
+    team: str | None = None
+    officer: str | None = None
+
+    def columns(self) -> dict[str, str | None]:
+        """The assignment as columns of table ``cases``."""
+        return {"department": self.department, "team": self.team, "officer": self.officer}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One step that somebody wants to take.
+
+    Attributes:
+        action: What is to be done.
+        by: Who does it.
+        note: A note for the history.
+        reason: The reason's name in the taxonomy; a note alone is a reason, too.
+        to: To whom the case is dispatched.
+        until: Until when the case is deferred (timezone-aware).
+        version: Version of the case that the person has seen; a case that has changed since is
+            left alone. ``None``: whatever the version.
+        data: Further JSON values for the history.
+    """
+
+    action: Action
+    by: Actor
+    note: str = ""
+    reason: str | None = None
+    to: Assignment | None = None
+    until: datetime | None = None
+    version: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "\0" in self.note:
+            raise QueueError("notes cannot hold a NUL character")
+        if self.until is not None and self.until.tzinfo is None:
+            raise QueueError("the time until which a case is deferred has no time zone")
+
+
+def check_version(case: LockedCase, version: int | None) -> None:
+    """Refuse a change by somebody who has not seen the latest one.
+
+    Raises:
+        ConflictError: The case has changed since that version.
+    """
+    if version is not None and version != case.version:
+        raise ConflictError(
+            f"case {case.row.id} has changed since you read it (version {version}, now "
+            f"{case.version}): {_last_change(case)}; nothing was changed, look at it again"
+        )
+
+
+def take_step(case: LockedCase, move: Move, limits: Limits) -> None:
+    """Take one step with a case.
+
+    Args:
+        case: The case.
+        move: The step.
+        limits: The limits of the stages.
+
+    Raises:
+        ConflictError: The case has changed since the version that the person has seen.
+        ForbiddenError: The person's role does not allow the step.
+        QueueError: The process has no such step from the case's state, or something that the step
+            needs is missing.
+    """
+    check_version(case, move.version)
+    try:
+        step = step_of(case.row.id, move.action, case.state)
+    except QueueError as error:
+        raise QueueError(f"{error} ({_last_change(case)})") from error
+    move.by.need(step.role, f"{move.action.value} case {case.row.id}")
+    if step.needs_reason and not (move.reason or move.note.strip()):
+        raise QueueError(
+            f"give a reason: a case becomes {step.after.value} by {step.action.value} only with one"
+        )
+    urgent = case.row.priority == URGENT
+    deadline = entered(limits, case.row.kind, step.after, case.at, urgent=urgent)
+    effect = _EFFECTS[move.action](case, move, step)
+    if move.action is Action.REOPEN:
+        effect["close_due_at"] = limits.due(case.row.kind, WHOLE_CASE, case.at, urgent=urgent)
+    data = {"action": move.action.value, **_said(move), **move.data}
+    case.record(Event.STATE, move.by, move.note, to=step.after, data=data, **{**deadline, **effect})
+
+
+def _said(move: Move) -> dict[str, Any]:
+    """What the history keeps of a move, without what was not given."""
+    given = {} if move.to is None else move.to.columns()
+    values = {**given, "reason": move.reason}
+    if move.until is not None:
+        values["until"] = time_text(move.until)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _last_change(case: LockedCase) -> str:
+    entry = last_entry(case.connection, case.row.id)
+    what = entry.to_state or entry.event
+    return f"{what} by {entry.by} at {entry.at.isoformat(timespec='seconds')}"
+
+
+def _confirm(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    return {"confirmed_at": case.at, "reason": None, "ended_at": None, "outcome": None}
+
+
+def _end(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    return {"ended_at": case.at, "reason": move.reason}
+
+
+def _undo(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    return {"confirmed_at": None, "reason": None, "ended_at": None}
+
+
+def _stay(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    return {}
+
+
+def _dispatch(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    if move.to is None:
+        raise QueueError(f"name the department that case {case.row.id} is dispatched to")
+    return {"dispatched_at": case.at, **move.to.columns()}
+
+
+def _handle(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    return {"handled_at": case.at}
+
+
+def _verify(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    """A case whose thing was seen after it was handled is not verified, but by a supervisor."""
+    row = case.row
+    if row.gone_at is None and row.handled_at is not None and row.observed > row.handled_at:
+        seen, handled = (time_text(at) for at in (row.observed, row.handled_at))
+        if not move.by.role.covers(Role.SUPERVISOR):
+            raise QueueError(
+                f"case {row.id}: {row.source} saw it at {seen}, after it was handled at {handled}: "
+                "return it for rework; a supervisor may verify it all the same"
+            )
+    return {"verified_at": case.at}
+
+
+def _return(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    if step.before is State.DISPATCHED:
+        return {"department": None, "team": None, "officer": None}
+    return {"returns": case.row.returns + 1, "handled_at": None, "verified_at": None}
+
+
+def _close(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    before = case.row.outcome or _DISMISSED  # of an appeal
+    return {"ended_at": case.at, "outcome": _OUTCOMES.get(step.before, before)}
+
+
+def _defer(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    if move.until is None or move.until <= case.at:
+        raise QueueError(f"say until when case {case.row.id} is deferred: a time in the future")
+    return {
+        "deferred_until": move.until,
+        "deferrals": case.row.deferrals + 1,
+        "attention_at": move.until,
+    }
+
+
+def _resume(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    """The deadline of the whole case moves by the time for which it was deferred."""
+    due, since = case.row.close_due_at, last_entry(case.connection, case.row.id, State.DEFERRED).at
+    moved = None if due is None else due + max(case.at - since, timedelta(0))
+    return {"deferred_until": None, "close_due_at": moved}
+
+
+def _reopen(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    return {"reopenings": case.row.reopenings + 1, "ended_at": None, "outcome": None}
+
+
+def _appeal(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    return {"ended_at": None}
+
+
+_EFFECTS: Mapping[Action, Callable[[LockedCase, Move, Step], dict[str, Any]]] = {
+    Action.CONFIRM: _confirm,
+    Action.REJECT: _end,
+    Action.UNDO: _undo,
+    Action.NOTICE: _stay,
+    Action.CITE: _stay,
+    Action.DISPATCH: _dispatch,
+    Action.HANDLE: _handle,
+    Action.VERIFY: _verify,
+    Action.RETURN: _return,
+    Action.CLOSE: _close,
+    Action.DEFER: _defer,
+    Action.RESUME: _resume,
+    Action.APPEAL: _appeal,
+    Action.REOPEN: _reopen,
+    Action.WITHDRAW: _end,
+    Action.MERGE: _end,
+}
