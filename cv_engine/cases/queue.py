@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
+from cv_engine.cases.attention import Attended, attend
 from cv_engine.cases.case import Case, Entry, Event
 from cv_engine.cases.changes import LockedCase, add_evidence, open_case
 from cv_engine.cases.database.store import Store
@@ -363,6 +364,13 @@ class Queue:
                 return False
             take_step(case, Move(action=Action.WITHDRAW, by=ENGINE, note=note), self._limits)
             return True
+
+    def attend(self) -> Attended:
+        """Warn of deadlines, escalate those that have passed, and resume what was deferred.
+
+        Any number of processes may call it, at any time; nothing is done twice.
+        """
+        return attend(self._store, self._limits, self._clock())
 
     def _deadlines(self, row: dict[str, Any], at: datetime) -> dict[str, Any]:
         """The deadlines of a new case, as columns of table ``cases``."""
