@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +15,7 @@ from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ConfigOption, DataOption
 from cv_engine.commands.session import Session
+from cv_engine.commands.signals import stop_signals
 from cv_engine.commands.status import summary, table
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ def _run(session: Session, dispatcher: Dispatcher, problem: Callable[[], str]) -
     code = ExitCode.DONE
     stop_by: float | None = None
     try:
-        with _stop_signals() as received:
+        with stop_signals() as received:
             while stop_by is None or not dispatcher.ended:
                 now = time.monotonic()
                 dispatcher.tick(now)
@@ -193,22 +192,6 @@ def _run(session: Session, dispatcher: Dispatcher, problem: Callable[[], str]) -
 
 def _start_failure(dispatcher: Dispatcher) -> str:
     return f"no worker starts: {dispatcher.failure}" if dispatcher.failure else ""
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect the signals to stop that arrive while the block runs."""
-    received: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
