@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from cv_engine.config.errors import ConfigError, YamlError
-from cv_engine.config.messages import describe
+from cv_engine.config.errors import ConfigError
 from cv_engine.config.settings import Config
-from cv_engine.config.yaml_document import read_yaml
-
-MOST_SHOWN = 100  # problems in one message
+from cv_engine.yaml_file import Problem, read_validated, told
 
 
 def default_config_path() -> Path:
@@ -42,35 +37,16 @@ def read_config(path: Path) -> Config:
     Raises:
         ConfigError: The file is missing or has errors; the text lists all of them.
     """
-    try:
-        document = read_yaml(path)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; correct the path") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except YamlError as error:
-        where = f"{path}:{error.line}" if error.line else f"{path}"
-        raise ConfigError(f"{where}: {error}") from None
-    problems = [
-        (line, f"{key}: written twice, first on line {first}; remove one of the two")
-        for key, line, first in document.duplicates
-    ]
-    config = None
-    try:
-        config = Config.model_validate(document.value)
-    except ValidationError as error:
-        problems += describe(error, Config, document, MOST_SHOWN)
-    if config is not None:
+    read = read_validated(path, Config)
+    problems = list(read.problems)
+    if read.value is not None and read.document is not None:
         problems += [
-            (document.line(["rules", section, "min_size_m"]), text)
-            for section, text in config.without_scale(config.cameras)
+            Problem(read.document.line(["rules", section, "min_size_m"]), text)
+            for section, text in read.value.without_scale(read.value.cameras)
         ]
-    if config is None or problems:
-        lines = [f"{path}:{line}: {text}" for line, text in sorted(problems)[:MOST_SHOWN]]
-        if len(problems) > MOST_SHOWN:
-            lines.append(f"{path}: there are more problems; correct these first")
-        raise ConfigError("\n".join(lines))
-    return config
+    if read.value is None or problems:
+        raise ConfigError(told(path, problems))
+    return read.value
 
 
 def _with_absolute_paths(config: Config, base: Path) -> Config:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from cv_engine.commands.exit_codes import describe
 from cv_engine.config import ConfigError, load_config
-from cv_engine.config.errors import YamlError
-from cv_engine.config.yaml_document import parse_yaml, read_yaml
+from cv_engine.yaml_file.document import parse_yaml, read_yaml
+from cv_engine.yaml_file.errors import YamlError
 
 
 def _message(folder: Path, text: str | bytes) -> str:

@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 from yaml._yaml import CParser
 
-from cv_engine.config.errors import YamlError
-from cv_engine.config.yaml_scalars import read_scalar
+from cv_engine.yaml_file.errors import YamlError
+from cv_engine.yaml_file.scalars import read_scalar
 
 Location = Sequence[str | int]
 

@@ -1,4 +1,4 @@
-"""Error messages of the configuration: line, key, what is wrong and how to correct it."""
+"""Error messages about a file: line, key, what is wrong and how to correct it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from cv_engine.config.yaml_document import Location, YamlFile, shortened
 from cv_engine.credentials import without_credentials
 from cv_engine.section import Unit
+from cv_engine.yaml_file.document import Location, YamlFile, shortened
 
 _SHOWN_CHARACTERS = 60  # longer values are cut, so that a message stays readable
 _CAUSES = {
