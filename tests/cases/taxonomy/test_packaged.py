@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
 from cv_engine.cases import QueueError
-from cv_engine.cases.taxonomy import load_taxonomy
+from cv_engine.cases.taxonomy import Recurrence, load_taxonomy
 
 _GB, _CJ = "GB/T 47678.5-2026", "CJ/T 214"
 
@@ -34,7 +34,8 @@ def test_kinds_have_their_codes_in_both_standards(kind: str, gb: str, cj: str | 
 def test_every_code_of_a_city_is_marked_provisional() -> None:
     taxonomy = load_taxonomy()
     own = [each for each in taxonomy.classes.values() if not each.provisional]
-    assert [(each.kind, each.standard) for each in own] == [("camera_blind", "cv-engine")]
+    assert {each.standard for each in own} == {"cv-engine"}
+    assert [each.kind for each in own] == ["camera_blind", "sensor_silent"]
     copied = [standard for standard in taxonomy.standards.values() if standard.id != "cv-engine"]
     assert {s.provenance for s in copied} == {"from secondary copies"}
     assert [c.kind for c in taxonomy.classes.values() if c.inferred] == [
@@ -72,40 +73,51 @@ def test_unknown_kinds_and_standards_are_named() -> None:
         load_taxonomy().classify("clutter", "DIN 1")
 
 
-_HEAD = """\
-version: 1
-default_standard: S
-standards: [{id: S, digits: 2, provisional: true, provenance: me}]
-classes:
-"""
+def test_every_major_and_class_is_named_in_both_languages() -> None:
+    taxonomy = load_taxonomy()
+    named = [*taxonomy.majors.values(), *taxonomy.classes.values(), *taxonomy.reasons.values()]
+    assert all(each.name and each.name_zh for each in named)
+    majors = {standard: len(taxonomy.tree(standard)) for standard in taxonomy.standards}
+    assert majors == {_GB: 10, _CJ: 6, "cv-engine": 1}
+
+
+def test_a_class_belongs_to_the_major_that_its_code_begins_with() -> None:
+    street = next(major for major in load_taxonomy().tree() if major.code == "09")
+    assert street.name_zh == "街面秩序"
+    kinds = [each.kind for each in load_taxonomy().tree()[street]]
+    assert kinds[:2] == ["street_vendor", "trading_outside_shop"], "in the order of their codes"
+    assert "clutter" not in kinds
+
+
+def test_no_time_limit_and_no_department_is_invented() -> None:
+    taxonomy = load_taxonomy()
+    assert taxonomy.departments == {}
+    for each in taxonomy.classes.values():
+        assert (each.department, each.limits, each.urgent_limits) == (None, {}, {})
 
 
 @pytest.mark.parametrize(
-    ("classes", "message"),
+    ("kind", "expected"),
     [
-        ("  - {kind: a, name: A, codes: {S: 12}}", r"t\.yaml:5: classes: code 12 of S must be 2"),
-        ('  - {kind: a, name: A, codes: {T: "12"}}', r"t\.yaml:5: classes: 'T' is not among"),
-        ('  - {kind: a, name: A, code: {S: "12"}}', r"t\.yaml:5: classes: unknown key 'code'"),
-        ("  - {kind: a, name: A}", r"t\.yaml:5: classes: 'codes' is missing"),
-        ("  - kind: [", "not valid YAML"),
-        ("  - a", "entry 1 must be a mapping"),
-        ("  {}", "classes: must be a list"),
-        (
-            '  - {kind: a, name: A, codes: {S: "12"}}\n  - {kind: a, name: A, codes: {S: "13"}}',
-            "kind 'a' has two classes in S",
-        ),
+        ("motor_vehicle_parked", Recurrence()),
+        ("street_vendor", Recurrence()),
+        ("clutter", Recurrence(timedelta(minutes=30), timedelta(days=1))),
+        ("unauthorised_building", Recurrence(timedelta(days=120), timedelta(days=120))),
+        ("camera_blind", Recurrence(timedelta(minutes=30), None)),
     ],
 )
-def test_an_invalid_catalogue_is_explained(tmp_path: Path, classes: str, message: str) -> None:
-    path = tmp_path / "t.yaml"
-    path.write_text(_HEAD + classes + "\n")
-    with pytest.raises(QueueError, match=message):
-        load_taxonomy(path)
+def test_what_cannot_drive_away_is_recognised_when_it_is_seen_again(
+    kind: str, expected: Recurrence
+) -> None:
+    assert load_taxonomy().classify(kind).recurrence == expected
 
 
-def test_a_city_can_use_its_own_catalogue(tmp_path: Path) -> None:
-    path = tmp_path / "t.yaml"
-    path.write_text(_HEAD + '  - {kind: jaywalking, name: J, codes: {S: "01"}}\n')
-    assert load_taxonomy(path).classify("jaywalking").code == "01"
-    with pytest.raises(QueueError, match="cannot be read"):
-        load_taxonomy(tmp_path / "none.yaml")
+def test_reasons_are_listed_for_each_move() -> None:
+    taxonomy = load_taxonomy()
+    assert taxonomy.reason("no_violation").name_zh == "不属于违规"
+    assert "wrong_department" in [each.id for each in taxonomy.reasons_for("return")]
+    assert "wrong_department" not in [each.id for each in taxonomy.reasons_for("reject")]
+    for move in ("reject", "withdraw", "return", "defer", "extend", "reopen", "close"):
+        assert taxonomy.reasons_for(move)[-1].id == "other"
+    with pytest.raises(QueueError, match=r"no reason 'because'; known: no_violation, permitted"):
+        taxonomy.reason("because")

@@ -1,0 +1,33 @@
+"""The taxonomy: the classes of the cities' standards, as versioned data with crosswalks."""
+
+from __future__ import annotations
+
+from cv_engine.cases.taxonomy.model import (
+    CaseClass,
+    Department,
+    Major,
+    Priority,
+    Reason,
+    Recurrence,
+    Stage,
+    Standard,
+    Taxonomy,
+)
+from cv_engine.cases.taxonomy.reading import load_taxonomy, problems_of
+from cv_engine.cases.taxonomy.time_limit import TimeLimit, TimeUnit
+
+__all__ = [
+    "CaseClass",
+    "Department",
+    "Major",
+    "Priority",
+    "Reason",
+    "Recurrence",
+    "Stage",
+    "Standard",
+    "Taxonomy",
+    "TimeLimit",
+    "TimeUnit",
+    "load_taxonomy",
+    "problems_of",
+]
