@@ -50,6 +50,8 @@ def _on_one_line(text: str) -> str:
 def _dotted(location: Location) -> str:
     text = ""
     for part in location:
+        if part == "[key]":  # pydantic's mark of a key that is wrong itself
+            continue
         name = shortened(str(part))
         text += f"[{part}]" if isinstance(part, int) else f".{name}" if text else name
     return text or "the file"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cv_engine.cases.taxonomy.file_model import ClassEntry, StandardEntry, TaxonomyFile
 from cv_engine.yaml_file import Problem
-from cv_engine.yaml_file.document import Location, YamlFile
+from cv_engine.yaml_file.document import YamlFile
 
 
 def major_of(entry: ClassEntry, standard: StandardEntry, code: str) -> str:
@@ -38,13 +38,13 @@ class References:
         yield from self._twice("reasons", "id", enumerate(each.id for each in file.reasons))
         yield from self._twice("classes", "kind", ((n, each.kind) for n, each in self._classes))
         if file.default_standard not in self._standards:
-            yield self._at(["default_standard"], self._no_standard(file.default_standard))
+            yield self._at(self._no_standard(file.default_standard), "default_standard")
         yield from self._majors()
         for number, entry in self._classes:
             yield from self._class(number, entry)
         yield from self._codes_used_twice()
 
-    def _at(self, location: Location, text: str) -> Problem:
+    def _at(self, text: str, *location: str | int) -> Problem:
         name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location)
         return Problem(self._document.line(location), f"{name.removeprefix('.')}: {text}")
 
@@ -58,42 +58,42 @@ class References:
             if name in first:
                 line = self._document.line([group, first[name], key])
                 text = f"{name!r} is written twice, first on line {line}; give each its own"
-                yield self._at([group, number, key], text)
+                yield self._at(text, group, number, key)
             first.setdefault(name, number)
 
     def _majors(self) -> Iterator[Problem]:
         for number, standard in enumerate(self._file.standards):
             if standard.major_digits > standard.digits:
                 text = f"{standard.major_digits} is more than the {standard.digits} of a code"
-                yield self._at(["standards", number, "major_digits"], f"{text}; correct it")
+                yield self._at(f"{text}; correct it", "standards", number, "major_digits")
             for code in standard.majors:
                 if standard.major_digits not in (0, len(code)):
-                    text = f"a major of this standard has {standard.major_digits} digits"
-                    where = ["standards", number, "majors", code]
-                    yield self._at(where, f"{text} (major_digits); correct the code")
+                    digits = f"{standard.major_digits} digits (major_digits)"
+                    text = f"a major of this standard has {digits}; correct the code"
+                    yield self._at(text, "standards", number, "majors", code)
 
     def _class(self, number: int, entry: ClassEntry) -> Iterator[Problem]:
-        where = ["classes", number]
         departments = [each.id for each in self._file.departments]
         if entry.department is not None and entry.department not in departments:
             known = ", ".join(departments) or "none"
-            text = f"{entry.department!r} is not among the departments of this file; known: {known}"
-            yield self._at([*where, "department"], f"{text}; add it or correct the name")
+            text = f"{entry.department!r} is not among the departments of this file"
+            text += f"; known: {known}; add it or correct the name"
+            yield self._at(text, "classes", number, "department")
         for id in entry.majors.keys() - entry.codes.keys():
             text = f"the class has no code in {id!r}; add one under codes, or remove the major"
-            yield self._at([*where, "majors", id], text)
+            yield self._at(text, "classes", number, "majors", id)
         for id, code in entry.codes.items():
             standard = self._standards.get(id)
             if standard is None:
-                yield self._at([*where, "codes", id], self._no_standard(id))
+                yield self._at(self._no_standard(id), "classes", number, "codes", id)
             elif len(code) != standard.digits:
                 text = f"{code!r} must have {standard.digits} digits, as every code of {id}"
-                yield self._at([*where, "codes", id], text)
+                yield self._at(text, "classes", number, "codes", id)
             elif standard.majors and major_of(entry, standard, code) not in standard.majors:
                 major = major_of(entry, standard, code)
                 text = f"{id} has no major {major!r}; known: {', '.join(standard.majors)}"
                 key = "majors" if id in entry.majors else "codes"
-                yield self._at([*where, key, id], text)
+                yield self._at(text, "classes", number, key, id)
 
     def _codes_used_twice(self) -> Iterator[Problem]:
         users: dict[tuple[str, str], list[tuple[int, ClassEntry]]] = defaultdict(list)
@@ -104,6 +104,6 @@ class References:
             for number, entry in entries if len(entries) > 1 else ():
                 if not entry.shared:
                     other = next(e.kind for n, e in entries if n != number)
-                    text = f"{code!r} is also the code of {other!r}; correct one of them"
-                    where = ["classes", number, "codes", id]
-                    yield self._at(where, f"{text}, or write shared: true in both")
+                    text = f"{code!r} is also the code of {other!r}"
+                    text += "; correct one of them, or write shared: true in both"
+                    yield self._at(text, "classes", number, "codes", id)
