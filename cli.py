@@ -11,7 +11,7 @@ import typer
 # makes small matrix products 20 times as slow. NumPy reads the variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from cv_engine.commands import cameras, cases, evidence, models, zones
+from cv_engine.commands import cameras, cases, evidence, models, taxonomy, zones
 from cv_engine.commands.analyze import analyze
 from cv_engine.commands.case_deadlines import deadlines
 from cv_engine.commands.demo import demo
@@ -33,7 +33,7 @@ for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
 for _command in (deadlines,):
     cases.group.command()(_command)
-for _module in (cases, evidence, models, zones, cameras, satellite):
+for _module in (cases, taxonomy, evidence, models, zones, cameras, satellite):
     app.add_typer(_module.group)
 
 

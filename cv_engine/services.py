@@ -7,8 +7,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cv_engine.cases import Queue, open_queue
+from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
+    from cv_engine.cases.deadlines import Deadlines
     from cv_engine.config import Config
     from cv_engine.evidence.filing import CaseFiler
     from cv_engine.evidence.signing import SigningKey
@@ -75,13 +77,35 @@ class Services:
             self.queue.close()
 
     @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The classes of cases, the city's own or the packaged ones.
+
+        Raises:
+            QueueError: The city's file cannot be used.
+        """
+        return load_taxonomy(self.config.cases.taxonomy)
+
+    @cached_property
+    def deadlines(self) -> Deadlines:
+        """When the stages of cases are due, by the city's taxonomy and working calendar.
+
+        Raises:
+            QueueError: A file of the city cannot be used, or the taxonomy has limits in working
+                time and the configuration names no calendar.
+        """
+        from cv_engine.cases.deadlines import Deadlines, load_calendar
+
+        calendar = self.config.cases.calendar
+        return Deadlines(self.taxonomy, None if calendar is None else load_calendar(calendar))
+
+    @cached_property
     def queue(self) -> Queue:
         """The cases.
 
         Raises:
-            QueueError: The queue cannot be opened.
+            QueueError: The queue cannot be opened, or the city's taxonomy cannot be used.
         """
-        return open_queue(self.config.queue)
+        return open_queue(self.config.queue, taxonomy=self.taxonomy)
 
     @cached_property
     def key(self) -> SigningKey:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from cv_engine.cases import QueueError
+from cv_engine.cases.taxonomy import Stage
 from cv_engine.config import Config
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.services import Services
 from models.errors import ModelError
+from tests.cases.made import finding
 
 
 def test_nothing_is_opened_before_it_is_used(tmp_path: Path) -> None:
@@ -28,6 +32,32 @@ def test_each_part_is_opened_once(tmp_path: Path) -> None:
         assert services.cases.root == tmp_path / "data" / "evidence"
         assert services.send_evidence() == {}, "evidence is kept where it is written"
     assert (tmp_path / "data" / "queue.db").is_file()
+
+
+_CITY = """\
+version: "1"
+default_standard: City
+standards: [{id: City, digits: 3, provisional: false, provenance: the gazette}]
+classes:
+  - {kind: clutter, name: clutter, codes: {City: "407"}, limits: {handle: 1 working day}}
+"""
+_OFFICE = "timezone: UTC\noffice_hours: {monday: [09:00-17:00], friday: [09:00-12:00]}\n"
+
+
+def test_cases_have_the_classes_and_deadlines_of_the_citys_files(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(_CITY)
+    (tmp_path / "c.yaml").write_text(_OFFICE)
+    files = {"taxonomy": tmp_path / "t.yaml", "calendar": tmp_path / "c.yaml"}
+    with Services(Config.model_validate({"data": tmp_path / "data", "cases": files})) as services:
+        filed = services.queue.file(finding(kind="clutter"))
+        assert services.queue.get(filed.case_id).code == "407"
+        monday = datetime(2026, 5, 4, 10, tzinfo=UTC)
+        due = services.deadlines.due("clutter", Stage.HANDLE, monday)
+        assert due == datetime(2026, 5, 8, 12, tzinfo=UTC)
+    files.pop("calendar")
+    config = Config.model_validate({"data": tmp_path / "data", "cases": files})
+    with pytest.raises(QueueError, match="no calendar says when that is"):
+        _ = Services(config).deadlines
 
 
 def test_a_wrong_store_is_reported_before_anything_is_written(tmp_path: Path) -> None:

@@ -57,11 +57,12 @@ class Session:
         """Open the queue of the data folder, or that of ``store`` in the configuration.
 
         Raises:
-            QueueError: The queue cannot be opened.
+            QueueError: The queue cannot be opened, or the city's taxonomy cannot be used.
         """
         from cv_engine.cases import open_queue
+        from cv_engine.cases.taxonomy import load_taxonomy
 
-        return open_queue(self.config.queue)
+        return open_queue(self.config.queue, taxonomy=load_taxonomy(self.config.cases.taxonomy))
 
     @cached_property
     def out(self) -> Console:

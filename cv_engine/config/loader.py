@@ -64,6 +64,11 @@ def _with_absolute_paths(config: Config, base: Path) -> Config:
     if store is not None and "://" not in store:
         store = str(base / Path(store).expanduser())
     data = base / config.data.expanduser()
-    satellite = config.satellite.based(base)
-    values = {"cameras": cameras, "satellite": satellite, "store": store, "data": data}
+    values = {
+        "cameras": cameras,
+        "cases": config.cases.based(base),
+        "satellite": config.satellite.based(base),
+        "store": store,
+        "data": data,
+    }
     return config.model_copy(update=values)

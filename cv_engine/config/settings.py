@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import field_validator
 
 from cv_engine.config.camera import STREAM_KEYS, CameraConfig
+from cv_engine.config.cases import CasesConfig
 from cv_engine.config.detector import DetectorConfig
 from cv_engine.config.errors import ConfigError
 from cv_engine.config.evidence import EvidenceConfig
@@ -36,6 +37,7 @@ class Config(Section):
     tracking: TrackingConfig = TrackingConfig()
     rules: RulesModel = RulesModel()
     evidence: EvidenceConfig = EvidenceConfig()
+    cases: CasesConfig = CasesConfig()
     live: LiveConfig = LiveConfig()
     satellite: SatelliteConfig = SatelliteConfig()
     cameras: tuple[CameraConfig, ...] = ()
@@ -110,10 +112,13 @@ class Config(Section):
         """SHA-256 (hex) of every value that can change a result.
 
         Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
-        live streams are reached and received, and what is seen from above. A zones file enters with
+        cases are named and timed, how live streams are reached and received, and what is seen from
+        above. A zones file enters with
         its content, so that moving it changes nothing and editing it does.
         """
-        values = self.model_dump(mode="json", exclude={"data", "store", "live", "satellite"})
+        values = self.model_dump(
+            mode="json", exclude={"data", "store", "cases", "live", "satellite"}
+        )
         del values["evidence"]["store"]
         for camera, entry in zip(self.cameras, values["cameras"], strict=True):
             for key in STREAM_KEYS:

@@ -61,6 +61,7 @@ def _json_lines(text: str) -> list[dict[str, object]]:
         (),
         *((name,) for name in ("analyze", "watch", "status", "demo", "doctor")),
         *(("cases", name) for name in ("list", "show", "confirm", "reject", "export")),
+        *(("taxonomy", name) for name in ("check", "show", "crosswalk")),
         ("evidence", "verify"),
         *(("models", name) for name in ("list", "pull", "bench", "quantise")),
         *(("zones", name) for name in ("check", "draw")),

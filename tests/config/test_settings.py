@@ -249,8 +249,14 @@ def test_yaml_bombs_and_loops_end_in_a_message(tmp_path: Path) -> None:
 
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     config = load_config(
-        _write(tmp_path, "data: here\nstore: q.sqlite\ncameras:\n  - {name: a, zones: z.json}\n")
+        _write(
+            tmp_path,
+            "data: here\nstore: q.sqlite\ncameras:\n  - {name: a, zones: z.json}\n"
+            "cases: {taxonomy: t.yaml, calendar: /city/c.yaml}\n",
+        )
     )
+    assert config.cases.taxonomy == tmp_path / "t.yaml"
+    assert config.cases.calendar == Path("/city/c.yaml")
     assert config.data == tmp_path / "here"
     assert config.store == str(tmp_path / "q.sqlite")
     assert config.cameras[0].zones == tmp_path / "z.json"
@@ -279,7 +285,8 @@ def test_digest_follows_what_changes_results_only(tmp_path: Path) -> None:
     (elsewhere / "z.json").write_text("1")
     moved = _write(
         elsewhere,
-        "data: other\nevidence: {store: s3://bucket/x}\ncameras:\n  - {name: a, zones: z.json}\n",
+        "data: other\nevidence: {store: s3://bucket/x}\ncases: {taxonomy: t.yaml}\n"
+        "cameras:\n  - {name: a, zones: z.json}\n",
     )
     assert load_config(moved).digest == first
     zones.write_text("2")

@@ -42,13 +42,13 @@ class Deadlines:
                     )
 
     def due(
-        self, kind: str, stage: Stage, since: datetime, *, urgent: bool = False
+        self, kind: str, stage: str, since: datetime, *, urgent: bool = False
     ) -> datetime | None:
         """When a stage of a case is due.
 
         Args:
             kind: The violation's name.
-            stage: The stage.
+            stage: A `Stage`, or its name.
             since: When the stage began, timezone-aware.
             urgent: Whether the case is urgent; a new case is where its class's priority is.
 
@@ -58,7 +58,7 @@ class Deadlines:
         Raises:
             QueueError: The kind is not in the taxonomy.
         """
-        limit = self.taxonomy.classify(kind).limit(stage, urgent=urgent)
+        limit = self.taxonomy.classify(kind).limit(Stage(stage), urgent=urgent)
         return None if limit is None else self.extended(since, limit)
 
     def extended(self, due: datetime, by: TimeLimit) -> datetime:
@@ -81,22 +81,33 @@ class Deadlines:
         return due.astimezone(UTC) + by.elapsed
 
     def resumed(
-        self, due: datetime, deferred: datetime, resumed: datetime, limit: TimeLimit
+        self,
+        kind: str,
+        stage: str,
+        due: datetime,
+        pause: tuple[datetime, datetime],
+        *,
+        urgent: bool = False,
     ) -> datetime:
         """The deadline of a stage that was deferred: what was left of its time is left again.
 
         Args:
+            kind: The violation's name.
+            stage: A `Stage`, or its name.
             due: The deadline before, timezone-aware.
-            deferred: When the case was deferred, timezone-aware.
-            resumed: When the deferral ended, timezone-aware, not before.
-            limit: The stage's limit, which says whether working time or calendar time is left.
+            pause: When the case was deferred, and when it was resumed, timezone-aware.
+            urgent: Whether the case is urgent.
 
         Returns:
             The deadline, in UTC. The pause of a limit in working time is counted in working time.
+
+        Raises:
+            QueueError: The kind is not in the taxonomy.
         """
-        if self.calendar is None or not limit.unit.is_working:
-            return due.astimezone(UTC) + _elapsed(deferred, resumed)
-        return self.calendar.add_working(due, self.calendar.working_time(deferred, resumed))
+        limit = self.taxonomy.classify(kind).limit(Stage(stage), urgent=urgent)
+        if self.calendar is not None and limit is not None and limit.unit.is_working:
+            return self.calendar.add_working(due, self.calendar.working_time(*pause))
+        return due.astimezone(UTC) + _elapsed(*pause)
 
     def warn_at(self, start: datetime, due: datetime) -> datetime:
         """When to warn that a deadline comes near: after `WARN_SHARE` of its time.

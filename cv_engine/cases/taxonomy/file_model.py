@@ -43,6 +43,12 @@ Duration = Annotated[timedelta, BeforeValidator(_calendar_time)]
 Digits = Annotated[int, Field(ge=1, le=20, strict=True), Unit("a number of digits, 1 to 20", "5")]
 
 
+#: Steps that take a reason: the words of the command line.
+ReasonAction = Literal[
+    "reject", "withdraw", "undo", "return", "defer", "extend", "appeal", "close", "reopen"
+]
+
+
 class MajorEntry(Section):
     """A major class of a standard."""
 
@@ -74,12 +80,12 @@ class DepartmentEntry(Section):
 
 
 class ReasonEntry(Section):
-    """Why an officer moves a case."""
+    """Why an officer takes a step."""
 
     id: Name
     name: Text
     name_zh: Text = ""
-    moves: tuple[Literal["reject", "withdraw", "return", "defer", "extend", "reopen", "close"], ...]
+    actions: tuple[ReasonAction, ...]
 
 
 class LimitsEntry(Section):

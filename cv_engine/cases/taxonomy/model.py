@@ -88,19 +88,19 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an officer moves a case.
+    """Why an officer takes a step.
 
     Attributes:
         id: The name in files and on the command line, such as ``"no_violation"``.
         name: English name.
         name_zh: Chinese name; may be empty.
-        moves: Moves that the reason is for, such as ``"reject"``.
+        actions: Steps that the reason is for, such as ``"reject"``.
     """
 
     id: str
     name: str
     name_zh: str
-    moves: frozenset[str]
+    actions: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,9 +279,9 @@ class Taxonomy:
         known = ", ".join(self.reasons) or "none"
         raise QueueError(f"the taxonomy has no reason {id!r}; known: {known}")
 
-    def reasons_for(self, move: str) -> tuple[Reason, ...]:
-        """The reasons that an officer may give for a move, in the order of the catalogue."""
-        return tuple(each for each in self.reasons.values() if move in each.moves)
+    def reasons_for(self, action: str) -> tuple[Reason, ...]:
+        """The reasons that an officer may give for a step, in the order of the catalogue."""
+        return tuple(each for each in self.reasons.values() if action in each.actions)
 
     def _known(self, standard: str) -> str:
         if standard in self.standards:

@@ -96,7 +96,7 @@ def _taxonomy(file: TaxonomyFile) -> Taxonomy:
         classes={(each.standard, each.kind, each.code): each for each in classes},
         departments={d.id: Department(d.id, d.name, d.name_zh) for d in file.departments},
         reasons={
-            each.id: Reason(each.id, each.name, each.name_zh, frozenset(each.moves))
+            each.id: Reason(each.id, each.name, each.name_zh, frozenset(each.actions))
             for each in file.reasons
         },
     )

@@ -62,10 +62,10 @@ def test_an_extension_is_counted_from_the_deadline() -> None:
 )
 def test_a_deferral_gives_back_the_time_that_was_left(limit: str, due: str) -> None:
     """From Monday 15:00 to Wednesday 15:00."""
-    deadlines = Deadlines(_taxonomy({}), OFFICE)
+    deadlines = Deadlines(_taxonomy({Stage.CLOSE: limit}), OFFICE)
     was = at("2026-05-11 16:00") if limit == "8 working hours" else at("2026-05-12 18:00")
-    found = deadlines.resumed(was, at("2026-05-11 15:00"), at("2026-05-13 15:00"), LIMIT(limit))
-    assert found == at(due)
+    pause = at("2026-05-11 15:00"), at("2026-05-13 15:00")
+    assert deadlines.resumed("clutter", "close", was, pause) == at(due)
 
 
 def test_a_warning_comes_after_four_fifths_of_the_working_time() -> None:
@@ -109,9 +109,9 @@ def test_a_warning_lies_between_the_start_and_the_deadline(
 def test_a_deferral_leaves_as_much_working_time_as_before(
     calendar: WorkingCalendar, start: datetime, until: int, left: int, pause: int
 ) -> None:
-    deadlines = Deadlines(load_taxonomy(), calendar)
+    deadlines = Deadlines(_taxonomy({Stage.HANDLE: "1 working hour"}), calendar)
     deferred = start + timedelta(minutes=until)
     due = calendar.add_working(deferred, timedelta(minutes=left))
     resumed = deferred + timedelta(minutes=pause)
-    found = deadlines.resumed(due, deferred, resumed, LIMIT("1 working hour"))
+    found = deadlines.resumed("clutter", Stage.HANDLE, due, (deferred, resumed))
     assert calendar.working_time(resumed, found) == timedelta(minutes=left)

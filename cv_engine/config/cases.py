@@ -1,0 +1,21 @@
+"""The ``cases`` section of the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cv_engine.section import FilePath, Section
+
+
+class CasesConfig(Section):
+    """How the city names, routes and times its cases."""
+
+    taxonomy: FilePath | None = None
+    calendar: FilePath | None = None
+
+    def based(self, base: Path) -> CasesConfig:
+        """The same with its relative paths starting at a folder."""
+        paths = {"taxonomy": self.taxonomy, "calendar": self.calendar}
+        return self.model_copy(
+            update={key: path and base / path.expanduser() for key, path in paths.items()}
+        )
