@@ -31,8 +31,7 @@ app = typer.Typer(
 app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
-for _command in (deadlines,):
-    cases.group.command()(_command)
+cases.group.command()(deadlines)
 for _module in (cases, taxonomy, evidence, models, zones, cameras, satellite):
     app.add_typer(_module.group)
 

@@ -103,9 +103,9 @@ class Services:
         """The cases.
 
         Raises:
-            QueueError: The queue cannot be opened, or the city's taxonomy cannot be used.
+            QueueError: The queue cannot be opened, or a file of the city cannot be used.
         """
-        return open_queue(self.config.queue, taxonomy=self.taxonomy)
+        return open_queue(self.config.queue, taxonomy=self.taxonomy, limits=self.deadlines)
 
     @cached_property
     def key(self) -> SigningKey:

@@ -57,12 +57,11 @@ class Session:
         """Open the queue of the data folder, or that of ``store`` in the configuration.
 
         Raises:
-            QueueError: The queue cannot be opened, or the city's taxonomy cannot be used.
+            QueueError: The queue cannot be opened, or a file of the city cannot be used.
         """
-        from cv_engine.cases import open_queue
-        from cv_engine.cases.taxonomy import load_taxonomy
+        from cv_engine.services import Services
 
-        return open_queue(self.config.queue, taxonomy=load_taxonomy(self.config.cases.taxonomy))
+        return Services(self.config).queue
 
     @cached_property
     def out(self) -> Console:

@@ -76,8 +76,9 @@ def test_unknown_kinds_and_standards_are_named() -> None:
 
 def test_every_major_and_class_is_named_in_both_languages() -> None:
     taxonomy = load_taxonomy()
-    named = [*taxonomy.majors.values(), *taxonomy.classes.values(), *taxonomy.reasons.values()]
-    assert all(each.name and each.name_zh for each in named)
+    assert all(each.name and each.name_zh for each in taxonomy.majors.values())
+    assert all(each.name and each.name_zh for each in taxonomy.classes.values())
+    assert all(each.name and each.name_zh for each in taxonomy.reasons.values())
     majors = {standard: len(taxonomy.tree(standard)) for standard in taxonomy.standards}
     assert majors == {_GB: 10, _CJ: 6, "cv-engine": 1}
 

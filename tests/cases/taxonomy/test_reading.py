@@ -117,7 +117,7 @@ def test_a_wrong_class_is_explained_with_file_line_and_key(
         (
             "classes:",
             "reasons: [{id: a, name: A, actions: [refuse]}]\nclasses:",
-            "t.yaml:4: reasons[0].actions[0]: 'refuse' is not one of reject, withdraw, undo, return",
+            "t.yaml:4: reasons[0].actions[0]: 'refuse' is not one of reject, withdraw, undo",
         ),
     ],
 )
