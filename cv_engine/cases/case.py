@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from cv_engine.cases.lifecycle import State
+from cv_engine.cases.taxonomy import Priority
 from cv_engine.finding import Place
 
 
@@ -52,7 +53,7 @@ class Case:
         state: State of the case.
         filed_at: When the case was filed (UTC), by the clock of the machine that filed it.
         version: Number of entries of the history; a change of the case raises it.
-        priority: ``"urgent"``, ``"normal"`` or ``"deferrable"``.
+        priority: How soon the case is handled.
         handling: Who has to act, and by when.
         result: What became of the case so far.
     """
@@ -74,7 +75,7 @@ class Case:
     state: State
     filed_at: datetime
     version: int = 1
-    priority: str = "normal"
+    priority: Priority = Priority.NORMAL
     handling: Handling = field(default_factory=lambda: Handling())
     result: Result = field(default_factory=lambda: Result())
 

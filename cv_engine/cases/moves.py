@@ -12,9 +12,9 @@ from cv_engine.cases.changes import LockedCase
 from cv_engine.cases.errors import ConflictError, QueueError
 from cv_engine.cases.lifecycle import Action, Actor, Role, State, Step, step_of
 from cv_engine.cases.rows import last_entry, time_text
-from cv_engine.cases.stages import WHOLE_CASE, Limits, entered
+from cv_engine.cases.stages import Limits, entered
+from cv_engine.cases.taxonomy import Priority, Stage
 
-URGENT = "urgent"
 _OUTCOMES = {State.NOTICED: "left", State.CITED: "cited", State.VERIFIED: "handled"}
 _DISMISSED = "dismissed"
 
@@ -107,11 +107,11 @@ def take_step(case: LockedCase, move: Move, limits: Limits) -> None:
         raise QueueError(
             f"give a reason: a case becomes {step.after.value} by {step.action.value} only with one"
         )
-    urgent = case.row.priority == URGENT
+    urgent = case.row.priority == Priority.URGENT
     deadline = entered(limits, case.row.kind, step.after, case.at, urgent=urgent)
     effect = _EFFECTS[move.action](case, move, step)
     if move.action is Action.REOPEN:
-        effect["close_due_at"] = limits.due(case.row.kind, WHOLE_CASE, case.at, urgent=urgent)
+        effect["close_due_at"] = limits.due(case.row.kind, Stage.CLOSE, case.at, urgent=urgent)
     data = {"action": move.action.value, **_said(move), **move.data}
     case.record(Event.STATE, move.by, move.note, to=step.after, data=data, **{**deadline, **effect})
 

@@ -34,8 +34,8 @@ from cv_engine.cases.rows import (
     need_finding,
     time_text,
 )
-from cv_engine.cases.stages import WHOLE_CASE, Limits, NoLimits, entered
-from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
+from cv_engine.cases.stages import Limits, NoLimits, entered
+from cv_engine.cases.taxonomy import Priority, Stage, Taxonomy, load_taxonomy
 from cv_engine.finding import Finding
 
 _ROWS_AT_ONCE = 1000  # of a stream: some megabytes of memory, few round trips
@@ -337,6 +337,8 @@ class Queue:
                 step needs is missing.
         """
         actor = Actor(by) if isinstance(by, str) else by
+        if reason is not None:
+            self._taxonomy.reason(reason)
         move = Move(
             action=action, by=actor, note=note, reason=reason, to=to, until=until, version=version
         )
@@ -374,10 +376,10 @@ class Queue:
 
     def _deadlines(self, row: dict[str, Any], at: datetime) -> dict[str, Any]:
         """The deadlines of a new case, as columns of table ``cases``."""
-        close = self._limits.due(row["kind"], WHOLE_CASE, at, urgent=False)
+        kind, urgent = row["kind"], row["priority"] == Priority.URGENT
         return {
-            **entered(self._limits, row["kind"], State.REPORTED, at, urgent=False),
-            "close_due_at": close,
+            **entered(self._limits, kind, State.REPORTED, at, urgent=urgent),
+            "close_due_at": self._limits.due(kind, Stage.CLOSE, at, urgent=urgent),
         }
 
 

@@ -13,6 +13,7 @@ from cv_engine.cases.case import Case, Entry, Event, Handling, Result
 from cv_engine.cases.database.tables import cases, findings, history
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.lifecycle import State
+from cv_engine.cases.taxonomy import Priority
 from cv_engine.finding import Place
 
 # Key in the history's values: digest of the manifest of the evidence.
@@ -50,7 +51,7 @@ def case_of(row: Row[Any]) -> Case:
         state=State(row.state),
         filed_at=row.filed_at,
         version=row.version,
-        priority=row.priority,
+        priority=Priority(row.priority),
         handling=Handling(**{name: getattr(row, name) for name in _HANDLING}),
         result=Result(**{name: getattr(row, name) for name in _RESULT}),
     )

@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from cv_engine.cases.lifecycle import State
+from cv_engine.cases.taxonomy import Stage
 
-#: The stage whose limit runs in a state, as the taxonomy names it; no limit runs in the others.
-STAGES: Mapping[State, str] = {
-    State.REPORTED: "confirm",
-    State.CONFIRMED: "dispatch",
-    State.DISPATCHED: "handle",
-    State.HANDLED: "verify",
+#: The stage whose limit runs in a state; no limit runs in the others.
+STAGES: Mapping[State, Stage] = {
+    State.REPORTED: Stage.CONFIRM,
+    State.CONFIRMED: Stage.DISPATCH,
+    State.DISPATCHED: Stage.HANDLE,
+    State.HANDLED: Stage.VERIFY,
 }
-#: The limit of the whole case, from its report to its closing.
-WHOLE_CASE = "close"
 
 
 class Limits(Protocol):

@@ -14,7 +14,7 @@ from cv_engine.commands.signals import stop_signals
 if TYPE_CHECKING:
     from cv_engine.cases.attention import Attended
 
-# Seconds between two looks of `--follow`: limits are counted in hours, people wait for minutes.
+# Seconds between two rounds of `--follow`: limits are counted in hours, people wait for minutes.
 _EVERY_S = 10.0
 _TICK_S = 0.2  # how soon a signal ends the command
 

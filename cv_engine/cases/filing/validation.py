@@ -34,6 +34,7 @@ def case_row(finding: Finding, taxonomy: Taxonomy) -> dict[str, Any]:
         "source": finding.source,
         "zone": finding.zone,
         "state": State.REPORTED.value,
+        "priority": named.priority.value,
         "began": finding.began,
         "observed": finding.observed,
         "confidence": float(finding.confidence),
