@@ -35,15 +35,20 @@ class PublicHolidays:
 
     def __post_init__(self) -> None:
         # The library takes a third of a second to import, and few commands need a calendar.
-        from holidays import country_holidays
+        from holidays import country_holidays, list_supported_countries
 
-        try:
-            days = country_holidays(self.country, subdiv=self.subdivision or None)
-        except NotImplementedError as error:
+        known = list_supported_countries()
+        if self.country not in known:
             raise QueueError(
-                f"the public holidays are not known ({error}); write an ISO 3166 code such as CN, "
-                "or list the dates under holidays"
-            ) from None
+                f"the public holidays of {self.country!r} are not known; write an ISO 3166 code "
+                "such as CN, or leave the country out and list the dates under holidays"
+            )
+        if self.subdivision and self.subdivision not in known[self.country]:
+            raise QueueError(
+                f"{self.country} has no subdivision {self.subdivision!r} with holidays of its own; "
+                f"known: {', '.join(known[self.country]) or 'none'}"
+            )
+        days = country_holidays(self.country, subdiv=self.subdivision or None)
         object.__setattr__(self, "_days", days)
 
     def is_free(self, day: date) -> bool:

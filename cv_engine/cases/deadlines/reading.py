@@ -149,12 +149,17 @@ def _contradictions(file: CalendarFile) -> Iterator[tuple[list[str | int], str]]
         for day in sorted(days & file.working_days.keys()):
             text = f"{day} is also among the working_days; remove it from one of them"
             yield ["holidays", number], f"holidays[{number}]: {text}"
-    try:
-        _public(file)
-    except QueueError as error:
-        yield ["country"], f"country: {error}"
-    if file.subdivision is not None and file.country is None:
-        yield ["subdivision"], "subdivision: stands without a country; add country: and its code"
+    if file.country is None:
+        if file.subdivision is not None:
+            text = "subdivision: stands without a country; add country: and its code"
+            yield ["subdivision"], text
+        return
+    for key, subdivision in (("country", ""), ("subdivision", file.subdivision or "")):
+        try:
+            PublicHolidays(file.country, subdivision)
+        except QueueError as error:
+            yield [key], f"{key}: {error}"
+            return
 
 
 def _public(file: CalendarFile) -> PublicHolidays | None:

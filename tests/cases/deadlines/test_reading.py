@@ -98,7 +98,11 @@ def test_a_citys_days_and_those_of_its_country_are_read(
             f"{_SHORT}holidays: [2026-05-08/2026-05-10]\nworking_days: {{2026-05-09: friday}}",
             "c.yaml:3: holidays[0]: 2026-05-09 is also among the working_days; remove it from",
         ),
-        (f"{_SHORT}country: XX", "c.yaml:3: country: the public holidays are not known (Country"),
+        (f"{_SHORT}country: XX", "c.yaml:3: country: the public holidays of 'XX' are not known"),
+        (
+            f"{_SHORT}country: DE\nsubdivision: ZZ",
+            "c.yaml:4: subdivision: DE has no subdivision 'ZZ' with holidays of its own; known: BB",
+        ),
         (f"{_SHORT}subdivision: BY", "c.yaml:3: subdivision: stands without a country"),
     ],
 )
