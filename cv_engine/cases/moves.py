@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from cv_engine.cases.case import Event
@@ -110,10 +110,26 @@ def take_step(case: LockedCase, move: Move, limits: Limits) -> None:
     urgent = case.row.priority == Priority.URGENT
     deadline = entered(limits, case.row.kind, step.after, case.at, urgent=urgent)
     effect = _EFFECTS[move.action](case, move, step)
-    if move.action is Action.REOPEN:
-        effect["close_due_at"] = limits.due(case.row.kind, Stage.CLOSE, case.at, urgent=urgent)
+    effect |= _whole_case(case, move.action, limits, urgent=urgent)
     data = {"action": move.action.value, **_said(move), **move.data}
     case.record(Event.STATE, move.by, move.note, to=step.after, data=data, **{**deadline, **effect})
+
+
+def _whole_case(
+    case: LockedCase, action: Action, limits: Limits, *, urgent: bool
+) -> dict[str, Any]:
+    """The deadline of the whole case, where a step changes it.
+
+    A reopened case has a new one. The time for which a case was deferred does not count.
+    """
+    kind, due = case.row.kind, case.row.close_due_at
+    if action is Action.REOPEN:
+        return {"close_due_at": limits.due(kind, Stage.CLOSE, case.at, urgent=urgent)}
+    if action is Action.RESUME and due is not None:
+        since = last_entry(case.connection, case.row.id, State.DEFERRED).at
+        pause = (since, max(since, case.at))
+        return {"close_due_at": limits.resumed(kind, Stage.CLOSE, due, pause, urgent=urgent)}
+    return {}
 
 
 def _said(move: Move) -> dict[str, Any]:
@@ -192,10 +208,7 @@ def _defer(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
 
 
 def _resume(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
-    """The deadline of the whole case moves by the time for which it was deferred."""
-    due, since = case.row.close_due_at, last_entry(case.connection, case.row.id, State.DEFERRED).at
-    moved = None if due is None else due + max(case.at - since, timedelta(0))
-    return {"deferred_until": None, "close_due_at": moved}
+    return {"deferred_until": None}
 
 
 def _reopen(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:

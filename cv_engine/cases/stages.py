@@ -25,6 +25,18 @@ class Limits(Protocol):
         """The deadline (UTC) of a stage that began at ``since``; ``None`` without a limit."""
         ...
 
+    def resumed(
+        self,
+        kind: str,
+        stage: str,
+        due: datetime,
+        pause: tuple[datetime, datetime],
+        *,
+        urgent: bool,
+    ) -> datetime:
+        """The deadline (UTC) of a stage after a pause: what was left of its time is left again."""
+        ...
+
     def warn_at(self, start: datetime, due: datetime) -> datetime:
         """When to warn of a deadline (UTC)."""
         ...
@@ -36,6 +48,18 @@ class NoLimits:
     def due(self, kind: str, stage: str, since: datetime, *, urgent: bool) -> datetime | None:
         """``None``: without a limit."""
         return None
+
+    def resumed(
+        self,
+        kind: str,
+        stage: str,
+        due: datetime,
+        pause: tuple[datetime, datetime],
+        *,
+        urgent: bool,
+    ) -> datetime:
+        """The deadline, moved by the length of the pause."""
+        return due + (pause[1] - pause[0])
 
     def warn_at(self, start: datetime, due: datetime) -> datetime:
         """The deadline itself."""

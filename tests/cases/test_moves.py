@@ -19,6 +19,7 @@ from cv_engine.cases import (
     State,
     open_queue,
 )
+from cv_engine.cases.stages import NoLimits
 from tests.cases.made import NEXT_BOX, at, finding
 
 _CHIEF = Actor("Chen", Role.SUPERVISOR)
@@ -27,7 +28,7 @@ _HOUR = timedelta(hours=1)
 _HOURS = {"confirm": 2, "dispatch": 4, "handle": 8, "verify": 16, "close": 48}
 
 
-class Hours:
+class Hours(NoLimits):
     """Limits in elapsed hours, half of them for what is urgent."""
 
     def due(self, kind: str, stage: str, since: datetime, *, urgent: bool) -> datetime | None:

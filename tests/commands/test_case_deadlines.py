@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cv_engine.cases import Event, open_queue
+from cv_engine.cases.stages import NoLimits
 from tests.cases.made import NEXT_BOX, finding
 from tests.commands.program import run_program
 
@@ -18,7 +19,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_S = 60.0
 
 
-class _Short:
+class _Short(NoLimits):
     """Limits that have passed a day after filing."""
 
     def due(self, kind: str, stage: str, since: datetime, *, urgent: bool) -> datetime | None:
