@@ -12,6 +12,7 @@ from cv_engine.cases.case import Event
 from cv_engine.cases.chain import entry_hash
 from cv_engine.cases.database.tables import cases, findings, history
 from cv_engine.cases.lifecycle import ENGINE, Actor, State
+from cv_engine.cases.place_text import PLACE_COLUMNS, add_place, place_text
 from cv_engine.cases.rows import digest_data, lock_case
 
 
@@ -32,6 +33,7 @@ def open_case(
     entry = _entry(1, Event.FILED, ENGINE, at, "", None, State.REPORTED, data)
     entry["hash"] = entry_hash(row["key"], entry)
     values = {**row, "filed_at": at, "version": 1, "head": entry["hash"]}
+    values["place_id"] = add_place(connection, place_text(row))
     case_id = int(
         connection.execute(cases.insert().values(values).returning(cases.c.id)).scalar_one()
     )
@@ -98,6 +100,9 @@ class LockedCase:
 
     def set(self, **values: Any) -> None:
         """Change columns of the case, with nothing to say in its history."""
+        if not PLACE_COLUMNS.isdisjoint(values):
+            text = place_text({**self.row._mapping, **values})
+            values["place_id"] = add_place(self.connection, text)
         statement = cases.update().where(cases.c.id == self.row.id)
         self.connection.execute(statement.values(**values))
 

@@ -10,13 +10,24 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from cv_engine.cases.database.tables import SPANS_SINCE, case_boxes, case_spans, cases
+from cv_engine.cases.database.tables import (
+    SPANS_SINCE,
+    case_boxes,
+    case_spans,
+    cases,
+    places,
+)
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.lifecycle import State
+from cv_engine.cases.place_text import folded
 
 #: Up to this number of cases in a box or span, SQLite starts from these cases; if there are more,
 #: going through the cases by time until the page is full is quicker.
 _NARROW = 5_000
+
+
+#: Up to this number of places, a search for text starts from the places.
+_FEW_PLACES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,8 @@ class Filter:
         until: Only cases that had begun by this time (timezone-aware).
         bbox: ``(west, south, east, north)`` in degrees, WGS 84: only cases that touch the box.
             Cases without a geometry lie in no box.
+        text: Words of the place, in any order: only cases whose source, zone, area or address
+            holds each of them. Upper and lower case are equal.
         limit: Largest number of cases.
         offset: Number of the newest cases to skip.
     """
@@ -45,6 +58,7 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     bbox: tuple[float, float, float, float] | None = None
+    text: str | None = None
     limit: int | None = None
     offset: int = 0
 
@@ -55,6 +69,8 @@ class Filter:
                 raise QueueError(f"{name} has no time zone: write it as 2026-05-01T08:00:00+08:00")
         if self.since is not None and self.until is not None and self.until < self.since:
             raise QueueError("until lies before since: no case can match")
+        if self.text is not None and not self.text.split():
+            raise QueueError("the text of the place is empty: name a street, a camera or a zone")
         if self.limit is not None and self.limit < 0:
             raise QueueError(f"limit {self.limit} is below 0")
         if self.offset < 0:
@@ -105,7 +121,24 @@ def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement
     found += _time_conditions(connection, wanted.since, wanted.until)
     if wanted.bbox is not None:
         found += box_conditions(connection, wanted.bbox)
+    if wanted.text is not None:
+        found.append(_text_condition(connection, wanted.text))
     return found
+
+
+def _text_condition(connection: Connection, text: str) -> sa.ColumnElement[bool]:
+    """The condition that a case's place holds every word.
+
+    Where few places do, the search starts from these; else from the newest cases, of which many
+    are at such a place.
+    """
+    position = sa.func.strpos if connection.dialect.name == "postgresql" else sa.func.instr
+    words = folded(text).split()
+    matching = sa.select(places.c.id).where(*(position(places.c.text, word) > 0 for word in words))
+    few = connection.execute(matching.limit(_FEW_PLACES + 1)).scalars().all()
+    if len(few) <= _FEW_PLACES:
+        return cases.c.place_id.in_(few)
+    return sa.type_coerce(cases.c.place_id + 0, sa.Integer).in_(matching)  # + 0: not by the index
 
 
 def _time_conditions(

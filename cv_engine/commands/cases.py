@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from cv_engine.commands import case_stores
 from cv_engine.commands.case_tables import as_row, entry_row, sheet, table
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import (
@@ -27,6 +28,7 @@ from cv_engine.commands.options import (
     SinceOption,
     SourceOption,
     StateOption,
+    TextOption,
     UntilOption,
     ZoneOption,
     read_box,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from cv_engine.cases import Case, Filter, Queue
 
 group = typer.Typer(name="cases", help="The queue of cases.", no_args_is_help=True)
+for _command in (case_stores.audit, case_stores.backup, case_stores.restore, case_stores.move):
+    group.command()(_command)
 
 CaseArgument = Annotated[int, typer.Argument(metavar="ID", help="The case's number.")]
 CasesArgument = Annotated[list[int], typer.Argument(metavar="ID...", help="The cases' numbers.")]
@@ -55,6 +59,7 @@ class FilterOptions:
     since: SinceOption = None
     until: UntilOption = None
     box: BoxOption = None
+    text: TextOption = None
     limit: LimitOption = None
 
     def read(self) -> Filter:
@@ -74,6 +79,7 @@ class FilterOptions:
             since=read_time(self.since, "--since"),
             until=read_time(self.until, "--until"),
             bbox=read_box(self.box, "--box"),
+            text=self.text,
             limit=self.limit,
         )
 

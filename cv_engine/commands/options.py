@@ -80,6 +80,10 @@ BoxOption = Annotated[
     str | None,
     typer.Option("--box", metavar="W,S,E,N", help="Only cases in this box of degrees, WGS 84."),
 ]
+TextOption = Annotated[
+    str | None,
+    typer.Option("--text", help="Only places with these words: street, camera, zone, address."),
+]
 LimitOption = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="The largest number of cases, the newest first."),

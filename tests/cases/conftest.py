@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -14,58 +9,19 @@ from uuid import uuid4
 
 import pytest
 
+from benchmarks.harness.postgresql import NoServerError, server
 from cv_engine.cases import Queue, open_queue
-
-_LONGEST_S = 300  # a busy machine takes its time
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """A PostgreSQL server for the tests; yields the URL with a placeholder for the database."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    initdb = shutil.which("initdb") or (str(found[-1]) if found else None)
-    if initdb is None:
-        pytest.skip("no PostgreSQL server is installed")
-    user = _unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="cvpg"))
-    if user is not None:
-        os.chown(folder, user, -1)
-    data, ctl = folder / "data", str(Path(initdb).with_name("pg_ctl"))
-
-    def run(*command: str) -> None:
-        subprocess.run(
-            command,
-            user=user,
-            check=True,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            timeout=_LONGEST_S,
-        )
-
     try:
-        run(initdb, "-D", str(data), "-U", "cv", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
-        options = f"-k {folder} -c listen_addresses='' -c fsync=off -c lc_messages=C"
-        waiting = ("-w", "-t", str(_LONGEST_S))
-        run(ctl, "-D", str(data), "-o", options, "-l", str(folder / "log"), *waiting, "start")
-        try:
-            yield f"postgresql://cv@/{{}}?host={folder}"
-        finally:
-            run(ctl, "-D", str(data), "-m", "immediate", *waiting, "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _unprivileged() -> int | None:
-    """The user to run the server as: PostgreSQL refuses root."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):  # codespell:ignore
-        try:
-            return pwd.getpwnam(name).pw_uid
-        except KeyError:
-            continue
-    pytest.skip("no unprivileged user to run PostgreSQL as")
+        with server(fsync="off") as running:
+            yield running.url("{}")
+    except NoServerError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from cv_engine.cases.database.closing import MOVED
 from cv_engine.cases.errors import QueueError
 from cv_engine.errors import Failure
 
@@ -100,6 +101,8 @@ def explain(name: str) -> Iterator[None]:
 
 
 def _advice(error: BaseException) -> _Advice | None:
+    if str(error).startswith(MOVED):
+        return _away("the queue is closed")
     if isinstance(error, sqlite3.Error):
         code: int | None = getattr(error, "sqlite_errorcode", None)
         return None if code is None else _SQLITE.get(code & 0xFF)

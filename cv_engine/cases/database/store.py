@@ -13,7 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
+from cv_engine.cases.database import triggers
 from cv_engine.cases.database.db_errors import explain
+from cv_engine.cases.database.planner import set_statistics
 from cv_engine.cases.errors import QueueError
 from cv_engine.errors import failure_of_os_error
 
@@ -22,6 +24,9 @@ SCHEMA = "0002"
 #: The table with a database's schema version; not Alembic's default name, so that the queue can
 #: share a PostgreSQL database with other programs.
 VERSION_TABLE = "cv_engine_schema"
+
+#: The table with the progress of a copy; gone when the copy is complete.
+COPYING = "cv_engine_copying"
 
 _BUSY_TIMEOUT_S = 30.0  # far longer than any transaction here, shorter than a person's patience
 _BUSY_PAUSE_S = 0.02  # between retries of the one statement for which SQLite does not wait itself
@@ -36,12 +41,14 @@ class Store:
     Args:
         where: Path of a SQLite file, created with its folders if missing, or a ``postgresql://``
             or ``sqlite:///`` URL.
+        unfinished: Whether the database may hold an unfinished copy, which is to be finished.
 
     Raises:
-        QueueError: The database cannot be opened, is not a queue, or belongs to a newer program.
+        QueueError: The database cannot be opened, is not a queue, belongs to a newer program, or
+            holds an unfinished copy.
     """
 
-    def __init__(self, where: str | Path) -> None:
+    def __init__(self, where: str | Path, *, unfinished: bool = False) -> None:
         url = _url(where)
         # The query may hold a password, too.
         self.name = (
@@ -53,7 +60,7 @@ class Store:
             self._engine = _engine(url)
             self._writing = self._engine.execution_options(cv_write=True)
         try:
-            self._bring_to_schema()
+            self._bring_to_schema(unfinished)
         except BaseException:
             self.close()
             raise
@@ -70,6 +77,16 @@ class Store:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that reads one state of the database, however long and however often."""
+        options: dict[str, Any] = {}
+        if self.dialect == "postgresql":
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        engine = self._engine.execution_options(**options)
+        with explain(str(self.name)), engine.begin() as connection:
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A connection in a transaction that is committed, and durable, when the block ends."""
         with explain(str(self.name)), self._writing.begin() as connection:
@@ -79,9 +96,14 @@ class Store:
         """Close the connections."""
         self._engine.dispose()
 
-    def _bring_to_schema(self) -> None:
+    def _bring_to_schema(self, unfinished: bool) -> None:
         with self.reading() as connection:
             found = _schema(connection, str(self.name))
+            if found is not None and not unfinished and sa.inspect(connection).has_table(COPYING):
+                raise QueueError(
+                    f"{self.name} holds an unfinished copy of another queue: run `cv-engine cases "
+                    "move` or `restore` again to finish it, or delete it"
+                )
         if self.dialect == "sqlite":  # only now is the file known to be a queue, or empty
             with explain(str(self.name)):
                 _use_wal(self._engine)
@@ -219,4 +241,8 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", "cv_engine.cases.database:migrations")
     config.attributes["connection"] = connection
     config.attributes["version_table"] = VERSION_TABLE
+    # Triggers and statistics are no part of the versions: they are those of this program.
+    triggers.drop(connection)
     command.upgrade(config, "head")
+    triggers.create(connection)
+    set_statistics(connection)

@@ -66,6 +66,7 @@ cases = sa.Table(
     sa.Column("box_y2", sa.Double),
     sa.Column("attributes", Json, nullable=False),
     sa.Column("evidence", sa.Text),
+    sa.Column("place_id", sa.Integer),
     # The case's part in its history: number of entries, and the hash of the last one.
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("head", sa.Text, nullable=False),
@@ -101,7 +102,16 @@ cases = sa.Table(
     sa.Index("cases_by_presence", "source", "zone", "kind", "observed"),
     sa.Index("cases_by_department", "department", "due_at", "id"),
     sa.Index("cases_by_attention", "attention_at", "id"),
+    sa.Index("cases_by_place", "place_id", "began", "id"),
     sqlite_autoincrement=True,
+)
+
+#: The texts of all places, for searching (see :mod:`cv_engine.cases.place_text`).
+places = sa.Table(
+    "places",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False, unique=True),
 )
 
 #: Every finding that was ever filed, so that filing a finding again changes nothing.

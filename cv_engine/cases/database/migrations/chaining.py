@@ -1,35 +1,57 @@
-"""Gives the histories of the first schema their numbers, hashes and times of the stages."""
+"""Gives the histories of the first schema their numbers, hashes and times of the stages.
+
+Everything here is a copy: what later versions of the program change must not change this step. Only
+the hash is shared, since a queue has one kind of chain from its first entry to its last.
+"""
 
 from __future__ import annotations
 
+import unicodedata
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection, Dialect, Row
 
 from cv_engine.cases.chain import entry_hash
-from cv_engine.cases.database.tables import UtcTime
 
 _ROWS_AT_ONCE = 1000
 
-# The columns of this version of the schema: later versions must not change what is done here.
+
+class _Time(sa.types.TypeDecorator[datetime]):
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 _STAGES = ("confirmed_at", "dispatched_at", "handled_at", "verified_at", "ended_at")
+_json = sa.JSON(none_as_null=True)
 cases = sa.table(
     "cases",
-    sa.column("id", sa.Integer),
-    *(sa.column(name, sa.Text) for name in ("key", "state", "outcome", "head")),
-    sa.column("version", sa.Integer),
-    *(sa.column(name, UtcTime) for name in _STAGES),
+    *(sa.column(name, sa.Integer) for name in ("id", "version", "place_id")),
+    *(sa.column(n, sa.Text) for n in ("key", "state", "outcome", "head", "source", "zone")),
+    sa.column("attributes", _json),
+    *(sa.column(name, _Time) for name in _STAGES),
 )
+places = sa.table("places", sa.column("id", sa.Integer), sa.column("text", sa.Text))
 findings = sa.table("findings", sa.column("key", sa.Text), sa.column("evidence_sha256", sa.Text))
 history = sa.table(
     "history",
     *(sa.column(name, sa.Integer) for name in ("id", "case_id", "seq")),
-    sa.column("at", UtcTime),
+    sa.column("at", _Time),
     *(sa.column(n, sa.Text) for n in ("event", "by", "role", "note", "from_state", "to_state")),
-    sa.column("data", sa.JSON(none_as_null=True)),
+    sa.column("data", _json),
     sa.column("hash", sa.Text),
 )
 #: The time that a change to a state sets; "left" was a state of its own in the first schema.
@@ -55,14 +77,20 @@ def chain_histories(connection: Connection) -> None:
     for name in ("from_state", "to_state"):
         connection.execute(sa.text(f"UPDATE history SET {name} = 'closed' WHERE {name} = 'left'"))
     _copy_digests(connection)
+    numbers: dict[str, int] = {}  # of the places, by their texts
     last = 0
     while True:
         ids = sa.select(cases.c.id).where(cases.c.id > last).order_by(cases.c.id)
         batch = connection.execute(ids.limit(_ROWS_AT_ONCE)).scalars().all()
         if not batch:
-            return
-        _chain_cases(connection, int(batch[0]), int(batch[-1]))
+            break
+        _chain_cases(connection, int(batch[0]), int(batch[-1]), numbers)
         last = batch[-1]
+    if numbers:
+        rows = [{"id": number, "text": text} for text, number in numbers.items()]
+        connection.execute(places.insert(), rows)
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text(f"SELECT setval('places_id_seq', {len(numbers)})"))
 
 
 def _copy_digests(connection: Connection) -> None:
@@ -77,20 +105,23 @@ def _copy_digests(connection: Connection) -> None:
         )
 
 
-def _chain_cases(connection: Connection, first: int, last: int) -> None:
-    old = sa.select(history, cases.c.key).join_from(history, cases, cases.c.id == history.c.case_id)
+def _chain_cases(connection: Connection, first: int, last: int, numbers: dict[str, int]) -> None:
+    named = (cases.c.key, cases.c.source, cases.c.zone, cases.c.attributes)
+    old = sa.select(history, *named).join_from(history, cases, cases.c.id == history.c.case_id)
     old = old.where(history.c.case_id.between(first, last))
     rows = connection.execute(old.order_by(history.c.case_id, history.c.id)).all()
     entries: list[dict[str, Any]] = []
     heads: list[dict[str, Any]] = []
     for (case_id, key), group in groupby(rows, key=attrgetter("case_id", "key")):
-        chained, times = _chained(key, list(group))
+        of_case = list(group)
+        chained, times = _chained(key, of_case)
         entries += chained
         heads.append(
             {
                 "case": case_id,
                 "head": chained[-1]["hash"],
                 "version": len(chained),
+                "place_id": numbers.setdefault(_place_text(of_case[0]), len(numbers) + 1),
                 **dict.fromkeys(_STAGES),
                 **times,
             }
@@ -109,3 +140,12 @@ def _chained(key: str, rows: list[Row[Any]]) -> tuple[list[dict[str, Any]], dict
         if row.to_state in _TIMES:
             times[_TIMES[row.to_state]] = row.at
     return entries, times
+
+
+def _place_text(row: Row[Any]) -> str:
+    parts = (row.source, row.zone, (row.attributes or {}).get("address"))
+    return "\n".join(
+        " ".join(unicodedata.normalize("NFKC", part).casefold().split())
+        for part in parts
+        if isinstance(part, str) and part
+    )

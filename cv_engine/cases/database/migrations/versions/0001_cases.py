@@ -112,28 +112,6 @@ def _finish_sqlite() -> None:
         f"UPDATE case_spans SET began_s = {began}, observed_s = {observed} + 1 "
         "WHERE id = NEW.id; END"
     )
-    _set_planner_statistics()
-
-
-def _set_planner_statistics() -> None:
-    """Give the query planner the statistics that ANALYZE would gather from a city's queue.
-
-    Without statistics, SQLite starts from any index that fits, such as the state's, although the
-    camera's index selects a thousandth of the rows.
-    """
-    op.execute("ANALYZE")
-    expected = {
-        "sqlite_autoindex_cases_1": "1000000 1",
-        "cases_by_time": "1000000 1 1",
-        "cases_by_kind": "1000000 200000 1 1",
-        "cases_by_zone": "1000000 1000 1 1",
-        "cases_by_source": "1000000 1000 1 1",
-        "cases_by_state": "1000000 150000 1 1",
-        "cases_by_presence": "1000000 1000 900 300 1",
-    }
-    op.execute("DELETE FROM sqlite_stat1 WHERE tbl = 'cases'")
-    for index, rows in expected.items():
-        op.execute(f"INSERT INTO sqlite_stat1 VALUES ('cases', '{index}', '{rows}')")
 
 
 def _finish_postgresql() -> None:

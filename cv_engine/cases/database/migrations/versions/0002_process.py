@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from cv_engine.cases.database import triggers
 from cv_engine.cases.database.migrations.chaining import chain_histories
 
 revision = "0002"
@@ -38,7 +37,11 @@ TRANSITIONS = """
 def upgrade() -> None:
     """Bring the first schema to this one, with the cases that are in it."""
     is_sqlite = op.get_bind().dialect.name == "sqlite"
-    _drop_old_triggers(is_sqlite)
+    if is_sqlite:
+        for verb in ("update", "delete"):
+            op.execute(f"DROP TRIGGER IF EXISTS history_no_{verb}")
+    else:
+        op.execute("DROP FUNCTION history_is_append_only() CASCADE")  # with its trigger
     for table in ("cases", "findings"):
         op.alter_column(table, "left_at", new_column_name="gone_at")
     _extend_cases()
@@ -50,16 +53,7 @@ def upgrade() -> None:
     op.create_index("history_by_case", "history", ["case_id", "seq"], unique=True)
     op.create_index("cases_by_department", "cases", ["department", "due_at", "id"])
     op.create_index("cases_by_attention", "cases", ["attention_at", "id"])
-    triggers.create(op.get_bind())
-
-
-def _drop_old_triggers(is_sqlite: bool) -> None:
-    if is_sqlite:
-        for verb in ("update", "delete"):
-            op.execute(f"DROP TRIGGER history_no_{verb}")
-    else:
-        op.execute("DROP TRIGGER history_no_change ON history")
-        op.execute("DROP FUNCTION history_is_append_only()")
+    op.create_index("cases_by_place", "cases", ["place_id", "began", "id"])
 
 
 def _extend_cases() -> None:
@@ -72,6 +66,7 @@ def _extend_cases() -> None:
         sa.Column("head", sa.Text, nullable=False, server_default=""),
         sa.Column("priority", sa.Text, nullable=False, server_default="normal"),
         sa.Column("merged_into", sa.Integer),
+        sa.Column("place_id", sa.Integer),
         *(sa.Column(name, sa.Text) for name in texts),
         *(sa.Column(name, _TIME) for name in (*times, *more_times)),
         *(sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in counts),
@@ -92,6 +87,11 @@ def _extend_history(is_sqlite: bool) -> None:
 
 
 def _create_tables() -> None:
+    op.create_table(
+        "places",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("text", sa.Text, nullable=False, unique=True),
+    )
     op.create_table(
         "outlets",
         sa.Column("name", sa.Text, primary_key=True),

@@ -1,0 +1,232 @@
+"""Audit: whether the cases, their histories and their findings are as the queue wrote them.
+
+Every hash is computed again. What is found: entries that were changed, removed, added or put in
+another order; cases whose columns are not what their history says; findings and entries without a
+case; missing numbers. What is not found: a change by somebody who computes the whole chain anew,
+from the changed entry to the case's head. Only a copy elsewhere tells: a backup, or an outlet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from cv_engine.cases.chain import entry_hash
+from cv_engine.cases.database.tables import cases, findings, history
+from cv_engine.cases.replay import REPLAYED, Replay
+from cv_engine.finding import Finding, Place
+
+_ROWS_AT_ONCE = 2_000  # of a stream
+_REPORT_EVERY = 1_000  # cases
+
+#: Called with what is counted, how many are done, and how many there are.
+Progress = Callable[[str, int, int], None]
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Reports nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as the queue wrote it.
+
+    Attributes:
+        case_id: The case's number.
+        seq: Number of the history's entry; ``None`` for the case itself.
+        what: Kind of the problem: ``"entry"``, ``"head"``, ``"column"``, ``"finding"``,
+            ``"evidence"``, ``"number"`` or ``"clock"``.
+        text: Description for people.
+        remark: Whether it may have a harmless reason.
+    """
+
+    case_id: int | None
+    seq: int | None
+    what: str
+    text: str
+    remark: bool = False
+
+    def __str__(self) -> str:
+        entry = "" if self.seq is None else f", entry {self.seq}"
+        return f"case {self.case_id}{entry}: {self.text}"
+
+
+def audit(
+    connection: Connection, ids: Sequence[int] | None = None, progress: Progress = _silent
+) -> Iterator[Problem]:
+    """Check all cases of a queue, or some, in the order of their numbers; read as a stream.
+
+    Args:
+        connection: Connection to the store, in a transaction that reads one state of it.
+        ids: Numbers of the cases; all if ``None``.
+        progress: Receives the progress.
+    """
+    total = len(ids) if ids is not None else _highest(connection)
+    entries = _ByCase(_stream(connection, history, (history.c.case_id, history.c.seq), ids))
+    filed = _ByCase(_stream(connection, findings, (findings.c.case_id, findings.c.key), ids))
+    last, gaps = 0, ids is None
+    for row in _stream(connection, cases, (cases.c.id,), ids):
+        yield from _orphans(entries, filed, row.id)
+        if gaps:
+            yield from _missing(connection, last + 1, row.id)
+        last = row.id
+        yield from check_case(row, entries.take(row.id), filed.take(row.id))
+        if last % _REPORT_EVERY == 0:
+            progress("cases", last, total)
+    yield from _orphans(entries, filed, None)
+    if gaps:
+        yield from _missing(connection, last + 1, _highest(connection) + 1)
+    progress("cases", total, total)
+
+
+class _ByCase:
+    """Rows that are ordered by case, taken one case at a time."""
+
+    def __init__(self, rows: Iterator[Row[Any]]) -> None:
+        self._groups = ((key, list(group)) for key, group in groupby(rows, attrgetter("case_id")))
+        self._next = next(self._groups, None)
+
+    def take(self, case_id: int) -> list[Row[Any]]:
+        """The rows of a case; those of smaller numbers have been taken."""
+        if self._next is None or self._next[0] != case_id:
+            return []
+        rows = self._next[1]
+        self._next = next(self._groups, None)
+        return rows
+
+    def before(self, case_id: int | None) -> Iterator[list[Row[Any]]]:
+        """The rows of cases with a smaller number, case by case; all that are left if ``None``."""
+        while self._next is not None and (case_id is None or self._next[0] < case_id):
+            yield self.take(self._next[0])
+
+
+def _stream(
+    connection: Connection, table: sa.Table, order: tuple[Any, ...], ids: Sequence[int] | None
+) -> Iterator[Row[Any]]:
+    statement = sa.select(table).order_by(*order)
+    if ids is not None:
+        statement = statement.where(order[0].in_(ids))
+    options = {"yield_per": _ROWS_AT_ONCE}
+    with connection.execute(statement, execution_options=options) as rows:
+        yield from rows
+
+
+def _orphans(entries: _ByCase, filed: _ByCase, case_id: int | None) -> Iterator[Problem]:
+    for rows in entries.before(case_id):
+        for row in rows:
+            yield Problem(row.case_id, row.seq, "entry", "there is no case of this entry")
+    for rows in filed.before(case_id):
+        for row in rows:
+            text = f"there is no case of finding {row.key}"
+            yield Problem(row.case_id, None, "finding", text)
+
+
+def _highest(connection: Connection) -> int:
+    """The highest number that a case ever had, as far as the database knows."""
+    if connection.dialect.name == "sqlite":
+        counter = sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'cases'")
+    else:
+        counter = sa.text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM cases_id_seq")
+    highest = connection.execute(sa.select(sa.func.max(cases.c.id))).scalar()
+    return max(connection.execute(counter).scalar() or 0, highest or 0)
+
+
+def _missing(connection: Connection, first: int, end: int) -> Iterator[Problem]:
+    """Numbers from ``first`` up to, not including, ``end``, which no case has.
+
+    PostgreSQL also skips a number if the transaction that had taken it did not complete.
+    """
+    remark = connection.dialect.name != "sqlite"
+    why = " (perhaps of a filing that did not complete)" if remark else ""
+    for number in range(first, end):
+        yield Problem(number, None, "number", f"there is no case of this number{why}", remark)
+
+
+def check_case(
+    case: Row[Any], entries: Sequence[Row[Any]], filed: Sequence[Row[Any]]
+) -> Iterator[Problem]:
+    """Check one case.
+
+    Args:
+        case: The row of table ``cases``.
+        entries: The rows of its history, by ``seq``.
+        filed: The rows of its findings.
+    """
+    replay = Replay()
+    yield from _check_chain(case, entries, replay)
+    head, version = (entries[-1].hash, entries[-1].seq) if entries else (None, 0)
+    if (case.head, case.version) != (head, version):
+        text = f"the last entry should be number {case.version}, with another hash"
+        yield Problem(case.id, None, "head", text)
+    for name in REPLAYED:
+        if getattr(case, name) != replay.columns[name]:
+            yield _differs(case, name, replay.columns[name])
+    if case.state != replay.state:
+        yield _differs(case, "state", replay.state)
+    if entries and not _key_fits(case, entries[0].data):
+        text = "the key does not fit kind, source and zone, and what was filed"
+        yield Problem(case.id, None, "column", text)
+    yield from _check_findings(case, replay, filed)
+
+
+def _check_chain(case: Row[Any], entries: Sequence[Row[Any]], replay: Replay) -> Iterator[Problem]:
+    previous: str | None = case.key  # None: the entry before is missing, its hash is not known
+    expected, at = 1, None
+    for entry in entries:
+        if entry.seq != expected:
+            for seq in range(expected, entry.seq):
+                yield Problem(case.id, seq, "entry", "the entry is missing")
+            previous = None
+        if previous is not None and entry.hash != entry_hash(previous, entry._mapping):
+            text = "the entry was changed, or is not in its place: its hash does not fit"
+            yield Problem(case.id, entry.seq, "entry", text)
+        wrong = replay.apply(entry)
+        if wrong is not None:
+            yield Problem(case.id, entry.seq, "entry", f"the entry {wrong}")
+        if at is not None and entry.at < at:
+            text = "the entry was recorded before the one it follows: the clock was set back"
+            yield Problem(case.id, entry.seq, "clock", text, remark=True)
+        previous, expected, at = entry.hash, entry.seq + 1, entry.at
+
+
+def _differs(case: Row[Any], name: str, said: object) -> Problem:
+    text = f"{name} is {getattr(case, name)}, by the history {said}"
+    return Problem(case.id, None, "column", text)
+
+
+def _key_fits(case: Row[Any], data: Any) -> bool:
+    """Whether the case's kind, source and zone are those that its key was made of."""
+    if "image_box" not in data or "geometry" not in data:  # not recorded by earlier versions
+        return True
+    box = None if data["image_box"] is None else tuple(data["image_box"])
+    began = datetime.fromisoformat(data["began"])
+    place = Place(data["geometry"], None, "", box)
+    filed = Finding(case.kind, case.source, case.zone, place, began, began, 0.0)
+    return filed.key == case.key
+
+
+def _check_findings(case: Row[Any], replay: Replay, filed: Sequence[Row[Any]]) -> Iterator[Problem]:
+    found = {row.key: row for row in filed}
+    if not replay.handed_over:
+        for key in sorted(replay.evidence.keys() - found.keys()):
+            yield Problem(case.id, None, "finding", f"finding {key} is missing")
+        for key in sorted(found.keys() - replay.evidence.keys()):
+            text = f"finding {key} is not in the history"
+            yield Problem(case.id, None, "finding", text)
+    for key, said in replay.evidence.items():
+        row = found.get(key)
+        if row is None:
+            continue
+        if row.evidence != said.name:
+            text = f"evidence of finding {key} is {row.evidence}, by the history {said.name}"
+            yield Problem(case.id, None, "evidence", text)
+        if row.evidence_sha256 != said.sha256:
+            text = f"the digest of the evidence of finding {key} is not that of the history"
+            yield Problem(case.id, None, "evidence", text)
