@@ -11,7 +11,7 @@ import typer
 # makes small matrix products 20 times as slow. NumPy reads the variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from cv_engine.commands import cameras, cases, evidence, models, taxonomy, zones
+from cv_engine.commands import cameras, cases, evidence, models, sensors, taxonomy, zones
 from cv_engine.commands.analyze import analyze
 from cv_engine.commands.case_deadlines import deadlines
 from cv_engine.commands.demo import demo
@@ -32,7 +32,7 @@ app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
 cases.group.command()(deadlines)
-for _module in (cases, taxonomy, evidence, models, zones, cameras, satellite):
+for _module in (cases, taxonomy, evidence, models, zones, cameras, sensors, satellite):
     app.add_typer(_module.group)
 
 

@@ -22,7 +22,8 @@ class Place:
             is unknown.
         accuracy_m: Radius in metres within which the true place lies, ``None`` if unknown.
         basis: Source of the place: ``"homography"`` (ground control points), ``"camera"`` (the
-            camera's own position), ``"raster"`` (georeferenced image) or ``"unknown"``.
+            camera's own position), ``"raster"`` (georeferenced image), ``"sensor"`` (where a
+            sensor's thing belongs, by the register of devices) or ``"unknown"``.
         image_box: ``(x1, y1, x2, y2)`` in pixels of the camera's frame, for findings of cameras.
     """
 

@@ -68,6 +68,7 @@ def _with_absolute_paths(config: Config, base: Path) -> Config:
         "cameras": cameras,
         "cases": config.cases.based(base),
         "satellite": config.satellite.based(base),
+        "sensors": config.sensors.based(base),
         "store": store,
         "data": data,
     }

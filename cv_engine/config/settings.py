@@ -18,10 +18,12 @@ from cv_engine.config.evidence import EvidenceConfig
 from cv_engine.config.live import LiveConfig
 from cv_engine.config.rules import RulesModel
 from cv_engine.config.satellite import SatelliteConfig
+from cv_engine.config.sensors import SensorsConfig
 from cv_engine.config.tracking import ChangeConfig, TrackingConfig
 from cv_engine.config.video import VideoConfig
 from cv_engine.section import FilePath, Section, Text
 
+_OTHER_SOURCES = ("satellite", "sensors")  # no result of a camera depends on these sections
 # Written as a path, the password of such an address would become the name of a folder.
 _NEARLY_AN_ADDRESS = re.compile(r"(?i)(postgres|sqlite|mysql)[^/\\]*[:@/]")
 
@@ -40,6 +42,7 @@ class Config(Section):
     cases: CasesConfig = CasesConfig()
     live: LiveConfig = LiveConfig()
     satellite: SatelliteConfig = SatelliteConfig()
+    sensors: SensorsConfig = SensorsConfig()
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("store")
@@ -113,11 +116,11 @@ class Config(Section):
 
         Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
         cases are named and timed, how live streams are reached and received, and what is seen from
-        above. A zones file enters with
-        its content, so that moving it changes nothing and editing it does.
+        above or by sensors. A zones file enters with its content, so that moving it changes nothing
+        and editing it does.
         """
         values = self.model_dump(
-            mode="json", exclude={"data", "store", "cases", "live", "satellite"}
+            mode="json", exclude={"data", "store", "cases", "live", *_OTHER_SOURCES}
         )
         del values["evidence"]["store"]
         for camera, entry in zip(self.cameras, values["cameras"], strict=True):

@@ -199,6 +199,10 @@ devices = sa.Table(
     sa.Column("condition", Json, nullable=False),
     sa.Column("registered_at", UtcTime, nullable=False),
     sa.Column("seen_at", UtcTime),
+    # Since when silence counts, and when time alone may change the condition.
+    sa.Column("listened_from", UtcTime),
+    sa.Column("wake_at", UtcTime),
+    sa.Index("devices_by_wake", "wake_at"),
 )
 
 # SQLite only: R*Trees over the cases' bounding boxes and spans of time, filled by triggers. Their

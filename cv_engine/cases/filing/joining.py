@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.database.tables import case_boxes, cases
-from cv_engine.cases.filing.overlap import same_place
+from cv_engine.cases.filing.overlap import SENSOR_BASIS, same_place
 from cv_engine.cases.filing.site import area_m2, is_site, joined, reach
 from cv_engine.cases.filter import box_conditions
 from cv_engine.cases.lifecycle import OPEN_STATES
@@ -78,7 +78,7 @@ def same_case(
 
 
 def grown(connection: Connection, case: Row[Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a site's case with the ground of a joining finding.
+    """The columns of a case that change with a joining finding.
 
     The history keeps earlier places.
 
@@ -88,8 +88,11 @@ def grown(connection: Connection, case: Row[Any], row: Mapping[str, Any]) -> dic
         row: The joining finding, as a row of table ``cases``.
 
     Returns:
-        Columns of table ``cases``; none unless the case and the finding are sites.
+        Columns of table ``cases``: a site's ground; the attributes of a sensor's latest finding,
+        since a fault of a device becomes worse; none of any other case.
     """
+    if row["basis"] == SENSOR_BASIS:
+        return {"attributes": {**case.attributes, **row["attributes"]}}
     if not (is_site(place_of(case)) and is_site(Place(row["geometry"], None, row["basis"]))):
         return {}
     from shapely.geometry import shape

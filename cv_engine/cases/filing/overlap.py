@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 #: bound of detection benchmarks; parked cars side by side or in a row overlap far less.
 SAME_PLACE_IOU = 0.5
 
+#: Basis of a place that is known from the register of devices.
+SENSOR_BASIS = "sensor"
+
 #: Bases of places that locate the thing itself. The others locate the camera at best, and so give
 #: the same place for everything in view.
-_LOCATED = frozenset({"homography", "raster"})
+_LOCATED = frozenset({"homography", "raster", SENSOR_BASIS})
 
 
 def same_place(one: Place, other: Place, gap_m: float = SITE_GAP_M) -> float:

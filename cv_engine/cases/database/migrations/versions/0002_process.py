@@ -121,8 +121,9 @@ def _create_tables() -> None:
         *(sa.Column(name, sa.Double) for name in ("longitude", "latitude", "accuracy_m")),
         *(sa.Column(name, _JSON, nullable=False) for name in ("settings", "condition")),
         sa.Column("registered_at", _TIME, nullable=False),
-        sa.Column("seen_at", _TIME),
+        *(sa.Column(name, _TIME) for name in ("seen_at", "listened_from", "wake_at")),
     )
+    op.create_index("devices_by_wake", "devices", ["wake_at"])
     pairs = op.create_table(
         "case_transitions",
         sa.Column("from_state", sa.Text, primary_key=True),
