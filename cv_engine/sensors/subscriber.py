@@ -228,7 +228,9 @@ class Subscriber:
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
         if reason.is_failure:
-            self._problem = f"the broker refuses the connection: {reason}"
+            self._problem = (
+                f"the broker refuses the connection ({reason}); check user, password and client_id"
+            )
             return
         _log.info("connected", broker=self._broker.name, kept=flags.session_present)
         if not flags.session_present:
@@ -247,7 +249,8 @@ class Subscriber:
     ) -> None:
         for each, reason in zip(self._subscriptions, reasons, strict=True):
             if reason.is_failure:
-                self._problem = f"the broker refuses topic {each.topic}: {reason}"
+                self._problem = f"the broker refuses topic {each.topic} ({reason})"
+        _log.info("subscribed", broker=self._broker.name, topics=len(reasons))
 
     def _on_disconnect(
         self, client: Client, _: Any, flags: Any, reason: ReasonCode, properties: Properties | None
