@@ -79,6 +79,7 @@ def test_every_imported_package_is_a_dependency() -> None:
     packages = {
         "cv2": "opencv-python-headless",
         "onvif": "onvif-zeep-async",
+        "paho": "paho-mqtt",
         "PIL": "pillow",
         "prometheus_client": "prometheus-client",
         "yaml": "pyyaml",

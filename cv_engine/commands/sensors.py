@@ -187,7 +187,7 @@ def _import(session: Session, file: Path) -> tuple[int, int]:
     from cv_engine.sensors.device_file import read_devices
 
     now = _now()
-    devices = read_devices(file, load_taxonomy().kinds, now)
+    devices = read_devices(file, load_taxonomy(session.config.cases.taxonomy).kinds, now)
     with _open_registry(session) as registry:
         return registry.register(devices, now)
 

@@ -15,7 +15,7 @@ from cv_engine.sensors.effect import Effect, Opened
 from cv_engine.sensors.report import Position
 
 #: The kind of a maintenance case: a device that sends nothing.
-SILENT_KIND: Final = "device_silent"
+SILENT_KIND: Final = "sensor_silent"
 _CONFIDENCE = 1.0  # a device states its condition, and damping has removed what it took back
 _APART = timedelta(seconds=1)  # starts closer than this would give two findings one key
 _FAULT, _SILENCE = "fault", "silence"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import hypothesis.strategies as st
 import msgspec
@@ -106,7 +107,12 @@ def test_a_clock_that_is_set_back_is_noticed_by_the_number_of_the_message() -> N
 
 
 def test_a_message_without_time_and_number_may_be_repeated_by_the_device() -> None:
-    plain = {"event": T, "numbered": False, "time_from": "receipt", "identity": "same"}
+    plain: dict[str, Any] = {
+        "event": T,
+        "numbered": False,
+        "time_from": "receipt",
+        "identity": "same",
+    }
     one, _, first = receive(device(), report(0, **plain), _WATCHING)
     one, _, second = receive(one, report(10, **plain), _WATCHING)
     one, _, repeated = receive(one, report(20, **plain), _WATCHING, Delivery.AGAIN)
@@ -114,7 +120,7 @@ def test_a_message_without_time_and_number_may_be_repeated_by_the_device() -> No
 
 
 def test_a_redelivered_message_without_time_counts_if_it_was_not_the_last() -> None:
-    plain = {"numbered": False, "time_from": "receipt"}
+    plain: dict[str, Any] = {"numbered": False, "time_from": "receipt"}
     one, _, _ = receive(device(), report(0, event=T, identity="t", **plain), _WATCHING)
     one, _, _ = receive(one, report(10, event=N, identity="n", **plain), _WATCHING)
     again = report(3000, event=T, identity="t", **plain)
