@@ -143,10 +143,12 @@ def _missing(connection: Connection, first: int, end: int) -> Iterator[Problem]:
 
     PostgreSQL also skips a number if the transaction that had taken it did not complete.
     """
+    if first >= end:
+        return
     remark = connection.dialect.name != "sqlite"
     why = " (perhaps of a filing that did not complete)" if remark else ""
-    for number in range(first, end):
-        yield Problem(number, None, "number", f"there is no case of this number{why}", remark)
+    upto = "" if end == first + 1 else f" nor of the next ones, up to {end - 1}"
+    yield Problem(first, None, "number", f"there is no case of this number{upto}{why}", remark)
 
 
 def check_case(

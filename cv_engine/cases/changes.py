@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import Event
@@ -14,6 +15,11 @@ from cv_engine.cases.database.tables import cases, findings, history
 from cv_engine.cases.lifecycle import ENGINE, Actor, State
 from cv_engine.cases.place_text import PLACE_COLUMNS, add_place, place_text
 from cv_engine.cases.rows import digest_data, lock_case
+
+_log = structlog.get_logger()
+
+#: Times that the clock has given to a case.
+_RECORDED = ("filed_at", "confirmed_at", "dispatched_at", "handled_at", "verified_at", "ended_at")
 
 
 def open_case(
@@ -57,6 +63,7 @@ class LockedCase:
         self.version: int = row.version
         self.state = State(row.state)
         self._head: str = row.head
+        self._compare_clock()
 
     @classmethod
     def of(cls, connection: Connection, case_id: int, at: datetime) -> LockedCase:
@@ -97,6 +104,17 @@ class LockedCase:
             self.state = to
             values["state"] = to.value
         self.set(version=self.version, head=self._head, **values)
+
+    def _compare_clock(self) -> None:
+        """Warn of a clock that was set back; the history is in order by ``seq`` all the same."""
+        known = [at for at in (getattr(self.row, name) for name in _RECORDED) if at is not None]
+        if self.at < max(known):
+            _log.warning(
+                "the clock was set back: the case has later times",
+                case=self.row.id,
+                now=self.at.isoformat(),
+                latest=max(known).isoformat(),
+            )
 
     def set(self, **values: Any) -> None:
         """Change columns of the case, with nothing to say in its history."""

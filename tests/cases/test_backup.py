@@ -103,9 +103,11 @@ def test_a_damaged_backup_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(file) as raw:
         raw.execute("UPDATE cases SET zone = 'elsewhere' WHERE id = 3")
     raw.close()
-    with closing(Store(tmp_path / "new.sqlite")) as target:
-        with pytest.raises(QueueError, match="damaged or was changed"):
-            restore(file, target, _silent)
+    with (
+        closing(Store(tmp_path / "new.sqlite")) as target,
+        pytest.raises(QueueError, match="damaged or was changed"),
+    ):
+        restore(file, target, _silent)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +125,11 @@ def test_a_file_without_manifest_is_no_backup(
     file.write_text("")
     if manifest is not None:
         manifest_path(file).write_text(manifest)
-    with closing(Store(tmp_path / "new.sqlite")) as target:
-        with pytest.raises(QueueError, match=message):
-            restore(file, target, _silent)
+    with (
+        closing(Store(tmp_path / "new.sqlite")) as target,
+        pytest.raises(QueueError, match=message),
+    ):
+        restore(file, target, _silent)
 
 
 def test_a_failed_backup_leaves_the_one_before(tmp_path: Path) -> None:

@@ -167,9 +167,12 @@ def test_a_database_with_other_cases_is_refused_and_stays_as_it_is(where: str, t
     with open_queue(to) as queue:
         queue.file(finding())
     before = content(to)
-    with closing(Store(where)) as source, closing(Store(to)) as target:
-        with pytest.raises(QueueError, match="is not empty"):
-            move_queue(source, target, lambda *_: None)
+    with (
+        closing(Store(where)) as source,
+        closing(Store(to)) as target,
+        pytest.raises(QueueError, match="is not empty"),
+    ):
+        move_queue(source, target, lambda *_: None)
     assert content(to) == before
     with open_queue(where) as queue:  # still in use
         assert queue.file(finding(9e6, 9e6 + 300)).outcome == "new"
@@ -178,13 +181,18 @@ def test_a_database_with_other_cases_is_refused_and_stays_as_it_is(where: str, t
 def test_an_unfinished_copy_of_another_queue_is_refused(tmp_path: Path, to: str) -> None:
     for name in ("one", "other"):
         filled(tmp_path / name)
-    with closing(Store(tmp_path / "one")) as source, closing(Store(to)) as target:
-        with pytest.raises(_Stop):
-            copy_queue(source, target, _stopping(2))
-    with closing(Store(tmp_path / "other")) as source:
-        with closing(Store(to, unfinished=True)) as target:
-            with pytest.raises(QueueError, match=r"unfinished copy of .*one, not of .*other"):
-                copy_queue(source, target)
+    with (
+        closing(Store(tmp_path / "one")) as source,
+        closing(Store(to)) as target,
+        pytest.raises(_Stop),
+    ):
+        copy_queue(source, target, _stopping(2))
+    with (
+        closing(Store(tmp_path / "other")) as source,
+        closing(Store(to, unfinished=True)) as target,
+        pytest.raises(QueueError, match=r"unfinished copy of .*one, not of .*other"),
+    ):
+        copy_queue(source, target)
 
 
 def test_a_moved_queue_can_be_read_and_takes_nothing_more(where: str, to: str) -> None:
@@ -227,9 +235,11 @@ def test_a_queue_that_has_moved_does_not_move_somewhere_else(tmp_path: Path, to:
     with closing(Store(tmp_path / "one")) as source:
         with closing(Store(to)) as target:
             move_queue(source, target, lambda *_: None)
-        with closing(Store(tmp_path / "other")) as target:
-            with pytest.raises(QueueError, match="has moved to"):
-                move_queue(source, target, lambda *_: None)
+        with (
+            closing(Store(tmp_path / "other")) as target,
+            pytest.raises(QueueError, match="has moved to"),
+        ):
+            move_queue(source, target, lambda *_: None)
 
 
 def test_a_source_that_changed_during_the_interruption_is_noticed(
@@ -241,6 +251,9 @@ def test_a_source_that_changed_during_the_interruption_is_noticed(
         copy_queue(source, target, _stopping(3))
     with open_queue(where, clock=lambda: at(0) + timedelta(days=400)) as queue:
         queue.move(1, Action.CONFIRM, SUPERVISOR)
-    with closing(Store(where)) as source, closing(Store(to, unfinished=True)) as target:
-        with pytest.raises(QueueError, match="case 1 differs from the source"):
-            copy_queue(source, target)
+    with (
+        closing(Store(where)) as source,
+        closing(Store(to, unfinished=True)) as target,
+        pytest.raises(QueueError, match="case 1 differs from the source"),
+    ):
+        copy_queue(source, target)
