@@ -1,122 +1,213 @@
 """How many cases a second the queue files, and how long officers wait for their lists.
 
-A city's cases are generated (cameras spread over a city, a month of cases, a tenth of them
-confirmed) and filed through `Queue.file`, one transaction each, like a live worker's. Then
-officers' lists are queried repeatedly while filing continues.
+A city's cases of five years are generated (see `harness/generated_cases.py`). Then eight processes
+file as fast as they can through `Queue.file`, one durable transaction each, like live workers; and
+officers' lists are queried while two processes go on filing at a steady rate. First on SQLite, then
+on a PostgreSQL server of its own with durable settings, if one is installed; or on `--store` alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from multiprocessing.queues import Queue as Results
+from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 
 import numpy as np
+import sqlalchemy as sa
 
+from benchmarks.harness.generated_cases import (
+    CAMERAS,
+    DAYS,
+    DEGREES,
+    DEPARTMENTS,
+    FIRST,
+    SOUTH,
+    STREETS,
+    WEST,
+    generate,
+    make_finding,
+)
+from benchmarks.harness.postgresql import NoServerError, server
 from cv_engine.cases import Filter, Queue, State, open_queue
-from cv_engine.finding import Finding, Place
+from cv_engine.cases.database.copying import copy_queue
+from cv_engine.cases.database.store import Store
 
 _SEED = 7
-_CAMERAS = 2_000
-_DAYS = 30
-_KINDS = ("motor_vehicle_parked", "non_motor_vehicle_parked", "clutter")
-_FIRST = datetime(2026, 5, 1, tzinfo=UTC)
-_WEST, _SOUTH, _DEGREES = 121.4, 29.7, 0.4  # a city of some 40 km
-_CONFIRMED_SHARE = 0.1
 _ASKED = 60  # times for each list
-_FILED_BETWEEN = 2  # cases filed between two questions
+_WRITERS = 8
+_STEADY_WRITERS = 2
+_STEADY_PER_S = 10.0  # of each steady writer; a city with 7.6 million cases in five years has 0.05
+_END = FIRST + timedelta(days=DAYS)
+#: What a server for a city's queue is given; fsync and synchronous_commit stay on.
+_SERVER = {"shared_buffers": "1GB", "max_wal_size": "4GB", "maintenance_work_mem": "512MB"}
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks queue", description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000)
-    parser.add_argument("--store", help="a PostgreSQL URL of an empty database; SQLite if left out")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of filing by eight processes")
+    parser.add_argument("--store", help="a PostgreSQL URL of an empty database, in place of both")
+    parser.add_argument("--folder", type=Path, help="where the queues lie; temporary if left out")
     options = parser.parse_args(argv)
-    with (
-        tempfile.TemporaryDirectory(prefix="queue-") as folder,
-        open_queue(options.store or Path(folder) / "queue.db") as queue,
-    ):
-        result = run(queue, options.cases)
-    print(f"{result['filed_per_s']:.0f} cases filed a second, {options.cases} in the queue")
+    with tempfile.TemporaryDirectory(prefix="queue-", dir=options.folder) as folder:
+        file = Path(folder) / "queue.db"
+        began = time.monotonic()
+        generate(file, options.cases)
+        result: dict[str, float] = {"cases": options.cases}
+        result["generated_s"] = round(time.monotonic() - began, 1)
+        print(f"{options.cases} cases generated in {result['generated_s']:.0f} s", flush=True)
+        if options.store is not None:
+            result |= on_copy(file, options.store, options.seconds)
+        else:
+            # PostgreSQL first: both get the same cases.
+            result |= _on_own_server(file, options.seconds)
+            result |= on_sqlite(file, options.seconds)
     for name, value in result.items():
-        if name.startswith("p95_ms."):
-            print(f"{name.removeprefix('p95_ms.'):<14} 95 % within {value:.1f} ms")
+        print(f"{name:<32} {value:g}")
     print(json.dumps(result))
     return 0
 
 
-def run(queue: Queue, cases: int) -> dict[str, float]:
-    """Fills and queries the queue; returns the keys of the last line."""
-    chance = random.Random(_SEED)
+def _on_own_server(file: Path, seconds: float) -> dict[str, float]:
+    """The keys of the last line for PostgreSQL; none where it is not installed."""
+    try:
+        with server(**_SERVER) as running:
+            result = on_copy(file, running.create("city"), seconds)
+    except NoServerError as error:
+        print(f"not on PostgreSQL: {error}")
+        return {}
+    return {f"postgres.{name}": value for name, value in result.items()}
+
+
+def on_sqlite(file: Path, seconds: float) -> dict[str, float]:
+    """The keys of the last line for a SQLite file."""
+    size = {"size_mb": round(file.stat().st_size / 1e6, 1)}
+    return size | measure(str(file), seconds)
+
+
+def on_copy(file: Path, url: str, seconds: float) -> dict[str, float]:
+    """The keys of the last line for a PostgreSQL database that becomes a copy of the file."""
     began = time.monotonic()
-    for number in range(cases):
-        _file(queue, chance, number)
-    filed_per_s = cases / (time.monotonic() - began)
-    number = cases
-    result: dict[str, float] = {"cases": cases, "filed_per_s": round(filed_per_s, 1)}
-    for name, ask in _questions(chance, cases).items():
-        took_ms = []
-        for _ in range(_ASKED):
-            for _ in range(_FILED_BETWEEN):
-                _file(queue, chance, number)
-                number += 1
-            asked = time.monotonic()
-            ask(queue)
-            took_ms.append(1000 * (time.monotonic() - asked))
-        result[f"p95_ms.{name}"] = round(float(np.percentile(took_ms, 95)), 2)
-    return result
+    with closing(Store(file)) as source, closing(Store(url)) as target:
+        copy_queue(source, target)
+        copied_s = round(time.monotonic() - began, 1)
+        with target.reading() as connection:
+            size = connection.execute(sa.text("SELECT pg_database_size(current_database())"))
+            size_mb = round(size.scalar_one() / 1e6, 1)
+    print(f"copied to PostgreSQL and verified in {copied_s:.0f} s", flush=True)
+    return {"copied_s": copied_s, "size_mb": size_mb, **measure(url, seconds)}
 
 
-def _file(queue: Queue, chance: random.Random, number: int) -> None:
-    """Files a case of some camera; an officer confirms some."""
-    camera = number % _CAMERAS
-    where = random.Random(camera)
-    place = [_WEST + _DEGREES * where.random(), _SOUTH + _DEGREES * where.random()]
-    began = _FIRST + timedelta(days=_DAYS * chance.random())
-    x, y = chance.uniform(0, 1800), chance.uniform(0, 1000)
-    finding = Finding(
-        kind=chance.choice(_KINDS),
-        source=f"camera-{camera}",
-        zone="pavement",
-        place=Place(
-            {"type": "Point", "coordinates": place}, 2.0, "homography", (x, y, x + 120, y + 80)
-        ),
-        began=began,
-        observed=began + timedelta(minutes=5),
-        confidence=chance.uniform(0.5, 1.0),
-        attributes={"dwell_s": 300.0},
-    )
-    filed = queue.file(finding)
-    if filed.outcome == "new" and chance.random() < _CONFIRMED_SHARE:
-        queue.confirm(filed.case_id, "officer")
+def measure(where: str, seconds: float) -> dict[str, float]:
+    """File and query, and return the keys of the last line."""
+    with _filing(where, _WRITERS, None) as filed:
+        time.sleep(seconds)
+    result = {"filed_per_s": round(filed[0], 1)}
+    chance = random.Random(_SEED)
+    with _filing(where, _STEADY_WRITERS, _STEADY_PER_S) as filed, open_queue(where) as queue:
+        for name, ask in questions(chance, queue.count()).items():
+            result[f"p95_ms.{name}"] = _p95_ms(queue, ask)
+    return {**result, "steady_per_s": round(filed[0], 1)}
 
 
-def _questions(chance: random.Random, cases: int) -> dict[str, Callable[[Queue], object]]:
+def _p95_ms(queue: Queue, ask: Callable[[Queue], object]) -> float:
+    took_ms = []
+    for _ in range(_ASKED):
+        asked = time.monotonic()
+        ask(queue)
+        took_ms.append(1000 * (time.monotonic() - asked))
+    return round(float(np.percentile(took_ms, 95)), 2)
+
+
+@contextmanager
+def _filing(where: str, writers: int, per_s: float | None) -> Iterator[list[float]]:
+    """Let processes file while the block runs; the list then has their cases a second."""
+    spawn = multiprocessing.get_context("spawn")
+    stop, ready = spawn.Event(), spawn.Semaphore(0)
+    filed: Results[float] = spawn.Queue()
+    processes = [
+        spawn.Process(target=_file_until, args=(where, seed, per_s, ready, stop, filed))
+        for seed in range(writers)
+    ]
+    result: list[float] = []
+    for process in processes:
+        process.start()
+    for _ in processes:
+        ready.acquire()
+    try:
+        yield result
+    finally:
+        stop.set()
+        rates = [filed.get() for _ in processes]
+        for process in processes:
+            process.join()
+        result.append(sum(rates))
+
+
+def _file_until(
+    where: str, seed: int, per_s: float | None, ready: Semaphore, stop: Event, filed: Results[float]
+) -> None:
+    """File new findings of all cameras until the event, and report how many a second."""
+    chance, began = random.Random(f"{time.time_ns()} {seed}"), _END
+    with open_queue(where) as queue:
+        queue.file(make_finding(chance, began))  # imports, connections
+        ready.release()
+        count, start = 0, time.monotonic()
+        while not stop.is_set():
+            began += timedelta(seconds=chance.random())
+            queue.file(make_finding(chance, began))
+            count += 1
+            if per_s is not None:
+                stop.wait(max(0.0, start + count / per_s - time.monotonic()))
+        filed.put(count / (time.monotonic() - start))
+
+
+def questions(chance: random.Random, cases: int) -> Mapping[str, Callable[[Queue], object]]:
     """The queries of officers."""
 
-    def day(queue: Queue) -> object:
-        since = _FIRST + timedelta(days=chance.randrange(_DAYS))
-        source = f"camera-{chance.randrange(_CAMERAS)}"
+    def box() -> tuple[float, float, float, float]:
+        west, south = WEST + DEGREES * chance.random(), SOUTH + DEGREES * chance.random()
+        return west, south, west + 0.01, south + 0.01
+
+    def camera_day(queue: Queue) -> object:
+        since = FIRST + timedelta(days=chance.randrange(DAYS))
+        source = f"camera-{chance.randrange(CAMERAS)}"
         return queue.cases(Filter(source=source, since=since, until=since + timedelta(days=1)))
 
-    def box(queue: Queue) -> object:
-        west, south = _WEST + _DEGREES * chance.random(), _SOUTH + _DEGREES * chance.random()
-        return queue.cases(Filter(bbox=(west, south, west + 0.01, south + 0.01), limit=50))
-
     def case(queue: Queue) -> object:
-        number = chance.randrange(1, max(2, cases // 2))
+        number = chance.randrange(1, cases)
         return queue.get(number), queue.history(number), queue.evidence(number)
 
+    def department_overdue(queue: Queue) -> object:
+        department = chance.choice(DEPARTMENTS)
+        return queue.cases(Filter(department=department, overdue=_END, limit=50))
+
+    def place_text(queue: Queue) -> object:
+        return queue.cases(Filter(text=chance.choice(STREETS), limit=50))
+
+    def house_text(queue: Queue) -> object:
+        return queue.cases(Filter(text=f"{chance.randrange(CAMERAS)}号", limit=50))
+
+    states = (State.REPORTED, State.CLOSED)
     return {
         "newest": lambda queue: queue.cases(Filter(state=State.REPORTED, limit=20)),
-        "camera_day": day,
-        "box": box,
+        "box_state": lambda queue: queue.cases(
+            Filter(bbox=box(), state=chance.choice(states), limit=50)
+        ),
+        "department_overdue": department_overdue,
+        "place_text": place_text,
+        "house_text": house_text,
+        "camera_day": camera_day,
         "case": case,
-        "count": lambda queue: queue.count(Filter(state=State.CONFIRMED)),
+        "count": lambda queue: queue.count(Filter(state=State.REPORTED)),
     }
