@@ -62,14 +62,12 @@ class Camera:
         name: Name, the source of its findings.
         longitude: Degrees.
         latitude: Degrees.
-        area: Area of responsibility.
         address: Street and number.
     """
 
     name: str
     longitude: float
     latitude: float
-    area: str
     address: str
 
 
@@ -78,9 +76,7 @@ def camera(number: int) -> Camera:
     chance = random.Random(number)
     longitude, latitude = (round(start + DEGREES * chance.random(), 6) for start in (WEST, SOUTH))
     street = STREETS[number % len(STREETS)]
-    return Camera(
-        f"camera-{number}", longitude, latitude, f"area-{number % 400}", f"{street}{number}号"
-    )
+    return Camera(f"camera-{number}", longitude, latitude, f"{street}{number}号")
 
 
 def make_finding(chance: random.Random, began: datetime) -> Finding:
@@ -148,7 +144,7 @@ def generate(file: Path, count: int) -> None:
 def _text_of(where: Camera) -> str:
     attributes = {"address": where.address}
     return place_text(
-        {"source": where.name, "zone": "pavement", "area": where.area, "attributes": attributes}
+        {"source": where.name, "zone": "pavement", "area": None, "attributes": attributes}
     )
 
 
@@ -223,7 +219,6 @@ def _case(
         **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), box, strict=True)),
         "attributes": attributes,
         "place_id": place + 1,
-        "area": seen_by.area,
         "close_due_at": _sql(filed + 5 * _LIMIT),
     }
     row = [values[name] for name in _CASE_COLUMNS]

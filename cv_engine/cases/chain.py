@@ -16,6 +16,8 @@ from typing import Any
 #: Fields of an entry that its hash covers, in this order.
 _FIELDS = ("seq", "at", "event", "by", "role", "note", "from_state", "to_state", "data")
 
+_to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
 
 def entry_hash(previous: str, entry: Mapping[str, Any]) -> str:
     """The hash of an entry of a history.
@@ -28,7 +30,7 @@ def entry_hash(previous: str, entry: Mapping[str, Any]) -> str:
         SHA-256 in hex over the previous hash and the entry's fields as JSON.
     """
     values = [_plain(entry[name]) for name in _FIELDS]
-    text = json.dumps([previous, *values], ensure_ascii=False, sort_keys=True)
+    text = _to_json([previous, *values])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

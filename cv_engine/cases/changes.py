@@ -6,20 +6,37 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import Event
 from cv_engine.cases.chain import entry_hash
+from cv_engine.cases.database.prepared import Prepared
 from cv_engine.cases.database.tables import cases, findings, history
 from cv_engine.cases.lifecycle import ENGINE, Actor, State
-from cv_engine.cases.place_text import PLACE_COLUMNS, add_place, place_text
+from cv_engine.cases.place_text import PLACE_COLUMNS, add_place, place_of_text, place_text
 from cv_engine.cases.rows import digest_data, lock_case
 
 _log = structlog.get_logger()
 
 #: Times that the clock has given to a case.
 _RECORDED = ("filed_at", "confirmed_at", "dispatched_at", "handled_at", "verified_at", "ended_at")
+
+#: The columns of a new case that its finding does not give.
+_NEW_CASE: dict[str, Any] = {
+    **{column.name: None for column in cases.columns if column.name not in ("id", "place_id")},
+    **{"priority": "normal", "deferrals": 0, "extensions": 0, "returns": 0, "reopenings": 0},
+}
+_INSERT_CASE = Prepared(
+    cases.insert()
+    .values(place_id=place_of_text(sa.bindparam("place_text", None, sa.Text)))
+    .returning(cases.c.id, cases.c.place_id),
+    list(_NEW_CASE),
+)
+_INSERT_ENTRY = Prepared(
+    history.insert(), [column.name for column in history.columns if column.name != "id"]
+)
 
 
 def open_case(
@@ -38,13 +55,20 @@ def open_case(
     """
     entry = _entry(1, Event.FILED, ENGINE, at, "", None, State.REPORTED, data)
     entry["hash"] = entry_hash(row["key"], entry)
-    values = {**row, "filed_at": at, "version": 1, "head": entry["hash"]}
-    values["place_id"] = add_place(connection, place_text(row))
-    case_id = int(
-        connection.execute(cases.insert().values(values).returning(cases.c.id)).scalar_one()
-    )
-    connection.execute(history.insert().values(case_id=case_id, **entry))
+    text = place_text(row)
+    values = {**_NEW_CASE, **row, "filed_at": at, "version": 1, "head": entry["hash"]}
+    (added,) = _INSERT_CASE.run(connection, {**values, "place_text": text})
+    case_id = int(added.id)
+    if added.place_id is None:  # the first case at this place
+        number = add_place(connection, text)
+        connection.execute(cases.update().where(cases.c.id == case_id).values(place_id=number))
+    add_entry(connection, {**entry, "case_id": case_id})
     return case_id
+
+
+def add_entry(connection: Connection, entry: Mapping[str, Any]) -> None:
+    """Add an entry to a history: the values of all columns but ``id``."""
+    _INSERT_ENTRY.run(connection, entry)
 
 
 class LockedCase:
@@ -97,7 +121,7 @@ class LockedCase:
         before = None if to is None else self.state
         entry = _entry(self.version + 1, event, by, self.at, note, before, to, data or {})
         entry["hash"] = entry_hash(self._head or self.row.key, entry)
-        self.connection.execute(history.insert().values(case_id=self.row.id, **entry))
+        add_entry(self.connection, {**entry, "case_id": self.row.id})
         self.version += 1
         self._head = entry["hash"]
         if to is not None:

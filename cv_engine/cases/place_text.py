@@ -39,7 +39,7 @@ def folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def place_of_text(text: str) -> sa.ScalarSelect[int | None]:
+def place_of_text(text: sa.BindParameter[str]) -> sa.ScalarSelect[int | None]:
     """The number of a known place, as an expression for table ``cases``; NULL if unknown."""
     return sa.select(places.c.id).where(places.c.text == text).scalar_subquery()
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from cv_engine.cases.attention import Attended, attend
 from cv_engine.cases.case import Case, Entry, Event
 from cv_engine.cases.changes import LockedCase, add_evidence, open_case
+from cv_engine.cases.database.prepared import Prepared
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.database.tables import findings, history
 from cv_engine.cases.errors import QueueError
@@ -39,6 +40,8 @@ from cv_engine.cases.taxonomy import Priority, Stage, Taxonomy, load_taxonomy
 from cv_engine.finding import Finding
 
 _ROWS_AT_ONCE = 1000  # of a stream: some megabytes of memory, few round trips
+
+_INSERT_FINDING = Prepared(findings.insert(), [column.name for column in findings.columns])
 
 
 def _now() -> datetime:
@@ -143,9 +146,8 @@ class Queue:
                 case_id = same.id
                 _join(LockedCase(connection, same, at), row, data)
             kept = {name: row[name] for name in ("key", "began", "observed", "evidence")}
-            connection.execute(
-                findings.insert().values(case_id=case_id, evidence_sha256=evidence_sha256, **kept)
-            )
+            kept |= {"case_id": case_id, "gone_at": None, "evidence_sha256": evidence_sha256}
+            _INSERT_FINDING.run(connection, kept)
             return Filed(case_id, "new" if same is None else "joined")
 
     def seen(self, key: str, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
 import time
@@ -30,6 +31,7 @@ COPYING = "cv_engine_copying"
 
 _BUSY_TIMEOUT_S = 30.0  # far longer than any transaction here, shorter than a person's patience
 _BUSY_PAUSE_S = 0.02  # between retries of the one statement for which SQLite does not wait itself
+_BUSY_PAUSES_S = (0.0003, 0.002)  # between attempts to begin; a filing holds the lock for less
 _CONNECT_TIMEOUT_S = 10
 _SCHEMA_LOCK = 0x63765F73636865  # an arbitrary number: the PostgreSQL lock taken while opening
 _migrating = threading.Lock()  # Alembic keeps its context in module globals
@@ -167,7 +169,10 @@ def _engine(url: URL) -> Engine:
             raise QueueError(
                 "PostgreSQL needs the package psycopg: install cv-engine with its extra `postgres`"
             ) from error
-    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S})
+    # Every transaction here is committed or rolled back: the pool need not do it again.
+    engine = sa.create_engine(
+        url, connect_args={"timeout": _BUSY_TIMEOUT_S}, pool_reset_on_return=None
+    )
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -183,7 +188,27 @@ def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE takes the write lock at once, so that no transaction fails half-way without it.
     write = connection.get_execution_options().get("cv_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    if not write:
+        driver.execute("BEGIN")
+        return
+    # SQLite itself pauses for up to 0.1 s between attempts, while the lock is free and others that
+    # came later take it. Short pauses of random length are as fair as a lottery.
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(random.uniform(*_BUSY_PAUSES_S))
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {round(_BUSY_TIMEOUT_S * 1000)}")
 
 
 def _use_wal(engine: Engine) -> None:

@@ -84,13 +84,7 @@ def _geometry(what: str, geometry: Mapping[str, Any] | None) -> dict[str, Any]:
     names = ("min_lon", "min_lat", "max_lon", "max_lat")
     if geometry is None:
         return {"geometry": None, **dict.fromkeys(names)}
-    import shapely
-    from shapely.geometry import shape
-
-    try:
-        bounds = shape(dict(geometry)).bounds
-    except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise QueueError(f"{what}: geometry is not GeoJSON: {error}") from error
+    bounds = _point_bounds(geometry) or _bounds(what, geometry)
     if not all(math.isfinite(value) for value in bounds):
         raise QueueError(f"{what}: geometry is empty or has a value that is not a number")
     west, south, east, north = bounds
@@ -103,3 +97,27 @@ def _geometry(what: str, geometry: Mapping[str, Any] | None) -> dict[str, Any]:
         "geometry": _json(what, "geometry", geometry),
         **dict(zip(names, bounds, strict=True)),
     }
+
+
+def _point_bounds(geometry: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """The bounds of a point, the place of most findings; ``None`` for anything else."""
+    if not isinstance(geometry, Mapping):
+        return None
+    at = geometry.get("coordinates")
+    if geometry.get("type") != "Point" or not isinstance(at, list | tuple) or len(at) != 2:
+        return None
+    if not all(type(value) in (int, float) for value in at):
+        return None
+    lon, lat = map(float, at)
+    return lon, lat, lon, lat
+
+
+def _bounds(what: str, geometry: Mapping[str, Any]) -> tuple[float, float, float, float]:
+    import shapely
+    from shapely.geometry import shape
+
+    try:
+        west, south, east, north = shape(dict(geometry)).bounds
+    except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise QueueError(f"{what}: geometry is not GeoJSON: {error}") from error
+    return west, south, east, north
