@@ -32,6 +32,8 @@ COPYING = "cv_engine_copying"
 _BUSY_TIMEOUT_S = 30.0  # far longer than any transaction here, shorter than a person's patience
 _BUSY_PAUSE_S = 0.02  # between retries of the one statement for which SQLite does not wait itself
 _BUSY_PAUSES_S = (0.0003, 0.002)  # between attempts to begin; a filing holds the lock for less
+_CHECKPOINT_PAGES = 16_384  # 64 MB of write-ahead log, some hundreds of filings
+_CACHE_KIB = 32_768  # of each connection
 _CONNECT_TIMEOUT_S = 10
 _SCHEMA_LOCK = 0x63765F73636865  # an arbitrary number: the PostgreSQL lock taken while opening
 _migrating = threading.Lock()  # Alembic keeps its context in module globals
@@ -183,6 +185,10 @@ def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     # FULL: with NORMAL, an acknowledged commit can be lost at a power cut.
     connection.execute("PRAGMA synchronous = FULL")
+    # A checkpoint syncs two files and writes a page once, however many filings have changed it.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _begin_sqlite(connection: Connection) -> None:
