@@ -155,6 +155,11 @@ def _end(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
     return {"ended_at": case.at, "reason": move.reason}
 
 
+def _reject(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    """A case that is rejected on appeal is no longer a confirmed one."""
+    return {**_end(case, move, step), "confirmed_at": None}
+
+
 def _undo(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
     return {"confirmed_at": None, "reason": None, "ended_at": None}
 
@@ -221,7 +226,7 @@ def _appeal(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
 
 _EFFECTS: Mapping[Action, Callable[[LockedCase, Move, Step], dict[str, Any]]] = {
     Action.CONFIRM: _confirm,
-    Action.REJECT: _end,
+    Action.REJECT: _reject,
     Action.UNDO: _undo,
     Action.NOTICE: _stay,
     Action.CITE: _stay,

@@ -103,6 +103,11 @@ cases = sa.Table(
     sa.Index("cases_by_department", "department", "due_at", "id"),
     sa.Index("cases_by_attention", "attention_at", "id"),
     sa.Index("cases_by_place", "place_id", "began", "id"),
+    # For the statistics: each reads a range of one of these times.
+    sa.Index("cases_by_filing", "filed_at"),
+    sa.Index("cases_by_confirmation", "confirmed_at"),
+    sa.Index("cases_by_closing_deadline", "close_due_at"),
+    sa.Index("cases_by_end", "ended_at"),
     sqlite_autoincrement=True,
 )
 
@@ -125,6 +130,24 @@ findings = sa.Table(
     sa.Column("gone_at", UtcTime),
     sa.Column("evidence", sa.Text),
     sa.Column("evidence_sha256", sa.Text),
+)
+
+#: Counts for the statistics, kept by triggers (see :mod:`cv_engine.cases.database.tallies`);
+#: ``bucket`` is the start of the time that they cover, in hours since 1970 (UTC).
+tallies = sa.Table(
+    "tallies",
+    metadata,
+    sa.Column("dimension", sa.Text, primary_key=True),
+    sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("value", sa.Text, primary_key=True),
+    *(
+        sa.Column(name, sa.Integer, nullable=False)
+        for name in (
+            *("received", "filed", "rejected", "withdrawn", "closed", "reworked"),
+            *("due", "deferred", "settled", "on_time"),
+        )
+    ),
+    sqlite_with_rowid=False,
 )
 
 #: JSON text kept to the letter, since the history's hashes cover it.

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from cv_engine.cases.database import tallies
+
 _APPEND_ONLY = "the history of cases is append-only"
 _NO_STEP = "the process of cases has no such change of state"
 _UNKNOWN = (
@@ -57,6 +59,7 @@ _POSTGRESQL = {
 
 def create(connection: Connection) -> None:
     """Create the triggers."""
+    tallies.create(connection)
     if connection.dialect.name == "sqlite":
         for name, body in _SQLITE.items():
             connection.execute(sa.text(f"CREATE TRIGGER {name} {body}"))
@@ -73,6 +76,7 @@ def create(connection: Connection) -> None:
 
 def drop(connection: Connection) -> None:
     """Drop the triggers, where they exist."""
+    tallies.drop(connection)
     if connection.dialect.name == "sqlite":
         for name in _SQLITE:
             connection.execute(sa.text(f"DROP TRIGGER IF EXISTS {name}"))

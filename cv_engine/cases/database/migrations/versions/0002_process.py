@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
+from cv_engine.cases.database import tallies
 from cv_engine.cases.database.migrations.chaining import chain_histories
 
 revision = "0002"
@@ -54,6 +55,25 @@ def upgrade() -> None:
     op.create_index("cases_by_department", "cases", ["department", "due_at", "id"])
     op.create_index("cases_by_attention", "cases", ["attention_at", "id"])
     op.create_index("cases_by_place", "cases", ["place_id", "began", "id"])
+    op.create_index("cases_by_filing", "cases", ["filed_at"])
+    op.create_index("cases_by_confirmation", "cases", ["confirmed_at"])
+    op.create_index("cases_by_closing_deadline", "cases", ["close_due_at"])
+    op.create_index("cases_by_end", "cases", ["ended_at"])
+    _create_tallies()
+
+
+def _create_tallies() -> None:
+    counts = ("received", "filed", "rejected", "withdrawn", "closed", "reworked")
+    counts_of_due = ("due", "deferred", "settled", "on_time")
+    op.create_table(
+        "tallies",
+        sa.Column("dimension", sa.Text, primary_key=True),
+        sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("value", sa.Text, primary_key=True),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in (*counts, *counts_of_due)),
+        sqlite_with_rowid=False,
+    )
+    tallies.recount(op.get_bind())
 
 
 def _extend_cases() -> None:

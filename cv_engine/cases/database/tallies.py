@@ -1,0 +1,114 @@
+"""Tallies: the counts of the statistics, kept by triggers in the transaction of every change.
+
+A row holds the counts of one value of one dimension in one bucket of time: an hour for all cases
+together, a day (UTC) for the others. A period of any time zone is the sum of the whole buckets in
+it, and of the cases themselves in the rest at its ends. So a month is read from some thousand rows,
+however many millions of cases it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from cv_engine.cases.database.counts import COUNTS
+from cv_engine.cases.database.tables import cases, tallies
+
+HOUR_S = 3600
+_DAY_S = 86_400
+#: Length of a dimension's buckets in seconds; a dimension is a column of table ``cases``, and
+#: ``"all"`` is all cases together. Cameras and officers have no tallies: their values are so many
+#: that a day of them is nearly as long as its cases.
+BUCKETS: Mapping[str, int] = {
+    "all": HOUR_S,
+    **dict.fromkeys(("kind", "department", "team", "zone", "area", "priority"), _DAY_S),
+}
+_FIGURES = tuple(name for count in COUNTS for name in count.figures)
+_TIMES = tuple(count.at.name for count in COUNTS)
+_CHANGES = ("state", "returns", "ended_at", *_TIMES, *(name for name in BUCKETS if name != "all"))
+_KEY = ("dimension", "bucket", "value")
+
+
+def create(connection: Connection) -> None:
+    """Create the triggers that keep the tallies."""
+    for verb, rows in (("insert", {"NEW": 1}), ("update", {"OLD": -1, "NEW": 1})):
+        body = " UNION ALL ".join(_changes(connection, row, sign) for row, sign in rows.items())
+        name = f"cases_tallied_{verb}"
+        of = f"UPDATE OF {', '.join(dict.fromkeys(_CHANGES))}" if verb == "update" else "INSERT"
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {name} AFTER {of} ON cases BEGIN {_upsert(body)}; END"
+            )
+            continue
+        connection.exec_driver_sql(
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {_upsert(body)}; RETURN NULL; END $$"
+        )
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER {name} AFTER {of} ON cases FOR EACH ROW EXECUTE FUNCTION {name}()"
+        )
+
+
+def drop(connection: Connection) -> None:
+    """Drop the triggers, where they exist."""
+    on = "" if connection.dialect.name == "sqlite" else " ON cases"
+    for verb in ("insert", "update"):
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS cases_tallied_{verb}{on}")
+
+
+def recount(connection: Connection) -> None:
+    """Count all cases anew, as after a change of the counts' definitions."""
+    connection.execute(tallies.delete())
+    connection.exec_driver_sql(_upsert(_changes(connection, "cases", 1, "FROM cases")))
+
+
+def _upsert(changes: str) -> str:
+    """Add changes to the tallies; in one order, so that transactions never wait in a circle."""
+    sums = ", ".join(f"sum({name}) AS {name}" for name in _FIGURES)
+    new = ", ".join(f"{name} = tallies.{name} + excluded.{name}" for name in _FIGURES)
+    changed = " OR ".join(f"sum({name}) <> 0" for name in _FIGURES)
+    key = ", ".join(_KEY)
+    return (
+        f"INSERT INTO tallies ({key}, {', '.join(_FIGURES)}) "
+        f"SELECT {key}, {sums} FROM ({changes}) AS changes "
+        f"GROUP BY {key} HAVING {changed} ORDER BY {key} "
+        f"ON CONFLICT ({key}) DO UPDATE SET {new}"
+    )
+
+
+def _changes(connection: Connection, row: str, sign: int, source: str = "") -> str:
+    """What a row of table ``cases`` adds to the tallies, as a SELECT."""
+    parts = []
+    for dimension, length_s in BUCKETS.items():
+        value = "''" if dimension == "all" else f"coalesce({row}.{dimension}, '')"
+        for count in COUNTS:
+            own = {
+                name: f"CASE WHEN {_text(connection, each, row)} THEN {sign} ELSE 0 END"
+                for name, each in count.figures.items()
+            }
+            numbers = ", ".join(f"{own.get(name, 0)} AS {name}" for name in _FIGURES)
+            hours = _bucket(connection, f"{row}.{count.at.name}", length_s)
+            of = _text(connection, sa.and_(count.at.is_not(None), count.of), row)
+            parts.append(
+                f"SELECT '{dimension}' AS dimension, {value} AS value, {hours} AS bucket, "
+                f"{numbers} {source} WHERE {of}"
+            )
+    return " UNION ALL ".join(parts)
+
+
+def _bucket(connection: Connection, at: str, length_s: int) -> str:
+    """The start of the bucket of a time, in hours since 1970."""
+    hours = length_s // HOUR_S
+    if connection.dialect.name == "sqlite":
+        # Cut to whole seconds, since SQLite would round to milliseconds.
+        seconds = f"CAST(strftime('%s', substr({at}, 1, 19)) AS INTEGER)"
+    else:
+        seconds = f"CAST(floor(extract(epoch FROM {at})) AS bigint)"
+    return f"CAST({seconds} / {length_s} * {hours} AS INTEGER)"
+
+
+def _text(connection: Connection, condition: sa.ColumnElement[bool], row: str) -> str:
+    compiled = condition.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+    return str(compiled).replace(f"{cases.name}.", f"{row}.")

@@ -1,0 +1,258 @@
+"""The queries behind the figures, on SQLite and PostgreSQL.
+
+The counts of all cases come from the tallies (see :mod:`cv_engine.cases.database.tallies`). The
+cases themselves are read for what the tallies lack: each of the four times of a case has its index,
+and each query reads one range of one index.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from math import ceil, floor
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from cv_engine.cases.database.counts import COUNTS, Count
+from cv_engine.cases.database.tables import cases, tallies
+from cv_engine.cases.database.tallies import BUCKETS, HOUR_S
+from cv_engine.cases.statistics.figures import Figures
+from cv_engine.cases.statistics.period import Period
+
+Value = str | None
+
+
+class By(StrEnum):
+    """What the rows of a table of figures are."""
+
+    CLASS = "class"
+    DEPARTMENT = "department"
+    TEAM = "team"
+    OFFICER = "officer"
+    ZONE = "zone"
+    AREA = "area"
+    SOURCE = "source"
+    PRIORITY = "priority"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The cases that count; a field left at ``None`` does not restrict them.
+
+    Attributes:
+        kind: The violation's name.
+        department: Department that the case is dispatched to.
+        zone: The zone's name.
+        area: Area of responsibility, such as a street.
+    """
+
+    kind: str | None = None
+    department: str | None = None
+    zone: str | None = None
+    area: str | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """The selection as conditions on table ``cases``."""
+        given = {name: getattr(self, name) for name in ("kind", "department", "zone", "area")}
+        return [cases.c[name] == value for name, value in given.items() if value is not None]
+
+
+#: The columns of table ``cases`` that name a row; a class is a kind (see the taxonomy).
+_COLUMNS: Mapping[By, sa.Column[str]] = {
+    By.CLASS: cases.c.kind,
+    **{by: cases.c[by.value] for by in By if by.value in cases.c},
+}
+
+
+def figures(
+    connection: Connection,
+    period: Period,
+    by: By,
+    selection: Selection | None = None,
+    *,
+    times: bool = True,
+) -> dict[Value, Figures]:
+    """The figures of a period, a row for each class, department, day, ...
+
+    Args:
+        connection: Connection to the queue.
+        period: The period.
+        by: What the rows are.
+        selection: The cases that count; all if ``None``.
+        times: Whether the median times are taken, too: they read every case of the period, and the
+            counts of all cases do not.
+
+    Returns:
+        The figures by the rows' values, in their order; ``None`` where a case has none. Days, weeks
+        and months are all there, other rows only with cases.
+    """
+    parts = {By.DAY: period.days, By.WEEK: period.weeks, By.MONTH: period.months}.get(by)
+    if parts is not None:
+        return {part.name: total(connection, part, selection, times=times) for part in parts()}
+    found = _query(connection, period, _COLUMNS[by], selection or Selection(), times)
+    return dict(sorted(found.items(), key=lambda row: (row[0] is None, row[0] or "")))
+
+
+def total(
+    connection: Connection,
+    period: Period,
+    selection: Selection | None = None,
+    *,
+    times: bool = True,
+) -> Figures:
+    """The figures of all cases of a period; the arguments are those of :func:`figures`."""
+    found = _query(connection, period, None, selection or Selection(), times)
+    return found.get(None, Figures())
+
+
+def _query(
+    connection: Connection,
+    period: Period,
+    value: sa.Column[str] | None,
+    chosen: Selection,
+    times: bool,
+) -> dict[Value, Figures]:
+    found: dict[Value, dict[str, Any]] = defaultdict(dict)
+    for group, counts in _counts(connection, period, value, chosen).items():
+        if any(counts.values()):
+            found[group] |= counts
+    for count in COUNTS if times else ():
+        if count.times:
+            # Only the time is in the WHERE: SQLite would take the index of another column instead.
+            timed = sa.and_(count.of, count.timed, *chosen.conditions())
+            within = (count.at >= period.start, count.at < period.end)
+            for group, medians in _medians(connection, count, timed, value, within):
+                found[group] |= medians
+    return {group: Figures(**values) for group, values in found.items()}
+
+
+def _counts(
+    connection: Connection, period: Period, value: sa.Column[str] | None, chosen: Selection
+) -> dict[Value, Counter[str]]:
+    """The counts by value: of whole buckets from the tallies, of the rest from the cases."""
+    found: dict[Value, Counter[str]] = defaultdict(Counter)
+    dimension = "all" if value is None else value.name
+    spans = [(period.start, period.end)]
+    if chosen == Selection() and dimension in BUCKETS:
+        length_s = BUCKETS[dimension]
+        first = ceil(period.start.timestamp() / length_s)
+        last = max(first, floor(period.end.timestamp() / length_s))
+        inner = [datetime.fromtimestamp(bucket * length_s, UTC) for bucket in (first, last)]
+        if first < last:
+            spans = [(period.start, inner[0]), (inner[1], period.end)]
+            hours = length_s // HOUR_S
+            _add_tallies(connection, dimension, first * hours, last * hours, found)
+    for start, end in spans:
+        if start < end:
+            _add_cases(connection, start, end, value, chosen, found)
+    return found
+
+
+def _add_tallies(
+    connection: Connection,
+    dimension: str,
+    first: int,
+    end: int,
+    found: dict[Value, Counter[str]],
+) -> None:
+    columns = tallies.c
+    names = [name for count in COUNTS for name in count.figures]
+    statement = sa.select(columns.value, *(sa.func.sum(columns[name]) for name in names)).where(
+        columns.dimension == dimension, columns.bucket >= first, columns.bucket < end
+    )
+    for group, *numbers in connection.execute(statement.group_by(columns.value)):
+        counts = dict(zip(names, map(int, numbers), strict=True))
+        found[group or None].update(counts)
+
+
+def _add_cases(
+    connection: Connection,
+    start: datetime,
+    end: datetime,
+    value: sa.Column[str] | None,
+    chosen: Selection,
+    found: dict[Value, Counter[str]],
+) -> None:
+    for count in COUNTS:
+        of = sa.and_(count.of, *chosen.conditions())
+        sums = [
+            sa.func.sum(sa.case((sa.and_(of, each), 1), else_=0)) for each in count.figures.values()
+        ]
+        # Only the time is in the WHERE: SQLite would take the index of another column instead.
+        within = (count.at >= start, count.at < end)
+        for group, numbers in _grouped(connection, sums, value, within):
+            counts = {n: int(number or 0) for n, number in zip(count.figures, numbers, strict=True)}
+            found[group or None].update(counts)
+
+
+def _medians(
+    connection: Connection,
+    count: Count,
+    timed: sa.ColumnElement[bool],
+    value: sa.Column[str] | None,
+    within: Sequence[sa.ColumnElement[bool]],
+) -> Iterator[tuple[Value, dict[str, float]]]:
+    seconds = [
+        sa.case((timed, _seconds(connection, end) - _seconds(connection, start)))
+        for start, end in count.times.values()
+    ]
+    if connection.dialect.name == "postgresql":
+        middles = [sa.func.percentile_cont(0.5).within_group(each) for each in seconds]
+        rows = _grouped(connection, middles, value, within)
+    else:
+        rows = _streamed_medians(connection, seconds, value, within)
+    for group, numbers in rows:
+        named = zip(count.times, numbers, strict=True)
+        medians = {name: float(n) for name, n in named if n is not None}
+        if medians:
+            yield group, medians
+
+
+def _grouped(
+    connection: Connection,
+    columns: Sequence[sa.ColumnElement[Any]],
+    value: sa.Column[str] | None,
+    within: Sequence[sa.ColumnElement[bool]],
+) -> Iterator[tuple[Value, Sequence[Any]]]:
+    if value is None:
+        yield None, tuple(connection.execute(sa.select(*columns).where(*within)).one())
+        return
+    for row in connection.execute(sa.select(value, *columns).where(*within).group_by(value)):
+        yield row[0], row[1:]
+
+
+def _streamed_medians(
+    connection: Connection,
+    seconds: Sequence[sa.ColumnElement[int]],
+    value: sa.Column[str] | None,
+    within: Sequence[sa.ColumnElement[bool]],
+) -> Iterator[tuple[Value, Sequence[float | None]]]:
+    """The medians by value, for SQLite, which has no percentiles and sorts slower than NumPy."""
+    given: dict[Value, list[Sequence[int | None]]] = defaultdict(list)
+    group = sa.null() if value is None else value
+    for row in connection.execute(sa.select(group, *seconds).where(*within)):
+        given[row[0]].append(row[1:])
+    for name, rows in given.items():
+        times = np.array(rows, dtype=float)
+        yield name, [_middle(column[~np.isnan(column)]) for column in times.T]
+
+
+def _middle(times: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
+    return float(np.median(times)) if times.size else None
+
+
+def _seconds(connection: Connection, at: sa.Column[datetime]) -> sa.ColumnElement[int]:
+    """A time in whole seconds since 1970, the same on both databases."""
+    if connection.dialect.name == "postgresql":
+        return sa.cast(sa.func.floor(sa.extract("epoch", at)), sa.BigInteger)
+    # Cut to whole seconds, since SQLite would round to milliseconds.
+    return sa.cast(sa.func.strftime("%s", sa.func.substr(at, 1, 19)), sa.Integer)
