@@ -14,6 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from cv_engine.commands import cameras, cases, evidence, models, sensors, taxonomy, zones
 from cv_engine.commands.analyze import analyze
 from cv_engine.commands.case_deadlines import deadlines
+from cv_engine.commands.case_stats import stats
 from cv_engine.commands.demo import demo
 from cv_engine.commands.doctor import doctor
 from cv_engine.commands.exit_codes import run
@@ -31,7 +32,8 @@ app = typer.Typer(
 app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
-cases.group.command()(deadlines)
+for _command in (deadlines, stats):
+    cases.group.command()(_command)
 for _module in (cases, taxonomy, evidence, models, zones, cameras, sensors, satellite):
     app.add_typer(_module.group)
 

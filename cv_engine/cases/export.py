@@ -110,7 +110,7 @@ def _csv(cases: Iterable[Case]) -> Iterator[str]:
     for case in cases:
         text.seek(0)
         text.truncate()
-        writer.writerow([_safe(cell) for cell in _row(case)])
+        writer.writerow([safe_cell(cell) for cell in _row(case)])
         yield text.getvalue()
 
 
@@ -140,7 +140,7 @@ def _middle(geometry: Mapping[str, Any] | None) -> tuple[float | None, float | N
     return (None, None) if point.is_empty else (point.x, point.y)
 
 
-def _safe(cell: object) -> object:
+def safe_cell(cell: object) -> object:
     """The cell, with an apostrophe before text that a spreadsheet would run as a formula."""
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):
         return "'" + cell

@@ -22,7 +22,7 @@ _PAGE_IN = (11.69, 8.27)  # A4, landscape
 _DPI = 150
 _MOST_ROWS = 20  # of a bar chart that stays readable on a page
 _MOST_DAYS = 16  # labels of days on one axis
-_LONGEST_NAME = 34  # characters; longer names leave no room for the bars
+_LONGEST_NAME = 40  # characters; longer names leave no room for the bars
 _HOUR_S = 3600.0
 #: Colours of Okabe and Ito (2008), which people with colour blindness can tell apart.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#E69F00", "#009E73", "#8A8F98"
@@ -172,7 +172,7 @@ def _by_day(charted: Charted) -> Figure:
     axes.set_ylabel("cases")
     axes.set_xlabel("day")
     axes.grid(axis="y")
-    axes.legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.1))
+    figure.legend(loc="outside lower right", ncols=3)
     axes.set_title(f"Cases by day, {charted.period.name}")
     return figure
 
@@ -189,8 +189,10 @@ def _rates(
     axes.bar_label(bars, [f"{rate:.2f} %" for rate in rates], padding=5)
     overall = charted.total.on_time_rate
     if overall is not None:
-        axes.axvline(100 * overall, color=_ORANGE, linewidth=2, label=f"all: {overall:.2%}")
-        axes.legend(loc="upper right", bbox_to_anchor=(1, 1.1))
+        axes.axvline(
+            100 * overall, color=_ORANGE, linewidth=2, zorder=0.5, label=f"all: {percent(overall)}"
+        )
+        figure.legend(loc="outside lower right", ncols=3)
     axes.set_xlim(0, 112)  # room for the labels
     axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel("closed on time, % of the cases due (number of cases due in brackets)")
@@ -215,7 +217,7 @@ def _by_class(charted: Charted) -> Figure:
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("cases")
     if top:
-        axes.legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.1))
+        figure.legend(loc="outside lower right", ncols=3)
     _finish_bars(axes, f"Cases by class, {charted.period.name}", charted.classes, top)
     return figure
 
@@ -239,7 +241,7 @@ def _times(charted: Charted) -> Figure:
     axes.margins(x=0.15)
     axes.set_xlabel("median time in hours (number of cases closed in brackets)")
     if top:
-        axes.legend(ncols=2, loc="upper right", bbox_to_anchor=(1, 1.1))
+        figure.legend(loc="outside lower right", ncols=3)
     _finish_bars(axes, f"Median times by department, {charted.period.name}", closed, top)
     return figure
 
@@ -254,6 +256,7 @@ def _finish_bars(
     if top:
         axes.set_ylim(len(top) - 0.4, -0.6)
     else:
+        axes.set_xticks([])
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no cases", transform=axes.transAxes, ha="center", color=_GREY)
     axes.grid(axis="x")

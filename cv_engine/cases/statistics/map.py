@@ -27,6 +27,7 @@ _GEOJSON = (".geojson", ".json")
 _LABELLED = 10  # places that are numbered on the map
 _SMALLEST_DOT, _DOT_PER_CASE, _LARGEST_DOT = 20.0, 8.0, 400.0  # areas in points squared
 _M_PER_DEGREE = 111_195.0  # of latitude, on a sphere of the Earth's mean radius
+_LEAST_COSINE = 0.05  # of a latitude: no map is stretched more than 20 times
 _LEAST_SPAN = 0.002  # degrees, some 200 m: the map of one place is no bare dot
 #: Colours of Okabe and Ito (2008), one for each of the kinds with the most places.
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -128,9 +129,9 @@ def draw_map(
             )
         for number, place in enumerate(places[:_LABELLED], start=1):
             axes.annotate(
-                f"{number}: {place.count} cases",
+                str(number),
                 (place.longitude, place.latitude),
-                xytext=(7, 7),
+                xytext=(5, 5),
                 textcoords="offset points",
                 fontsize=9,
             )
@@ -163,7 +164,7 @@ def _finish(axes: Axes, places: Sequence[RepeatPlace], period: Period, *, named:
         missing = max(0.0, _LEAST_SPAN - (high - low)) / 2
         widen(low - missing, high + missing)
     middle = sum(axes.get_ylim()) / 2
-    axes.set_aspect(1 / max(cos(radians(middle)), 0.05), adjustable="datalim")
+    axes.set_aspect(1 / max(cos(radians(middle)), _LEAST_COSINE), adjustable="box")
     _scale_bar(axes, middle)
     if named:
         legend = axes.legend(
@@ -177,7 +178,7 @@ def _finish(axes: Axes, places: Sequence[RepeatPlace], period: Period, *, named:
 def _scale_bar(axes: Axes, latitude: float) -> None:
     """A bar of a round length, about a fifth of the map's width."""
     west, east = axes.get_xlim()
-    m_per_degree = _M_PER_DEGREE * max(cos(radians(latitude)), 0.05)
+    m_per_degree = _M_PER_DEGREE * max(cos(radians(latitude)), _LEAST_COSINE)
     target = (east - west) * m_per_degree / 5
     digits = 10.0 ** (len(str(int(max(target, 1)))) - 1)
     length_m = max(step * digits for step in (1, 2, 5) if step * digits <= max(target, 1))
