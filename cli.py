@@ -11,9 +11,19 @@ import typer
 # makes small matrix products 20 times as slow. NumPy reads the variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from cv_engine.commands import cameras, cases, evidence, models, sensors, taxonomy, zones
+from cv_engine.commands import (
+    cameras,
+    cases,
+    evidence,
+    models,
+    outlets,
+    sensors,
+    taxonomy,
+    zones,
+)
 from cv_engine.commands.analyze import analyze
 from cv_engine.commands.case_deadlines import deadlines
+from cv_engine.commands.case_events import follow
 from cv_engine.commands.case_stats import stats
 from cv_engine.commands.demo import demo
 from cv_engine.commands.doctor import doctor
@@ -34,7 +44,8 @@ for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
 for _command in (deadlines, stats):
     cases.group.command()(_command)
-for _module in (cases, taxonomy, evidence, models, zones, cameras, sensors, satellite):
+cases.group.command("watch")(follow)
+for _module in (cases, taxonomy, outlets, evidence, models, zones, cameras, sensors, satellite):
     app.add_typer(_module.group)
 
 

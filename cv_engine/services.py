@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -11,6 +13,7 @@ from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
     from cv_engine.cases.deadlines import Deadlines
+    from cv_engine.cases.outbox.relays import Relays
     from cv_engine.config import Config
     from cv_engine.evidence.filing import CaseFiler
     from cv_engine.evidence.signing import SigningKey
@@ -64,7 +67,7 @@ class Services:
         _ = self.cases, self.uploader
 
     def close(self, timeout_s: float = _UPLOAD_END_S) -> None:
-        """Stops the uploader and closes the queue, where they were opened.
+        """Stops the uploader and the relays, and closes the queue, where they were opened.
 
         Args:
             timeout_s: How long to wait for the package that is being sent, seconds; what is not
@@ -73,6 +76,8 @@ class Services:
         opened = vars(self)
         if "uploader" in opened:
             self.uploader.stop(timeout_s)
+        if "relays" in opened:
+            self.relays.stop()
         if "queue" in opened:
             self.queue.close()
 
@@ -166,6 +171,22 @@ class Services:
         from cv_engine.evidence.storage.uploader import Uploader
 
         return Uploader(self.outbox)
+
+    @cached_property
+    def relays(self) -> Relays:
+        """Sends events to the outlets, in threads of their own once they are started.
+
+        Raises:
+            OutletError: A secret of an outlet cannot be read or used.
+            QueueError: The queue cannot be opened.
+        """
+        from cv_engine.cases.outbox.relays import Relays
+
+        def clock() -> datetime:
+            return datetime.now(UTC)
+
+        outlets = self.config.outlets.open(os.environ, clock, self.taxonomy)
+        return Relays(self.queue.store, outlets, clock)
 
     @cached_property
     def detector(self) -> Detector:

@@ -82,7 +82,7 @@ class Queue:
     def __init__(
         self, store: Store, clock: Callable[[], datetime], taxonomy: Taxonomy, limits: Limits
     ) -> None:
-        self._store = store
+        self._store = self.store = store  # public for the outbox
         self._clock = clock
         self._taxonomy = taxonomy
         self._limits = limits

@@ -77,10 +77,12 @@ def watch_cameras(
         ConfigError, InputError: The cameras cannot be watched, or are watched already.
         MetricsError: The port of the metrics is taken.
         ClusterError: The cluster cannot be used.
+        OutletError, QueueError: An outlet or the queue cannot be used.
     """
     from cv_engine.live.control.dispatcher import Dispatcher
     from cv_engine.live.control.metrics import MetricsServer
     from cv_engine.live.control.status_snapshot import write_snapshot
+    from cv_engine.services import Services
 
     config = session.config
     names = to_watch(config, cameras)
@@ -96,6 +98,9 @@ def watch_cameras(
                 config.live.metrics_port,
             )
             stack.enter_context(closing(server))
+        if config.outlets.names:
+            services = stack.enter_context(Services(config))
+            stack.enter_context(services.relays)
         show = stack.enter_context(_screen(session, logs))
 
         def publish(snapshot: StatusSnapshot) -> None:

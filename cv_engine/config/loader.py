@@ -67,6 +67,7 @@ def _with_absolute_paths(config: Config, base: Path) -> Config:
     values = {
         "cameras": cameras,
         "cases": config.cases.based(base),
+        "outlets": config.outlets.based(base),
         "satellite": config.satellite.based(base),
         "sensors": config.sensors.based(base),
         "store": store,

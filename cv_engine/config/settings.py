@@ -16,6 +16,7 @@ from cv_engine.config.detector import DetectorConfig
 from cv_engine.config.errors import ConfigError
 from cv_engine.config.evidence import EvidenceConfig
 from cv_engine.config.live import LiveConfig
+from cv_engine.config.outlets import OutletsConfig
 from cv_engine.config.rules import RulesModel
 from cv_engine.config.satellite import SatelliteConfig
 from cv_engine.config.sensors import SensorsConfig
@@ -41,6 +42,7 @@ class Config(Section):
     evidence: EvidenceConfig = EvidenceConfig()
     cases: CasesConfig = CasesConfig()
     live: LiveConfig = LiveConfig()
+    outlets: OutletsConfig = OutletsConfig()
     satellite: SatelliteConfig = SatelliteConfig()
     sensors: SensorsConfig = SensorsConfig()
     cameras: tuple[CameraConfig, ...] = ()
@@ -115,13 +117,12 @@ class Config(Section):
         """SHA-256 (hex) of every value that can change a result.
 
         Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
-        cases are named and timed, how live streams are reached and received, and what is seen from
-        above or by sensors. A zones file enters with its content, so that moving it changes nothing
-        and editing it does.
+        cases are named and timed, how live streams are reached and received, who receives events,
+        and what is seen from above or by sensors. A zones file enters with its content, so that
+        moving it changes nothing and editing it does.
         """
-        values = self.model_dump(
-            mode="json", exclude={"data", "store", "cases", "live", *_OTHER_SOURCES}
-        )
+        elsewhere = {"data", "store", "cases", "live", "outlets", *_OTHER_SOURCES}
+        values = self.model_dump(mode="json", exclude=elsewhere)
         del values["evidence"]["store"]
         for camera, entry in zip(self.cameras, values["cameras"], strict=True):
             for key in STREAM_KEYS:

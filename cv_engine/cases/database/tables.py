@@ -182,12 +182,18 @@ case_transitions = sa.Table(
     sa.Column("to_state", sa.Text, primary_key=True),
 )
 
-#: The programs and people that receive every entry of the history.
+#: The programs and people that receive every entry of the history, each with the relay that sends
+#: to it at present, and how long it rests after a failure.
 outlets = sa.Table(
     "outlets",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("since", UtcTime, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("next_at", UtcTime),
+    sa.Column("error", sa.Text),
+    sa.Column("lease_by", sa.Text),
+    sa.Column("lease_until", UtcTime),
 )
 
 #: The outbox: what an outlet has not received yet. A trigger adds a row per outlet to the
@@ -204,7 +210,7 @@ deliveries = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("dead_at", UtcTime),
     sa.Index("deliveries_by_outlet", "outlet", "case_id", "entry_id", unique=True),
-    sa.Index("deliveries_due", "outlet", "next_at"),
+    sa.Index("deliveries_due", "outlet", "next_at", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -18,9 +18,10 @@ _UNKNOWN = (
     "NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM case_transitions "
     "WHERE from_state = OLD.state AND to_state = NEW.state)"
 )
+# Due at once by any clock, and before what is tried again.
 _DELIVER = (
     "INSERT INTO deliveries (outlet, case_id, entry_id, attempts, next_at) "
-    "SELECT name, NEW.case_id, NEW.id, 0, NEW.at FROM outlets"
+    "SELECT name, NEW.case_id, NEW.id, 0, '1970-01-01 00:00:00' FROM outlets"
 )
 
 _SQLITE = {

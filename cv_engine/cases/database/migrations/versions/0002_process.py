@@ -116,6 +116,9 @@ def _create_tables() -> None:
         "outlets",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("since", _TIME, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.Text) for name in ("error", "lease_by")),
+        *(sa.Column(name, _TIME) for name in ("next_at", "lease_until")),
     )
     op.create_table(
         "deliveries",
@@ -133,7 +136,7 @@ def _create_tables() -> None:
     op.create_index(
         "deliveries_by_outlet", "deliveries", ["outlet", "case_id", "entry_id"], unique=True
     )
-    op.create_index("deliveries_due", "deliveries", ["outlet", "next_at"])
+    op.create_index("deliveries_due", "deliveries", ["outlet", "next_at", "id"])
     op.create_table(
         "devices",
         sa.Column("id", sa.Text, primary_key=True),

@@ -1,0 +1,62 @@
+"""Receivers, and relays whose time the test sets."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cv_engine.cases import Queue
+from cv_engine.cases.outbox.outlet import Outlet
+from cv_engine.cases.outbox.relay import Relay
+from tests.cases.made import at
+from tests.cases.outbox.receivers import Broker, MailServer, WebServer
+
+
+@dataclass
+class Clock:
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(at(100_000))
+
+
+def relay_of(queue: Queue, outlet: Outlet, clock: Clock) -> Relay:
+    """A relay of an outlet that receives everything from now on."""
+    relay = Relay(queue.store, outlet, clock, random.Random(1))
+    relay.register()
+    return relay
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    server = WebServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    server = MailServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    started = Broker(tmp_path)
+    started.start()
+    yield started
+    started.stop()
