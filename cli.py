@@ -42,8 +42,8 @@ app = typer.Typer(
 app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
-for _command in (deadlines, stats):
-    cases.group.command()(_command)
+for _case_command in (deadlines, stats):
+    cases.group.command()(_case_command)
 cases.group.command("watch")(follow)
 for _module in (cases, taxonomy, outlets, evidence, models, zones, cameras, sensors, satellite):
     app.add_typer(_module.group)

@@ -96,7 +96,9 @@ class Recount:
             "due": len(due),
             "deferred": sum(c.state is State.DEFERRED for c in due),
             "settled": len(settled),
-            "on_time": sum(bool(c.ended and c.close_due and c.ended <= c.close_due) for c in settled),
+            "on_time": sum(
+                bool(c.ended and c.close_due and c.ended <= c.close_due) for c in settled
+            ),
             "confirm_s": _median((c.filed, c.confirmed) for c in filed if self._in(c.confirmed)),
             "handle_s": _median((c.dispatched, c.handled) for c in closed),
             "close_s": _median((c.filed, c.ended) for c in closed),

@@ -113,7 +113,7 @@ class WebServer:
 class MailServer:
     """An SMTP server that keeps the messages; those to ``refused`` are refused."""
 
-    def __init__(self, refused: str = "nobody@city.example") -> None:
+    def __init__(self, refused: str = "gone@city.example") -> None:
         self.messages: list[str] = []
         self._refused = refused
         self._loop = asyncio.new_event_loop()
@@ -128,7 +128,7 @@ class MailServer:
         while line := (await reader.readline()).decode().strip():
             verb = line.split(maxsplit=1)[0].upper()
             if verb == "DATA":
-                writer.write(b"354 go on\r\n")
+                writer.write(b"354 send it\r\n")
                 text = await reader.readuntil(b"\r\n.\r\n")
                 self.messages.append(text.decode())
             refused = verb == "RCPT" and self._refused in line

@@ -1,4 +1,4 @@
-"""People are told by mail and chat: digests, quiet hours, both languages."""
+"""People are notified by mail and chat: digests, quiet hours, both languages."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_mail_arrives_in_the_letters_of_both_languages(
 def test_a_mail_that_is_refused_waits_and_says_why(
     queue: Queue, mail: MailServer, clock: Clock
 ) -> None:
-    address = f"mailto://127.0.0.1:{mail.port}?from=engine@city.example&to=nobody@city.example"
+    address = f"mailto://127.0.0.1:{mail.port}?from=engine@city.example&to=gone@city.example"
     relay = relay_of(queue, _people(address), clock)
     queue.file(finding())
     assert relay.run_once() == Counts(retried=1)

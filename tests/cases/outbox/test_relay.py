@@ -271,7 +271,7 @@ def test_a_digest_has_all_events_of_its_interval(queue: Queue, clock: Clock) -> 
     receiver = Receiver(at_once=100, every_s=900)
     relay = relay_of(queue, receiver, clock)
     one = _file(queue, "north")
-    assert relay.run_once() == Counts(sent=1), "the first is told at once"
+    assert relay.run_once() == Counts(sent=1), "the first is sent at once"
     queue.confirm(one, "Wang")
     _file(queue, "south")
     assert relay.run_once() == Counts()

@@ -134,7 +134,7 @@ class RelayMachine(RuleBasedStateMachine):
     def resend_dead_letters(self) -> None:
         Overview(self.queue.store).resend()
 
-    @precondition(lambda self: Overview(self.queue.store).dead_letters())
+    @precondition(lambda self: bool(Overview(self.queue.store).dead_letters()))
     @rule()
     def drop_a_dead_letter(self) -> None:
         letter = Overview(self.queue.store).dead_letters()[0]
