@@ -15,6 +15,7 @@ from typing import Any
 
 #: Fields of an entry that its hash covers, in this order.
 _FIELDS = ("seq", "at", "event", "by", "role", "note", "from_state", "to_state", "data")
+_AT = _FIELDS.index("at")
 
 _to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
@@ -29,10 +30,8 @@ def entry_hash(previous: str, entry: Mapping[str, Any]) -> str:
     Returns:
         SHA-256 in hex over the previous hash and the entry's fields as JSON.
     """
-    values = [_plain(entry[name]) for name in _FIELDS]
+    at: datetime = entry["at"]
+    values = [entry[name] for name in _FIELDS]
+    values[_AT] = at.astimezone(UTC).isoformat()
     text = _to_json([previous, *values])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
