@@ -252,7 +252,7 @@ def _table(
     table = empty_table([by, *columns], right=columns)
     table.title = f"{period.name} ({period.zone})"
     table.title_justify = "left"
-    table.padding = (0, 1, 0, 0)
+    table.padding = (0, 0)
     for value, row in rows.items():
         table.add_row(escaped(value or "-"), *(cell(row) for cell in columns.values()))
     table.add_section()
