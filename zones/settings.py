@@ -72,14 +72,14 @@ def read_settings(
         The settings, ``None`` if a property is wrong, and the errors by property.
     """
     readers: dict[str, Callable[[Any], Any]] = {
-        "zone": _name,
-        "kinds": lambda value: _kinds(value, kinds),
+        "zone": read_name,
+        "kinds": lambda value: read_kinds(value, kinds),
         "dwell_s": lambda value: _positive(value, "a number of seconds", "300"),
         "schedule": lambda value: _schedule(value, timezone),
         "frame": _frame,
         "min_size": _share,
         "min_size_m": lambda value: _positive(value, "a number of metres", "0.3"),
-        "camera": _name,
+        "camera": read_name,
     }
     readers |= {name: partial(_number, setting) for name, setting in numbers.items()}
     defaults = {
@@ -104,7 +104,7 @@ def read_settings(
             advice = f'write "min_size": {share_of_pixels(properties[key], height)}'
             wrong[key] = WrongValue(what, advice)
         elif key not in readers and len(wrong) < MOST_PROBLEMS:
-            wrong[key] = WrongValue("unknown property", _suggest(key, readers))
+            wrong[key] = WrongValue("unknown property", suggest_key(key, readers))
     if wrong:
         return None, wrong
     given = {name: values.pop(name) for name in numbers}
@@ -112,12 +112,18 @@ def read_settings(
     return Settings(**values, numbers=written), wrong
 
 
-def _suggest(key: str, known: Collection[str]) -> str:
+def suggest_key(key: str, known: Collection[str]) -> str:
+    """What to do about an unknown property: the known one that is meant, or all of them."""
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"remove it; known: {', '.join(known)}"
 
 
-def _name(value: Any) -> str:
+def read_name(value: Any) -> str:
+    """A name, without the space around it.
+
+    Raises:
+        WrongValue: The value is no text, is empty or too long, or holds a control character.
+    """
     if not isinstance(value, str) or not value.strip():
         raise WrongValue(f"{value!r:.60} is no name", 'give a text, such as "market pavement"')
     name = value.strip()
@@ -128,7 +134,12 @@ def _name(value: Any) -> str:
     return name
 
 
-def _kinds(value: Any, known: Collection[str]) -> frozenset[str]:
+def read_kinds(value: Any, known: Collection[str]) -> frozenset[str]:
+    """A list of violations; a single one may stand without brackets.
+
+    Raises:
+        WrongValue: The value is no such list, is empty, or names no violation.
+    """
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         advice = f'give a list, such as ["{next(iter(known), "clutter")}"]'

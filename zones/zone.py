@@ -16,14 +16,12 @@ from zones.camera import Camera, only_areas
 from zones.crossings import cross_too_often
 from zones.document import MOST_PROBLEMS, Document, read_document
 from zones.errors import OutOfView, Problem, ScheduleError, WrongValue, ZoneError
+from zones.features import feature_locations
 from zones.schedule import Schedule
 from zones.settings import Frame, NumberSetting, Settings, read_settings
 from zones.shape import CROSSES_TOO_OFTEN, read_shape
 
 __all__ = ["Zone", "ZoneError", "load_zones", "on_image", "visible_zones", "whole_frame"]
-
-_MOST_FEATURES = 10_000  # each is compared with others; no camera watches so many
-_DEGREES_ONLY = ("crs84", "4326", "4490")  # names of WGS 84 and CGCS2000 in a file's crs
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def load_zones(
     document = read_document(path)
     problems: list[Problem] = []
     parts: list[_Part] = []
-    for index, location in enumerate(_features(document), start=1):
+    for index, location in enumerate(feature_locations(document), start=1):
         read = partial(
             read_settings, kinds=kinds, timezone=timezone, numbers=numbers or {}, height=height
         )
@@ -210,38 +208,6 @@ def visible_zones(
     if problems:
         raise ZoneError(problems)
     return visible
-
-
-def _features(document: Document) -> list[list[str | int]]:
-    """Locations of the features; the file may be a FeatureCollection or a single Feature."""
-    value = document.value
-    kind = value.get("type") if isinstance(value, dict) else None
-    advice = 'write {"type": "FeatureCollection", "features": [...]}'
-    if kind == "Feature":
-        return [[]]
-    if kind != "FeatureCollection":
-        what = f"the file is no GeoJSON FeatureCollection (its type is {kind!r:.60})"
-        raise ZoneError(Problem(document.where([]), what, advice))
-    features = value.get("features")
-    if not isinstance(features, list) or not features:
-        raise ZoneError(Problem(document.where(["features"]), "there are no features", advice))
-    if len(features) > _MOST_FEATURES:
-        what = f"there are more than {_MOST_FEATURES:,} features"
-        advice = "divide the file; a camera may have one of its own"
-        raise ZoneError(Problem(document.where(["features"]), what, advice))
-    name = _crs_name(value.get("crs"))
-    if name and not any(known in name.lower() for known in _DEGREES_ONLY):
-        what = f"the file is in {name:.60}"
-        raise ZoneError(
-            Problem(document.where(["crs"], "crs"), what, "export it in WGS 84 (EPSG:4326)")
-        )
-    return [["features", index] for index in range(len(features))]
-
-
-def _crs_name(crs: Any) -> str | None:
-    properties = crs.get("properties") if isinstance(crs, dict) else None
-    name = properties.get("name") if isinstance(properties, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def _read_feature(
