@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+#: Kind of the findings about a camera that shows nothing useful.
+CAMERA_BLIND = "camera_blind"
 _KEY_TIME_STEP_S = 1.0  # two starts closer than this name the same violation
 
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.chain import entry_hash
-from cv_engine.cases.database.tables import cases, findings, history
+from cv_engine.cases.database.tables import case_evidence, cases, findings, history
 from cv_engine.cases.replay import REPLAYED, Replay
 from cv_engine.finding import Finding, Place
 
@@ -79,16 +79,18 @@ def audit(
     order = (history.c.case_id, history.c.seq)
     entries = _ByCase(_stream(connection, tuple(history.columns), order, ids))
     filed = _ByCase(_stream(connection, _FINDING, (findings.c.case_id, findings.c.key), ids))
+    added = (case_evidence.c.case_id, case_evidence.c.name)
+    attached = _ByCase(_stream(connection, tuple(case_evidence.columns), added, ids))
     last, gaps = 0, ids is None
     for row in _stream(connection, _CASE, (cases.c.id,), ids):
-        yield from _orphans(entries, filed, row.id)
+        yield from _orphans(entries, filed, attached, row.id)
         if gaps:
             yield from _missing(connection, last + 1, row.id)
         last = row.id
-        yield from check_case(row, entries.take(row.id), filed.take(row.id))
+        yield from check_case(row, entries.take(row.id), filed.take(row.id), attached.take(row.id))
         if last % _REPORT_EVERY == 0:
             progress("cases", last, total)
-    yield from _orphans(entries, filed, None)
+    yield from _orphans(entries, filed, attached, None)
     if gaps:
         yield from _missing(connection, last + 1, _highest(connection) + 1)
     progress("cases", total, total)
@@ -129,7 +131,9 @@ def _stream(
         yield from rows
 
 
-def _orphans(entries: _ByCase, filed: _ByCase, case_id: int | None) -> Iterator[Problem]:
+def _orphans(
+    entries: _ByCase, filed: _ByCase, attached: _ByCase, case_id: int | None
+) -> Iterator[Problem]:
     for rows in entries.before(case_id):
         for row in rows:
             yield Problem(row.case_id, row.seq, "entry", "there is no case of this entry")
@@ -137,6 +141,10 @@ def _orphans(entries: _ByCase, filed: _ByCase, case_id: int | None) -> Iterator[
         for row in rows:
             text = f"there is no case of finding {row.key}"
             yield Problem(row.case_id, None, "finding", text)
+    for rows in attached.before(case_id):
+        for row in rows:
+            text = f"there is no case of the evidence {row.name}"
+            yield Problem(row.case_id, None, "evidence", text)
 
 
 def _highest(connection: Connection) -> int:
@@ -163,7 +171,10 @@ def _missing(connection: Connection, first: int, end: int) -> Iterator[Problem]:
 
 
 def check_case(
-    case: Row[Any], entries: Sequence[Row[Any]], filed: Sequence[Row[Any]]
+    case: Row[Any],
+    entries: Sequence[Row[Any]],
+    filed: Sequence[Row[Any]],
+    attached: Sequence[Row[Any]],
 ) -> Iterator[Problem]:
     """Check one case.
 
@@ -171,6 +182,7 @@ def check_case(
         case: The row of table ``cases``.
         entries: The rows of its history, by ``seq``.
         filed: The rows of its findings.
+        attached: The rows of the evidence that people added to it.
     """
     replay = Replay()
     yield from _check_chain(case, entries, replay)
@@ -187,6 +199,8 @@ def check_case(
         text = "the key does not fit kind, source and zone, and what was filed"
         yield Problem(case.id, None, "column", text)
     yield from _check_findings(case, replay, filed)
+    if not replay.handed_over:
+        yield from _check_attached(case, replay, attached)
 
 
 def _check_chain(case: Row[Any], entries: Sequence[Row[Any]], replay: Replay) -> Iterator[Problem]:
@@ -243,3 +257,20 @@ def _check_findings(case: Row[Any], replay: Replay, filed: Sequence[Row[Any]]) -
         if row.evidence_sha256 != said.sha256:
             text = f"the digest of the evidence of finding {key} is not that of the history"
             yield Problem(case.id, None, "evidence", text)
+
+
+def _check_attached(
+    case: Row[Any], replay: Replay, attached: Sequence[Row[Any]]
+) -> Iterator[Problem]:
+    """Whether the evidence that people added is what the history says."""
+    found = {row.name: row.sha256 for row in attached}
+    for name in sorted(found.keys() | replay.attached.keys()):
+        if name not in found:
+            text = f"the evidence {name} is missing"
+        elif name not in replay.attached:
+            text = f"the evidence {name} is not in the history"
+        elif found[name] != replay.attached[name]:
+            text = f"the digest of the evidence {name} is not that of the history"
+        else:
+            continue
+        yield Problem(case.id, None, "evidence", text)

@@ -23,6 +23,7 @@ class Event(StrEnum):
     STATE = "state"  # the state changed
     ASSIGNED = "assigned"  # another department, team or officer
     EXTENDED = "extended"  # 延期: another deadline
+    PRIORITY = "priority"  # more or less urgent
     WARNED = "warned"  # the deadline comes near
     ESCALATED = "escalated"  # the deadline has passed
     MERGED = "merged"  # the findings of another case were added to this one

@@ -15,7 +15,8 @@ from cv_engine.cases.errors import QueueError
 _COLUMNS = (
     *("id", "key", "kind", "standard", "code", "state", "source", "zone", "began", "observed"),
     *("gone_at", "longitude", "latitude", "accuracy_m", "basis", "image_box", "confidence"),
-    *("evidence", "filed_at", "attributes"),
+    *("evidence", "filed_at", "attributes", "version", "priority", "department", "team"),
+    *("officer", "area", "due_at", "close_due_at", "reason", "outcome", "ended_at"),
 )
 #: Spreadsheets run a cell with such a beginning as a formula (OWASP, "CSV Injection"); the second
 #: row holds the full-width forms, which some spreadsheets treat in the same way.
@@ -85,7 +86,26 @@ def feature(case: Case) -> dict[str, Any]:
             "evidence": case.evidence,
             "filed_at": _time(case.filed_at),
             "attributes": dict(case.attributes),
+            **_process(case),
         },
+    }
+
+
+def _process(case: Case) -> dict[str, Any]:
+    """Who has to act on a case, by when, and what became of it."""
+    handling, result = case.handling, case.result
+    return {
+        "version": case.version,
+        "priority": case.priority,
+        "department": handling.department,
+        "team": handling.team,
+        "officer": handling.officer,
+        "area": handling.area,
+        "due_at": _time(handling.due_at),
+        "close_due_at": _time(handling.close_due_at),
+        "reason": result.reason,
+        "outcome": result.outcome,
+        "ended_at": _time(result.ended_at),
     }
 
 
@@ -124,6 +144,7 @@ def _row(case: Case) -> list[object]:
         None if box is None else " ".join(f"{value:g}" for value in box),
         *(case.confidence, case.evidence, _time(case.filed_at)),
         json.dumps(dict(case.attributes), ensure_ascii=False, sort_keys=True),
+        *_process(case).values(),
     ]
 
 

@@ -41,6 +41,11 @@ class Filter:
         zone: The zone's name.
         source: The camera, satellite area or sensor.
         state: State of the case.
+        department: Id of the department that has to act.
+        team: Name of the team that has to act.
+        officer: Name of the person who has to act.
+        area: Name of the area of responsibility.
+        overdue: Only cases whose stage was due before this time (timezone-aware), such as now.
         since: Only cases still seen at or after this time (timezone-aware).
         until: Only cases that had begun by this time (timezone-aware).
         bbox: ``(west, south, east, north)`` in degrees, WGS 84: only cases that touch the box.
@@ -55,6 +60,11 @@ class Filter:
     zone: str | None = None
     source: str | None = None
     state: State | None = None
+    department: str | None = None
+    team: str | None = None
+    officer: str | None = None
+    area: str | None = None
+    overdue: datetime | None = None
     since: datetime | None = None
     until: datetime | None = None
     bbox: tuple[float, float, float, float] | None = None
@@ -63,7 +73,7 @@ class Filter:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("since", "until"):
+        for name in ("since", "until", "overdue"):
             at = getattr(self, name)
             if at is not None and at.tzinfo is None:
                 raise QueueError(f"{name} has no time zone: write it as 2026-05-01T08:00:00+08:00")
@@ -115,9 +125,15 @@ def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement
         (columns.zone, wanted.zone),
         (columns.source, wanted.source),
         (columns.state, None if wanted.state is None else wanted.state.value),
+        (columns.department, wanted.department),
+        (columns.team, wanted.team),
+        (columns.officer, wanted.officer),
+        (columns.area, wanted.area),
     ):
         if value is not None:
             found.append(column == value)
+    if wanted.overdue is not None:
+        found.append(columns.due_at < wanted.overdue)
     found += _time_conditions(connection, wanted.since, wanted.until)
     if wanted.bbox is not None:
         found += box_conditions(connection, wanted.bbox)

@@ -170,7 +170,10 @@ def _stay(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
 
 def _dispatch(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
     if move.to is None:
-        raise QueueError(f"name the department that case {case.row.id} is dispatched to")
+        raise QueueError(
+            f"name the department that case {case.row.id} is dispatched to: neither its class nor "
+            "its place says who is responsible"
+        )
     return {"dispatched_at": case.at, **move.to.columns()}
 
 
@@ -179,15 +182,17 @@ def _handle(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
 
 
 def _verify(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
-    """A case whose thing was seen after it was handled is not verified, but by a supervisor."""
+    """A case whose thing was seen after it was handled is verified by a supervisor only."""
     row = case.row
     if row.gone_at is None and row.handled_at is not None and row.observed > row.handled_at:
         seen, handled = (time_text(at) for at in (row.observed, row.handled_at))
+        what = f"case {row.id}: {row.source} saw it at {seen}, after it was handled at {handled}"
         if not move.by.role.covers(Role.SUPERVISOR):
             raise QueueError(
-                f"case {row.id}: {row.source} saw it at {seen}, after it was handled at {handled}: "
-                "return it for rework; a supervisor may verify it all the same"
+                f"{what}: return it for rework; a supervisor may verify it all the same"
             )
+        if not (move.reason or move.note.strip()):
+            raise QueueError(f"{what}: return it for rework, or say in a note why it is verified")
     return {"verified_at": case.at}
 
 

@@ -16,6 +16,8 @@ from cv_engine.cases.changes import LockedCase, add_evidence, open_case
 from cv_engine.cases.database.prepared import Prepared
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.database.tables import findings, history
+from cv_engine.cases.dispatch.attachment import attached_to
+from cv_engine.cases.dispatch.organisation import Organisation
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.export import export
 from cv_engine.cases.filing.filed import Filed, FiledEvidence
@@ -23,14 +25,13 @@ from cv_engine.cases.filing.joining import grown, lock_place, same_case
 from cv_engine.cases.filing.site import SITE_GAP_M
 from cv_engine.cases.filing.validation import case_row, check_evidence
 from cv_engine.cases.filter import Filter, count_cases, select_cases
-from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, Action, Actor, State
-from cv_engine.cases.moves import Assignment, Move, take_step
+from cv_engine.cases.lifecycle import State
+from cv_engine.cases.process import Process
 from cv_engine.cases.rows import (
     case_of,
     entry_of,
     find_finding,
     finding_data,
-    lock_case,
     need_case,
     need_finding,
     time_text,
@@ -54,6 +55,7 @@ def open_queue(
     clock: Callable[[], datetime] = _now,
     taxonomy: Taxonomy | None = None,
     limits: Limits | None = None,
+    organisation: Organisation | None = None,
 ) -> Queue:
     """Open a queue, create it if missing, and bring its schema up to date.
 
@@ -64,28 +66,21 @@ def open_queue(
         clock: Returns the time that histories record (timezone-aware).
         taxonomy: The catalogue of the cases' classes; the packaged one if ``None``.
         limits: The time limits of the stages; none if ``None``.
+        organisation: Departments and areas of responsibility; none if ``None``.
 
     Raises:
         QueueError: The queue cannot be opened; the message says why and what to do.
     """
     taxonomy = load_taxonomy() if taxonomy is None else taxonomy
-    return Queue(Store(where), clock, taxonomy, limits or NoLimits())
+    return Queue(Store(where), clock, taxonomy, limits or NoLimits(), organisation)
 
 
-class Queue:
+class Queue(Process):
     """The cases of a city; made by :func:`open_queue`.
 
     Every method is one transaction: complete and durable when the method returns, or without
     effect. All methods raise ``QueueError`` if the store fails (disk full, server unreachable).
     """
-
-    def __init__(
-        self, store: Store, clock: Callable[[], datetime], taxonomy: Taxonomy, limits: Limits
-    ) -> None:
-        self._store = self.store = store  # public for the outbox
-        self._clock = clock
-        self._taxonomy = taxonomy
-        self._limits = limits
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +136,8 @@ class Queue:
             same = same_case(connection, finding, missed, gap_m)
             data = finding_data(row, evidence_sha256)
             if same is None:
-                case_id = open_case(connection, {**row, **self._deadlines(row, at)}, data, at)
+                row |= {"area": self._area(row), **self._deadlines(row, at)}
+                case_id = open_case(connection, row, data, at)
             else:
                 case_id = same.id
                 _join(LockedCase(connection, same, at), row, data)
@@ -263,7 +259,7 @@ class Queue:
             return [entry_of(row) for row in connection.execute(statement)]
 
     def evidence(self, case_id: int) -> list[str]:
-        """Evidence folders of all findings of a case, in order of the findings' start.
+        """Evidence folders of a case: those of its findings by their start, then people's own.
 
         Raises:
             QueueError: There is no such case.
@@ -275,7 +271,8 @@ class Queue:
         )
         with self._store.reading() as connection:
             need_case(connection, case_id)
-            return list(dict.fromkeys(connection.execute(statement).scalars()))
+            found = connection.execute(statement).scalars()
+            return list(dict.fromkeys([*found, *attached_to(connection, case_id)]))
 
     def cases(self, wanted: Filter | None = None) -> list[Case]:
         """The cases that match a filter, newest first."""
@@ -296,78 +293,6 @@ class Queue:
     def export(self, wanted: Filter | None = None, form: str = "geojson") -> Iterator[str]:
         """The cases that match a filter as pieces of a ``"geojson"`` or ``"csv"`` file."""
         return export(self.each(wanted), form)
-
-    def confirm(self, case_id: int, by: str | Actor, note: str = "") -> Case:
-        """Confirm a violation, by an officer; see :meth:`move`."""
-        return self.move(case_id, Action.CONFIRM, by, note)
-
-    def reject(self, case_id: int, by: str | Actor, reason: str) -> Case:
-        """Reject a case, by an officer, with the reason; see :meth:`move`."""
-        return self.move(case_id, Action.REJECT, by, reason)
-
-    def move(
-        self,
-        case_id: int,
-        action: Action,
-        by: str | Actor,
-        note: str = "",
-        *,
-        reason: str | None = None,
-        to: Assignment | None = None,
-        until: datetime | None = None,
-        version: int | None = None,
-    ) -> Case:
-        """Take a case one step further.
-
-        Args:
-            case_id: The case's number.
-            action: What is done; see :data:`~cv_engine.cases.lifecycle.STEPS`.
-            by: Who acts, recorded in the history; a name alone is an officer's.
-            note: A note for the history.
-            reason: The reason's name in the taxonomy. A step that needs a reason takes a note, too.
-            to: To whom the case is dispatched.
-            until: Until when the case is deferred (timezone-aware).
-            version: Version of the case that the person has seen; ``None``: whatever the version.
-
-        Returns:
-            The case after the step.
-
-        Raises:
-            ConflictError: Somebody else has changed the case since that version.
-            ForbiddenError: The person's role does not allow the step.
-            QueueError: There is no such case, the process has no such step, or something that the
-                step needs is missing.
-        """
-        actor = Actor(by) if isinstance(by, str) else by
-        if reason is not None:
-            self._taxonomy.reason(reason)
-        move = Move(
-            action=action, by=actor, note=note, reason=reason, to=to, until=until, version=version
-        )
-        with self._store.writing() as connection:
-            take_step(LockedCase.of(connection, case_id, self._clock()), move, self._limits)
-            return case_of(need_case(connection, case_id))
-
-    def withdraw(self, case_id: int, reason: Callable[[Case], str | None]) -> bool:
-        """Withdraw an open case without an officer, if there is a reason.
-
-        Args:
-            case_id: The case's number.
-            reason: Returns why the case is withdrawn, or ``None``; called while the case is locked.
-
-        Returns:
-            Whether the case was withdrawn; ``False`` if it was not open, or without a reason.
-
-        Raises:
-            QueueError: There is no such case.
-        """
-        with self._store.writing() as connection:
-            case = LockedCase(connection, lock_case(connection, case_id), self._clock())
-            note = reason(case_of(case.row)) if case.state in OPEN_STATES else None
-            if not note:
-                return False
-            take_step(case, Move(action=Action.WITHDRAW, by=ENGINE, note=note), self._limits)
-            return True
 
     def attend(self) -> Attended:
         """Warn of deadlines, escalate those that have passed, and resume what was deferred.

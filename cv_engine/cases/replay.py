@@ -24,6 +24,7 @@ _TIMES_OF_STATES = {
     **dict.fromkeys(("rejected", "closed", "withdrawn"), "ended_at"),
 }
 _OUTCOMES = {State.NOTICED: "left", State.CITED: "cited", State.VERIFIED: "handled"}
+_ASSIGNED = ("department", "team", "officer")
 _OPENED = (Event.FILED, Event.JOINED)
 
 
@@ -43,12 +44,14 @@ class Replay:
         state: The state.
         columns: Columns of table ``cases`` that follow from the history.
         evidence: What was said about the evidence of each finding, by the finding's key.
+        attached: Digests of the packages that people added, by name.
         handed_over: Whether findings came from another case or went to one.
     """
 
     state: str | None = None
     columns: dict[str, Any] = field(default_factory=lambda: dict(_INITIAL))
     evidence: dict[str, FiledEvidenceSaid] = field(default_factory=dict)
+    attached: dict[str, str | None] = field(default_factory=dict)
     handed_over: bool = False
 
     def apply(self, entry: Any) -> str | None:
@@ -73,14 +76,23 @@ class Replay:
             self._step(entry, data)
         elif event in (Event.MERGED, Event.SPLIT):
             self.handed_over = True
+        elif event == Event.ASSIGNED:
+            self._assign(data)
+        elif event == Event.EXTENDED:
+            self.columns["extensions"] += 1
         if event in _OPENED or event == Event.EVIDENCE:
             self._remember(data)
+        elif "evidence" in data:
+            self.attached[data["evidence"]] = data.get("evidence_sha256")
         return wrong
 
     def _remember(self, data: Mapping[str, Any]) -> None:
         said = self.evidence.setdefault(str(data.get("key")), FiledEvidenceSaid())
         said.name = data.get("evidence") or said.name
         said.sha256 = data.get("evidence_sha256") or said.sha256
+
+    def _assign(self, data: Mapping[str, Any]) -> None:
+        self.columns |= {name: data.get(name) for name in _ASSIGNED}
 
     def _step(self, entry: Any, data: Mapping[str, Any]) -> None:
         columns, at = self.columns, entry.at
@@ -98,11 +110,14 @@ class Replay:
                 columns |= {"confirmed_at": None, "reason": None, "ended_at": None}
             case Action.DISPATCH:
                 columns["dispatched_at"] = at
+                self._assign(data)
             case Action.HANDLE:
                 columns["handled_at"] = at
             case Action.VERIFY:
                 columns["verified_at"] = at
-            case Action.RETURN if entry.from_state != State.DISPATCHED:
+            case Action.RETURN if entry.from_state == State.DISPATCHED:
+                self._assign({})
+            case Action.RETURN:
                 columns |= {"handled_at": None, "verified_at": None}
                 columns["returns"] += 1
             case Action.CLOSE:
@@ -124,10 +139,10 @@ _INITIAL: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("filed_at", "confirmed_at", "dispatched_at", "handled_at", "verified_at"),
-            *("ended_at", "deferred_until", "reason", "outcome"),
+            *("ended_at", "deferred_until", "reason", "outcome", *_ASSIGNED),
         )
     ),
-    **dict.fromkeys(("deferrals", "returns", "reopenings"), 0),
+    **dict.fromkeys(("deferrals", "extensions", "returns", "reopenings"), 0),
 }
 
 #: The columns of table ``cases`` that follow from the history.

@@ -12,10 +12,15 @@ class CasesConfig(Section):
 
     taxonomy: FilePath | None = None
     calendar: FilePath | None = None
+    organisation: FilePath | None = None
 
     def based(self, base: Path) -> CasesConfig:
         """The same with its relative paths starting at a folder."""
-        paths = {"taxonomy": self.taxonomy, "calendar": self.calendar}
+        paths = {
+            "taxonomy": self.taxonomy,
+            "calendar": self.calendar,
+            "organisation": self.organisation,
+        }
         return self.model_copy(
             update={key: path and base / path.expanduser() for key, path in paths.items()}
         )

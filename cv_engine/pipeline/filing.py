@@ -19,7 +19,7 @@ from cv_engine.evidence.media.annotate import Zone as Outline
 from cv_engine.evidence.media.clip import ClipSource
 from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.package import Style, write
-from cv_engine.finding import Finding, Place
+from cv_engine.finding import CAMERA_BLIND, Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Violation
@@ -32,8 +32,6 @@ from zones.zone import Zone
 # Candidates for each still, this far apart; the sharpest and least hidden one is kept.
 _CANDIDATES = 3
 _CANDIDATE_STEP_S = 1.0
-# The kind of the cases about the camera itself.
-CAMERA_BLIND = "camera_blind"
 # Attribute of a thing that stood there already in the first sample: when it came is not known.
 STOOD_BEFORE = "since_before_recording"
 # Attribute with the local time's offset from UTC, where that is not known from the configuration.

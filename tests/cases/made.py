@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cv_engine.cases.stages import NoLimits
 from cv_engine.finding import Finding, Place
 
 CAR_BOX = (100.0, 100.0, 200.0, 180.0)
@@ -67,3 +68,26 @@ def site(geometry: dict[str, Any], began: float = 0, **more: Any) -> Finding:
     """A building found in images from above."""
     given = {"kind": "building_without_permit", "accuracy_m": 2.0, "zone": "west", **more}
     return finding(began, began, box=None, geometry=geometry, basis="raster", **given)
+
+
+_HOURS = {"confirm": 2, "dispatch": 4, "handle": 8, "verify": 16, "close": 48}
+
+
+class Hours(NoLimits):
+    """Limits in elapsed hours, half of them for what is urgent."""
+
+    def due(self, kind: str, stage: str, since: datetime, *, urgent: bool) -> datetime | None:
+        return since + _HOURS[stage] * timedelta(hours=1) / (2 if urgent else 1)
+
+    def warn_at(self, start: datetime, due: datetime) -> datetime:
+        return start + (due - start) / 2
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = at(10_000)
+
+    def __call__(self) -> datetime:
+        return self.now

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from cv_engine.cases.audit import Problem, audit
 from cv_engine.cases.database import triggers
 from cv_engine.cases.database.store import Store
-from cv_engine.cases.database.tables import cases, findings, history
+from cv_engine.cases.database.tables import case_evidence, cases, findings, history
 from cv_engine.cases.replay import REPLAYED
 from tests.cases.database.filled import filled
 
@@ -132,6 +132,20 @@ def _change_evidence(connection: Connection, chance: random.Random) -> int:
     return int(row.case_id)
 
 
+def _change_photos(connection: Connection, chance: random.Random) -> int:
+    row = _pick(connection, chance, case_evidence)
+    one = case_evidence.c.name == row.name
+    values = {"sha256": "0" * 64} if chance.random() < 0.5 else {"name": row.name + "-1"}
+    connection.execute(case_evidence.update().where(one).values(values))
+    return int(row.case_id)
+
+
+def _remove_photos(connection: Connection, chance: random.Random) -> int:
+    row = _pick(connection, chance, case_evidence)
+    connection.execute(case_evidence.delete().where(case_evidence.c.name == row.name))
+    return int(row.case_id)
+
+
 def _remove_finding(connection: Connection, chance: random.Random) -> int:
     row = _pick(connection, chance, findings)
     connection.execute(findings.delete().where(findings.c.key == row.key))
@@ -151,6 +165,7 @@ def _remove_case(connection: Connection, chance: random.Random) -> int:
     if chance.random() < 0.5:
         connection.execute(history.delete().where(history.c.case_id == row.id))
         connection.execute(findings.delete().where(findings.c.case_id == row.id))
+        connection.execute(case_evidence.delete().where(case_evidence.c.case_id == row.id))
     connection.execute(cases.delete().where(cases.c.id == row.id))
     return int(row.id)
 
@@ -165,6 +180,8 @@ _KINDS: tuple[Callable[[Connection, random.Random], int], ...] = (
     _add_entry,
     _forget_a_time,
     _change_evidence,
+    _change_photos,
+    _remove_photos,
     _remove_finding,
     _rename_finding,
     _remove_case,
@@ -175,7 +192,7 @@ def _without_foreign_keys(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         return
-    for table in (history, findings):
+    for table in (history, findings, case_evidence):
         connection.exec_driver_sql(
             f"ALTER TABLE {table.name} DROP CONSTRAINT {table.name}_case_id_fkey"
         )
@@ -207,8 +224,8 @@ def test_a_case_that_was_removed_whole_leaves_a_gap_in_the_numbers(tmp_path: Pat
         triggers.drop(connection)
         highest = connection.execute(sa.select(sa.func.max(cases.c.id))).scalar_one()
         for number in (7, highest):
-            for table, column in ((history, history.c.case_id), (findings, findings.c.case_id)):
-                connection.execute(table.delete().where(column == number))
+            for table in (history, findings, case_evidence):
+                connection.execute(table.delete().where(table.c.case_id == number))
             connection.execute(cases.delete().where(cases.c.id == number))
         assert [(p.case_id, p.what, p.remark) for p in audit(connection)] == [
             (7, "number", False),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cv_engine.cases import Filter, Queue, QueueError, State
+from cv_engine.cases import Assignment, Filter, Queue, QueueError, State
 from cv_engine.cases import filter as filter_module
 from tests.cases.made import at, finding, located
 
@@ -17,6 +17,8 @@ def filled(queue: Queue) -> Iterator[Queue]:
     queue.file(located(121.70, 29.95, 400, 500, source="side-street"))
     queue.file(finding(600, 700, box=(0.0, 0.0, 9.0, 9.0), kind="clutter"))
     queue.confirm(3, "Li")
+    queue.assign(1, Assignment("street", "north", "Li"), "Chen")
+    queue.assign(3, Assignment("street", "south"), "Chen")
     yield queue
 
 
@@ -28,6 +30,10 @@ _CASES: list[tuple[dict[str, Any], list[int]]] = [
     ({"source": "side-street"}, [3]),
     ({"state": State.CONFIRMED}, [3]),
     ({"state": State.REPORTED, "kind": "clutter", "zone": "pavement"}, [4]),
+    ({"department": "street"}, [3, 1]),
+    ({"department": "street", "team": "north"}, [1]),
+    ({"officer": "Li"}, [1]),
+    ({"officer": "Zhao"}, []),
     ({"since": at(300)}, [4, 3, 2]),
     ({"since": at(301)}, [4, 3]),
     ({"until": at(200)}, [2, 1]),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import pytest
 
@@ -19,33 +19,11 @@ from cv_engine.cases import (
     State,
     open_queue,
 )
-from cv_engine.cases.stages import NoLimits
-from tests.cases.made import NEXT_BOX, at, finding
+from tests.cases.made import NEXT_BOX, Clock, Hours, finding
 
 _CHIEF = Actor("Chen", Role.SUPERVISOR)
 _CLEANSING = Assignment("cleansing", "north", "Zhao")
 _HOUR = timedelta(hours=1)
-_HOURS = {"confirm": 2, "dispatch": 4, "handle": 8, "verify": 16, "close": 48}
-
-
-class Hours(NoLimits):
-    """Limits in elapsed hours, half of them for what is urgent."""
-
-    def due(self, kind: str, stage: str, since: datetime, *, urgent: bool) -> datetime | None:
-        return since + _HOURS[stage] * _HOUR / (2 if urgent else 1)
-
-    def warn_at(self, start: datetime, due: datetime) -> datetime:
-        return start + (due - start) / 2
-
-
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = at(10_000)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture

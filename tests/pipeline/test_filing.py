@@ -17,8 +17,9 @@ from cv_engine.cases import Filed, Queue, QueueError, open_queue
 from cv_engine.config import Config
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.signing import SigningKey
+from cv_engine.finding import CAMERA_BLIND
 from cv_engine.live.worker.unwatched import UnwatchedTimes
-from cv_engine.pipeline.filing import CAMERA_BLIND, FiledKeys, Filer, thing_of
+from cv_engine.pipeline.filing import FiledKeys, Filer, thing_of
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.rules.registry import kinds
 from cv_engine.rules.stays import Violation

@@ -150,6 +150,16 @@ tallies = sa.Table(
     sqlite_with_rowid=False,
 )
 
+#: Evidence packages that people added to cases, such as an officer's photos.
+case_evidence = sa.Table(
+    "case_evidence",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False, index=True),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+
 #: JSON text kept to the letter, since the history's hashes cover it.
 ExactJson: sa.types.TypeEngine[Any] = sa.JSON(none_as_null=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cv_engine.pipeline.filing import CAMERA_BLIND
+from cv_engine.finding import CAMERA_BLIND
 from cv_engine.rules.stays import Violation
 
 _ZONE = "camera"

@@ -13,6 +13,7 @@ import supervision as sv
 
 from cv_engine.cases import QueueError
 from cv_engine.files import digest_of
+from cv_engine.finding import CAMERA_BLIND
 from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.clip_retention import ClipRetention
 from cv_engine.live.buffer.ring_buffer import RingBuffer
@@ -24,7 +25,7 @@ from cv_engine.live.worker.state import LiveState, ObservedView
 from cv_engine.live.worker.unwatched import UnwatchedTimes
 from cv_engine.pipeline.camera_setup import CameraSetup, CameraView
 from cv_engine.pipeline.checkpoint import Checkpoint
-from cv_engine.pipeline.filing import CAMERA_BLIND, FiledKeys, FiledStay, Filer, thing_of
+from cv_engine.pipeline.filing import FiledKeys, FiledStay, Filer, thing_of
 from cv_engine.pipeline.observer import Observation, Observer
 from cv_engine.rules.stays import Violation, ZoneDwell
 from cv_engine.scene.view_health import ViewState

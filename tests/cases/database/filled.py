@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import count
+from uuid import uuid4
 
 from cv_engine.cases import Action, Actor, Assignment, Queue, Role, open_queue
+from cv_engine.cases.dispatch.attachment import Attachment
 from tests.cases.made import at, finding, ground, located, site
 
 SUPERVISOR = Actor("chief", Role.SUPERVISOR)
@@ -43,13 +45,23 @@ def fill(queue: Queue, rounds: int = 2) -> None:
                 "as the photo shows, 照片",
                 to=Assignment("parks", "north") if action is Action.DISPATCH else None,
                 until=at(9_000_000) if action is Action.DEFER else None,
+                evidence=_photos(case, number) if action is Action.HANDLE else None,
             )
     place = {"address": "No. 7, Ｍarket Street"}
     queue.file(located(121.55, 29.87, source="bridge", attributes=place))
     late = queue.file(finding(source="late")).case_id
     queue.remember_evidence(queue.get(late).key, "late-evidence")
+    queue.assign(late, Assignment("parks", "south", "Li"), SUPERVISOR)
+    queue.extend(late, at(9_000_000), SUPERVISOR)
+    queue.set_priority(late, "urgent", SUPERVISOR)
+    queue.note(late, SUPERVISOR, "the gate is open", evidence=_photos(late, 7))
     queue.file(site(ground(0, 0, 20, 20)))
     queue.file(site(ground(18, 0, 20, 20), 86_400))
+
+
+def _photos(case: int, number: int) -> Attachment:
+    """The officer's photos of a case."""
+    return Attachment(f"case-{case}-handled-{uuid4().hex[:16]}", f"{number:064x}")
 
 
 def filled(where: object) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cv_engine.finding import CAMERA_BLIND
 from cv_engine.live.buffer.capture_clock import CaptureClock
 from cv_engine.live.buffer.clip_retention import ClipRetention
 from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.encoded_frame import EncodedFrame
-from cv_engine.pipeline.filing import CAMERA_BLIND
 from cv_engine.rules.dwell import Dwell, Limits, Phase
 from cv_engine.rules.stays import Candidate, Violation, ZoneDwell
 from cv_engine.rules.vehicles import stands_in

@@ -113,6 +113,13 @@ def _create_tables() -> None:
         sa.Column("text", sa.Text, nullable=False, unique=True),
     )
     op.create_table(
+        "case_evidence",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False, index=True),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+    )
+    op.create_table(
         "outlets",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("since", _TIME, nullable=False),
