@@ -14,7 +14,9 @@ from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
 if TYPE_CHECKING:
     from cv_engine.cases.deadlines import Deadlines
     from cv_engine.cases.outbox.relays import Relays
+    from cv_engine.cases.dispatch import Organisation
     from cv_engine.config import Config
+    from cv_engine.evidence.attaching import Attacher
     from cv_engine.evidence.filing import CaseFiler
     from cv_engine.evidence.signing import SigningKey
     from cv_engine.evidence.storage.outbox import Outbox
@@ -104,13 +106,32 @@ class Services:
         return Deadlines(self.taxonomy, None if calendar is None else load_calendar(calendar))
 
     @cached_property
+    def organisation(self) -> Organisation | None:
+        """The departments, officers and areas of responsibility; ``None`` if there are none.
+
+        Raises:
+            QueueError: The city's files cannot be used.
+        """
+        path = self.config.cases.organisation
+        if path is None:
+            return None
+        from cv_engine.cases.dispatch import read_organisation
+
+        return read_organisation(path, self.taxonomy.kinds)
+
+    @cached_property
     def queue(self) -> Queue:
         """The cases.
 
         Raises:
             QueueError: The queue cannot be opened, or a file of the city cannot be used.
         """
-        return open_queue(self.config.queue, taxonomy=self.taxonomy, limits=self.deadlines)
+        return open_queue(
+            self.config.queue,
+            taxonomy=self.taxonomy,
+            limits=self.deadlines,
+            organisation=self.organisation,
+        )
 
     @cached_property
     def key(self) -> SigningKey:
@@ -131,11 +152,25 @@ class Services:
             EvidenceError: The key cannot be read or made.
             QueueError: The queue cannot be opened.
         """
+        from cv_engine.evidence.attaching import remove_unrecorded
         from cv_engine.evidence.filing import CaseFiler
         from cv_engine.evidence.staging import sweep
 
         sweep(self.config.evidence_root)
+        remove_unrecorded(self.config.evidence_root, self.queue)
         return CaseFiler(self.queue, self.key, self.config.evidence_root)
+
+    @cached_property
+    def attacher(self) -> Attacher:
+        """Adds people's photos to cases.
+
+        Raises:
+            EvidenceError: The key cannot be read or made.
+            QueueError: The queue cannot be opened.
+        """
+        from cv_engine.evidence.attaching import Attacher
+
+        return Attacher(self.queue, self.key, self.config.evidence_root)
 
     @cached_property
     def store(self) -> Store:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.naming import Note
 from cv_engine.evidence.signing import PUBLIC_KEY_BYTES, fingerprint
 from cv_engine.finding import Finding
 
@@ -50,7 +51,7 @@ class Manifest:
 
 
 def compose(
-    finding: Finding,
+    subject: Finding | Note,
     files: Sequence[Mapping[str, Any]],
     clips: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any],
@@ -58,28 +59,19 @@ def compose(
 ) -> bytes:
     """Encodes a manifest; equal content gives equal bytes.
 
+    Args:
+        subject: What the package is the evidence of.
+        files: Every file of the package but the manifest and its signature.
+        clips: Notes on the clips, those that could not be cut included.
+        provenance: JSON values on the origin.
+        public_key: The 32 raw bytes of the key that signs the manifest.
+
     Raises:
         EvidenceError: An attribute or a provenance value is not JSON.
     """
-    place = finding.place
     content = {
         "schema": SCHEMA,
-        "finding": {
-            "key": finding.key,
-            "kind": finding.kind,
-            "source": finding.source,
-            "zone": finding.zone,
-            "place": {
-                "geometry": place.geometry,
-                "accuracy_m": place.accuracy_m,
-                "basis": place.basis,
-                "image_box": place.image_box,
-            },
-            "began": finding.began.isoformat(),
-            "observed": finding.observed.isoformat(),
-            "confidence": finding.confidence,
-            "attributes": dict(finding.attributes),
-        },
+        **(_note(subject) if isinstance(subject, Note) else _finding(subject)),
         "files": sorted(files, key=lambda file: str(file["path"])),
         "clips": list(clips),
         "provenance": dict(provenance),
@@ -95,9 +87,47 @@ def compose(
         return (text + "\n").encode()
     except (TypeError, ValueError) as error:
         raise EvidenceError(
-            f"finding {finding.key}: the attributes or the provenance hold a value that is not "
+            f"finding {subject.key}: the attributes or the provenance hold a value that is not "
             f"JSON: {error}"
         ) from error
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    place = finding.place
+    return {
+        "finding": {
+            "key": finding.key,
+            "kind": finding.kind,
+            "source": finding.source,
+            "zone": finding.zone,
+            "place": {
+                "geometry": place.geometry,
+                "accuracy_m": place.accuracy_m,
+                "basis": place.basis,
+                "image_box": place.image_box,
+            },
+            "began": finding.began.isoformat(),
+            "observed": finding.observed.isoformat(),
+            "confidence": finding.confidence,
+            "attributes": dict(finding.attributes),
+        }
+    }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {
+        "note": {
+            "key": note.key,
+            "case": note.case,
+            "case_key": note.case_key,
+            "step": note.step,
+            "number": note.number,
+            "by": note.by,
+            "role": note.role,
+            "at": note.at.isoformat(),
+            "text": note.text,
+        }
+    }
 
 
 def parse(data: bytes) -> Manifest:

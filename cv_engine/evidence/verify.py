@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Entry, Manifest, parse
-from cv_engine.evidence.naming import key_in, name_in
+from cv_engine.evidence.naming import is_note, key_in, name_in
 from cv_engine.evidence.signing import SIGNATURE_BYTES, fingerprint, is_signed
 
 _LARGEST_MANIFEST = 16 * 1024 * 1024  # bytes; a real one has a few thousand
@@ -94,7 +94,8 @@ def _identity_problems(
     """Whether a manifest, be it whole, is that of the package that is asked for."""
     problems = []
     described = name_in(manifest.content)
-    if key_in(name) is not None and described != name:
+    is_named = key_in(name) is not None or is_note(name)
+    if is_named and described != name:
         other = "of no finding" if described is None else f"of another finding, {described}"
         problems.append(Problem(MANIFEST, f"is {other}: the package was exchanged"))
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cv_engine.cases import Queue
 from cv_engine.evidence.errors import EvidenceError, StoreError, from_os_error
-from cv_engine.evidence.naming import key_in
+from cv_engine.evidence.naming import is_note, key_in
 from cv_engine.evidence.staging import locked, staged, sweep
 from cv_engine.evidence.storage.store import Store, packages_in
 
@@ -94,6 +94,8 @@ class Outbox:
 
     def _is_filed(self, name: str) -> bool:
         """Whether a case names a package."""
+        if is_note(name):
+            return self._queue.attachment(name) is not None
         key = key_in(name)
         return key is not None and self._queue.evidence_of(key) == name
 

@@ -8,19 +8,24 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from cv_engine.cases import Queue, open_queue
+from cv_engine.cases import Actor, Case, Queue, open_queue
+from cv_engine.cases.dispatch.attachment import Attachment
+from cv_engine.evidence.attaching import Attacher
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.manifest import SIGNATURE
+from cv_engine.evidence.media.photo import read_photo
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import STAGING
 from cv_engine.evidence.storage.opening import open_store
 from cv_engine.evidence.storage.outbox import Outbox, Sending
 from cv_engine.evidence.storage.store import Store
 from cv_engine.evidence.verify import verify
+from tests.evidence.media.photos import photo
 from tests.evidence.packages import CLIP, PART, content, filed, package, written
 from tests.evidence.storage.object_server import BUCKET, Line, ObjectServer
 
@@ -211,3 +216,25 @@ def test_spool_that_does_not_exist_or_is_a_file(store: Store, spool: Path, queue
     spool.write_text("in the way")
     with pytest.raises(EvidenceError, match="cannot be read"):
         outbox.send_waiting()
+
+
+def test_photos_of_people_are_sent_once_a_case_names_them(
+    store: Store, spool: Path, queue: Queue, key: SigningKey, tmp_path: Path
+) -> None:
+    camera = filed(queue, spool, key)
+    (tmp_path / "after.jpg").write_bytes(photo())
+    photos = [read_photo(tmp_path / "after.jpg")]
+    outbox = Outbox(spool, store, queue)
+
+    def record(package: Attachment) -> Case:
+        assert package.name not in outbox.send_waiting().sent
+        return queue.note(1, "Li", evidence=package)
+
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    Attacher(queue, key, spool).attach(1, "noted", Actor("Li"), "", photos, now, record)
+    (name,) = outbox.send_waiting().sent
+    assert name.startswith("case-1-noted-1-")
+    assert store.names() == sorted([camera.name, name])
+    recorded = queue.attachment(name)
+    assert recorded is not None
+    assert store.problems(name, key.fingerprint, recorded.sha256) == []
