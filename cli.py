@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from cv_engine.commands import (
     cameras,
+    case_moves,
     cases,
     evidence,
     models,
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
+case_moves.register(cases.group)
 for _case_command in (deadlines, stats):
     cases.group.command()(_case_command)
 cases.group.command("watch")(follow)

@@ -20,7 +20,7 @@ def assign(case: LockedCase, to: Assignment, by: Actor, note: str) -> None:
 
     Raises:
         ForbiddenError: The person may not assign cases.
-        QueueError: Nobody has to act on the case any more, or the assignment is the present one.
+        QueueError: No one has to act on the case any more, or the assignment is the present one.
     """
     by.need(Role.OFFICER, f"assign case {case.row.id}")
     _need_open(case, "assigned")
@@ -97,7 +97,7 @@ def set_priority(
 
     Raises:
         ForbiddenError: The person may not change priorities.
-        QueueError: Nobody has to act on the case any more, or the priority is the present one.
+        QueueError: No one has to act on the case any more, or the priority is the present one.
     """
     row = case.row
     by.need(Role.OFFICER, f"change the priority of case {row.id}")
@@ -165,6 +165,6 @@ def check_note(text: str) -> str:
 def _need_open(case: LockedCase, what: str) -> None:
     if case.state not in OPEN_STATES:
         raise QueueError(
-            f"case {case.row.id} is {case.state.value}: nobody has to act on it, so it is not "
+            f"case {case.row.id} is {case.state.value}: no one has to act on it, so it is not "
             f"{what}"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,7 +173,7 @@ def print_result(session: Session, summary: Summary) -> None:
             session.line({"type": "case", **as_row(case)})
         session.line(summary_row(summary))
     elif found:
-        session.out.print(table(found, session.config))
+        session.out.print(table(found, session.config, datetime.now(UTC)))
     print_summary(session, summary)
 
 

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cv_engine.cases import Case, Entry
+    from cv_engine.cases.dispatch.sighting import Sighting
     from cv_engine.config import Config
     from cv_engine.finding import Place
 
-_COLUMNS = ("id", "kind", "camera", "zone", "began", "dwell", "place", "state", "evidence")
+_COLUMNS = ("id", "kind", "camera", "zone", "state", "began", "dwell", "due", "with")
+_ENGINE = "engine"  # the role of the program itself: its name says it
+# Values of the history that are shown, in this order.
+_TOLD = ("reason", "department", "team", "officer", "until", "due", "priority", "evidence")
 # Hours from which a duration is given in days: buildings stay for months.
 _DAYS_FROM_H = 72
 
@@ -32,8 +36,14 @@ def as_row(case: Case) -> dict[str, Any]:
     return {"id": case.id, **exported["properties"], "geometry": exported["geometry"]}
 
 
-def table(cases: Iterable[Case], config: Config) -> Table:
-    """A table of cases, with times in the local time of each case."""
+def table(cases: Iterable[Case], config: Config, now: datetime) -> Table:
+    """A table of cases that fits a terminal, with times in the local time of each case.
+
+    Args:
+        cases: The cases.
+        config: Where the cameras' time zones are read.
+        now: The present time, from which deadlines are counted.
+    """
     result = empty_table(_COLUMNS, right=("id", "dwell"))
     for case in cases:
         result.add_row(
@@ -41,16 +51,22 @@ def table(cases: Iterable[Case], config: Config) -> Table:
             case.kind,
             escaped(case.source),
             escaped(case.zone),
-            local_time(case.began, zone_of_case(case, config)),
+            _marked_state(case),
+            case.began.astimezone(zone_of_case(case, config)).isoformat(" ", "minutes"),
             dwell(case),
-            place(case.place),
-            case.state.value,
-            escaped(case.evidence or "none"),
+            due(case.handling.due_at, now),
+            escaped(_assigned(case)),
         )
     return result
 
 
-def sheet(case: Case, history: Iterable[Entry], packages: Iterable[str], config: Config) -> Table:
+def sheet(
+    case: Case,
+    history: Iterable[Entry],
+    packages: Iterable[str],
+    config: Config,
+    now: datetime,
+) -> Table:
     """All facts of one case as a grid of names and values.
 
     Args:
@@ -58,12 +74,13 @@ def sheet(case: Case, history: Iterable[Entry], packages: Iterable[str], config:
         history: The events of the case.
         packages: Folders or addresses of the evidence packages.
         config: Where the camera's time zone is read.
+        now: The present time, from which deadlines are counted.
     """
     from rich.table import Table
 
     zone = zone_of_case(case, config)
     facts: dict[str, RenderableType] = {
-        "case": f"{case.id} ({case.state.value})",
+        "case": f"{case.id} ({case.state.value}), version {case.version}",
         "kind": f"{case.kind} ({case.standard} {case.code})",
         "area" if case.place.basis == "raster" else "camera": escaped(case.source),
         "zone": escaped(case.zone),
@@ -72,6 +89,7 @@ def sheet(case: Case, history: Iterable[Entry], packages: Iterable[str], config:
         "gone": "yes" if case.gone_at else "not known",
         "place": place(case.place),
         "confidence": f"{case.confidence:.2f}",
+        **_handling_facts(case, zone, now),
         "details": escaped(_pairs(case.attributes)) or "none",
         "evidence": escaped("\n".join(packages)) or "none",
         "history": "\n".join(escaped(_entry(entry, zone)) for entry in history),
@@ -88,11 +106,77 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         "at": entry.at.isoformat(),
         "event": entry.event.value,
         "by": entry.by,
+        "role": entry.role,
         "note": entry.note,
         "from_state": entry.from_state.value if entry.from_state else None,
         "to_state": entry.to_state.value if entry.to_state else None,
         "data": dict(entry.data),
     }
+
+
+def due(at: datetime | None, now: datetime) -> str:
+    """How long it is to a deadline, or how long ago it passed; a dash without one."""
+    if at is None:
+        return "-"
+    left_s = (at - now).total_seconds()
+    return f"in {duration(left_s)}" if left_s >= 0 else f"{duration(-left_s)} late"
+
+
+def sighting_text(sighting: Sighting, case: Case, config: Config) -> str:
+    """What the camera of a case knows of its thing, as one sentence."""
+    from cv_engine.cases.dispatch.sighting import Presence
+
+    zone = zone_of_case(case, config)
+    at = local_time(sighting.at, zone)
+    handled = sighting.handled_at
+    if sighting.presence is Presence.GONE:
+        text = f"gone since {at}"
+    elif sighting.presence is Presence.SEEN and handled is not None:
+        after = duration((sighting.at - handled).total_seconds())
+        text = f"still seen at {at}, {after} after the case was handled"
+    elif sighting.presence is Presence.SEEN:
+        text = f"last seen at {at}; the case was not handled yet"
+    else:
+        text = f"not seen since {at}, before the case was handled, and not known to be gone"
+    if sighting.blind_since is not None:
+        text += f"; blind since {local_time(sighting.blind_since, zone)}: look at the place itself"
+    return f"{sighting.source}: {text}"
+
+
+def _handling_facts(case: Case, zone: tzinfo, now: datetime) -> dict[str, str]:
+    """Who has to act on a case, by when, and what became of it; without what is not known."""
+    handling, result = case.handling, case.result
+    deadlines = {"due": handling.due_at, "whole case due": handling.close_due_at}
+    counted = ("extensions", "deferrals", "returns", "reopenings")
+    counts = {name: getattr(result, name) or None for name in counted}
+    facts = {
+        "priority": case.priority,
+        "with": _assigned(case),
+        "street or district": handling.area or "",
+        **{
+            name: f"{local_time(at, zone)} ({due(at, now)})" for name, at in deadlines.items() if at
+        },
+        "deferred until": local_time(handling.deferred_until, zone)
+        if handling.deferred_until
+        else "",
+        "reason": result.reason or "",
+        "outcome": result.outcome or "",
+        "so far": _pairs(counts),
+    }
+    return {name: escaped(fact) for name, fact in facts.items() if fact}
+
+
+def _assigned(case: Case) -> str:
+    """Who has to act on a case: department, team and person."""
+    handling = case.handling
+    names = (handling.department, handling.team, handling.officer)
+    return ", ".join(name for name in names if name) or "-"
+
+
+def _marked_state(case: Case) -> str:
+    """The state, marked where the deadline was warned of or has passed."""
+    marks = {"warned": "[yellow]{}[/]", "escalated": "[bold red]{}[/]"}
+    return marks.get(case.handling.alert or "", "{}").format(case.state.value)
 
 
 def zone_of(source: str, config: Config) -> tzinfo:
@@ -166,5 +250,14 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 def _entry(entry: Entry, zone: tzinfo) -> str:
     moved = f" to {entry.to_state.value}" if entry.to_state else ""
-    note = f": {entry.note}" if entry.note else ""
-    return f"{local_time(entry.at, zone)} {entry.event.value}{moved} by {entry.by}{note}"
+    who = f"{entry.by} ({entry.role})" if entry.role not in ("", _ENGINE) else entry.by
+    said = "; ".join(part for part in (_pairs(_told(entry)), entry.note) if part)
+    what = f"{entry.event.value}{moved} by {who}{f': {said}' if said else ''}"
+    return f"{local_time(entry.at, zone)} {what}"
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    """The values of an entry that a person wants to read; findings have them elsewhere."""
+    return {
+        name: entry.data[name] for name in _TOLD if name in entry.data and "key" not in entry.data
+    }

@@ -1,126 +1,37 @@
-"""The group ``cv-engine cases``: list, show, decide and export the cases of the queue."""
+"""The group ``cv-engine cases``: list, show and export the cases of the queue."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cv_engine.commands import case_stores
+from cv_engine.commands.case_options import ListOptions, expanded
 from cv_engine.commands.case_tables import as_row, entry_row, sheet, table
 from cv_engine.commands.exit_codes import escaped
-from cv_engine.commands.options import (
-    BoxOption,
-    ByOption,
-    ConfigOption,
-    DataOption,
-    ExportForm,
-    Format,
-    FormatOption,
-    KindOption,
-    LimitOption,
-    SinceOption,
-    SourceOption,
-    StateOption,
-    TextOption,
-    UntilOption,
-    ZoneOption,
-    read_box,
-    read_time,
-)
+from cv_engine.commands.options import ConfigOption, DataOption, ExportForm, Format, FormatOption
 from cv_engine.commands.session import Session
 from cv_engine.files import atomic_file
 
 if TYPE_CHECKING:
-    from cv_engine.cases import Case, Filter, Queue
+    from cv_engine.cases import Case, Queue
 
 group = typer.Typer(name="cases", help="The queue of cases.", no_args_is_help=True)
 for _command in (case_stores.audit, case_stores.backup, case_stores.restore, case_stores.move):
     group.command()(_command)
 
 CaseArgument = Annotated[int, typer.Argument(metavar="ID", help="The case's number.")]
-CasesArgument = Annotated[list[int], typer.Argument(metavar="ID...", help="The cases' numbers.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterOptions:
-    """The options that select cases, as typed."""
-
-    kind: KindOption = None
-    zone: ZoneOption = None
-    camera: SourceOption = None
-    state: StateOption = None
-    since: SinceOption = None
-    until: UntilOption = None
-    box: BoxOption = None
-    text: TextOption = None
-    limit: LimitOption = None
-
-    def read(self) -> Filter:
-        """The queue's filter for these options.
-
-        Raises:
-            InputError: A time or the box is malformed.
-            QueueError: The state is unknown, or the filter contradicts itself.
-        """
-        from cv_engine.cases import Filter, state_named
-
-        return Filter(
-            kind=self.kind,
-            zone=self.zone,
-            source=self.camera,
-            state=None if self.state is None else state_named(self.state),
-            since=read_time(self.since, "--since"),
-            until=read_time(self.until, "--until"),
-            bbox=read_box(self.box, "--box"),
-            text=self.text,
-            limit=self.limit,
-        )
-
-
-def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace a command's parameter ``options`` by one option per field of FilterOptions.
-
-    Typer reads a command's options from its signature, so the signature is rewritten.
-    """
-
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        selected = {field.name: given.pop(field.name) for field in fields(FilterOptions)}
-        command(options=FilterOptions(**selected), **given)
-
-    hints = get_type_hints(FilterOptions, include_extras=True)
-    added = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(FilterOptions)
-    ]
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    kept = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in own
-        if parameter.name != "options"
-    ]
-    parameters = [*added, *kept]
-    run.__dict__["__signature__"] = inspect.Signature(parameters, return_annotation=None)
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
 
 
 @group.command("list")
-@filtered
+@expanded
 def list_cases(
-    options: FilterOptions,
+    options: ListOptions,
     config: ConfigOption = None,
     data: DataOption = None,
     format: FormatOption = Format.TABLE,
@@ -146,37 +57,9 @@ def show(
 
 
 @group.command()
-def confirm(
-    case: CasesArgument,
-    by: ByOption,
-    note: Annotated[str, typer.Option("--note", help="A note in the case's history.")] = "",
-    config: ConfigOption = None,
-    data: DataOption = None,
-    format: FormatOption = Format.TABLE,
-) -> None:
-    """Confirm that cases are violations."""
-    session = Session(config, data, format)
-    _decide(session, case, lambda queue, number: queue.confirm(number, by, note))
-
-
-@group.command()
-def reject(
-    case: CasesArgument,
-    by: ByOption,
-    reason: Annotated[str, typer.Option("--reason", help="Why the case is no violation.")],
-    config: ConfigOption = None,
-    data: DataOption = None,
-    format: FormatOption = Format.TABLE,
-) -> None:
-    """Reject cases that are no violations."""
-    session = Session(config, data, format)
-    _decide(session, case, lambda queue, number: queue.reject(number, by, reason))
-
-
-@group.command()
-@filtered
+@expanded
 def export(
-    options: FilterOptions,
+    options: ListOptions,
     form: Annotated[ExportForm, typer.Option("--as", help="The file format.")] = ExportForm.GEOJSON,
     out: Annotated[
         Path | None,
@@ -192,12 +75,6 @@ def export(
         _write(session, queue.export(selected, form.value), out)
 
 
-def _decide(session: Session, numbers: list[int], decide: Callable[[Queue, int], Case]) -> None:
-    """Change the state of cases, and print them."""
-    with session.open_queue() as queue:
-        _print_cases(session, [decide(queue, number) for number in numbers])
-
-
 def _print_cases(session: Session, cases: Iterable[Case]) -> None:
     """Print cases as JSON lines, one at a time, or as one table."""
     if session.format is Format.JSONL:
@@ -206,7 +83,7 @@ def _print_cases(session: Session, cases: Iterable[Case]) -> None:
         return
     cases = list(cases)
     if cases:
-        session.out.print(table(cases, session.config))
+        session.out.print(table(cases, session.config, datetime.now(UTC)))
     else:
         session.err.print("no cases")
 
@@ -223,7 +100,7 @@ def _print_case(session: Session, queue: Queue, number: int) -> None:
         events = [entry_row(entry) for entry in history]
         session.line({**as_row(case), "folders": packages, "history": events})
         return
-    session.out.print(sheet(case, history, packages, session.config))
+    session.out.print(sheet(case, history, packages, session.config, datetime.now(UTC)))
 
 
 def _package_address(session: Session, name: str) -> str:

@@ -189,17 +189,18 @@ def _verdict(package: _Package, queue: Queue | str, *, is_trusted: bool) -> _Ver
     Raises:
         StoreError: The package cannot be read.
     """
-    from cv_engine.evidence.naming import key_in
+    from cv_engine.evidence.naming import is_note, key_in
     from cv_engine.evidence.verify import Problem
 
-    key = key_in(package.name)
-    if isinstance(queue, str) or key is None:
+    key, of_note = key_in(package.name), is_note(package.name)
+    if isinstance(queue, str) or (key is None and not of_note):
         unchecked = [queue] if isinstance(queue, str) else []
-        unchecked = [_NO_NAME] if key is None else unchecked
+        unchecked = unchecked if key is not None or of_note else [_NO_NAME]
         return _Verdict(package.problems(None), [*unchecked, *([] if is_trusted else [_NO_SIGNER])])
-    filed = queue.filed_evidence(key)
+    filed = queue.attachment(package.name) if key is None else queue.filed_evidence(key)
     if filed is None or filed.name != package.name:
-        named = "names no such finding" if filed is None else f"has {filed.name or 'no evidence'}"
+        what = "note" if of_note else "finding"
+        named = f"names no such {what}" if filed is None else f"has {filed.name or 'no evidence'}"
         foreign = Problem(".", f"the queue {named}: the package belongs to no case")
         return _Verdict([foreign, *package.problems(None)])
     problems = package.problems(filed.sha256)

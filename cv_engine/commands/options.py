@@ -55,38 +55,10 @@ ByOption = Annotated[
     typer.Option(
         "--by",
         metavar="NAME",
-        help="Who decides; your login name if left out.",
+        help="Who acts; your login name if left out.",
         default_factory=_whoami,
         show_default=False,
     ),
-]
-KindOption = Annotated[
-    str | None, typer.Option("--kind", help="Only this violation, such as motor_vehicle_parked.")
-]
-ZoneOption = Annotated[str | None, typer.Option("--zone", help="Only this zone.")]
-SourceOption = Annotated[str | None, typer.Option("--camera", help="Only this camera.")]
-StateOption = Annotated[
-    str | None, typer.Option("--state", help="Only this state, such as reported.")
-]
-SinceOption = Annotated[
-    str | None,
-    typer.Option("--since", metavar="TIME", help="Only cases seen at or after this time."),
-]
-UntilOption = Annotated[
-    str | None,
-    typer.Option("--until", metavar="TIME", help="Only cases that began by this time."),
-]
-BoxOption = Annotated[
-    str | None,
-    typer.Option("--box", metavar="W,S,E,N", help="Only cases in this box of degrees, WGS 84."),
-]
-TextOption = Annotated[
-    str | None,
-    typer.Option("--text", help="Only places with these words: street, camera, zone, address."),
-]
-LimitOption = Annotated[
-    int | None,
-    typer.Option("--limit", min=1, help="The largest number of cases, the newest first."),
 ]
 
 

@@ -56,12 +56,17 @@ class Session:
     def open_queue(self) -> Queue:
         """Open the queue of the data folder, or that of ``store`` in the configuration.
 
+        The queue knows no organisation, whose areas take time to read: whoever files or dispatches
+        cases takes that of :class:`~cv_engine.services.Services`.
+
         Raises:
             QueueError: The queue cannot be opened, or a file of the city cannot be used.
         """
+        from cv_engine.cases import open_queue
         from cv_engine.services import Services
 
-        return Services(self.config).queue
+        services = Services(self.config)
+        return open_queue(self.config.queue, taxonomy=services.taxonomy, limits=services.deadlines)
 
     @cached_property
     def out(self) -> Console:

@@ -104,7 +104,7 @@ class Attacher:
             digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
             if not publish(folder, self.root / name):
                 raise EvidenceError(f"{self.root / name}: exists already; try again")
-            # The folder stays locked until the case names it: nobody removes it meanwhile.
+            # The folder stays locked until the case names it: no one removes it meanwhile.
             return record(Attachment(name, digest))
 
 

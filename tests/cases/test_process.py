@@ -90,11 +90,11 @@ def test_a_case_is_reassigned_without_a_change_of_its_state(queue: Queue) -> Non
         queue.assign(1, _NORTH, "Li Wei")
 
 
-def test_nobody_gets_a_case_that_has_ended(queue: Queue) -> None:
+def test_a_case_that_has_ended_is_assigned_to_no_one(queue: Queue) -> None:
     queue.reject(1, "Li Wei", "loading")
-    with pytest.raises(QueueError, match="case 1 is rejected: nobody has to act"):
+    with pytest.raises(QueueError, match="case 1 is rejected: no one has to act"):
         queue.assign(1, _NORTH, "Li Wei")
-    with pytest.raises(QueueError, match="case 1 is rejected: nobody has to act"):
+    with pytest.raises(QueueError, match="case 1 is rejected: no one has to act"):
         queue.set_priority(1, "urgent", "Li Wei")
 
 

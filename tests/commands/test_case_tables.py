@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cv_engine.cases import open_queue
-from cv_engine.commands.case_tables import duration, local_time, place, sheet, zone_of_case
+from cv_engine.commands.case_tables import due, duration, local_time, place, sheet, zone_of_case
 from cv_engine.config import Config
 from cv_engine.finding import Finding, Place
 from tests.cases.made import finding
@@ -29,6 +29,15 @@ from tests.cases.made import finding
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [(None, "-"), (7200, "in 2 h 0 min"), (0, "in 0 s"), (-300, "5 min 0 s late")],
+)
+def test_deadlines_are_shown_as_the_time_that_is_left(left: float | None, text: str) -> None:
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    assert due(None if left is None else now + timedelta(seconds=left), now) == text
 
 
 def test_times_carry_their_offset() -> None:
@@ -93,7 +102,7 @@ def test_a_case_seen_from_above_has_an_area_and_no_empty_details(tmp_path: Path)
         queue.file(finding)
         console = Console(width=120)
         with console.capture() as shown:
-            console.print(sheet(queue.get(1), queue.history(1), [], Config()))
+            console.print(sheet(queue.get(1), queue.history(1), [], Config(), began))
     text = shown.get()
     assert "area        west" in text
     assert "camera" not in text

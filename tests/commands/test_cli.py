@@ -19,6 +19,11 @@ from tests.commands.program import run_program
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+CHANGES = (
+    *("confirm", "reject", "undo", "notice", "cite", "dispatch", "assign", "handle", "verify"),
+    *("return", "close", "defer", "extend", "resume", "appeal", "reopen", "withdraw"),
+    *("priority", "note"),
+)
 BEGAN = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
 
 
@@ -60,7 +65,7 @@ def _json_lines(text: str) -> list[dict[str, object]]:
     [
         (),
         *((name,) for name in ("analyze", "watch", "status", "demo", "doctor")),
-        *(("cases", name) for name in ("list", "show", "confirm", "reject", "export")),
+        *(("cases", name) for name in ("list", "show", "export", *CHANGES)),
         *(("taxonomy", name) for name in ("check", "show", "crosswalk")),
         ("evidence", "verify"),
         *(("models", name) for name in ("list", "pull", "bench", "quantise")),
@@ -136,9 +141,11 @@ def test_the_table_shows_times_of_the_cameras_own_zone(
     config.write_text("cameras:\n  - name: market-street\n    timezone: Asia/Shanghai\n")
     done = run("cases", "list", "--data", data, "--config", config)
     assert done.returncode == 0, done.stderr
-    assert "2026-05-01 16:00:00+08:00" in done.stdout
+    assert "2026-05-01 16:00+08:00" in done.stdout
     assert "6 min 40 s" in done.stdout
-    assert "29.868300, 121.544000 ±3 m" in done.stdout
+    shown = run("cases", "show", 1, "--data", data, "--config", config)
+    assert "2026-05-01 16:00:00+08:00" in shown.stdout
+    assert "29.868300, 121.544000 ±3 m" in shown.stdout
 
 
 def test_decisions_are_kept_in_the_history(run: Run, data: Path) -> None:
@@ -152,7 +159,7 @@ def test_decisions_are_kept_in_the_history(run: Run, data: Path) -> None:
     assert shown["state"] == "rejected"
     assert "a market day" in json.dumps(shown["history"])
     sheet = run("cases", "show", 1, "--data", data)
-    assert "officer Li: plain" in sheet.stdout
+    assert "state to confirmed by officer Li (supervisor): plain" in sheet.stdout
 
 
 def test_a_decision_that_the_state_does_not_allow_is_refused(run: Run, data: Path) -> None:

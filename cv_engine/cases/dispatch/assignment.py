@@ -38,7 +38,7 @@ def area_of(
         source: Camera, satellite area or sensor of the case.
 
     Returns:
-        The area, or ``None`` where nobody is responsible.
+        The area, or ``None`` where no one is responsible.
     """
     areas = organisation.areas
     if geometry is None:

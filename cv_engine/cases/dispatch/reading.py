@@ -53,7 +53,7 @@ def read_organisation(path: Path, kinds: Collection[str]) -> Organisation:
 
 
 def _problems(file: OrganisationFile, document: YamlFile) -> Iterator[Problem]:
-    """Names that occur twice, and departments and teams that nobody lists."""
+    """Names that occur twice, and departments and teams that are not listed."""
     teams = {each.id: each.teams for each in file.departments}
     for key, entries, name in (
         ("departments", file.departments, "id"),
