@@ -25,6 +25,7 @@ _TIMES_OF_STATES = {
 }
 _OUTCOMES = {State.NOTICED: "left", State.CITED: "cited", State.VERIFIED: "handled"}
 _ASSIGNED = ("department", "team", "officer")
+_BY_PEOPLE = (Event.STATE, Event.NOTED)
 _OPENED = (Event.FILED, Event.JOINED)
 
 
@@ -82,7 +83,7 @@ class Replay:
             self.columns["extensions"] += 1
         if event in _OPENED or event == Event.EVIDENCE:
             self._remember(data)
-        elif "evidence" in data:
+        elif event in _BY_PEOPLE and "evidence" in data:
             self.attached[data["evidence"]] = data.get("evidence_sha256")
         return wrong
 
