@@ -13,8 +13,8 @@ from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
     from cv_engine.cases.deadlines import Deadlines
-    from cv_engine.cases.outbox.relays import Relays
     from cv_engine.cases.dispatch import Organisation
+    from cv_engine.cases.outbox.relays import Relays
     from cv_engine.config import Config
     from cv_engine.evidence.attaching import Attacher
     from cv_engine.evidence.filing import CaseFiler

@@ -1,1 +1,1 @@
-"""A small made-up city: its classes and limits, its streets and cameras, and a month of its cases."""
+"""A small made-up city: its classes and limits, its streets and cameras, and a month of cases."""

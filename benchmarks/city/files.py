@@ -15,7 +15,8 @@ version: "made up"
 default_standard: Town 1
 standards:
   - {id: Town 1, digits: 3, major_digits: 1, provisional: true, provenance: made up, majors: {
-      "1": {name: street order, name_zh: 街面秩序}, "2": {name: city appearance, name_zh: 市容环境}}}
+      "1": {name: street order, name_zh: 街面秩序},
+      "2": {name: city appearance, name_zh: 市容环境}}}
 departments:
   - {id: traffic, name: traffic police, name_zh: 交警}
   - {id: sanitation, name: sanitation office, name_zh: 环卫处}
@@ -61,8 +62,7 @@ office_hours:
   thursday: [08:30-12:00, 13:30-17:30]
   friday: [08:30-12:00, 13:30-17:30]
 holidays: [2026-10-01/2026-10-07]
-working_days:
-  - {{date: 2026-10-10, as: wednesday}}
+working_days: {{2026-10-10: wednesday}}
 """
 
 _ORGANISATION = """

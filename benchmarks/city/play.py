@@ -43,6 +43,7 @@ class Clock:
     now: datetime
 
     def __call__(self) -> datetime:
+        """The present moment."""
         return self.now
 
 
@@ -213,6 +214,7 @@ class Month:
     def _dispatch(self, case_id: int) -> None:
         if self._happens(_URGENT):
             self._try(lambda: self.queue.set_priority(case_id, "urgent", _CHIEF, "a wedding"))
+            self._note_deadline(case_id)
         if not self._move(case_id, Action.DISPATCH):
             return
         if self._happens(_NOT_OURS):
@@ -235,6 +237,7 @@ class Month:
     def _extend(self, case_id: int) -> None:
         due = self.clock.now + timedelta(days=4)
         self._try(lambda: self.queue.extend(case_id, due, _CHIEF, "a part is missing"))
+        self._note_deadline(case_id)
 
     def _handle(self, case_id: int) -> None:
         if self._move(case_id, Action.HANDLE, "taken away"):
@@ -244,9 +247,11 @@ class Month:
         if self._happens(_RETURNED):
             if self._move(case_id, Action.RETURN, reason="not_done"):
                 self._after(_HANDLE_H / 2, case_id, self._handle)
-        elif self._move(case_id, Action.VERIFY) and self._move(case_id, Action.CLOSE):
-            if self._happens(_REOPENED):
-                self._after(30, case_id, self._reopen)
+            return
+        if not (self._move(case_id, Action.VERIFY) and self._move(case_id, Action.CLOSE)):
+            return
+        if self._happens(_REOPENED):
+            self._after(30, case_id, self._reopen)
 
     def _reopen(self, case_id: int) -> None:
         if self._move(case_id, Action.REOPEN, "it is back"):
@@ -290,7 +295,11 @@ class Month:
         known.department = case.handling.department
         known.close_due = case.handling.close_due_at
 
+    def _note_deadline(self, case_id: int) -> None:
+        self.known[case_id].close_due = self.queue.get(case_id).handling.close_due_at
+
     def _at(self, at: datetime, case_id: int, act: Callable[[int], None]) -> None:
+        at = at.replace(microsecond=0)  # the statistics' times are whole seconds
         heapq.heappush(self._todo, (at, next(self._ticket), case_id, act))
 
     def _after(self, hours: float, case_id: int, act: Callable[[int], None]) -> None:

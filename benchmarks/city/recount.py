@@ -1,4 +1,4 @@
-"""A plain recount of a month: the statistics once more, from what was seen to happen, in Python."""
+"""A plain recount of a month: the statistics once more, from what an observer saw, in Python."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Recount:
 
     Attributes:
         first: Start of the period.
-        end: Its end.
+        end: End of the period.
         cases: What was seen.
     """
 
