@@ -21,7 +21,7 @@ _FILED = sa.and_(_COLUMNS.confirmed_at.is_not(None), _COLUMNS.state.not_in(_GONE
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The cases of which one of their times lies in the period.
+    """A count of the cases that have one time in the period.
 
     Attributes:
         at: The time that decides on the period.

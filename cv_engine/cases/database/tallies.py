@@ -59,7 +59,7 @@ def drop(connection: Connection) -> None:
 
 
 def recount(connection: Connection) -> None:
-    """Count all cases anew, as after a change of the counts' definitions."""
+    """Count all cases again, as after a change of the counts' definitions."""
     connection.execute(tallies.delete())
     connection.exec_driver_sql(_upsert(_changes(connection, "cases", 1, "FROM cases")))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cv_engine.cases.statistics.figures import Figures
 from cv_engine.cases.statistics.fonts import families
@@ -17,6 +17,7 @@ from cv_engine.files import atomic_file
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
 _PAGE_IN = (11.69, 8.27)  # A4, landscape
 _DPI = 150
@@ -124,10 +125,10 @@ def empty_page() -> Figure:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=_PAGE_IN, layout="constrained")
+    figure = Figure(figsize=_PAGE_IN, layout=ConstrainedLayoutEngine(w_pad=0.4, h_pad=0.4))
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.4, h_pad=0.4)  # type: ignore[union-attr]
     return figure
 
 
@@ -136,21 +137,14 @@ def style() -> Iterator[None]:
     """The style of all charts."""
     import matplotlib as mpl
 
-    settings: dict[str, Any] = {
-        "font.family": families(),
-        "font.size": 11,
-        "axes.titlesize": 15,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.titlepad": 14,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "grid.color": "#E3E5E8",
-        "legend.frameon": False,
-        "pdf.fonttype": 42,  # text that can be selected and searched
-    }
-    with mpl.rc_context(settings):
+    with mpl.rc_context():
+        mpl.rc("font", family=families(), size=11)
+        mpl.rc("axes", titlesize=15, titleweight="bold", titlelocation="left", titlepad=14)
+        mpl.rc("axes", axisbelow=True)
+        mpl.rc("axes.spines", top=False, right=False)
+        mpl.rc("grid", color="#E3E5E8")
+        mpl.rc("legend", frameon=False)
+        mpl.rc("pdf", fonttype=42)  # text that can be selected and searched
         yield
 
 
@@ -168,7 +162,7 @@ def _by_day(charted: Charted) -> Figure:
     shown = range(0, len(names), step)
     axes.set_xticks(list(shown), [names[at][5:] for at in shown])
     axes.set_ylim(bottom=0)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(_whole_numbers())
     axes.set_ylabel("cases")
     axes.set_xlabel("day")
     axes.grid(axis="y")
@@ -214,7 +208,7 @@ def _by_class(charted: Charted) -> Figure:
         axes.bar_label(bars, [f"{count:,}" for count in counts], padding=4, fontsize=9)
     axes.set_yticks(range(len(top)), [_short(charted.class_name(value)) for value, _ in top])
     axes.margins(x=0.1)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(_whole_numbers())
     axes.set_xlabel("cases")
     if top:
         figure.legend(loc="outside lower right", ncols=3)
@@ -246,6 +240,12 @@ def _times(charted: Charted) -> Figure:
     return figure
 
 
+def _whole_numbers() -> MaxNLocator:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True)
+
+
 def _finish_bars(
     axes: Axes,
     title: str,
@@ -268,7 +268,7 @@ def _finish_bars(
 def _largest(
     rows: Mapping[Value, Figures], size: Callable[[Figures], int]
 ) -> list[tuple[Value, Figures]]:
-    known = [(value, row) for value, row in rows.items() if value is not None]
+    known: list[tuple[Value, Figures]] = [row for row in rows.items() if row[0] is not None]
     return sorted(known, key=lambda row: -size(row[1]))[:_MOST_ROWS]
 
 

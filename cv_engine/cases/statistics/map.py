@@ -57,7 +57,7 @@ def save_map(
 
     Args:
         places: The places, those with the most cases first.
-        period: Their period.
+        period: The period of the places.
         path: The file; its suffix names the format.
         class_name: Gives the name of a class.
         outlines: Zones in degrees, drawn below the places.
@@ -103,7 +103,7 @@ def draw_map(
 
     Args:
         places: The places, those with the most cases first; the first ones are numbered.
-        period: Their period.
+        period: The period of the places.
         class_name: Gives the name of a class.
         outlines: Zones in degrees.
     """

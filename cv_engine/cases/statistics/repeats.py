@@ -18,7 +18,7 @@ from cv_engine.cases.statistics.period import Period
 from cv_engine.cases.statistics.queries import Selection
 
 #: Default radius in metres: the width of a street with its pavements; two places closer than the
-#: accuracy of a camera's ground control points and a passer-by's phone cannot be told apart.
+#: accuracy of a camera's ground control points and a passer-by's phone are not distinct.
 RADIUS_M = 20.0
 #: Default least number of cases: once may be chance, twice a coincidence.
 LEAST_CASES = 3

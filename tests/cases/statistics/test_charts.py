@@ -51,7 +51,7 @@ PLACES = [
 def _texts(figure: Figure) -> str:
     figure.draw_without_rendering()
     found = figure.findobj(Text)
-    return "\n".join(text.get_text() for text in found if isinstance(text, Text))
+    return "\n".join(text.get_text() for text in found)
 
 
 def _pages(pdf: Path) -> int:

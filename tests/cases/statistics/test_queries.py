@@ -64,7 +64,7 @@ steps = st.lists(
     st.tuples(
         st.integers(0, 40 * 3600 * 1000).map(lambda ms: timedelta(milliseconds=ms)),
         st.integers(0, 30),
-        st.sampled_from(["file", *Action] * 2 + ["go on"] * 20),
+        st.sampled_from(["file", *Action] * 2 + ["next"] * 20),
         st.sampled_from(DEPARTMENTS),
     ),
     max_size=60,
@@ -97,7 +97,7 @@ def _play(queue: Queue, clock: Clock, given_steps: list[Any]) -> None:
             filed += 1
             continue
         case = queue.get(number % filed + 1)
-        action = _NEXT.get(case.state) if what == "go on" else what
+        action = _NEXT.get(case.state) if what == "next" else what
         if action is None:
             continue
         until = clock.now + timedelta(days=1)
