@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cv_engine.commands.case_options import KindOption, ZoneOption
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import escaped
-from cv_engine.commands.options import ConfigOption, DataOption, KindOption, ZoneOption
+from cv_engine.commands.options import ConfigOption, DataOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.tables import empty_table
 
