@@ -19,6 +19,8 @@ from tests.cases.outbox.receivers import LONGEST_S, WebServer, until
 from tests.commands.program import run_program
 
 _ROOT = Path(__file__).resolve().parents[2]
+_LIST = ("outlets", "list", "--config", "config.yaml", "--format", "jsonl")
+_NEW = '{"name": "platform", "state": "new"}\n'
 Popen = subprocess.Popen[str]
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -147,6 +149,16 @@ def test_the_service_sends_until_it_is_stopped(folder: Path, web: WebServer) -> 
         _file(folder, "north")
         _file(folder, "south")
         until(lambda: len(web.requests) == 2)
+
+
+def test_watching_sends_too(folder: Path, web: WebServer) -> None:
+    with (folder / "config.yaml").open("a") as config:
+        config.write("live: {metrics_port: null, workers: 1}\n")
+        config.write("cameras: [{name: away, url: 'rtsp://127.0.0.1:9/x'}]\n")
+    with _started(folder, "watch"):
+        until(lambda: run_program(folder, *_LIST).stdout != _NEW)
+        _file(folder)
+        until(lambda: web.requests)
 
 
 def test_the_queue_is_followed_as_json_lines(folder: Path) -> None:

@@ -21,7 +21,7 @@ _UNKNOWN = (
 # Due at once by any clock, and before what is tried again.
 _DELIVER = (
     "INSERT INTO deliveries (outlet, case_id, entry_id, attempts, next_at) "
-    "SELECT name, NEW.case_id, NEW.id, 0, '1970-01-01 00:00:00' FROM outlets"
+    "SELECT name, NEW.case_id, NEW.id, 0, '{at_once}' FROM outlets"
 )
 
 _SQLITE = {
@@ -35,7 +35,8 @@ _SQLITE = {
         f"BEFORE UPDATE OF state ON cases WHEN {_UNKNOWN} "
         f"BEGIN SELECT RAISE(ABORT, '{_NO_STEP}'); END"
     ),
-    "history_delivered": f"AFTER INSERT ON history BEGIN {_DELIVER}; END",
+    "history_delivered": "AFTER INSERT ON history BEGIN "
+    f"{_DELIVER.format(at_once='1970-01-01 00:00:00.000000')}; END",
 }
 
 #: Name of the trigger: its table, when it fires, and the body of its function.
@@ -53,7 +54,7 @@ _POSTGRESQL = {
     "history_delivered": (
         "history",
         "AFTER INSERT ON history FOR EACH ROW",
-        f"{_DELIVER}; RETURN NULL;",
+        f"{_DELIVER.format(at_once='1970-01-01 00:00:00+00')}; RETURN NULL;",
     ),
 }
 

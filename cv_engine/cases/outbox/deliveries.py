@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,8 @@ from cv_engine.cases.rows import case_of, entry_of
 LEASE_S = 60.0
 #: No pause and no lease is as long: a time further ahead was written by a clock that was wrong.
 LONGEST_AHEAD = timedelta(days=2)
+#: When a delivery is due that was never tried, as the trigger writes it: before every other.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_ERROR = 500  # characters of an error that are kept
 
 
@@ -185,25 +187,34 @@ def _passed(column: Any, now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _due(outlet: str, now: datetime) -> sa.Select[Any]:
-    own, earlier = deliveries.c, deliveries.alias("earlier")
-    # An earlier one that is sorted behind would be overtaken.
-    holds = sa.or_(
-        earlier.c.dead_at.is_not(None),
-        sa.not_(_passed(earlier.c.next_at, now)),
-        earlier.c.next_at > own.next_at,
-    )
-    held = sa.select(sa.literal(1)).where(
-        earlier.c.outlet == own.outlet,
-        earlier.c.case_id == own.case_id,
-        earlier.c.entry_id < own.entry_id,
-        holds,
-    )
+    own, tried = deliveries.c, _tried(outlet, now)
+    # An earlier entry of the case is dead or has to wait, or would be sorted behind this one.
+    free = sa.or_(tried.c.held.is_(None), own.entry_id <= tried.c.held)
+    in_order = sa.or_(own.entry_id <= tried.c.first, own.next_at >= tried.c.latest)
     return (
         sa.select(history, own.id.label("delivery_id"), own.attempts)
         .join_from(deliveries, history, history.c.id == own.entry_id)
+        .join(tried, tried.c.case_id == own.case_id, isouter=True)
         .where(own.outlet == outlet, own.dead_at.is_(None), _passed(own.next_at, now))
-        .where(~held.exists())
+        .where(sa.or_(tried.c.case_id.is_(None), sa.and_(free, in_order)))
         .order_by(own.next_at, own.id)
+    )
+
+
+def _tried(outlet: str, now: datetime) -> sa.Subquery:
+    """The cases with deliveries that were tried in vain: few, however many wait behind them."""
+    own = deliveries.c
+    waits = sa.or_(own.dead_at.is_not(None), sa.not_(_passed(own.next_at, now)))
+    return (
+        sa.select(
+            own.case_id,
+            sa.func.min(sa.case((waits, own.entry_id))).label("held"),
+            sa.func.min(own.entry_id).label("first"),
+            sa.func.max(own.next_at).label("latest"),
+        )
+        .where(own.outlet == outlet, own.next_at > AT_ONCE)
+        .group_by(own.case_id)
+        .subquery()
     )
 
 

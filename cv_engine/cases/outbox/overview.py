@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.database.tables import deliveries, history, outlets
+from cv_engine.cases.outbox.deliveries import AT_ONCE
 from cv_engine.cases.outbox.errors import OutletError
-
-_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # as the trigger writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class Overview:
         Raises:
             OutletError: There is no dead letter of a number; nothing was changed.
         """
-        values = {"dead_at": None, "attempts": 0, "next_at": _AT_ONCE}
+        values = {"dead_at": None, "attempts": 0, "next_at": AT_ONCE}
         return self._change(deliveries.update().values(values), numbers)
 
     def drop(self, numbers: Collection[int] | None = None) -> int:

@@ -18,7 +18,7 @@ from zones.schedule import Schedule
 @pytest.fixture
 def event(queue: Queue) -> CaseEvent:
     """A case that was dispatched, at 02:46 UTC."""
-    case = queue.file(located(*CORNER["coordinates"], zone="pavement")).case_id
+    case = queue.file(located(121.55, 29.87, zone="pavement")).case_id
     queue.confirm(case, "Wang")
     chief = Actor("Li", Role.SUPERVISOR)
     queue.move(case, Action.DISPATCH, chief, "soon, 请", to=Assignment("cleansing"))
@@ -46,7 +46,7 @@ def test_an_event_has_a_key_the_entry_and_the_case(event: CaseEvent) -> None:
 
 
 def test_a_note_that_is_no_unicode_is_sent_all_the_same(queue: Queue) -> None:
-    case = queue.file(located(*CORNER["coordinates"])).case_id
+    case = queue.file(located(121.55, 29.87)).case_id
     entry = queue.history(case)[0]
     from dataclasses import replace
 
