@@ -30,6 +30,7 @@ EVENTS_ZH: Mapping[Event, str] = {
     Event.STATE: "状态变更",
     Event.ASSIGNED: "转派",
     Event.EXTENDED: "延期",
+    Event.PRIORITY: "变更优先级",
     Event.WARNED: "临近期限",
     Event.ESCALATED: "超期",
     Event.MERGED: "合并",
