@@ -20,6 +20,7 @@ from datetime import timedelta
 from multiprocessing.queues import Queue as Results
 from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import sqlalchemy as sa
@@ -40,6 +41,8 @@ from benchmarks.harness.postgresql import NoServerError, server
 from cv_engine.cases import Filter, Queue, State, open_queue
 from cv_engine.cases.database.copying import copy_queue
 from cv_engine.cases.database.store import Store
+from cv_engine.cases.statistics.period import Period
+from cv_engine.cases.statistics.queries import By, figures, total
 
 _SEED = 7
 _ASKED = 60  # times for each list
@@ -114,8 +117,12 @@ def measure(where: str, seconds: float) -> dict[str, float]:
         time.sleep(seconds)
     result = {"filed_per_s": round(filed[0], 1)}
     chance = random.Random(_SEED)
-    with _filing(where, _STEADY_WRITERS, _STEADY_PER_S) as filed, open_queue(where) as queue:
-        for name, ask in questions(chance, queue.count()).items():
+    with (
+        _filing(where, _STEADY_WRITERS, _STEADY_PER_S) as filed,
+        open_queue(where) as queue,
+        closing(Store(where)) as store,
+    ):
+        for name, ask in questions(chance, queue.count(), store).items():
             result[f"p95_ms.{name}"] = _p95_ms(queue, ask)
     return {**result, "steady_per_s": round(filed[0], 1)}
 
@@ -172,7 +179,9 @@ def _file_until(
         filed.put(count / (time.monotonic() - start))
 
 
-def questions(chance: random.Random, cases: int) -> Mapping[str, Callable[[Queue], object]]:
+def questions(
+    chance: random.Random, cases: int, store: Store
+) -> Mapping[str, Callable[[Queue], object]]:
     """The queries of officers."""
 
     def box() -> tuple[float, float, float, float]:
@@ -198,6 +207,12 @@ def questions(chance: random.Random, cases: int) -> Mapping[str, Callable[[Queue
     def house_text(queue: Queue) -> object:
         return queue.cases(Filter(text=f"{chance.randrange(CAMERAS)}号", limit=50))
 
+    def statistics_month(queue: Queue) -> object:
+        year, month = chance.randrange(2022, 2026), chance.randrange(1, 13)
+        period = Period.parse(f"{year}-{month:02}", ZoneInfo("Asia/Shanghai"))
+        with store.reading() as connection:
+            return figures(connection, period, By.CLASS), total(connection, period)
+
     states = (State.REPORTED, State.CLOSED)
     return {
         "newest": lambda queue: queue.cases(Filter(state=State.REPORTED, limit=20)),
@@ -208,6 +223,7 @@ def questions(chance: random.Random, cases: int) -> Mapping[str, Callable[[Queue
         "place_text": place_text,
         "house_text": house_text,
         "camera_day": camera_day,
+        "statistics_month": statistics_month,
         "case": case,
         "count": lambda queue: queue.count(Filter(state=State.REPORTED)),
     }

@@ -18,7 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cv_engine.cases import open_queue
+from cv_engine.cases.database import tallies
+from cv_engine.cases.database.store import Store
 from cv_engine.cases.database.tables import cases, history
 from cv_engine.cases.place_text import place_text
 from cv_engine.finding import Finding, Place
@@ -104,7 +105,7 @@ def generate(file: Path, count: int) -> None:
         file: The queue's file; it does not exist yet.
         count: Number of the cases.
     """
-    open_queue(file).close()  # the schema
+    Store(file).close()  # the schema
     with closing(sqlite3.connect(file, isolation_level=None)) as raw:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):
             raw.execute(f"PRAGMA {pragma}")
@@ -139,6 +140,8 @@ def generate(file: Path, count: int) -> None:
         raw.execute("DELETE FROM sqlite_stat1")
         raw.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", statistics)
         raw.execute("PRAGMA journal_mode = WAL")
+    with closing(Store(file)) as store, store.writing() as connection:
+        tallies.recount(connection)
 
 
 def _text_of(where: Camera) -> str:

@@ -23,7 +23,7 @@ from sqlalchemy.engine import Connection
 from cv_engine.cases.audit import audit
 from cv_engine.cases.database.copying import Copied, copy_queue
 from cv_engine.cases.database.store import SCHEMA, Store
-from cv_engine.cases.database.tables import cases, findings, history
+from cv_engine.cases.database.tables import case_evidence, cases, findings, history
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.rows import time_text
 from cv_engine.errors import Failure
@@ -201,7 +201,10 @@ def _counts(connection: Connection) -> dict[str, int]:
         return int(connection.execute(what).scalar_one())
 
     all_rows = sa.select(sa.func.count())
-    folders = sa.select(sa.func.count(findings.c.evidence.distinct()))
+    named = sa.select(findings.c.evidence).where(findings.c.evidence.is_not(None))
+    folders = sa.select(sa.func.count()).select_from(
+        named.union(sa.select(case_evidence.c.name)).subquery()
+    )
     return {
         "cases": count(all_rows.select_from(cases)),
         "findings": count(all_rows.select_from(findings)),

@@ -75,25 +75,31 @@ class Replay:
                 wrong = f"leaves the state {entry.from_state}, the case was {self.state}"
             self.state = entry.to_state
             self._step(entry, data)
-        elif event in (Event.MERGED, Event.SPLIT):
-            self.handed_over = True
-        elif event == Event.ASSIGNED:
-            self._assign(data)
-        elif event == Event.EXTENDED:
-            self.columns["extensions"] += 1
-        if event in _OPENED or event == Event.EVIDENCE:
-            self._remember(data)
-        elif event in _BY_PEOPLE and "evidence" in data:
-            self.attached[data["evidence"]] = data.get("evidence_sha256")
+        self._take_findings(event, data)
+        self._remember_evidence(event, data)
         return wrong
 
-    def _remember(self, data: Mapping[str, Any]) -> None:
-        said = self.evidence.setdefault(str(data.get("key")), FiledEvidenceSaid())
-        said.name = data.get("evidence") or said.name
-        said.sha256 = data.get("evidence_sha256") or said.sha256
+    def _take_findings(self, event: str, data: Mapping[str, Any]) -> None:
+        given = {str(key) for key in data.get("keys", ())}
+        if event in _OPENED and "key" in data:
+            given.add(str(data["key"]))
+        if event in (*_OPENED, Event.MERGED):
+            self.keys |= given
+        elif event == Event.SPLIT:
+            self.keys -= given
+            self.divided = True
 
-    def _assign(self, data: Mapping[str, Any]) -> None:
-        self.columns |= {name: data.get(name) for name in _ASSIGNED}
+    def _remember_evidence(self, event: str, data: Mapping[str, Any]) -> None:
+        name, sha256 = data.get("evidence"), data.get("evidence_sha256")
+        key = data.get("key")
+        if key is None:
+            if name is not None:
+                self.added[str(name)] = sha256
+        elif event in _OPENED:
+            self.evidence[str(key)] = FiledEvidenceSaid(name, sha256)
+        elif event == Event.EVIDENCE and str(key) in self.evidence:
+            said = self.evidence[str(key)]
+            said.name, said.sha256 = name or said.name, sha256 or said.sha256
 
     def _step(self, entry: Any, data: Mapping[str, Any]) -> None:
         columns, at = self.columns, entry.at
@@ -105,8 +111,13 @@ class Replay:
                     columns["outcome"] = _OUTCOMES[State.NOTICED]
             case Action.CONFIRM:
                 columns |= {"confirmed_at": at, "reason": None, "ended_at": None, "outcome": None}
-            case Action.REJECT | Action.WITHDRAW | Action.MERGE:
+            case Action.REJECT:
+                columns |= {"ended_at": at, "reason": data.get("reason"), "confirmed_at": None}
+            case Action.WITHDRAW | Action.MERGE:
                 columns |= {"ended_at": at, "reason": data.get("reason")}
+                if entry.to_state == State.MERGED:  # all findings went to the other case
+                    columns["merged_into"] = data.get("into")
+                    self.keys.clear()
             case Action.UNDO:
                 columns |= {"confirmed_at": None, "reason": None, "ended_at": None}
             case Action.DISPATCH:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -45,8 +46,8 @@ def test_filing_and_every_list_are_timed(generated: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(queue_benchmark, "_WRITERS", 2)
     monkeypatch.setattr(queue_benchmark, "_STEADY_WRITERS", 1)
     result = on_sqlite(generated, seconds=0.5)
-    with open_queue(generated) as queue:
+    with open_queue(generated) as queue, closing(Store(generated)) as store:
         assert queue.count() > _CASES
-        lists = questions(queue_benchmark.random.Random(1), queue.count())
+        lists = questions(Random(1), queue.count(), store)
     assert {f"p95_ms.{name}" for name in lists} <= result.keys()
     assert all(value > 0 for value in result.values())

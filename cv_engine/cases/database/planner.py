@@ -18,6 +18,10 @@ _EXPECTED = {
     "cases_by_department": "1000000 50000 2 1",
     "cases_by_attention": "1000000 2 1",
     "cases_by_place": "1000000 1000 1 1",
+    "cases_by_filing": "1000000 2",
+    "cases_by_confirmation": "1000000 2",
+    "cases_by_closing_deadline": "1000000 2",
+    "cases_by_end": "1000000 2",
 }
 
 
