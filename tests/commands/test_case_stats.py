@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> Path:
         queue.reject(4, "Li", "goods being unloaded")
         for number, hours in ((1, 2), (2, 3), (3, 30)):
             for action in (Action.CONFIRM, Action.DISPATCH, Action.HANDLE, Action.VERIFY):
-                queue.move(number, action, CHIEF, to=Assignment("cleansing"))
+                queue.move(number, action, CHIEF, "seen", to=Assignment("cleansing"))
             now[0] += timedelta(hours=hours)
             queue.move(number, Action.CLOSE, CHIEF)
     return folder

@@ -171,7 +171,7 @@ def _handled(queue: Queue, clock: Clock, hours: float) -> int:
     apart = 121 + queue.count() / 100
     number = queue.file(located(apart, 30, kind="street_vendor")).case_id
     for action in (Action.CONFIRM, Action.DISPATCH, Action.HANDLE, Action.VERIFY):
-        queue.move(number, action, CHIEF, to=Assignment("cleansing"))
+        queue.move(number, action, CHIEF, "seen", to=Assignment("cleansing"))
     clock.now += timedelta(hours=hours)
     queue.move(number, Action.CLOSE, CHIEF)
     return number
