@@ -25,7 +25,11 @@ from cv_engine.cases.place_text import place_text
 from cv_engine.finding import Finding, Place
 
 CAMERAS = 10_000
-STREETS = tuple(f"{name}{kind}" for name in "中和江东海曙北仑鄞州象山慈溪余姚" for kind in "路街巷")
+STREETS = tuple(
+    f"{name}{kind}"
+    for name in ["中和", "江东", "海曙", "北仑", "鄞州", "象山", "慈溪", "余姚"]
+    for kind in "路街巷"
+)
 DEPARTMENTS = tuple(f"department-{number}" for number in range(40))
 KINDS = ("motor_vehicle_parked", "non_motor_vehicle_parked", "clutter")
 WEST, SOUTH, DEGREES = 121.4, 29.7, 0.4  # a city of some 40 km

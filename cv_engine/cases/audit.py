@@ -31,7 +31,6 @@ _CASE = tuple(
     cases.c[name]
     for name in ("id", "key", "kind", "source", "zone", "state", "version", "head", *REPLAYED)
 )
-_ADDED = tuple(case_evidence.c[name] for name in ("case_id", "name", "sha256"))
 _FINDING = tuple(findings.c[name] for name in ("key", "case_id", "evidence", "evidence_sha256"))
 
 #: Called with what is counted, how many are done, and how many there are.
@@ -82,8 +81,6 @@ def audit(
     filed = _ByCase(_stream(connection, _FINDING, (findings.c.case_id, findings.c.key), ids))
     added = (case_evidence.c.case_id, case_evidence.c.name)
     attached = _ByCase(_stream(connection, tuple(case_evidence.columns), added, ids))
-    order = (case_evidence.c.case_id, case_evidence.c.name)
-    added = _ByCase(_stream(connection, _ADDED, order, ids))
     last, gaps = 0, ids is None
     for row in _stream(connection, _CASE, (cases.c.id,), ids):
         yield from _orphans(entries, filed, attached, row.id)
@@ -144,10 +141,6 @@ def _orphans(
         for row in rows:
             text = f"there is no case of finding {row.key}"
             yield Problem(row.case_id, None, "finding", text)
-    for rows in added.before(case_id):
-        for row in rows:
-            text = f"there is no case of evidence {row.name}"
-            yield Problem(row.case_id, None, "evidence", text)
     for rows in attached.before(case_id):
         for row in rows:
             text = f"there is no case of the evidence {row.name}"
@@ -189,7 +182,6 @@ def check_case(
         case: The row of table ``cases``.
         entries: The rows of its history, by ``seq``.
         filed: The rows of its findings.
-        added: The rows of the evidence that people added.
         attached: The rows of the evidence that people added to it.
     """
     replay = Replay()
@@ -207,13 +199,7 @@ def check_case(
         text = "the key does not fit kind, source and zone, and what was filed"
         yield Problem(case.id, None, "column", text)
     yield from _check_findings(case, replay, filed)
-    found = {row.name: row.sha256 for row in added}
-    for name in sorted(found.keys() | replay.added.keys()):
-        if found.get(name) is None or found[name] != replay.added.get(name):
-            text = f"evidence {name} and its digest are not those of the history"
-            yield Problem(case.id, None, "evidence", text)
-    if not replay.handed_over:
-        yield from _check_attached(case, replay, attached)
+    yield from _check_attached(case, replay, attached)
 
 
 def _check_chain(case: Row[Any], entries: Sequence[Row[Any]], replay: Replay) -> Iterator[Problem]:

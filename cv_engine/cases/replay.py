@@ -44,16 +44,19 @@ class Replay:
     Attributes:
         state: The state.
         columns: Columns of table ``cases`` that follow from the history.
-        evidence: What was said about the evidence of each finding, by the finding's key.
+        keys: Keys of the findings that the case has.
+        evidence: What was said about the evidence of each finding that was filed to this case, by
+            the finding's key.
         attached: Digests of the packages that people added, by name.
-        handed_over: Whether findings came from another case or went to one.
+        divided: Whether findings were split off, so that source and zone may be others than filed.
     """
 
     state: str | None = None
     columns: dict[str, Any] = field(default_factory=lambda: dict(_INITIAL))
+    keys: set[str] = field(default_factory=set)
     evidence: dict[str, FiledEvidenceSaid] = field(default_factory=dict)
     attached: dict[str, str | None] = field(default_factory=dict)
-    handed_over: bool = False
+    divided: bool = False
 
     def apply(self, entry: Any) -> str | None:
         """Take one entry into account.
@@ -75,8 +78,15 @@ class Replay:
                 wrong = f"leaves the state {entry.from_state}, the case was {self.state}"
             self.state = entry.to_state
             self._step(entry, data)
+        elif event == Event.ASSIGNED:
+            self._assign(data)
+        elif event == Event.EXTENDED:
+            self.columns["extensions"] += 1
         self._take_findings(event, data)
-        self._remember_evidence(event, data)
+        if "key" in data and (event in _OPENED or event == Event.EVIDENCE):
+            self._remember(event, data)
+        elif event in _BY_PEOPLE and "evidence" in data:
+            self.attached[data["evidence"]] = data.get("evidence_sha256")
         return wrong
 
     def _take_findings(self, event: str, data: Mapping[str, Any]) -> None:
@@ -89,17 +99,16 @@ class Replay:
             self.keys -= given
             self.divided = True
 
-    def _remember_evidence(self, event: str, data: Mapping[str, Any]) -> None:
-        name, sha256 = data.get("evidence"), data.get("evidence_sha256")
-        key = data.get("key")
-        if key is None:
-            if name is not None:
-                self.added[str(name)] = sha256
-        elif event in _OPENED:
-            self.evidence[str(key)] = FiledEvidenceSaid(name, sha256)
-        elif event == Event.EVIDENCE and str(key) in self.evidence:
-            said = self.evidence[str(key)]
+    def _remember(self, event: str, data: Mapping[str, Any]) -> None:
+        key, name, sha256 = str(data["key"]), data.get("evidence"), data.get("evidence_sha256")
+        if event in _OPENED:
+            self.evidence[key] = FiledEvidenceSaid(name, sha256)
+        elif key in self.evidence:  # else it was filed to a case that has merged with this one
+            said = self.evidence[key]
             said.name, said.sha256 = name or said.name, sha256 or said.sha256
+
+    def _assign(self, data: Mapping[str, Any]) -> None:
+        self.columns |= {name: data.get(name) for name in _ASSIGNED}
 
     def _step(self, entry: Any, data: Mapping[str, Any]) -> None:
         columns, at = self.columns, entry.at

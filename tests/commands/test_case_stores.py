@@ -53,7 +53,7 @@ def test_an_audit_names_what_was_changed_and_fails(run: Run, tmp_path: Path) -> 
 def test_a_backup_is_restored_to_a_new_queue(run: Run, tmp_path: Path) -> None:
     done = run("backup", "saved.queue", "--data", "data")
     assert done.returncode == 0, done.stderr
-    assert "25 evidence folders" in done.stderr
+    assert "32 evidence folders" in done.stderr
     assert run("restore", "saved.queue", "--data", "other").returncode == 0
     with (
         open_queue(tmp_path / "other" / "queue.db") as restored,

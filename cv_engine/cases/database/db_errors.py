@@ -87,17 +87,19 @@ def explain(name: str) -> Iterator[None]:
         if advice is None:
             raise
         raise QueueError(f"{name}: {advice.text} ({error})", advice.failure) from error
-    except sa.exc.DBAPIError as error:
-        original = error.orig
-        advice = _advice(original) if original is not None else None
+    except sa.exc.TimeoutError as error:
+        said = f"{name}: all connections are in use: try again"
+        raise QueueError(said, Failure.UNAVAILABLE) from error
+    except Exception as error:
+        original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        # The driver's own error, of a prepared statement; psycopg is not always installed.
+        ours = original is not error or type(error).__module__.startswith("psycopg")
+        advice = _advice(original) if ours and original is not None else None
         if advice is None:
             raise
         detail = str(original).strip().splitlines()
         said = f"{name}: {advice.text} ({detail[0] if detail else original})"
         raise QueueError(said, advice.failure) from error
-    except sa.exc.TimeoutError as error:
-        said = f"{name}: all connections are in use: try again"
-        raise QueueError(said, Failure.UNAVAILABLE) from error
 
 
 def _advice(error: BaseException) -> _Advice | None:

@@ -58,7 +58,7 @@ class Store:
         self.name = (
             url.database
             if url.drivername == "sqlite"
-            else url.set(query={}).render_as_string(hide_password=True)
+            else url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
         )
         with explain(str(self.name)):
             self._engine = _engine(url)
