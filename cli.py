@@ -25,6 +25,7 @@ from cv_engine.commands import (
 from cv_engine.commands.analyze import analyze
 from cv_engine.commands.case_deadlines import deadlines
 from cv_engine.commands.case_events import follow
+from cv_engine.commands.case_merging import findings, merge, split
 from cv_engine.commands.case_stats import stats
 from cv_engine.commands.demo import demo
 from cv_engine.commands.doctor import doctor
@@ -44,7 +45,7 @@ app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
 case_moves.register(cases.group)
-for _case_command in (deadlines, stats):
+for _case_command in (deadlines, findings, merge, split, stats):
     cases.group.command()(_case_command)
 cases.group.command("watch")(follow)
 for _module in (cases, taxonomy, outlets, evidence, models, zones, cameras, sensors, satellite):

@@ -20,7 +20,8 @@ from typing import Any
 
 from cv_engine.cases.database import tallies
 from cv_engine.cases.database.store import Store
-from cv_engine.cases.database.tables import cases, history
+from cv_engine.cases.database.tables import cases, findings, history
+from cv_engine.cases.filing.cells import cell_of
 from cv_engine.cases.place_text import place_text
 from cv_engine.finding import Finding, Place
 
@@ -156,7 +157,7 @@ def _text_of(where: Camera) -> str:
 
 
 _CASE_COLUMNS = tuple(column.name for column in cases.columns)
-_FINDING_COLUMNS = ("key", "case_id", "began", "observed")
+_FINDING_COLUMNS = tuple(column.name for column in findings.columns)
 _ENTRY_COLUMNS = tuple(column.name for column in history.columns if column.name != "id")
 
 
@@ -228,8 +229,16 @@ def _case(
         "place_id": place + 1,
         "close_due_at": _sql(filed + 5 * _LIMIT),
     }
-    row = [values[name] for name in _CASE_COLUMNS]
-    return row, (key, case_id, _sql(began), _sql(observed)), entries
+    row, basis = [values[name] for name in _CASE_COLUMNS], str(values["basis"])
+    point = Place(
+        {"type": "Point", "coordinates": [seen_by.longitude, seen_by.latitude]}, 2.0, basis
+    )
+    found = {
+        **values,
+        **{"case_id": case_id, "since": _sql(began), "cell": cell_of(point)},
+        **{"gone_at": None, "evidence_sha256": None},
+    }
+    return row, [found[name] for name in _FINDING_COLUMNS], entries
 
 
 _DEFAULTS: dict[str, Any] = {

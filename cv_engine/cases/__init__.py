@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cv_engine.cases.case import Case, Entry, Event
 from cv_engine.cases.errors import ConflictError, ForbiddenError, QueueError
-from cv_engine.cases.filing.filed import Filed, FiledEvidence
+from cv_engine.cases.filing.filed import Filed, FiledEvidence, FiledFinding
 from cv_engine.cases.filter import Filter
 from cv_engine.cases.lifecycle import Action, Actor, Role, State, state_named
 from cv_engine.cases.moves import Assignment
@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "Filed",
     "FiledEvidence",
+    "FiledFinding",
     "Filter",
     "ForbiddenError",
     "Queue",

@@ -151,17 +151,6 @@ def note(case: LockedCase, by: Actor, text: str, data: dict[str, str]) -> None:
     case.record(Event.NOTED, by, text, data=data)
 
 
-def check_note(text: str) -> str:
-    """The text unchanged.
-
-    Raises:
-        QueueError: The databases cannot hold it.
-    """
-    if "\0" in text:
-        raise QueueError("notes cannot hold a NUL character")
-    return text
-
-
 def _need_open(case: LockedCase, what: str) -> None:
     if case.state not in OPEN_STATES:
         raise QueueError(

@@ -14,9 +14,10 @@ from cv_engine.cases.case import Event
 from cv_engine.cases.chain import entry_hash
 from cv_engine.cases.database.prepared import Prepared
 from cv_engine.cases.database.tables import cases, findings, history
+from cv_engine.cases.errors import StaleError
 from cv_engine.cases.lifecycle import ENGINE, Actor, State
 from cv_engine.cases.place_text import PLACE_COLUMNS, add_place, place_of_text, place_text
-from cv_engine.cases.rows import digest_data, lock_case
+from cv_engine.cases.rows import digest_data, lock_case, need_finding
 
 _log = structlog.get_logger()
 
@@ -40,7 +41,12 @@ _INSERT_ENTRY = Prepared(
 
 
 def open_case(
-    connection: Connection, row: Mapping[str, Any], data: Mapping[str, Any], at: datetime
+    connection: Connection,
+    row: Mapping[str, Any],
+    data: Mapping[str, Any],
+    at: datetime,
+    by: Actor = ENGINE,
+    note: str = "",
 ) -> int:
     """Add a case with the first entry of its history.
 
@@ -49,11 +55,13 @@ def open_case(
         row: Columns of table ``cases``.
         data: Values of the history's entry.
         at: When the case is filed (timezone-aware).
+        by: Who acted.
+        note: The person's note.
 
     Returns:
         The case's number.
     """
-    entry = _entry(1, Event.FILED, ENGINE, at, "", None, State.REPORTED, data)
+    entry = _entry(1, Event.FILED, by, at, note, None, State.REPORTED, data)
     entry["hash"] = entry_hash(row["key"], entry)
     text = place_text(row)
     values = {**_NEW_CASE, **row, "filed_at": at, "version": 1, "head": entry["hash"]}
@@ -186,16 +194,22 @@ def add_evidence(
 
     Returns:
         Whether the record changed.
+
+    Raises:
+        StaleError: Another transaction changed the finding meanwhile.
     """
     if name is None or known.evidence not in (None, name):
         return False
     if known.evidence is not None and sha256 in (None, known.evidence_sha256):
         return False
+    case = LockedCase.of(connection, known.case_id, at)
+    now = need_finding(connection, known.key)
+    if (now.case_id, now.evidence) != (known.case_id, known.evidence):
+        raise StaleError
     statement = findings.update().where(findings.c.key == known.key)
     connection.execute(
         statement.values(evidence=name, evidence_sha256=sha256 or known.evidence_sha256)
     )
-    case = LockedCase.of(connection, known.case_id, at)
     data = {"key": known.key, "evidence": name, **digest_data(sha256)}
     case.record(Event.EVIDENCE, data=data, evidence=case.row.evidence or name)
     return True

@@ -15,3 +15,7 @@ class ForbiddenError(QueueError):
 
 class ConflictError(QueueError):
     """Somebody else has changed the case since it was read; the message says who, and what."""
+
+
+class StaleError(Exception):
+    """Another transaction has changed what this one has read: it starts again, without effect."""

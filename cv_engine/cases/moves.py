@@ -49,6 +49,7 @@ class Move:
         reason: The reason's name in the taxonomy; a note alone is a reason, too.
         to: To whom the case is dispatched.
         until: Until when the case is deferred (timezone-aware).
+        into: Number of the case that continues with a merged one's findings.
         version: Version of the case that the person has seen; a case that has changed since is
             left alone. ``None``: whatever the version.
         data: Further JSON values for the history.
@@ -60,14 +61,24 @@ class Move:
     reason: str | None = None
     to: Assignment | None = None
     until: datetime | None = None
+    into: int | None = None
     version: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if "\0" in self.note:
-            raise QueueError("notes cannot hold a NUL character")
+        check_note(self.note)
         if self.until is not None and self.until.tzinfo is None:
             raise QueueError("the time until which a case is deferred has no time zone")
+
+
+def check_note(note: str) -> None:
+    """Refuse a note that no database keeps.
+
+    Raises:
+        QueueError: The note has a NUL character.
+    """
+    if "\0" in note:
+        raise QueueError("notes cannot hold a NUL character")
 
 
 def check_version(case: LockedCase, version: int | None) -> None:
@@ -135,7 +146,7 @@ def _whole_case(
 def _said(move: Move) -> dict[str, Any]:
     """What the history keeps of a move, without what was not given."""
     given = {} if move.to is None else move.to.columns()
-    values = {**given, "reason": move.reason}
+    values: dict[str, Any] = {**given, "reason": move.reason, "into": move.into}
     if move.until is not None:
         values["until"] = time_text(move.until)
     return {name: value for name, value in values.items() if value is not None}
@@ -229,6 +240,12 @@ def _appeal(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
     return {"ended_at": None}
 
 
+def _merge(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    if move.into is None:
+        raise QueueError(f"name the case that continues with the findings of case {case.row.id}")
+    return {**_end(case, move, step), "merged_into": move.into}
+
+
 _EFFECTS: Mapping[Action, Callable[[LockedCase, Move, Step], dict[str, Any]]] = {
     Action.CONFIRM: _confirm,
     Action.REJECT: _reject,
@@ -245,5 +262,5 @@ _EFFECTS: Mapping[Action, Callable[[LockedCase, Move, Step], dict[str, Any]]] = 
     Action.APPEAL: _appeal,
     Action.REOPEN: _reopen,
     Action.WITHDRAW: _end,
-    Action.MERGE: _end,
+    Action.MERGE: _merge,
 }

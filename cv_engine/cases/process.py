@@ -19,7 +19,7 @@ from cv_engine.cases.dispatch.sighting import Sighting, sighting_of
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.filing.filed import FiledEvidence
 from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, Action, Actor
-from cv_engine.cases.moves import Assignment, Move, check_version, take_step
+from cv_engine.cases.moves import Assignment, Move, check_note, check_version, take_step
 from cv_engine.cases.rows import case_of, lock_case, need_case
 from cv_engine.cases.stages import Limits
 from cv_engine.cases.taxonomy import Priority, Taxonomy
@@ -284,7 +284,7 @@ class Process:
         evidence: Attachment | None = None,
     ) -> Case:
         """Change a case in one transaction, and return it."""
-        adjustments.check_note(note)
+        check_note(note)
         with self._store.writing() as connection:
             case = LockedCase.of(connection, case_id, self._clock())
             check_version(case, version)

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeVar
 
-import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from cv_engine.cases.attention import Attended, attend
-from cv_engine.cases.case import Case, Entry, Event
-from cv_engine.cases.changes import LockedCase, add_evidence, open_case
-from cv_engine.cases.database.prepared import Prepared
+from cv_engine.cases.case import Case
+from cv_engine.cases.changes import LockedCase, add_evidence
 from cv_engine.cases.database.store import Store
-from cv_engine.cases.database.tables import findings, history
-from cv_engine.cases.dispatch.attachment import attached_to
 from cv_engine.cases.dispatch.organisation import Organisation
-from cv_engine.cases.errors import QueueError
-from cv_engine.cases.export import export
-from cv_engine.cases.filing.filed import Filed, FiledEvidence
-from cv_engine.cases.filing.joining import grown, lock_place, same_case
+from cv_engine.cases.errors import QueueError, StaleError
+from cv_engine.cases.filing.entering import NewFinding, file_finding
+from cv_engine.cases.filing.filed import Filed
+from cv_engine.cases.filing.opening import Opening
+from cv_engine.cases.filing.problem import Presence
+from cv_engine.cases.filing.sightings import Sighting, check_time, note_sighting
 from cv_engine.cases.filing.site import SITE_GAP_M
+from cv_engine.cases.filing.splitting import merge, split
 from cv_engine.cases.filing.validation import case_row, check_evidence
-from cv_engine.cases.filter import Filter, count_cases, select_cases
-from cv_engine.cases.lifecycle import State
+from cv_engine.cases.lifecycle import Actor
 from cv_engine.cases.process import Process
-from cv_engine.cases.rows import (
-    case_of,
-    entry_of,
-    find_finding,
-    finding_data,
-    need_case,
-    need_finding,
-    time_text,
-)
-from cv_engine.cases.stages import Limits, NoLimits, entered
-from cv_engine.cases.taxonomy import Priority, Stage, Taxonomy, load_taxonomy
+from cv_engine.cases.reading import QueueReader
+from cv_engine.cases.rows import case_of, need_case, need_finding
+from cv_engine.cases.stages import Limits, NoLimits
+from cv_engine.cases.taxonomy import Recurrence, Taxonomy, load_taxonomy
 from cv_engine.finding import Finding
 
-_ROWS_AT_ONCE = 1000  # of a stream: some megabytes of memory, few round trips
-
-_INSERT_FINDING = Prepared(findings.insert(), [column.name for column in findings.columns])
+_T = TypeVar("_T")
 
 
 def _now() -> datetime:
@@ -75,7 +65,7 @@ def open_queue(
     return Queue(Store(where), clock, taxonomy, limits or NoLimits(), organisation)
 
 
-class Queue(Process):
+class Queue(Process, QueueReader):
     """The cases of a city; made by :func:`open_queue`.
 
     Every method is one transaction: complete and durable when the method returns, or without
@@ -107,11 +97,11 @@ class Queue(Process):
     ) -> Filed:
         """File a finding: the only entry point of the queue, idempotent by the finding's key.
 
-        A finding joins an open case of the same kind, source and zone if the two overlap in time
-        (both were there at one moment) and in place (see
-        :func:`~cv_engine.cases.filing.overlap.same_place`); of several cases the closest, then the
-        oldest. A building site joins by place alone, and the case grows by the finding's ground
-        (see :mod:`cv_engine.cases.filing.site`).
+        Findings of one kind that were at one place at one time are one problem, directly or through
+        others (see :mod:`cv_engine.cases.filing.problem`), and every problem is one case, in
+        whatever order its findings are filed. A finding that links several open cases makes them
+        one, unless people have acted on more than one of them. A problem that is back after its
+        case was closed reopens that case by the kind's rule.
 
         Args:
             finding: The finding.
@@ -126,25 +116,16 @@ class Queue(Process):
             QueueError: The finding is invalid: the kind is not in the taxonomy, the geometry is
                 not in degrees, or the attributes are not JSON.
         """
-        row = case_row(finding, self._taxonomy)
-        with self._store.writing() as connection:
-            lock_place(connection, finding)
-            known, at = find_finding(connection, finding.key), self._clock()
-            if known is not None:
-                add_evidence(connection, known, row["evidence"], evidence_sha256, at)
-                return Filed(known.case_id, "known")
-            same = same_case(connection, finding, missed, gap_m)
-            data = finding_data(row, evidence_sha256)
-            if same is None:
-                row |= {"area": self._area(row), **self._deadlines(row, at)}
-                case_id = open_case(connection, row, data, at)
-            else:
-                case_id = same.id
-                _join(LockedCase(connection, same, at), row, data)
-            kept = {name: row[name] for name in ("key", "began", "observed", "evidence")}
-            kept |= {"case_id": case_id, "gone_at": None, "evidence_sha256": evidence_sha256}
-            _INSERT_FINDING.run(connection, kept)
-            return Filed(case_id, "new" if same is None else "joined")
+        new = NewFinding(
+            row=case_row(finding, self._taxonomy),
+            presence=Presence.of(finding, missed),
+            rule=self._recurrence(finding.kind),
+            gap_m=gap_m,
+            sha256=evidence_sha256,
+        )
+        return self._transact(
+            lambda at, connection: file_finding(connection, new, self._opening, at)
+        )
 
     def seen(self, key: str, at: datetime) -> None:
         """Record that the thing of a finding is still there; idempotent, and not in the history.
@@ -159,11 +140,7 @@ class Queue(Process):
         """
         if at.tzinfo is None:
             raise QueueError("the time at which the thing was seen has no time zone")
-        with self._store.writing() as connection:
-            case_id = need_finding(connection, key).case_id
-            case = LockedCase.of(connection, case_id, self._clock())
-            if at > case.row.observed:
-                case.set(observed=at)
+        self._note(Sighting(key, at))
 
     def gone(self, key: str, at: datetime, note: str = "") -> bool:
         """Record that the thing of a finding is gone, and when it was last seen; idempotent.
@@ -184,22 +161,7 @@ class Queue(Process):
         """
         if at.tzinfo is None:
             raise QueueError("the time at which the thing left has no time zone")
-        with self._store.writing() as connection:
-            row = need_finding(connection, key)
-            if at < row.began:
-                raise QueueError(
-                    f"finding {key} cannot have left at {at.isoformat()}: it began later, at "
-                    f"{row.began.isoformat()}"
-                )
-            if row.gone_at is not None and row.gone_at >= at:
-                return False
-            connection.execute(findings.update().where(findings.c.key == key).values(gone_at=at))
-            case = LockedCase.of(connection, row.case_id, self._clock())
-            # The thing is not gone before any finding of the case last saw it.
-            gone = max(at, case.row.observed, case.row.gone_at or at)
-            data = {"key": key, "at": time_text(at)}
-            case.record(Event.GONE, note=note, data=data, observed=gone, gone_at=gone)
-            return True
+        return self._note(Sighting(key, at, left=True, note=note))
 
     def remember_evidence(self, key: str, evidence: str) -> bool:
         """Add the evidence folder of a finding that was filed without one; idempotent.
@@ -215,84 +177,16 @@ class Queue(Process):
             QueueError: The key was never filed, or the finding has another evidence folder.
         """
         name = check_evidence(evidence)
-        with self._store.writing() as connection:
+
+        def remember(at: datetime, connection: Connection) -> bool:
             row = need_finding(connection, key)
             if row.evidence is not None and row.evidence != name:
                 raise QueueError(
                     f"finding {key} has its evidence in {row.evidence!r}: it cannot be {name!r}"
                 )
-            return add_evidence(connection, row, name, None, self._clock())
+            return add_evidence(connection, row, name, None, at)
 
-    def evidence_of(self, key: str) -> str | None:
-        """The evidence folder of a finding; ``None`` without evidence or if never filed."""
-        statement = sa.select(findings.c.evidence).where(findings.c.key == key)
-        with self._store.reading() as connection:
-            return connection.execute(statement).scalar_one_or_none()
-
-    def filed_evidence(self, key: str) -> FiledEvidence | None:
-        """What was filed as the evidence of a finding; ``None`` if the finding was never filed."""
-        statement = findings.select().where(findings.c.key == key)
-        with self._store.reading() as connection:
-            row = connection.execute(statement).one_or_none()
-            if row is None:
-                return None
-            return FiledEvidence(row.case_id, row.evidence, row.evidence_sha256)
-
-    def get(self, case_id: int) -> Case:
-        """The case of a number.
-
-        Raises:
-            QueueError: There is no such case.
-        """
-        with self._store.reading() as connection:
-            return case_of(need_case(connection, case_id))
-
-    def history(self, case_id: int) -> list[Entry]:
-        """Everything that happened to a case, oldest first.
-
-        Raises:
-            QueueError: There is no such case.
-        """
-        statement = history.select().where(history.c.case_id == case_id).order_by(history.c.seq)
-        with self._store.reading() as connection:
-            need_case(connection, case_id)
-            return [entry_of(row) for row in connection.execute(statement)]
-
-    def evidence(self, case_id: int) -> list[str]:
-        """Evidence folders of a case: those of its findings by their start, then people's own.
-
-        Raises:
-            QueueError: There is no such case.
-        """
-        statement = (
-            sa.select(findings.c.evidence)
-            .where(findings.c.case_id == case_id, findings.c.evidence.is_not(None))
-            .order_by(findings.c.began, findings.c.key)
-        )
-        with self._store.reading() as connection:
-            need_case(connection, case_id)
-            found = connection.execute(statement).scalars()
-            return list(dict.fromkeys([*found, *attached_to(connection, case_id)]))
-
-    def cases(self, wanted: Filter | None = None) -> list[Case]:
-        """The cases that match a filter, newest first."""
-        return list(self.each(wanted))
-
-    def each(self, wanted: Filter | None = None) -> Iterator[Case]:
-        """The cases that match a filter, newest first, read one at a time."""
-        with self._store.reading() as connection:
-            streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
-            for row in streaming.execute(select_cases(connection, wanted or Filter())):
-                yield case_of(row)
-
-    def count(self, wanted: Filter | None = None) -> int:
-        """Number of cases that match a filter, regardless of its limit and offset."""
-        with self._store.reading() as connection:
-            return count_cases(connection, wanted or Filter())
-
-    def export(self, wanted: Filter | None = None, form: str = "geojson") -> Iterator[str]:
-        """The cases that match a filter as pieces of a ``"geojson"`` or ``"csv"`` file."""
-        return export(self.each(wanted), form)
+        return self._transact(remember)
 
     def attend(self) -> Attended:
         """Warn of deadlines, escalate those that have passed, and resume what was deferred.
@@ -301,27 +195,107 @@ class Queue(Process):
         """
         return attend(self._store, self._limits, self._clock())
 
-    def _deadlines(self, row: dict[str, Any], at: datetime) -> dict[str, Any]:
-        """The deadlines of a new case, as columns of table ``cases``."""
-        kind, urgent = row["kind"], row["priority"] == Priority.URGENT
-        return {
-            **entered(self._limits, kind, State.REPORTED, at, urgent=urgent),
-            "close_due_at": self._limits.due(kind, Stage.CLOSE, at, urgent=urgent),
-        }
+    def merge(
+        self,
+        case_id: int,
+        into: int,
+        by: str | Actor,
+        note: str = "",
+        version: int | None = None,
+    ) -> Case:
+        """Let another case continue with the findings of a case, which ends as merged.
 
+        Args:
+            case_id: Number of the case that ends.
+            into: Number of the case that continues, of the same kind.
+            by: Who decides, recorded in both histories; a name alone is an officer's.
+            note: A note for both histories.
+            version: Version of the case that ends, as the person has seen it.
 
-def _join(case: LockedCase, row: dict[str, Any], data: dict[str, Any]) -> None:
-    """Let a case grow by a finding."""
-    known = case.row
-    observed = max(known.observed, row["observed"])
-    back = known.gone_at is not None and known.gone_at < observed
-    case.record(
-        Event.JOINED,
-        data=data,
-        began=min(known.began, row["began"]),
-        observed=observed,
-        gone_at=None if back else known.gone_at,
-        confidence=max(known.confidence, row["confidence"]),
-        evidence=known.evidence or row["evidence"],
-        **grown(case.connection, known, row),
-    )
+        Returns:
+            The case that continues.
+
+        Raises:
+            ConflictError: Somebody else has changed the case since that version.
+            ForbiddenError: The person's role does not allow it.
+            QueueError: A case does not exist or is finished, or the two are of different kinds.
+        """
+        actor = Actor(by) if isinstance(by, str) else by
+
+        def change(at: datetime, connection: Connection) -> Case:
+            merge(connection, (case_id, into), actor, note, version, self._limits, at)
+            return case_of(need_case(connection, into))
+
+        return self._transact(change)
+
+    def split(
+        self,
+        case_id: int,
+        keys: Collection[str],
+        by: str | Actor,
+        note: str = "",
+        version: int | None = None,
+    ) -> Case:
+        """Move findings of a case to a new case of their own; also takes a merge back.
+
+        Place, times, confidence and evidence of both cases are computed from what findings they
+        have. Later findings of the same problem join one of the two: cases on which people have
+        acted are never merged by the program.
+
+        Args:
+            case_id: The case's number.
+            keys: Keys of the findings; at least one finding stays.
+            by: Who decides, recorded in both histories; a name alone is an officer's.
+            note: A note for both histories.
+            version: Version of the case that the person has seen.
+
+        Returns:
+            The new case, which is reported.
+
+        Raises:
+            ConflictError: Somebody else has changed the case since that version.
+            ForbiddenError: The person's role does not allow it.
+            QueueError: The case does not exist or is finished, has no such finding, or would have
+                none left.
+        """
+        actor = Actor(by) if isinstance(by, str) else by
+
+        def change(at: datetime, connection: Connection) -> Case:
+            case = LockedCase.of(connection, case_id, at)
+            new = split(case, keys, actor, note, version, self._opening)
+            return case_of(need_case(connection, new))
+
+        return self._transact(change)
+
+    def _note(self, sighting: Sighting) -> bool:
+        """Record news of a filed finding's thing."""
+
+        def note(at: datetime, connection: Connection) -> bool:
+            row = need_finding(connection, sighting.key)
+            if sighting.left:
+                check_time(row, sighting.at)
+            rule = self._recurrence(row.kind)
+            return note_sighting(connection, sighting, row, rule, self._opening, at)
+
+        return self._transact(note)
+
+    @property
+    def _opening(self) -> Opening:
+        """The rules for new cases."""
+        return Opening(self._limits, lambda row: self._area(dict(row)))
+
+    def _recurrence(self, kind: str) -> Recurrence:
+        """The rule of a kind; of one that is no longer in the taxonomy, that of kinds without."""
+        try:
+            return self._taxonomy.classify(kind).recurrence
+        except QueueError:
+            return Recurrence()
+
+    def _transact(self, change: Callable[[datetime, Connection], _T]) -> _T:
+        """Make a change in one transaction, again where another one was faster."""
+        while True:
+            try:
+                with self._store.writing() as connection:
+                    return change(self._clock(), connection)
+            except StaleError:
+                continue

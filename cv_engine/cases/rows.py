@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from cv_engine.cases.case import Case, Entry, Event, Handling, Result
 from cv_engine.cases.database.tables import cases, findings, history
 from cv_engine.cases.errors import QueueError
+from cv_engine.cases.filing.filed import FiledFinding
 from cv_engine.cases.lifecycle import State
 from cv_engine.cases.taxonomy import Priority
 from cv_engine.finding import Place
@@ -24,7 +25,7 @@ _LARGEST_ID = 2**31 - 1  # what PostgreSQL's integer holds
 
 
 def place_of(row: Row[Any]) -> Place:
-    """The place in a row of table ``cases``."""
+    """The place in a row of table ``cases`` or ``findings``."""
     box = None
     if row.box_x1 is not None:
         box = (row.box_x1, row.box_y1, row.box_x2, row.box_y2)
@@ -57,6 +58,21 @@ def case_of(row: Row[Any]) -> Case:
     )
 
 
+def finding_of(row: Row[Any]) -> FiledFinding:
+    """A row of table ``findings`` as a filed finding."""
+    return FiledFinding(
+        key=row.key,
+        source=row.source,
+        zone=row.zone,
+        place=place_of(row),
+        began=row.began,
+        observed=row.observed,
+        gone_at=row.gone_at,
+        confidence=row.confidence,
+        evidence=row.evidence,
+    )
+
+
 def entry_of(row: Row[Any]) -> Entry:
     """A row of table ``history`` as an entry."""
     return Entry(
@@ -75,19 +91,13 @@ def entry_of(row: Row[Any]) -> Entry:
     )
 
 
-def find_finding(connection: Connection, key: str) -> Row[Any] | None:
-    """The filed finding of a key, locked until this transaction ends; ``None`` if never filed."""
-    statement = findings.select().where(findings.c.key == key).with_for_update()
-    return connection.execute(statement).one_or_none()
-
-
 def need_finding(connection: Connection, key: str) -> Row[Any]:
-    """The filed finding of a key, locked until this transaction ends.
+    """The filed finding of a key; who changes it locks its case.
 
     Raises:
         QueueError: The finding was never filed.
     """
-    row = find_finding(connection, key)
+    row = connection.execute(findings.select().where(findings.c.key == key)).one_or_none()
     if row is None:
         raise QueueError(f"finding {key} was never filed")
     return row
@@ -120,6 +130,21 @@ def need_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
 def lock_case(connection: Connection, case_id: int) -> Row[Any]:
     """The present case, locked until this transaction ends."""
     return need_case(connection, case_id, lock=True)
+
+
+def lock_cases(connection: Connection, numbers: Sequence[int]) -> Sequence[Row[Any]]:
+    """Some cases, locked until this transaction ends.
+
+    All transactions lock in the order of the numbers, so that no two wait for each other.
+    """
+    statement = cases.select().where(cases.c.id.in_(numbers)).order_by(cases.c.id)
+    return connection.execute(statement.with_for_update()).all()
+
+
+def findings_of(connection: Connection, case_id: int) -> Sequence[Row[Any]]:
+    """The findings of a case, in the order of their start."""
+    statement = findings.select().where(findings.c.case_id == case_id)
+    return connection.execute(statement.order_by(findings.c.began, findings.c.key)).all()
 
 
 def finding_data(row: Mapping[str, Any], sha256: str | None) -> dict[str, Any]:

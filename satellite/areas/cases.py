@@ -19,7 +19,7 @@ from shapely.geometry import MultiPolygon, Polygon, mapping, shape
 
 from cv_engine.cases import Case, Filed, Filter, Queue
 from cv_engine.cases.filing.site import SITE_GAP_M
-from cv_engine.cases.lifecycle import OPEN_STATES
+from cv_engine.cases.lifecycle import OPEN_STATES, State
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.package import write
 from cv_engine.finding import Finding, Place
@@ -182,8 +182,11 @@ class SiteFiler:
         for number, case in sorted(cases.items()):
             ground = _ground(case)
             shared = ground.intersection(shapely.union_all(touched[number])).area
+            if shared < _GONE * ground.area:
+                continue
             last_seen = max(before.time, case.observed)
-            if shared >= _GONE * ground.area and self.cases.queue.gone(case.key, last_seen, note):
+            latest = self.cases.queue.findings(number)[-1]
+            if self.cases.queue.gone(latest.key, last_seen, note):
                 noted.append(number)
         return noted
 
@@ -193,6 +196,8 @@ class SiteFiler:
             Filter(kind=KIND, source=self.source, bbox=polygon.bounds)
         ):
             shared = _ground(case).intersection(polygon).area
+            if case.state is State.MERGED:
+                continue  # the case that continues has the ground, too
             if case.observed >= at and shared >= _SAME * polygon.area:
                 return case.id
         return None

@@ -113,7 +113,7 @@ def run(
         area.name,
         tuple(section.comparison for section in sections),
         tuple(sorted(outcomes["new"])),
-        tuple(sorted(outcomes["joined"] - outcomes["new"])),
+        tuple(sorted((outcomes["joined"] | outcomes["reopened"]) - outcomes["new"])),
         tuple(gone),
         tuple(permitted),
         write_report(folder / "report.html", area.name, sections, at),

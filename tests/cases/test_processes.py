@@ -9,8 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from cv_engine.cases import open_queue
+from cv_engine.cases import State, open_queue
+from tests.cases.filing.worlds import is_whole
 from tests.cases.filing_process import street
+from tests.cases.made import at
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CARS = 24
@@ -18,8 +20,9 @@ _LONGEST_S = 300.0  # a busy machine takes its time
 _FINDINGS = len(list(street(_CARS)))
 
 
-def _start(where: str, seed: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.cases.filing_process", where, str(seed), str(_CARS)]
+def _start(where: str, seed: int, scene: str = "street") -> subprocess.Popen[str]:
+    options = [where, str(seed), str(_CARS), scene]
+    command = [sys.executable, "-m", "tests.cases.filing_process", *options]
     return subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -45,6 +48,23 @@ def test_processes_that_file_the_same_at_once_file_it_once(where: str) -> None:
     assert len(content) == _CARS
     # Filed and left, and for every third car joined and left again.
     assert sum(row[-1] for row in content) == 2 * _FINDINGS
+
+
+def test_processes_of_several_cameras_file_one_case_for_each_thing(where: str) -> None:
+    open_queue(where).close()
+    processes = [_start(where, seed, "crossing") for seed in (1, 2, 3, 4)]
+    for process in processes:
+        process.communicate(timeout=_LONGEST_S)
+    assert [process.returncode for process in processes] == [0, 0, 0, 0]
+    with open_queue(where) as queue:
+        cases = queue.cases()
+        left = [case for case in cases if case.state is State.REPORTED]
+        assert len(left) == _CARS
+        for case in left:
+            assert [each.source[-1] for each in queue.findings(case.id)] == list("0123")
+            assert (case.began, case.observed, case.gone_at) == (at(0), at(303), at(303))
+        assert {case.state for case in cases} <= {State.REPORTED, State.MERGED}
+        assert all(is_whole(queue, case.id) for case in cases)
 
 
 def test_killed_while_filing_and_filed_again_is_filed_once(tmp_path: Path) -> None:

@@ -8,20 +8,16 @@ import sqlalchemy as sa
 
 from cv_engine.cases import (
     Action,
-    Actor,
     Assignment,
     Event,
     Filter,
     Queue,
     QueueError,
-    Role,
     State,
     open_queue,
 )
 from cv_engine.cases.database.store import Store
-from tests.cases.made import CAR_BOX, CORNER, NEXT_BOX, at, finding, located
-
-_CHIEF = Actor("Chen", Role.SUPERVISOR)
+from tests.cases.made import CAR_BOX, CORNER, NEXT_BOX, at, finding
 
 
 def test_a_finding_becomes_a_case(queue: Queue) -> None:
@@ -85,14 +81,6 @@ def test_joining(queue: Queue, one: dict[str, Any], other: dict[str, Any], joins
     assert queue.count() == (1 if joins else 2)
 
 
-def test_joining_on_the_ground_takes_the_nearest(queue: Queue) -> None:
-    metre = 1 / 111_320
-    queue.file(located(121.0, 30.0, accuracy_m=2.0))
-    queue.file(located(121.0, 30.0 + 2.5 * metre, accuracy_m=2.0))
-    filed = queue.file(located(121.0, 30.0 + 1.5 * metre, 5, accuracy_m=2.0))
-    assert (filed.case_id, filed.outcome) == (2, "joined")
-
-
 def test_a_case_covers_what_joined_it(queue: Queue) -> None:
     first = finding(100, 400, confidence=0.6)
     queue.file(first)
@@ -102,13 +90,6 @@ def test_a_case_covers_what_joined_it(queue: Queue) -> None:
     assert (case.began, case.observed, case.gone_at) == (at(50), at(600), None)
     assert (case.confidence, case.evidence, case.key) == (0.9, "second", first.key)
     assert [entry.event for entry in queue.history(1)] == [Event.FILED, Event.GONE, Event.JOINED]
-
-
-@pytest.mark.parametrize("end", [Action.REJECT, Action.WITHDRAW])
-def test_finished_cases_are_not_joined(queue: Queue, end: Action) -> None:
-    queue.file(finding())
-    queue.move(1, end, _CHIEF, "an ambulance")
-    assert queue.file(finding(10, 400)).outcome == "new"
 
 
 def test_leaving_is_idempotent_and_a_later_time_wins(queue: Queue) -> None:
@@ -130,6 +111,8 @@ def test_a_thing_does_not_leave_before_it_was_last_seen(queue: Queue) -> None:
     queue.file(first)
     queue.file(second)
     queue.gone(first.key, at(310))
+    assert (queue.get(1).observed, queue.get(1).gone_at) == (at(600), None)
+    queue.gone(second.key, at(600))
     assert queue.get(1).gone_at == at(600)
 
 

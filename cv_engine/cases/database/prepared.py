@@ -60,6 +60,9 @@ class Prepared:
 
         Returns:
             The rows, as named tuples; empty for a statement without rows.
+
+        Raises:
+            DBAPIError: The database refuses the statement, or cannot run it.
         """
         dialect = connection.dialect
         made = self._made.get(dialect.name)
@@ -76,7 +79,13 @@ class Prepared:
             if made.named
             else bound
         )
-        cursor = driver.execute(made.sql, parameters)
+        failed: Any = dialect.loaded_dbapi.Error
+        try:
+            cursor = driver.execute(made.sql, parameters)
+        except failed as error:  # as SQLAlchemy raises it
+            raise sa.exc.DBAPIError.instance(
+                made.sql, parameters, error, failed, hide_parameters=True, dialect=dialect
+            ) from error
         if made.row is None:
             return []
         row, read = made.row, made.read
@@ -116,5 +125,7 @@ class Prepared:
 
 
 def _reader(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    if isinstance(kind, sa.Float):  # both drivers return the floats of a `Double`
+        return None
     found: _Convert | None = kind.dialect_impl(dialect).result_processor(dialect, None)
     return found

@@ -99,7 +99,6 @@ cases = sa.Table(
     sa.Index("cases_by_zone", "zone", "began", "id"),
     sa.Index("cases_by_source", "source", "began", "id"),
     sa.Index("cases_by_state", "state", "began", "id"),
-    sa.Index("cases_by_presence", "source", "zone", "kind", "observed"),
     sa.Index("cases_by_department", "department", "due_at", "id"),
     sa.Index("cases_by_attention", "attention_at", "id"),
     sa.Index("cases_by_place", "place_id", "began", "id"),
@@ -119,17 +118,36 @@ places = sa.Table(
     sa.Column("text", sa.Text, nullable=False, unique=True),
 )
 
-#: Every finding that was ever filed, so that filing a finding again changes nothing.
+#: Every finding that was ever filed, so that filing a finding again changes nothing, and with what
+#: tells whether another finding is of the same thing. Who changes a row has locked its case.
 findings = sa.Table(
     "findings",
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("zone", sa.Text, nullable=False),
+    # From when the thing may have been there unwatched.
+    sa.Column("since", UtcTime, nullable=False),
     sa.Column("began", UtcTime, nullable=False),
     sa.Column("observed", UtcTime, nullable=False),
     sa.Column("gone_at", UtcTime),
+    sa.Column("confidence", sa.Double, nullable=False),
+    sa.Column("geometry", Json),
+    sa.Column("accuracy_m", sa.Double),
+    sa.Column("basis", sa.Text, nullable=False),
+    # Of a place that locates the thing: see `cv_engine.cases.filing.cells`.
+    sa.Column("cell", sa.BigInteger),
+    sa.Column("box_x1", sa.Double),
+    sa.Column("box_y1", sa.Double),
+    sa.Column("box_x2", sa.Double),
+    sa.Column("box_y2", sa.Double),
+    sa.Column("attributes", Json, nullable=False),
     sa.Column("evidence", sa.Text),
     sa.Column("evidence_sha256", sa.Text),
+    sa.Index("findings_by_zone", "source", "zone", "kind", "observed"),
+    sa.Index("findings_by_cell", "kind", "cell", "observed"),
 )
 
 #: Counts for the statistics, kept by triggers (see :mod:`cv_engine.cases.database.tallies`);

@@ -24,6 +24,15 @@ SENSOR_BASIS = "sensor"
 #: the same place for everything in view.
 _LOCATED = frozenset({"homography", "raster", SENSOR_BASIS})
 
+#: Two places farther apart are two things, whatever their accuracy: a place that is known less well
+#: than the length of a street block does not say which of the things in a street is meant.
+LARGEST_REACH_M = 100.0
+
+
+def is_located(place: Place) -> bool:
+    """Whether a place is that of the thing itself, and not of the camera."""
+    return place.geometry is not None and place.basis in _LOCATED
+
 
 def same_place(one: Place, other: Place, gap_m: float = SITE_GAP_M) -> float:
     """Score how likely two places of one source are the same.
@@ -47,9 +56,27 @@ def same_place(one: Place, other: Place, gap_m: float = SITE_GAP_M) -> float:
         return 0.0
     if is_site(one) and is_site(other):
         return same_site(one.geometry, other.geometry, gap_m)
-    if not {one.basis, other.basis} <= _LOCATED:
+    return same_ground(one, other)
+
+
+def same_ground(one: Place, other: Place) -> float:
+    """Score how likely two located places are the same, whichever cameras saw them.
+
+    Areas are compared by intersection over union, all other places by the distance of their
+    middles, which must lie within the accuracy of both. Middles more than ``LARGEST_REACH_M`` apart
+    are never the same place.
+
+    Args:
+        one: A place.
+        other: Another place.
+
+    Returns:
+        0.0 for different places, and for places that are not located; otherwise as
+        :func:`same_place`.
+    """
+    if not (is_located(one) and is_located(other)):
         return 0.0
-    return _same_ground(one.geometry, other.geometry, one.accuracy_m, other.accuracy_m)
+    return _same_ground(one.geometry or {}, other.geometry or {}, one.accuracy_m, other.accuracy_m)
 
 
 def _bounded(iou: float) -> float:
@@ -66,14 +93,16 @@ def _same_ground(
     from shapely.geometry import shape
 
     first, second = shape(dict(one)), shape(dict(other))
+    a, b = first.centroid, second.centroid
+    distance_m = abs(_wgs84().inv(a.x, a.y, b.x, b.y)[2])
+    if distance_m > LARGEST_REACH_M:
+        return 0.0
     if first.area > 0 and second.area > 0:
         # A ratio of areas does not depend on the scale of the two axes: degrees suffice.
         union = shapely.union(first, second).area
         return _bounded(shapely.intersection(first, second).area / union)
     if accuracy_m is None or other_accuracy_m is None:
         return 0.0
-    a, b = first.centroid, second.centroid
-    distance_m = abs(_wgs84().inv(a.x, a.y, b.x, b.y)[2])
     within_m = min(accuracy_m, other_accuracy_m)
     return 1.0 / (1.0 + distance_m) if distance_m <= within_m else 0.0
 

@@ -291,7 +291,7 @@ class LiveView:
         _, violation = task
         self._keys.add(violation, stay.key)
         self._counts.cases += stay.filed.outcome == "new"
-        self._counts.joined += stay.filed.outcome == "joined"
+        self._counts.joined += stay.filed.outcome in ("joined", "reopened")
         self._retention.release(violation)
         structlog.get_logger(__name__).info(
             "case filed",

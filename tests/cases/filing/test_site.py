@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyproj import Geod
 from shapely.geometry import shape
 
-from cv_engine.cases import Case, Event, Filter, Queue, QueueError, State, open_queue
+from cv_engine.cases import Case, Event, Filed, Filter, Queue, QueueError, State, open_queue
 from cv_engine.cases.filing.site import area_m2, joined, reach, same_site
 from tests.cases.made import at, finding, ground, site
 
@@ -50,11 +50,15 @@ def test_the_caller_chooses_the_gap(queue: Queue) -> None:
     assert queue.file(site(ground(0, 11, 20, 9), 2), gap_m=0.5).outcome == "new"
 
 
-def test_of_several_sites_the_closest_is_joined(queue: Queue) -> None:
+def test_a_part_between_two_sites_makes_them_one(queue: Queue) -> None:
     queue.file(site(_HALL))
     queue.file(site(ground(28, 0, 10, 10)))
-    assert queue.file(site(ground(23.5, 0, 1.5, 5), 1)).case_id == 2
-    assert queue.file(site(ground(19, 8, 1, 9), 2)).case_id == 1, "overlap is closer than any gap"
+    assert queue.file(site(ground(23.5, 0, 1.5, 5), 1)) == Filed(1, "joined")
+    assert queue.get(2).result.merged_into == 1
+    far = shape(ground(36, 2, 1, 1)).bounds
+    found = queue.cases(Filter(bbox=far))
+    assert {case.id for case in found if case.state is State.REPORTED} == {1}
+    assert queue.get(1).attributes["area_m2"] == pytest.approx(200 + 100 + 7.5, rel=0.01)
 
 
 def test_a_site_that_grows_is_one_case_with_all_its_ground(queue: Queue) -> None:

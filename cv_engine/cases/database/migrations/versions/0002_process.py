@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from cv_engine.cases.database import tallies
 from cv_engine.cases.database.migrations.chaining import chain_histories
+from cv_engine.cases.database.migrations.filling import fill_findings
 
 revision = "0002"
 down_revision = "0001"
@@ -46,14 +47,16 @@ def upgrade() -> None:
     for table in ("cases", "findings"):
         op.alter_column(table, "left_at", new_column_name="gone_at")
     _extend_cases()
-    op.add_column("findings", sa.Column("evidence_sha256", sa.Text))
+    _extend_findings()
     _create_tables()
     _extend_history(is_sqlite)
     chain_histories(op.get_bind())
+    fill_findings(op.get_bind())
     op.drop_index("ix_history_case_id", "history")
     op.create_index("history_by_case", "history", ["case_id", "seq"], unique=True)
     op.create_index("cases_by_department", "cases", ["department", "due_at", "id"])
     op.create_index("cases_by_attention", "cases", ["attention_at", "id"])
+    _index_findings(is_sqlite)
     op.create_index("cases_by_place", "cases", ["place_id", "began", "id"])
     op.create_index("cases_by_filing", "cases", ["filed_at"])
     op.create_index("cases_by_confirmation", "cases", ["confirmed_at"])
@@ -93,6 +96,39 @@ def _extend_cases() -> None:
     )
     for column in columns:
         op.add_column("cases", column)
+
+
+def _extend_findings() -> None:
+    """What tells whether another finding is of the same thing."""
+    required = {
+        **dict.fromkeys(("kind", "source", "zone", "basis"), (sa.Text, "")),
+        "since": (_TIME, "1970-01-01 00:00:00"),
+        "confidence": (sa.Double, "0"),
+        "attributes": (_JSON, "{}"),
+    }
+    for name, (form, value) in required.items():
+        op.add_column("findings", sa.Column(name, form, nullable=False, server_default=value))
+    op.add_column("findings", sa.Column("geometry", _JSON))
+    op.add_column("findings", sa.Column("cell", sa.BigInteger))
+    for name in ("accuracy_m", "box_x1", "box_y1", "box_x2", "box_y2"):
+        op.add_column("findings", sa.Column(name, sa.Double))
+    op.add_column("findings", sa.Column("evidence_sha256", sa.Text))
+
+
+def _index_findings(is_sqlite: bool) -> None:
+    op.drop_index("cases_by_presence", "cases")
+    op.create_index("findings_by_zone", "findings", ["source", "zone", "kind", "observed"])
+    op.create_index("findings_by_cell", "findings", ["kind", "cell", "observed"])
+    if not is_sqlite:
+        return
+    # A case's place moves when its site grows, and when its findings are divided.
+    op.execute(
+        "CREATE TRIGGER cases_box_moved "
+        "AFTER UPDATE OF min_lon, min_lat, max_lon, max_lat ON cases "
+        "BEGIN DELETE FROM case_boxes WHERE id = NEW.id; "
+        "INSERT INTO case_boxes SELECT NEW.id, NEW.min_lon, NEW.max_lon, NEW.min_lat, NEW.max_lat "
+        "WHERE NEW.min_lon IS NOT NULL; END"
+    )
 
 
 def _extend_history(is_sqlite: bool) -> None:

@@ -1,0 +1,177 @@
+"""Entering: a finding becomes part of an open case, of a finished one, or of a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy.engine import Connection
+
+from cv_engine.cases.case import Event
+from cv_engine.cases.changes import add_evidence, open_case
+from cv_engine.cases.database.prepared import Prepared
+from cv_engine.cases.database.tables import findings
+from cv_engine.cases.filing.cells import cell_of, lock_place
+from cv_engine.cases.filing.facts import EARLIER, Facts
+from cv_engine.cases.filing.filed import Filed
+from cv_engine.cases.filing.joining import Growing, gather
+from cv_engine.cases.filing.opening import Opening
+from cv_engine.cases.filing.problem import Presence
+from cv_engine.cases.filing.search import Match, find, find_closed
+from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, Action, State
+from cv_engine.cases.moves import Move, take_step
+from cv_engine.cases.rows import finding_data, time_text
+from cv_engine.cases.stages import Limits
+from cv_engine.cases.taxonomy import Recurrence
+
+#: Columns of table ``cases`` that a finding keeps for itself.
+_KEPT = (
+    *("key", "kind", "source", "zone", "began", "observed", "confidence"),
+    *("geometry", "accuracy_m", "basis", "box_x1", "box_y1", "box_x2", "box_y2"),
+    *("attributes", "evidence"),
+)
+_ADD_FINDING = Prepared(findings.insert(), [column.name for column in findings.columns])
+#: States of a case that was decided for the whole stay of its thing.
+_DECIDED = frozenset({State.REJECTED, State.CITED, State.CLOSED})
+
+
+@dataclass(frozen=True, slots=True)
+class NewFinding:
+    """A finding that is to be filed.
+
+    Attributes:
+        row: The finding as a row of table ``cases``, without the time of filing.
+        presence: Where and when its thing was seen.
+        rule: The rule of its kind for what is seen again.
+        gap_m: Largest distance of two parts of one building site, in metres.
+        sha256: Digest (hex) of the manifest of its evidence, if known.
+    """
+
+    row: dict[str, Any]
+    presence: Presence
+    rule: Recurrence
+    gap_m: float
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Where a finding goes: into a case, or into a new one.
+
+    Attributes:
+        growing: The case; ``None`` for a new one.
+        outcome: What filing led to.
+        earlier: Number of the earlier case of a new one, at the same place.
+    """
+
+    growing: Growing | None
+    outcome: Literal["new", "joined", "reopened"]
+    earlier: int | None = None
+
+
+def file_finding(connection: Connection, new: NewFinding, opening: Opening, at: datetime) -> Filed:
+    """File a finding, in a transaction of its own.
+
+    Args:
+        connection: Connection to the store.
+        new: The finding.
+        opening: The rules for new cases.
+        at: The time of filing (timezone-aware).
+
+    Raises:
+        StaleError: Another transaction changed a case meanwhile: try again.
+    """
+    presence = new.presence
+    lock_place(connection, presence.kind, presence.source, presence.zone, presence.place)
+    found = find(connection, presence, new.rule, new.gap_m)
+    if found.itself is not None:
+        add_evidence(connection, found.itself, new.row["evidence"], new.sha256, at)
+        return Filed(found.itself.case_id, "known")
+    entry = _entry(connection, new, found.matches, opening.limits, at)
+    data = finding_data(new.row, new.sha256)
+    if entry.growing is None:
+        case_id = _open(connection, new, data, entry.earlier, opening, at)
+        _keep(connection, new, case_id)
+        return Filed(case_id, "new")
+    growing = entry.growing
+    _keep(connection, new, growing.case.row.id)
+    growing.facts += _facts(new)
+    also = {"also": list(growing.also)} if growing.also else {}
+    growing.record(Event.JOINED, {**data, **also})
+    return Filed(growing.case.row.id, entry.outcome)
+
+
+def _entry(
+    connection: Connection,
+    new: NewFinding,
+    matches: tuple[Match, ...],
+    limits: Limits,
+    at: datetime,
+) -> _Entry:
+    presence, rule = new.presence, new.rule
+    opened = [match for match in matches if match.state in OPEN_STATES]
+    if opened:
+        return _Entry(gather(connection, opened, limits, at), "joined")
+    stays = [match for match in matches if match.same_stay]
+    decided = [match for match in stays if _covers(match, presence.observed)]
+    if decided:
+        return _Entry(gather(connection, [max(decided, key=_latest)], limits, at), "joined")
+    closed = None
+    if rule.reopen_within is not None:
+        closed = find_closed(connection, presence, rule, new.gap_m)
+    if closed is None or closed.ended_at is None:
+        return _Entry(None, "new", max(stays, key=_latest).case_id if stays else None)
+    if _covers(closed, presence.observed):
+        return _Entry(gather(connection, [closed], limits, at), "joined")
+    if presence.began > closed.ended_at + (rule.reopen_within or timedelta(0)):
+        return _Entry(None, "new", closed.case_id)
+    growing = gather(connection, [closed], limits, at)
+    note = f"seen again by {presence.source} at {time_text(presence.observed)}"
+    move = Move(action=Action.REOPEN, by=ENGINE, note=note, data={"key": presence.key})
+    take_step(growing.case, move, limits)
+    return _Entry(growing, "reopened")
+
+
+def _covers(match: Match, observed: datetime) -> bool:
+    """Whether a decision on a case holds for a stay of its thing that was last seen then."""
+    if match.state is State.CLOSED and match.ended_at is not None:
+        return observed <= match.ended_at
+    return match.state in _DECIDED
+
+
+def _latest(match: Match) -> tuple[datetime, int]:
+    """The order of finished cases; a cited one has no end yet."""
+    return match.ended_at or datetime.max.replace(tzinfo=UTC), match.case_id
+
+
+def _open(
+    connection: Connection,
+    new: NewFinding,
+    data: dict[str, Any],
+    earlier: int | None,
+    opening: Opening,
+    at: datetime,
+) -> int:
+    """Open a case, and return its number."""
+    named = {} if earlier is None else {EARLIER: earlier}
+    row = {**new.row, "attributes": {**new.row["attributes"], **named}}
+    return open_case(connection, {**row, **opening.columns(row, at)}, {**data, **named}, at)
+
+
+def _keep(connection: Connection, new: NewFinding, case_id: int) -> None:
+    """Add the finding to those of its case."""
+    values = {
+        **{name: new.row[name] for name in _KEPT},
+        "gone_at": None,
+        "since": new.presence.since,
+        "cell": cell_of(new.presence.place),
+        "evidence_sha256": new.sha256,
+        "case_id": case_id,
+    }
+    _ADD_FINDING.run(connection, values)
+
+
+def _facts(new: NewFinding) -> Facts:
+    row = new.row
+    return Facts(row["began"], row["observed"], None, row["confidence"], row["evidence"])
