@@ -2,7 +2,7 @@
 
 A city's cases of five years are generated (see `harness/generated_cases.py`). Then eight processes
 file as fast as they can through `Queue.file`, one durable transaction each, like live workers; and
-officers' lists are queried while two processes go on filing at a steady rate. First on SQLite, then
+officers' lists are queried while two processes keep filing at a steady rate. First on SQLite, then
 on a PostgreSQL server of its own with durable settings, if one is installed; or on `--store` alone.
 """
 

@@ -2,10 +2,10 @@
 
 Four processes work on one queue: one files findings with their evidence, one is an officer who
 takes cases through their steps and adds photos, one sends the events to a web server, one writes
-backups. One after the other is killed (SIGKILL) at a random moment and started again. In the end every
-finding must be in one case, with its evidence; whatever the queue has acknowledged must be there;
-every event must have reached the server at least once, in order within its case; the audit must
-find nothing; and every finished backup must be whole.
+backups. One after the other is killed (SIGKILL) at a random moment and started again. In the end
+every finding must be in one case, with its evidence; whatever the queue has acknowledged must be
+there; every event must have reached the server at least once, in order within its case; the audit
+must find nothing; and every finished backup must be whole.
 """
 
 from __future__ import annotations
@@ -216,8 +216,8 @@ def _events(sizes: dict[str, int], queue: Queue, received: list[str]) -> list[st
     """Events that never arrived, or arrived for the first time after a later one of their case."""
     first: dict[int, list[int]] = defaultdict(list)
     for key in dict.fromkeys(received):
-        case, _, seq = key.rpartition("-")
-        first[int(case)].append(int(seq))
+        number, _, seq = key.rpartition("-")
+        first[int(number)].append(int(seq))
     sizes["events"], problems = len(set(received)), []
     sizes["events_sent_again"] = len(received) - len(set(received))
     for case in queue.each():

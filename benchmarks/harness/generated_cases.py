@@ -36,7 +36,7 @@ KINDS = ("motor_vehicle_parked", "non_motor_vehicle_parked", "clutter")
 WEST, SOUTH, DEGREES = 121.4, 29.7, 0.4  # a city of some 40 km
 FIRST = datetime(2021, 5, 1, tzinfo=UTC)
 DAYS = 5 * 365
-#: Share of the latest cases that nobody has ended yet.
+#: Share of the latest cases that are open still.
 _OPEN_SHARE = 0.01
 _LIMIT = timedelta(days=2)
 _SEED = 7
@@ -272,7 +272,8 @@ def _history(
     officer, at, state = f"officer-{chance.randrange(500)}", filed, "reported"
     columns: dict[str, Any] = {"due_at": _sql(at + _LIMIT)}
     head = _hash(key, 1, at, "filed", "cv-engine", "engine", None, state, said)
-    entries = [(case_id, 1, _sql(at), "filed", "cv-engine", "engine", "", None, state, said, head)]
+    filing = (case_id, 1, _sql(at), "filed", "cv-engine", "engine", "", None, state, said, head)
+    entries: list[tuple[Any, ...]] = [filing]
     for seq, (action, after) in enumerate(steps, 2):
         at += timedelta(seconds=chance.randrange(600, 80_000))
         data = f'{{"action": "{action}"}}'

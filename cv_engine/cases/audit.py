@@ -2,7 +2,7 @@
 
 Every hash is computed again. What is found: entries that were changed, removed, added or put in
 another order; cases whose columns are not what their history says; findings and entries without a
-case; missing numbers. What is not found: a change by somebody who computes the whole chain anew,
+case; missing numbers. What is not found: a change by somebody who computes the whole chain again,
 from the changed entry to the case's head. Only a copy elsewhere tells: a backup, or an outlet.
 """
 
@@ -210,7 +210,7 @@ def _check_chain(case: Row[Any], entries: Sequence[Row[Any]], replay: Replay) ->
             for seq in range(expected, entry.seq):
                 yield Problem(case.id, seq, "entry", "the entry is missing")
             previous = None
-        if previous is not None and entry.hash != entry_hash(previous, entry._mapping):
+        if previous is not None and entry.hash != entry_hash(previous, dict(entry._mapping)):
             text = "the entry was changed, or is not in its place: its hash does not fit"
             yield Problem(case.id, entry.seq, "entry", text)
         wrong = replay.apply(entry)
@@ -235,7 +235,7 @@ def _key_fits(case: Row[Any], data: Any) -> bool:
     began = datetime.fromisoformat(data["began"])
     place = Place(data["geometry"], None, "", box)
     filed = Finding(case.kind, case.source, case.zone, place, began, began, 0.0)
-    return filed.key == case.key
+    return bool(filed.key == case.key)
 
 
 def _check_findings(case: Row[Any], replay: Replay, filed: Sequence[Row[Any]]) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -151,7 +152,7 @@ def read_manifest(file: Path) -> Manifest:
 def _copy_file(store: Store, partial: Path, progress: Progress) -> None:
     """Copy a SQLite file page by page, in one state of the database.
 
-    The open transaction keeps the state: without it, SQLite would begin anew at every commit.
+    The open transaction keeps the state: without it, SQLite would begin again at every commit.
     """
     with store.snapshot() as connection, closing(sqlite3.connect(partial)) as copy:
         connection.execute(sa.select(cases.c.id).limit(1))  # the state is that of the first read
@@ -197,7 +198,7 @@ def _verified(partial: Path, at: datetime, progress: Progress) -> Manifest:
 
 
 def _counts(connection: Connection) -> dict[str, int]:
-    def count(what: sa.Select[tuple[int]]) -> int:
+    def count(what: sa.Select[Any]) -> int:
         return int(connection.execute(what).scalar_one())
 
     all_rows = sa.select(sa.func.count())

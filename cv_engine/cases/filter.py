@@ -145,7 +145,7 @@ def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement
 def _text_condition(connection: Connection, text: str) -> sa.ColumnElement[bool]:
     """The condition that a case's place holds every word.
 
-    Where few places do, the search starts from these; else from the newest cases, of which many
+    Where few places do, the search starts from these; else from the newest cases, since many
     are at such a place.
     """
     position = sa.func.strpos if connection.dialect.name == "postgresql" else sa.func.instr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,4 +102,4 @@ def _print(session: Session, cases: list[Case]) -> None:
         for case in cases:
             session.line(as_row(case))
     else:
-        session.out.print(table(cases, session.config))
+        session.out.print(table(cases, session.config, datetime.now(UTC)))

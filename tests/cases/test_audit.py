@@ -32,7 +32,7 @@ def _problems(connection: Connection) -> list[Problem]:
     return [problem for problem in audit(connection) if not problem.remark]
 
 
-def test_a_queue_that_nobody_touched_is_in_order(store: Store) -> None:
+def test_an_untouched_queue_is_in_order(store: Store) -> None:
     with store.snapshot() as connection:
         assert list(audit(connection)) == []
         assert list(audit(connection, [3, 5])) == []

@@ -36,7 +36,7 @@ def _tamper(file: Path, statement: str) -> None:
 def test_an_audit_names_what_was_changed_and_fails(run: Run, tmp_path: Path) -> None:
     done = run("audit", "--data", "data")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "no problem was found\n")
-    changed = "UPDATE history SET \"by\" = 'nobody' WHERE case_id = 4 AND seq = 2"
+    changed = "UPDATE history SET \"by\" = 'somebody' WHERE case_id = 4 AND seq = 2"
     _tamper(tmp_path / "data" / "queue.db", changed)
     done = run("audit", "--data", "data")
     assert done.returncode == 1

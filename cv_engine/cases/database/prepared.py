@@ -1,7 +1,7 @@
 """Prepared statements: their SQL is made once, and they run without SQLAlchemy's work per call.
 
-Filing is durable only when its transaction ends, and on SQLite nobody else files meanwhile: what
-runs in between decides how many cases a second a city can file.
+Filing is durable only when its transaction ends, and on SQLite no other process files meanwhile:
+what runs in between decides how many cases a second a city can file.
 """
 
 from __future__ import annotations

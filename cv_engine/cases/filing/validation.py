@@ -101,8 +101,6 @@ def _geometry(what: str, geometry: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _point_bounds(geometry: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
     """The bounds of a point, the place of most findings; ``None`` for anything else."""
-    if not isinstance(geometry, Mapping):
-        return None
     at = geometry.get("coordinates")
     if geometry.get("type") != "Point" or not isinstance(at, list | tuple) or len(at) != 2:
         return None

@@ -195,9 +195,15 @@ class Broker:
         client = Client(CallbackAPIVersion.VERSION2)
         if login:
             client.username_pw_set(**login)
-        client.on_connect = lambda *_: client.subscribe(topic, qos=1) and None
+
+        def subscribe(*_: object) -> None:
+            client.subscribe(topic, qos=1)
+
+        client.on_connect = subscribe
         client.on_subscribe = lambda *_: ready.set()
-        client.on_message = lambda _, __, message: found.append((message.topic, message.payload))
+        client.on_message = lambda _, __, message: found.append(
+            (message.topic, bytes(message.payload))
+        )
         client.connect("127.0.0.1", self.port)
         client.loop_start()
         try:

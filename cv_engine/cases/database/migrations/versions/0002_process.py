@@ -100,7 +100,7 @@ def _extend_cases() -> None:
 
 def _extend_findings() -> None:
     """What tells whether another finding is of the same thing."""
-    required = {
+    required: dict[str, tuple[Any, str]] = {
         **dict.fromkeys(("kind", "source", "zone", "basis"), (sa.Text, "")),
         "since": (_TIME, "1970-01-01 00:00:00"),
         "confidence": (sa.Double, "0"),
