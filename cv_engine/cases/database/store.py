@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from cv_engine.cases.database import triggers
 from cv_engine.cases.database.db_errors import explain
 from cv_engine.cases.database.planner import set_statistics
+from cv_engine.cases.database.turns import turn
 from cv_engine.cases.errors import QueueError
 from cv_engine.errors import failure_of_os_error
 
@@ -31,7 +31,6 @@ COPYING = "cv_engine_copying"
 
 _BUSY_TIMEOUT_S = 30.0  # far longer than any transaction here, shorter than a person's patience
 _BUSY_PAUSE_S = 0.02  # between retries of the one statement for which SQLite does not wait itself
-_BUSY_PAUSES_S = (0.0003, 0.002)  # between attempts to begin; a filing holds the lock for less
 _CHECKPOINT_PAGES = 16_384  # 64 MB of write-ahead log, some hundreds of filings
 _CACHE_KIB = 32_768  # of each connection
 _CONNECT_TIMEOUT_S = 10
@@ -93,8 +92,14 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A connection in a transaction that is committed, and durable, when the block ends."""
-        with explain(str(self.name)), self._writing.begin() as connection:
+        with explain(str(self.name)), self._turn(), self._writing.begin() as connection:
             yield connection
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """This writer's turn; PostgreSQL has many at a time."""
+        if self.dialect != "sqlite":
+            return nullcontext()
+        return turn(Path(f"{self.name}-lock"), _BUSY_TIMEOUT_S)
 
     def close(self) -> None:
         """Close the connections."""
@@ -196,25 +201,7 @@ def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("cv_write", False)
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    if not write:
-        driver.execute("BEGIN")
-        return
-    # SQLite itself pauses for up to 0.1 s between attempts, while the lock is free and others that
-    # came later take it. Short pauses of random length are as fair as a lottery.
-    deadline = time.monotonic() + _BUSY_TIMEOUT_S
-    driver.execute("PRAGMA busy_timeout = 0")
-    try:
-        while True:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > deadline:
-                    raise
-                time.sleep(random.uniform(*_BUSY_PAUSES_S))
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {round(_BUSY_TIMEOUT_S * 1000)}")
+    driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 def _use_wal(engine: Engine) -> None:
