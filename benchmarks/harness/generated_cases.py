@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,14 @@ class Camera:
         longitude: Degrees.
         latitude: Degrees.
         address: Street and number.
+        cell: Cell of the ground, as findings keep it.
     """
 
     name: str
     longitude: float
     latitude: float
     address: str
+    cell: int | None
 
 
 def camera(number: int) -> Camera:
@@ -82,12 +85,19 @@ def camera(number: int) -> Camera:
     chance = random.Random(number)
     longitude, latitude = (round(start + DEGREES * chance.random(), 6) for start in (WEST, SOUTH))
     street = STREETS[number % len(STREETS)]
-    return Camera(f"camera-{number}", longitude, latitude, f"{street}{number}号")
+    place = Place({"type": "Point", "coordinates": [longitude, latitude]}, 2.0, "homography")
+    address = f"{street}{number}号"
+    return Camera(f"camera-{number}", longitude, latitude, address, cell_of(place))
+
+
+@cache
+def _cameras() -> tuple[Camera, ...]:
+    return tuple(camera(number) for number in range(CAMERAS))
 
 
 def make_finding(chance: random.Random, began: datetime) -> Finding:
     """A finding of some camera of the city."""
-    where = camera(chance.randrange(CAMERAS))
+    where = _cameras()[chance.randrange(CAMERAS)]
     x, y = chance.randrange(1800), chance.randrange(1000)
     box = (float(x), float(y), x + 120.0, y + 80.0)
     point = {"type": "Point", "coordinates": [where.longitude, where.latitude]}
@@ -122,7 +132,7 @@ def generate(file: Path, count: int) -> None:
         raw.execute("BEGIN")
         raw.executemany(
             "INSERT INTO places (id, text) VALUES (?, ?)",
-            [(number + 1, _text_of(camera(number))) for number in range(CAMERAS)],
+            [(number, _text_of(each)) for number, each in enumerate(_cameras(), 1)],
         )
         rows = _rows(random.Random(_SEED), count)
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
@@ -175,7 +185,7 @@ def _insert(raw: sqlite3.Connection, batch: Sequence[Any]) -> None:
 def _rows(chance: random.Random, count: int) -> Iterator[tuple[Any, Any, list[Any]]]:
     """Rows of the tables: a case, its finding, and the entries of its history."""
     step = timedelta(days=DAYS) / count
-    cameras = [camera(number) for number in range(CAMERAS)]
+    cameras = _cameras()
     lasts = {number for number in range(count) if number >= count * (1 - _OPEN_SHARE)}
     for number in range(count):
         at = FIRST + number * step

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-#: Of each index of table ``cases`` on SQLite: the cases of a city, and how many of them share the
-#: first column, the first two columns, ... of the index.
+#: Of each index on SQLite: the cases or findings of a city, and how many of them share the first
+#: column, the first two columns, ... of the index.
 _EXPECTED = {
     "sqlite_autoindex_cases_1": "1000000 1",
     "cases_by_time": "1000000 1 1",
@@ -21,6 +21,10 @@ _EXPECTED = {
     "cases_by_confirmation": "1000000 2",
     "cases_by_closing_deadline": "1000000 2",
     "cases_by_end": "1000000 2",
+    "sqlite_autoindex_findings_1": "1000000 1",
+    "ix_findings_case_id": "1000000 1",
+    "findings_by_zone": "1000000 1000 900 300 1",
+    "findings_by_cell": "1000000 200000 100 1",
 }
 
 
@@ -39,5 +43,8 @@ def set_statistics(connection: Connection) -> None:
     statistics = sa.table("sqlite_stat1", sa.column("tbl"), sa.column("idx"), sa.column("stat"))
     connection.execute(
         statistics.insert(),
-        [{"tbl": "cases", "idx": index, "stat": rows} for index, rows in _EXPECTED.items()],
+        [
+            {"tbl": "findings" if "findings" in index else "cases", "idx": index, "stat": rows}
+            for index, rows in _EXPECTED.items()
+        ],
     )

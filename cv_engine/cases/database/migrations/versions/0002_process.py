@@ -54,15 +54,20 @@ def upgrade() -> None:
     fill_findings(op.get_bind())
     op.drop_index("ix_history_case_id", "history")
     op.create_index("history_by_case", "history", ["case_id", "seq"], unique=True)
-    op.create_index("cases_by_department", "cases", ["department", "due_at", "id"])
-    op.create_index("cases_by_attention", "cases", ["attention_at", "id"])
+    _index_of_some("cases_by_department", ["department", "due_at", "id"])
+    _index_of_some("cases_by_attention", ["attention_at", "id"])
     _index_findings(is_sqlite)
     op.create_index("cases_by_place", "cases", ["place_id", "began", "id"])
     op.create_index("cases_by_filing", "cases", ["filed_at"])
-    op.create_index("cases_by_confirmation", "cases", ["confirmed_at"])
-    op.create_index("cases_by_closing_deadline", "cases", ["close_due_at"])
-    op.create_index("cases_by_end", "cases", ["ended_at"])
+    _index_of_some("cases_by_confirmation", ["confirmed_at"])
+    _index_of_some("cases_by_closing_deadline", ["close_due_at"])
+    _index_of_some("cases_by_end", ["ended_at"])
     _create_tallies()
+
+
+def _index_of_some(name: str, columns: list[str]) -> None:
+    some = sa.text(f"{columns[0]} IS NOT NULL")
+    op.create_index(name, "cases", columns, sqlite_where=some, postgresql_where=some)
 
 
 def _create_tallies() -> None:
