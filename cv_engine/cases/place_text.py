@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import Connection
 
+from cv_engine.cases.database.prepared import Prepared
 from cv_engine.cases.database.tables import places
 
 #: Columns of table ``cases`` that a place's text is made of; of the attributes, one value.
@@ -51,20 +54,17 @@ def add_place(connection: Connection, text: str) -> int:
         connection: Connection to the store, in a transaction that writes.
         text: The text of :func:`place_text`.
     """
-    known = sa.select(places.c.id).where(places.c.text == text)
-    found = connection.execute(known).scalar_one_or_none()
-    if found is None:
-        added = _insert(connection).values(text=text).on_conflict_do_nothing()
-        connection.execute(added)
-        found = connection.execute(known).scalar_one()
-    return int(found)
+    added = _ADD[connection.dialect.name].run(connection, {"text": text})
+    (found,) = added or _FIND.run(connection, {"text": text})
+    return int(found.id)
 
 
-def _insert(connection: Connection) -> Any:
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-
-        return insert_postgresql(places)
-    from sqlalchemy.dialects.sqlite import insert as insert_sqlite
-
-    return insert_sqlite(places)
+_ADD = {
+    "sqlite": Prepared(
+        insert_sqlite(places).on_conflict_do_nothing().returning(places.c.id), ["text"]
+    ),
+    "postgresql": Prepared(
+        insert_postgresql(places).on_conflict_do_nothing().returning(places.c.id), ["text"]
+    ),
+}
+_FIND = Prepared(sa.select(places.c.id).where(places.c.text == sa.bindparam("text", None)))

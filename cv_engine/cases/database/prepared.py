@@ -23,7 +23,6 @@ class _Made:
 
     Attributes:
         sql: The text for the driver.
-        named: Whether the driver takes parameters by name.
         fixed: Values that are part of the statement.
         convert: For each parameter, in order, what turns a value into the driver's.
         row: Makes a row; ``None`` for a statement without rows.
@@ -31,7 +30,6 @@ class _Made:
     """
 
     sql: str
-    named: bool
     fixed: Mapping[str, Any]
     convert: tuple[tuple[str, _Convert | None], ...]
     row: Callable[..., Any] | None
@@ -74,17 +72,17 @@ class Prepared:
             for name, convert in made.convert
         ]
         driver: Any = connection.connection.driver_connection
-        parameters = (
-            dict(zip((name for name, _ in made.convert), bound, strict=True))
-            if made.named
-            else bound
-        )
+        if dialect.name == "postgresql":
+            # psycopg would read a long text again at every call, to find its placeholders.
+            from psycopg import RawCursor
+
+            driver = RawCursor(driver)
         failed: Any = dialect.loaded_dbapi.Error
         try:
-            cursor = driver.execute(made.sql, parameters)
+            cursor = driver.execute(made.sql, bound)
         except failed as error:  # as SQLAlchemy raises it
             raise sa.exc.DBAPIError.instance(
-                made.sql, parameters, error, failed, hide_parameters=True, dialect=dialect
+                made.sql, bound, error, failed, hide_parameters=True, dialect=dialect
             ) from error
         if made.row is None:
             return []
@@ -100,12 +98,15 @@ class Prepared:
         ]
 
     def _make(self, dialect: Dialect) -> _Made:
+        if dialect.name == "postgresql":
+            numbered: Any = type(dialect)
+            dialect = numbered(paramstyle="numeric_dollar")
         compiled: Any = self._statement.compile(
             dialect=dialect,
             column_keys=self._columns,
             compile_kwargs={"render_postcompile": True},
         )
-        names = list(compiled.positiontup or compiled.bind_names.values())
+        names = list(compiled.positiontup or ())
         processors = compiled._bind_processors
         fixed = {
             name: value
@@ -116,7 +117,6 @@ class Prepared:
         row = namedtuple("Row", [entry.keyname for entry in columns]) if columns else None
         return _Made(
             sql=str(compiled),
-            named=compiled.positiontup is None,
             fixed=fixed,
             convert=tuple((name, processors.get(name)) for name in names),
             row=row,
