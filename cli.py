@@ -11,22 +11,9 @@ import typer
 # makes small matrix products 20 times as slow. NumPy reads the variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from cv_engine.commands import (
-    cameras,
-    case_moves,
-    cases,
-    evidence,
-    models,
-    outlets,
-    sensors,
-    taxonomy,
-    zones,
-)
+from cv_engine.commands import cameras, evidence, models, outlets, sensors, taxonomy, zones
 from cv_engine.commands.analyze import analyze
-from cv_engine.commands.case_deadlines import deadlines
-from cv_engine.commands.case_events import follow
-from cv_engine.commands.case_merging import findings, merge, split
-from cv_engine.commands.case_stats import stats
+from cv_engine.commands.cases import group as cases
 from cv_engine.commands.demo import demo
 from cv_engine.commands.doctor import doctor
 from cv_engine.commands.exit_codes import run
@@ -44,10 +31,6 @@ app = typer.Typer(
 app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
-case_moves.register(cases.group)
-for _case_command in (deadlines, findings, merge, split, stats):
-    cases.group.command()(_case_command)
-cases.group.command("watch")(follow)
 for _module in (cases, taxonomy, outlets, evidence, models, zones, cameras, sensors, satellite):
     app.add_typer(_module.group)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cv_engine.commands.case_tables import as_row, table, zone_of
+from cv_engine.commands.cases.tables import as_row, table, zone_of
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import (
     CameraOption,

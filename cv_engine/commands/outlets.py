@@ -190,6 +190,6 @@ def _state(state: OutletState, session: Session, now: datetime) -> str:
 
 
 def _ago(age: timedelta) -> str:
-    from cv_engine.commands.case_tables import duration
+    from cv_engine.commands.cases.tables import duration
 
     return f"{duration(max(age.total_seconds(), 0.0))} ago"

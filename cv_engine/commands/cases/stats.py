@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cv_engine.commands.case_options import KindOption, ZoneOption
+from cv_engine.commands.cases.options import KindOption, ZoneOption
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import ConfigOption, DataOption

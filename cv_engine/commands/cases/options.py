@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from cv_engine.commands import completion
+from cv_engine.commands.cases import completion
 from cv_engine.commands.options import read_box, read_time
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cv_engine.commands.case_tables import as_row, local_time, table, zone_of
+from cv_engine.commands.cases.tables import as_row, local_time, table, zone_of
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session

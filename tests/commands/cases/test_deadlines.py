@@ -15,7 +15,7 @@ from cv_engine.cases.stages import NoLimits
 from tests.cases.made import NEXT_BOX, finding
 from tests.commands.program import run_program
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 _PATIENCE_S = 60.0
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cv_engine.commands import completion
-from cv_engine.commands.bulk import CasesArgument, Change, ChangeOptions
-from cv_engine.commands.case_options import Selection, TimedSelection, expanded
-from cv_engine.commands.case_tables import sighting_text
-from cv_engine.commands.case_values import next_assignment, read_photos, read_reason
+from cv_engine.commands.cases import completion
+from cv_engine.commands.cases.bulk import CasesArgument, Change, ChangeOptions
+from cv_engine.commands.cases.options import Selection, TimedSelection, expanded
+from cv_engine.commands.cases.tables import sighting_text
+from cv_engine.commands.cases.values import next_assignment, read_photos, read_reason
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import escaped, say
 from cv_engine.commands.options import read_time

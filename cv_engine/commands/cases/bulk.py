@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cv_engine.commands.case_options import Selection
-from cv_engine.commands.case_tables import as_row, table
+from cv_engine.commands.cases.options import Selection
+from cv_engine.commands.cases.tables import as_row, table
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import (

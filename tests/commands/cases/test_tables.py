@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cv_engine.cases import open_queue
-from cv_engine.commands.case_tables import due, duration, local_time, place, sheet, zone_of_case
+from cv_engine.commands.cases.tables import due, duration, local_time, place, sheet, zone_of_case
 from cv_engine.config import Config
 from cv_engine.finding import Finding, Place
 from tests.cases.made import finding

@@ -17,7 +17,7 @@ from cv_engine.cases import Action, Actor, Assignment, Role, open_queue
 from cv_engine.cases.stages import NoLimits
 from cv_engine.cases.statistics import By
 from cv_engine.cases.taxonomy import load_taxonomy
-from cv_engine.commands.case_stats import Rows
+from cv_engine.commands.cases.stats import Rows
 from tests.cases.made import located
 from tests.commands.program import run_program
 

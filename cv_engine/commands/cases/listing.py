@@ -1,4 +1,4 @@
-"""The group ``cv-engine cases``: list, show and export the cases of the queue."""
+"""The commands ``cv-engine cases list``, ``show`` and ``export``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cv_engine.commands import case_stores
-from cv_engine.commands.case_options import ListOptions, expanded
-from cv_engine.commands.case_tables import as_row, entry_row, sheet, table
+from cv_engine.commands.cases.options import ListOptions, expanded
+from cv_engine.commands.cases.tables import as_row, entry_row, sheet, table
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import ConfigOption, DataOption, ExportForm, Format, FormatOption
 from cv_engine.commands.session import Session
@@ -21,14 +20,9 @@ from cv_engine.files import atomic_file
 if TYPE_CHECKING:
     from cv_engine.cases import Case, Queue
 
-group = typer.Typer(name="cases", help="The queue of cases.", no_args_is_help=True)
-for _command in (case_stores.audit, case_stores.backup, case_stores.restore, case_stores.move):
-    group.command()(_command)
-
 CaseArgument = Annotated[int, typer.Argument(metavar="ID", help="The case's number.")]
 
 
-@group.command("list")
 @expanded
 def list_cases(
     options: ListOptions,
@@ -43,7 +37,6 @@ def list_cases(
         _print_cases(session, queue.each(selected))
 
 
-@group.command()
 def show(
     case: CaseArgument,
     config: ConfigOption = None,
@@ -56,7 +49,6 @@ def show(
         _print_case(session, queue, case)
 
 
-@group.command()
 @expanded
 def export(
     options: ListOptions,
