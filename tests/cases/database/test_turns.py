@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from threading import Event, Thread
+
+from cv_engine.cases import open_queue
+from cv_engine.cases.database.turns import turn
+from tests.cases.made import finding
+
+_LONGEST_S = 60.0  # a busy machine takes its time
+
+
+def _in_a_thread(path: Path, begun: Event, end: Event) -> Thread:
+    def hold() -> None:
+        with turn(path, _LONGEST_S):
+            begun.set()
+            end.wait(_LONGEST_S)
+
+    thread = Thread(target=hold)
+    thread.start()
+    return thread
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    first, second, end = Event(), Event(), Event()
+    threads = [_in_a_thread(tmp_path / "lock", first, end)]
+    assert first.wait(_LONGEST_S)
+    threads.append(_in_a_thread(tmp_path / "lock", second, end))
+    assert not second.wait(0.05)
+    end.set()
+    assert second.wait(_LONGEST_S)
+    for thread in threads:
+        thread.join(_LONGEST_S)
+
+
+def test_a_writer_that_never_ends_its_turn_stops_no_other_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    begun, end = Event(), Event()
+    thread = _in_a_thread(path, begun, end)
+    assert begun.wait(_LONGEST_S)
+    with turn(path, 0.01):
+        pass  # SQLite's own lock decides
+    end.set()
+    thread.join(_LONGEST_S)
+    with turn(path, _LONGEST_S), path.open() as file:  # the turn that came too late was given back
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        raise AssertionError("two writers have their turn")
+
+
+def test_a_folder_in_which_no_file_can_be_made_still_takes_cases(tmp_path: Path) -> None:
+    (tmp_path / "queue.db-lock").mkdir()
+    with open_queue(tmp_path / "queue.db") as queue:
+        assert queue.file(finding()).outcome == "new"
