@@ -204,7 +204,7 @@ def test_a_case_closed_at_its_deadline_is_on_time(queue: Queue, where: str, cloc
 def test_a_merged_case_is_not_counted_twice(queue: Queue, where: str) -> None:
     for apart in (121.0, 121.1):
         queue.file(located(apart, 30))
-    queue.move(2, Action.MERGE, CHIEF, "the same")
+    queue.merge(2, 1, CHIEF, "the same")
     assert _total(where).received == 1
 
 

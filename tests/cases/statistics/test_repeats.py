@@ -31,7 +31,7 @@ def queue(where: str) -> Any:
 
 def _file(queue: Queue, east_m: float, north_m: float = 0, kind: str = "clutter") -> int:
     """File a case that no other one joins."""
-    began = 1000.0 * queue.count()
+    began = 10_000.0 * queue.count()  # longer than goods are waited for
     lon = 121.5 + east_m * _M / cos(radians(_LAT))
     return queue.file(located(lon, _LAT + north_m * _M, began, began, kind=kind)).case_id
 
