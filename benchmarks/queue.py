@@ -84,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
 def _on_own_server(file: Path, seconds: float) -> dict[str, float]:
     """The keys of the last line for PostgreSQL; none where it is not installed."""
     try:
-        with server(**_SERVER) as running:
+        with server(None, **_SERVER) as running:
             result = on_copy(file, running.create("city"), seconds)
     except NoServerError as error:
         print(f"not on PostgreSQL: {error}")

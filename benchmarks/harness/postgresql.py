@@ -84,16 +84,17 @@ class Server:
 
 
 @contextmanager
-def server(**settings: str) -> Iterator[Server]:
+def server(within: Path | None = None, **settings: str) -> Iterator[Server]:
     """A new server in a temporary folder, stopped and removed when the block ends.
 
     Args:
+        within: Where the temporary folder is made; the system's place for such if ``None``.
         **settings: Settings in place of the server's defaults, such as ``fsync="off"``.
 
     Raises:
         NoServerError: PostgreSQL is not installed, or no user may run it.
     """
-    folder = Path(tempfile.mkdtemp(prefix="cvpg"))
+    folder = Path(tempfile.mkdtemp(prefix="cvpg", dir=within))
     try:
         running = Server(folder, settings)
         try:

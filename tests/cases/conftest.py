@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -18,21 +19,24 @@ def postgresql() -> Iterator[str]:
     """A PostgreSQL server for the tests; yields the URL with a placeholder for the database."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     try:
-        with server(fsync="off") as running:
+        # In memory, where pytest has its temporary folders, too: see tests/conftest.py.
+        within = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+        with server(Path(within) if within else None, fsync="off") as running:
             yield running.url("{}")
     except NoServerError as error:
         pytest.skip(str(error))
 
 
 @pytest.fixture
-def postgresql_url(postgresql: str) -> str:
-    """URL of a new, empty database."""
+def postgresql_url(postgresql: str) -> Iterator[str]:
+    """URL of a new, empty database, which is dropped after the test."""
     import psycopg
 
     name = f"q{uuid4().hex}"
     with psycopg.connect(postgresql.format("postgres"), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return postgresql.format(name)
+        yield postgresql.format(name)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
