@@ -165,6 +165,7 @@ tallies = sa.Table(
     sa.Column("dimension", sa.Text, primary_key=True),
     sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("value", sa.Text, primary_key=True),
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
     *(
         sa.Column(name, sa.Integer, nullable=False)
         for name in (

@@ -4,6 +4,9 @@ A row holds the counts of one value of one dimension in one bucket of time: an h
 together, a day (UTC) for the others. A period of any time zone is the sum of the whole buckets in
 it, and of the cases themselves in the rest at its ends. So a month is read from some thousand rows,
 however many millions of cases it has.
+
+A transaction holds the rows that it has changed until its commit. On PostgreSQL, where many commit
+at the same time, each connection therefore adds to a shard of its own; a count is the sum of them.
 """
 
 from __future__ import annotations
@@ -28,7 +31,10 @@ BUCKETS: Mapping[str, int] = {
 _FIGURES = tuple(name for count in COUNTS for name in count.figures)
 _TIMES = tuple(count.at.name for count in COUNTS)
 _CHANGES = ("state", "returns", "ended_at", *_TIMES, *(name for name in BUCKETS if name != "all"))
-_KEY = ("dimension", "bucket", "value")
+_GROUP = ("dimension", "bucket", "value")
+_KEY = (*_GROUP, "shard")
+#: Shards on PostgreSQL: more than connections that file at once, few enough to be summed quickly.
+_SHARDS = 16
 
 
 def create(connection: Connection) -> None:
@@ -39,12 +45,12 @@ def create(connection: Connection) -> None:
         of = f"UPDATE OF {', '.join(dict.fromkeys(_CHANGES))}" if verb == "update" else "INSERT"
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(
-                f"CREATE TRIGGER {name} AFTER {of} ON cases BEGIN {_upsert(body)}; END"
+                f"CREATE TRIGGER {name} AFTER {of} ON cases BEGIN {_upsert(connection, body)}; END"
             )
             continue
         connection.exec_driver_sql(
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN {_upsert(body)}; RETURN NULL; END $$"
+            f"$$ BEGIN {_upsert(connection, body)}; RETURN NULL; END $$"
         )
         connection.exec_driver_sql(
             f"CREATE TRIGGER {name} AFTER {of} ON cases FOR EACH ROW EXECUTE FUNCTION {name}()"
@@ -61,20 +67,21 @@ def drop(connection: Connection) -> None:
 def recount(connection: Connection) -> None:
     """Count all cases again, as after a change of the counts' definitions."""
     connection.execute(tallies.delete())
-    connection.exec_driver_sql(_upsert(_changes(connection, "cases", 1, "FROM cases")))
+    connection.exec_driver_sql(_upsert(connection, _changes(connection, "cases", 1, "FROM cases")))
 
 
-def _upsert(changes: str) -> str:
+def _upsert(connection: Connection, changes: str) -> str:
     """Add changes to the tallies; in one order, so that transactions never wait in a circle."""
     sums = ", ".join(f"sum({name}) AS {name}" for name in _FIGURES)
     new = ", ".join(f"{name} = tallies.{name} + excluded.{name}" for name in _FIGURES)
     changed = " OR ".join(f"sum({name}) <> 0" for name in _FIGURES)
-    key = ", ".join(_KEY)
+    shard = "0" if connection.dialect.name == "sqlite" else f"mod(pg_backend_pid(), {_SHARDS})"
+    group = ", ".join(_GROUP)
     return (
-        f"INSERT INTO tallies ({key}, {', '.join(_FIGURES)}) "
-        f"SELECT {key}, {sums} FROM ({changes}) AS changes "
-        f"GROUP BY {key} HAVING {changed} ORDER BY {key} "
-        f"ON CONFLICT ({key}) DO UPDATE SET {new}"
+        f"INSERT INTO tallies ({', '.join(_KEY)}, {', '.join(_FIGURES)}) "
+        f"SELECT {group}, {shard}, {sums} FROM ({changes}) AS changes "
+        f"GROUP BY {group} HAVING {changed} ORDER BY {group} "
+        f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {new}"
     )
 
 

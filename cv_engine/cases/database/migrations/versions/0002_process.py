@@ -78,6 +78,7 @@ def _create_tallies() -> None:
         sa.Column("dimension", sa.Text, primary_key=True),
         sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("value", sa.Text, primary_key=True),
+        sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
         *(sa.Column(name, sa.Integer, nullable=False) for name in (*counts, *counts_of_due)),
         sqlite_with_rowid=False,
     )
