@@ -42,7 +42,7 @@ def data(tmp_path: Path) -> Path:
     with open_queue(folder / "queue.db", clock=lambda: now[0], limits=_OneDay()) as queue:
         for number in range(4):
             lon = 121.55 if number < 3 else 121.65
-            found = located(lon, 29.87, 1000.0 * number, 1000.0 * number, kind="clutter")
+            found = located(lon, 29.87, 1e4 * number, 1e4 * number, kind="clutter")
             queue.file(found)
         queue.reject(4, "Li", "goods being unloaded")
         for number, hours in ((1, 2), (2, 3), (3, 30)):
