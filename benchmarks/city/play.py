@@ -167,6 +167,9 @@ class Month:
     def _file(self, finding: Finding) -> None:
         filed = self.queue.file(finding)
         self._found = [*self._found[-100:], finding]
+        if filed.outcome == "reopened":  # the goods are back within a day
+            self._note(filed.case_id, Action.REOPEN)
+            self._after(_DISPATCH_H, filed.case_id, self._dispatch)
         if filed.outcome != "new":
             return
         case, at = self.queue.get(filed.case_id), self.clock.now
