@@ -113,7 +113,9 @@ def _locked_folder(staging: Path, name: str) -> tuple[Path, int]:
     while True:
         folder = staging / f"{name}.{uuid.uuid4().hex[:8]}"
         try:
-            staging.mkdir(exist_ok=True)
+            # Not Path.mkdir(exist_ok=True), which fails where the folder is removed meanwhile.
+            with suppress(FileExistsError):
+                staging.mkdir()
             folder.mkdir()
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
