@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cv_engine.cases.case import Case
@@ -76,15 +76,15 @@ def feature(case: Case) -> dict[str, Any]:
             "state": case.state.value,
             "source": case.source,
             "zone": case.zone,
-            "began": _time(case.began),
-            "observed": _time(case.observed),
-            "gone_at": _time(case.gone_at),
+            "began": utc_text(case.began),
+            "observed": utc_text(case.observed),
+            "gone_at": utc_text(case.gone_at),
             "accuracy_m": case.place.accuracy_m,
             "basis": case.place.basis,
             "image_box": None if box is None else list(box),
             "confidence": case.confidence,
             "evidence": case.evidence,
-            "filed_at": _time(case.filed_at),
+            "filed_at": utc_text(case.filed_at),
             "attributes": dict(case.attributes),
             **_process(case),
         },
@@ -101,11 +101,11 @@ def _process(case: Case) -> dict[str, Any]:
         "team": handling.team,
         "officer": handling.officer,
         "area": handling.area,
-        "due_at": _time(handling.due_at),
-        "close_due_at": _time(handling.close_due_at),
+        "due_at": utc_text(handling.due_at),
+        "close_due_at": utc_text(handling.close_due_at),
         "reason": result.reason,
         "outcome": result.outcome,
-        "ended_at": _time(result.ended_at),
+        "ended_at": utc_text(result.ended_at),
     }
 
 
@@ -139,10 +139,16 @@ def _row(case: Case) -> list[object]:
     box = case.place.image_box
     return [
         *(case.id, case.key, case.kind, case.standard, case.code, case.state.value),
-        *(case.source, case.zone, _time(case.began), _time(case.observed), _time(case.gone_at)),
+        *(
+            case.source,
+            case.zone,
+            utc_text(case.began),
+            utc_text(case.observed),
+            utc_text(case.gone_at),
+        ),
         *(lon, lat, case.place.accuracy_m, case.place.basis),
         None if box is None else " ".join(f"{value:g}" for value in box),
-        *(case.confidence, case.evidence, _time(case.filed_at)),
+        *(case.confidence, case.evidence, utc_text(case.filed_at)),
         json.dumps(dict(case.attributes), ensure_ascii=False, sort_keys=True),
         *_process(case).values(),
     ]
@@ -168,5 +174,6 @@ def safe_cell(cell: object) -> object:
     return cell
 
 
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
+def utc_text(at: datetime | None) -> str | None:
+    """A time for other programs: ISO 8601 in UTC, with a Z; ``None`` stays ``None``."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from cv_engine.cases.case import Case, Entry
+from cv_engine.cases.export import utc_text
 
 #: Version of the event's JSON. New keys do not raise it; keys that change or go do.
 SCHEMA = 1
@@ -42,7 +42,7 @@ class CaseEvent:
             "schema": SCHEMA,
             "id": self.key,
             "type": self.type,
-            "timestamp": _time(self.entry.at),
+            "timestamp": utc_text(self.entry.at),
             "data": {"case": _case(self.case), "entry": _entry(self.entry)},
         }
 
@@ -69,10 +69,10 @@ def _case(case: Case) -> dict[str, Any]:
         "accuracy_m": place.accuracy_m,
         "basis": place.basis,
         "image_box": None if place.image_box is None else list(place.image_box),
-        "began": _time(case.began),
-        "observed": _time(case.observed),
-        "gone_at": _time(case.gone_at),
-        "filed_at": _time(case.filed_at),
+        "began": utc_text(case.began),
+        "observed": utc_text(case.observed),
+        "gone_at": utc_text(case.gone_at),
+        "filed_at": utc_text(case.filed_at),
         "confidence": case.confidence,
         "attributes": dict(case.attributes),
         "evidence": case.evidence,
@@ -80,8 +80,8 @@ def _case(case: Case) -> dict[str, Any]:
         "team": handling.team,
         "officer": handling.officer,
         "area": handling.area,
-        "due_at": _time(handling.due_at),
-        "close_due_at": _time(handling.close_due_at),
+        "due_at": utc_text(handling.due_at),
+        "close_due_at": utc_text(handling.close_due_at),
         "reason": case.result.reason,
         "outcome": case.result.outcome,
         "merged_into": case.result.merged_into,
@@ -92,7 +92,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "seq": entry.seq,
-        "at": _time(entry.at),
+        "at": utc_text(entry.at),
         "event": entry.event.value,
         "by": entry.by,
         "role": entry.role,
@@ -102,7 +102,3 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "data": dict(entry.data),
         "hash": entry.hash,
     }
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cv_engine.commands.cases.options import Selection
-from cv_engine.commands.cases.tables import as_row, table
+from cv_engine.commands.cases.tables import as_row, print_cases, table
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import (
@@ -103,7 +103,7 @@ class Change:
             else:
                 numbers = self._selected(session, services, is_possible)
             if len(numbers) == 1:
-                _print(session, [act(services, by, numbers[0])])
+                print_cases(session, [act(services, by, numbers[0])])
                 code = ExitCode.DONE
             else:
                 code = _change_each(session, numbers, lambda number: act(services, by, number))
@@ -193,7 +193,3 @@ def _send_evidence(session: Session, services: Services) -> None:
 
 def _counted(count: int) -> str:
     return "1 case" if count == 1 else f"{count} cases"
-
-
-def _print(session: Session, cases: Sequence[Case]) -> None:
-    session.show(table(cases, session.config, datetime.now(UTC)), map(as_row, cases))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cv_engine.commands.cases.tables import as_row, local_time, table, zone_of
+from cv_engine.commands.cases.tables import local_time, print_cases, zone_of
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.tables import empty_table
 
 if TYPE_CHECKING:
-    from cv_engine.cases import Case
+    pass
 
 CaseArgument = Annotated[int, typer.Argument(metavar="ID", help="The case's number.")]
 CasesArgument = Annotated[
@@ -43,7 +42,7 @@ def merge(
     session = Session(config, data, format)
     with session.open_queue() as queue:
         merged = [queue.merge(number, into, by, note) for number in case]
-    _print(session, merged[-1:])
+    print_cases(session, merged[-1:])
 
 
 def split(
@@ -59,7 +58,7 @@ def split(
     session = Session(config, data, format)
     with session.open_queue() as queue:
         new = queue.split(case, key, by, note)
-        _print(session, [queue.get(case), new])
+        print_cases(session, [queue.get(case), new])
 
 
 def findings(
@@ -95,11 +94,3 @@ def findings(
         rows.add_row(*names, *times, gone, escaped(each.evidence or "none"))
     if format is Format.TABLE:
         session.out.print(rows if found else "none: they are in the case that it merged into")
-
-
-def _print(session: Session, cases: list[Case]) -> None:
-    if session.format is Format.JSONL:
-        for case in cases:
-            session.line(as_row(case))
-    else:
-        session.out.print(table(cases, session.config, datetime.now(UTC)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cv_engine.cases import Case, Entry
     from cv_engine.cases.dispatch.sighting import Sighting
+    from cv_engine.commands.session import Session
     from cv_engine.config import Config
     from cv_engine.finding import Place
 
@@ -34,6 +35,11 @@ def as_row(case: Case) -> dict[str, Any]:
 
     exported = feature(case)
     return {"id": case.id, **exported["properties"], "geometry": exported["geometry"]}
+
+
+def print_cases(session: Session, cases: Sequence[Case]) -> None:
+    """Print cases as a table, or as JSON lines, by the session's format."""
+    session.show(table(cases, session.config, datetime.now(UTC)), map(as_row, cases))
 
 
 def table(cases: Iterable[Case], config: Config, now: datetime) -> Table:
