@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +15,7 @@ from cv_engine.commands.session import Session
 from cv_engine.commands.tables import empty_table
 
 if TYPE_CHECKING:
-    pass
+    from cv_engine.cases import Actor, Queue
 
 CaseArgument = Annotated[int, typer.Argument(metavar="ID", help="The case's number.")]
 CasesArgument = Annotated[
@@ -40,8 +42,8 @@ def merge(
 ) -> None:
     """Merge cases of one problem into one of them, which continues with all findings."""
     session = Session(config, data, format)
-    with session.open_queue() as queue:
-        merged = [queue.merge(number, into, by, note) for number in case]
+    with _acting(session, by) as (queue, actor):
+        merged = [queue.merge(number, into, actor, note) for number in case]
     print_cases(session, merged[-1:])
 
 
@@ -56,8 +58,8 @@ def split(
 ) -> None:
     """Move findings of a case that are another problem to a new case; also takes a merge back."""
     session = Session(config, data, format)
-    with session.open_queue() as queue:
-        new = queue.split(case, key, by, note)
+    with _acting(session, by) as (queue, actor):
+        new = queue.split(case, key, actor, note)
         print_cases(session, [queue.get(case), new])
 
 
@@ -94,3 +96,17 @@ def findings(
         rows.add_row(*names, *times, gone, escaped(each.evidence or "none"))
     if format is Format.TABLE:
         session.out.print(rows if found else "none: they are in the case that it merged into")
+
+
+@contextmanager
+def _acting(session: Session, by: str) -> Iterator[tuple[Queue, Actor]]:
+    """The queue, and the person of a name with the role that the organisation gives.
+
+    Raises:
+        ForbiddenError: The organisation lists officers, and none of this name.
+    """
+    from cv_engine.cases.dispatch import actor_named
+    from cv_engine.services import Services
+
+    with Services(session.config) as services:
+        yield services.queue, actor_named(services.organisation, by)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cv_engine.cases import State, open_queue
+from tests.cases.dispatch.made import write_city
 from tests.cases.made import NEXT_BOX, finding
 from tests.commands.program import run_program
 
@@ -43,6 +44,18 @@ def test_cases_are_merged_and_taken_apart_again(run: Run, tmp_path: Path) -> Non
     with open_queue(tmp_path / "queue.db") as queue:
         assert queue.get(2).state is State.MERGED
         assert (queue.history(4)[0].by, queue.history(1)[1].note) == ("Li", "one pile")
+
+
+@pytest.mark.parametrize("args", [("merge", 2, "--into", 1), ("split", 1, _BIKE.key)])
+def test_only_officers_of_the_organisation_merge_and_split(
+    run: Run, tmp_path: Path, args: tuple[object, ...]
+) -> None:
+    write_city(tmp_path)
+    (tmp_path / "city.yaml").write_text("cases: {organisation: organisation.yaml}")
+    options = ("--by", "Mallory", "--data", tmp_path, "--config", "city.yaml")
+    done = run("cases", *args, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Mallory is not an officer" in done.stderr
 
 
 def test_the_findings_of_a_case_are_listed_for_people(run: Run, tmp_path: Path) -> None:
