@@ -137,11 +137,6 @@ def generate(file: Path, count: int) -> None:
         rows = _rows(random.Random(_SEED), count)
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
             _insert(raw, batch)
-        # In the order of places, neighbours share the pages of the R*Tree.
-        raw.execute(
-            "INSERT INTO case_boxes SELECT id, min_lon, max_lon, min_lat, max_lat FROM cases "
-            "ORDER BY CAST(min_lon * 100 AS INTEGER), min_lat"
-        )
         began, observed = (
             f"CAST(strftime('%s', {name}) AS INTEGER) - 1577836800"
             for name in ("began", "observed")

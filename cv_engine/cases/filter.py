@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from cv_engine.cases.database.squares import square, squares_near
 from cv_engine.cases.database.tables import (
     SPANS_SINCE,
-    case_boxes,
     case_spans,
     cases,
     places,
@@ -21,9 +21,13 @@ from cv_engine.cases.errors import QueueError
 from cv_engine.cases.lifecycle import State
 from cv_engine.cases.place_text import folded
 
-#: Up to this number of cases in a box or span, SQLite starts from these cases; if there are more,
-#: going through the cases by time until the page is full is quicker.
+#: Up to this number of cases in a span, SQLite starts from these cases; if there are more, going
+#: through the cases by time until the page is full is quicker.
 _NARROW = 5_000
+
+
+#: Up to this number of parts are merged; SQLite allows 500.
+_MOST_MERGED = 200
 
 
 #: Up to this number of places, a search for text starts from the places.
@@ -100,10 +104,9 @@ def _check_bbox(bbox: tuple[float, float, float, float]) -> None:
         )
 
 
-def select_cases(connection: Connection, wanted: Filter) -> sa.Select[Any]:
+def select_cases(connection: Connection, wanted: Filter) -> sa.GenerativeSelect:
     """The statement that selects a filter's cases, newest first, on this connection's database."""
-    statement = sa.select(cases).where(*_conditions(connection, wanted))
-    statement = statement.order_by(cases.c.began.desc(), cases.c.id.desc())
+    statement: sa.GenerativeSelect = _in_order(connection, wanted)
     if wanted.limit is not None:
         statement = statement.limit(wanted.limit)
     if wanted.offset:
@@ -111,10 +114,33 @@ def select_cases(connection: Connection, wanted: Filter) -> sa.Select[Any]:
     return statement
 
 
+def _in_order(connection: Connection, wanted: Filter) -> sa.GenerativeSelect:
+    """The statement without the page.
+
+    In a small box it merges the squares and states, which the database reads lazily, in the order
+    of one index: as many cases as are shown, not all that lie in the box.
+    """
+    selected = sa.select(cases).where(*_conditions(connection, wanted))
+    near = None if wanted.bbox is None else squares_near(wanted.bbox)
+    states = list(State) if wanted.state is None else [wanted.state]
+    if near is None or len(near) * len(states) > _MOST_MERGED:
+        return selected.order_by(cases.c.began.desc(), cases.c.id.desc())
+    of = square(connection)
+    parts = (
+        selected.where(of == number, cases.c.state == state.value)
+        for number in near
+        for state in states
+    )
+    return sa.union_all(*parts).order_by(sa.desc("began"), sa.desc("id"))
+
+
 def count_cases(connection: Connection, wanted: Filter) -> int:
     """How many cases the filter matches, whatever its limit and offset."""
-    statement = sa.select(sa.func.count()).select_from(cases)
-    return int(connection.execute(statement.where(*_conditions(connection, wanted))).scalar_one())
+    conditions = _conditions(connection, wanted)
+    if wanted.bbox is not None:
+        conditions += box_conditions(connection, wanted.bbox)
+    statement = sa.select(sa.func.count()).select_from(cases).where(*conditions)
+    return int(connection.execute(statement).scalar_one())
 
 
 def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement[bool]]:
@@ -136,7 +162,7 @@ def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement
         found.append(columns.due_at < wanted.overdue)
     found += _time_conditions(connection, wanted.since, wanted.until)
     if wanted.bbox is not None:
-        found += box_conditions(connection, wanted.bbox)
+        found += _touches(wanted.bbox)
     if wanted.text is not None:
         found.append(_text_condition(connection, wanted.text))
     return found
@@ -183,27 +209,25 @@ def _seconds(at: datetime) -> float:
 def box_conditions(
     connection: Connection, bbox: tuple[float, float, float, float]
 ) -> list[sa.ColumnElement[bool]]:
-    """The conditions that a case touches a box: west, south, east, north in degrees."""
+    """The conditions that a case touches a box, and is found by its square.
+
+    Args:
+        connection: Connection to the store.
+        bbox: ``(west, south, east, north)`` in degrees.
+    """
+    near = squares_near(bbox)
+    return [*_touches(bbox), *([] if near is None else [square(connection).in_(near)])]
+
+
+def _touches(bbox: tuple[float, float, float, float]) -> list[sa.ColumnElement[bool]]:
     west, south, east, north = bbox
-
-    def touches(columns: Any) -> list[sa.ColumnElement[bool]]:
-        return [
-            columns.min_lon <= east,
-            columns.max_lon >= west,
-            columns.min_lat <= north,
-            columns.max_lat >= south,
-        ]
-
-    exact = touches(cases.c)
-    if connection.dialect.name == "postgresql":
-        boxes = sa.func.box(
-            sa.func.point(cases.c.min_lon, cases.c.min_lat),
-            sa.func.point(cases.c.max_lon, cases.c.max_lat),
-        )
-        asked = sa.func.box(sa.func.point(west, south), sa.func.point(east, north))
-        return [*exact, boxes.bool_op("&&")(asked)]
-    near = sa.select(case_boxes.c.id).where(*touches(case_boxes.c))
-    return exact + _preselected(connection, near)
+    columns = cases.c
+    return [
+        columns.min_lon <= east,
+        columns.max_lon >= west,
+        columns.min_lat <= north,
+        columns.max_lat >= south,
+    ]
 
 
 def _preselected(connection: Connection, near: sa.Select[Any]) -> list[sa.ColumnElement[bool]]:

@@ -109,11 +109,15 @@ cases = sa.Table(
     _index_of_some("cases_by_department", "department", "due_at", "id"),
     _index_of_some("cases_by_attention", "attention_at", "id"),
     sa.Index("cases_by_place", "place_id", "began", "id"),
-    # For the statistics: each reads a range of one of these times.
+    # For the statistics: each reads a range of one of these times; median times need no more than
+    # the index has.
     sa.Index("cases_by_filing", "filed_at"),
-    _index_of_some("cases_by_confirmation", "confirmed_at"),
+    _index_of_some("cases_by_confirmation", "confirmed_at", "kind", "state", "filed_at"),
     _index_of_some("cases_by_closing_deadline", "close_due_at"),
-    _index_of_some("cases_by_end", "ended_at"),
+    _index_of_some(
+        *("cases_by_end", "ended_at", "kind", "state"),
+        *("filed_at", "dispatched_at", "handled_at"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -270,14 +274,7 @@ devices = sa.Table(
     sa.Index("devices_by_wake", "wake_at"),
 )
 
-# SQLite only: R*Trees over the cases' bounding boxes and spans of time, filled by triggers. Their
-# numbers are 32-bit and rounded outward: they preselect, and the columns of `cases` decide.
-
-case_boxes = sa.table(
-    "case_boxes",
-    *(sa.column(name) for name in ("id", "min_lon", "max_lon", "min_lat", "max_lat")),
-)
-
-#: Times in seconds since ``SPANS_SINCE``.
+#: SQLite only: an R*Tree over the cases' spans of time, in seconds since ``SPANS_SINCE``, filled by
+#: triggers. Its numbers are 32-bit and rounded outward: they preselect, and `cases` decides.
 case_spans = sa.table("case_spans", *(sa.column(name) for name in ("id", "began_s", "observed_s")))
 SPANS_SINCE = datetime(2020, 1, 1, tzinfo=UTC)

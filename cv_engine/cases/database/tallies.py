@@ -1,7 +1,8 @@
 """Tallies: the counts of the statistics, kept by triggers in the transaction of every change.
 
 A row holds the counts of one value of one dimension in one bucket of time: an hour for all cases
-together, a day (UTC) for the others. A period of any time zone is the sum of the whole buckets in
+together, a day (UTC) for the others. Cases without a value have no row: they are what all cases
+have more than the rows. A period of any time zone is the sum of the whole buckets in
 it, and of the cases themselves in the rest at its ends. So a month is read from some thousand rows,
 however many millions of cases it has.
 
@@ -89,7 +90,8 @@ def _changes(connection: Connection, row: str, sign: int, source: str = "") -> s
     """What a row of table ``cases`` adds to the tallies, as a SELECT."""
     parts = []
     for dimension, length_s in BUCKETS.items():
-        value = "''" if dimension == "all" else f"coalesce({row}.{dimension}, '')"
+        value = "''" if dimension == "all" else f"{row}.{dimension}"
+        named = sa.true() if dimension == "all" else cases.c[dimension].is_not(None)
         for count in COUNTS:
             own = {
                 name: f"CASE WHEN {_text(connection, each, row)} THEN {sign} ELSE 0 END"
@@ -97,7 +99,7 @@ def _changes(connection: Connection, row: str, sign: int, source: str = "") -> s
             }
             numbers = ", ".join(f"{own.get(name, 0)} AS {name}" for name in _FIGURES)
             hours = _bucket(connection, f"{row}.{count.at.name}", length_s)
-            of = _text(connection, sa.and_(count.at.is_not(None), count.of), row)
+            of = _text(connection, sa.and_(count.at.is_not(None), count.of, named), row)
             parts.append(
                 f"SELECT '{dimension}' AS dimension, {value} AS value, {hours} AS bucket, "
                 f"{numbers} {source} WHERE {of}"

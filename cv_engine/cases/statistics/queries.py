@@ -166,12 +166,21 @@ def _add_tallies(
 ) -> None:
     columns = tallies.c
     names = [name for count in COUNTS for name in count.figures]
-    statement = sa.select(columns.value, *(sa.func.sum(columns[name]) for name in names)).where(
-        columns.dimension == dimension, columns.bucket >= first, columns.bucket < end
+    statement = sa.select(
+        columns.dimension, columns.value, *(sa.func.sum(columns[name]) for name in names)
+    ).where(
+        columns.dimension.in_({dimension, "all"}), columns.bucket >= first, columns.bucket < end
     )
-    for group, *numbers in connection.execute(statement.group_by(columns.value)):
+    without = found[None]  # a value: all cases less those with one
+    for of, group, *numbers in connection.execute(
+        statement.group_by(columns.dimension, columns.value)
+    ):
         counts = dict(zip(names, map(int, numbers), strict=True))
-        found[group or None].update(counts)
+        if of == "all":
+            without.update(counts)
+        else:
+            found[group].update(counts)
+            without.subtract(counts)
 
 
 def _add_cases(

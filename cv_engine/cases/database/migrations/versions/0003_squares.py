@@ -1,0 +1,36 @@
+"""Lists by box from an index of squares, and median times from indexes alone."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from cv_engine.cases.database import tallies
+from cv_engine.cases.database.squares import square_sql
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Replace the indexes."""
+    dialect = op.get_bind().dialect.name
+    if dialect == "sqlite":
+        for name in ("cases_box", "cases_box_moved"):
+            op.execute(f"DROP TRIGGER IF EXISTS {name}")
+        op.execute("DROP TABLE case_boxes")
+    else:
+        op.execute("DROP INDEX case_boxes")
+    square = sa.text(f"({square_sql(dialect)})")
+    op.create_index("cases_by_square", "cases", [square, "state", "began", "id"])
+    for name, columns in (
+        ("cases_by_confirmation", ["confirmed_at", "kind", "state", "filed_at"]),
+        (
+            "cases_by_end",
+            ["ended_at", "kind", "state", "filed_at", "dispatched_at", "handled_at"],
+        ),
+    ):
+        op.drop_index(name, "cases")
+        some = sa.text(f"{columns[0]} IS NOT NULL")
+        op.create_index(name, "cases", columns, sqlite_where=some, postgresql_where=some)
+    tallies.recount(op.get_bind())  # cases without a value have no rows any more
