@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,9 +35,64 @@ _INSERT_CASE = Prepared(
     .returning(cases.c.id, cases.c.place_id),
     list(_NEW_CASE),
 )
-_INSERT_ENTRY = Prepared(
-    history.insert(), [column.name for column in history.columns if column.name != "id"]
-)
+_ENTRY_COLUMNS = [column.name for column in history.columns if column.name != "id"]
+_INSERT_ENTRY = Prepared(history.insert(), _ENTRY_COLUMNS)
+_FINDING_COLUMNS = [column.name for column in findings.columns]
+_INSERT_FINDING = Prepared(findings.insert(), _FINDING_COLUMNS)
+
+
+def _inserted(table: sa.Table, case: sa.CTE, names: Sequence[str], own: str = "") -> sa.CTE:
+    """The INSERT of a row of a new case, beside that of the case itself.
+
+    Args:
+        table: The table.
+        case: The INSERT of the case.
+        names: The columns.
+        own: Prefix of the values' names.
+    """
+    values = (
+        case.c.id if name == "case_id" else sa.bindparam(own + name, None, table.c[name].type)
+        for name in names
+    )
+    row = sa.select(*values).select_from(case)
+    return table.insert().from_select(list(names), row).cte(f"new_{table.name}")
+
+
+def _at_once(*, finding: bool) -> Prepared:
+    """The statement that adds a case with its first entry, for PostgreSQL."""
+    case = (
+        cases.insert()
+        .values(
+            place_id=place_of_text(sa.bindparam("place_text", None, sa.Text)),
+            **{name: sa.bindparam(name, None, cases.c[name].type) for name in _NEW_CASE},
+        )
+        .returning(cases.c.id, cases.c.place_id)
+        .cte("new_case")
+    )
+    added = [_inserted(history, case, _ENTRY_COLUMNS, "entry_")]
+    if finding:
+        added.append(_inserted(findings, case, _FINDING_COLUMNS, "finding_"))
+    return Prepared(sa.select(case.c.id, case.c.place_id).add_cte(*added))
+
+
+#: By whether the case has a new finding.
+_AT_ONCE = {finding: _at_once(finding=finding) for finding in (False, True)}
+
+
+def _insert_at_once(
+    connection: Connection,
+    case: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    finding: Mapping[str, Any] | None,
+) -> Any:
+    """Add a case in one round trip to the server; returns its number and that of its place."""
+    values = {
+        **case,
+        **{f"entry_{name}": value for name, value in entry.items()},
+        **{f"finding_{name}": value for name, value in (finding or {}).items()},
+    }
+    (added,) = _AT_ONCE[finding is not None].run(connection, values)
+    return added
 
 
 def open_case(
@@ -47,6 +102,7 @@ def open_case(
     at: datetime,
     by: Actor = ENGINE,
     note: str = "",
+    finding: Mapping[str, Any] | None = None,
 ) -> int:
     """Add a case with the first entry of its history.
 
@@ -57,6 +113,7 @@ def open_case(
         at: When the case is filed (timezone-aware).
         by: Who acted.
         note: The person's note.
+        finding: Columns of table ``findings`` of a new finding of the case.
 
     Returns:
         The case's number.
@@ -65,13 +122,24 @@ def open_case(
     entry["hash"] = entry_hash(row["key"], entry)
     text = place_text(row)
     values = {**_NEW_CASE, **row, "filed_at": at, "version": 1, "head": entry["hash"]}
-    (added,) = _INSERT_CASE.run(connection, {**values, "place_text": text})
-    case_id = int(added.id)
+    values["place_text"] = text
+    added: Any
+    if connection.dialect.name == "postgresql":
+        added = _insert_at_once(connection, values, entry, finding)
+    else:
+        (added,) = _INSERT_CASE.run(connection, values)
+        add_entry(connection, {**entry, "case_id": added.id})
+        if finding is not None:
+            add_finding(connection, {**finding, "case_id": added.id})
     if added.place_id is None:  # the first case at this place
         number = add_place(connection, text)
-        connection.execute(cases.update().where(cases.c.id == case_id).values(place_id=number))
-    add_entry(connection, {**entry, "case_id": case_id})
-    return case_id
+        connection.execute(cases.update().where(cases.c.id == added.id).values(place_id=number))
+    return int(added.id)
+
+
+def add_finding(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Add a finding: the values of all columns of table ``findings``."""
+    _INSERT_FINDING.run(connection, row)
 
 
 def add_entry(connection: Connection, entry: Mapping[str, Any]) -> None:

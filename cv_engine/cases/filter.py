@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection
 
 from cv_engine.cases.database.squares import square, squares_near
@@ -104,9 +105,9 @@ def _check_bbox(bbox: tuple[float, float, float, float]) -> None:
         )
 
 
-def select_cases(connection: Connection, wanted: Filter) -> sa.GenerativeSelect:
+def select_cases(connection: Connection, wanted: Filter) -> sa.Select[Any]:
     """The statement that selects a filter's cases, newest first, on this connection's database."""
-    statement: sa.GenerativeSelect = _in_order(connection, wanted)
+    statement = _in_order(connection, wanted)
     if wanted.limit is not None:
         statement = statement.limit(wanted.limit)
     if wanted.offset:
@@ -114,24 +115,67 @@ def select_cases(connection: Connection, wanted: Filter) -> sa.GenerativeSelect:
     return statement
 
 
-def _in_order(connection: Connection, wanted: Filter) -> sa.GenerativeSelect:
-    """The statement without the page.
-
-    In a small box it merges the squares and states, which the database reads lazily, in the order
-    of one index: as many cases as are shown, not all that lie in the box.
-    """
-    selected = sa.select(cases).where(*_conditions(connection, wanted))
+def _in_order(connection: Connection, wanted: Filter) -> sa.Select[Any]:
+    """The statement without the page."""
+    conditions = _conditions(connection, wanted)
     near = None if wanted.bbox is None else squares_near(wanted.bbox)
     states = list(State) if wanted.state is None else [wanted.state]
     if near is None or len(near) * len(states) > _MOST_MERGED:
+        selected = sa.select(cases).where(*conditions)
         return selected.order_by(cases.c.began.desc(), cases.c.id.desc())
-    of = square(connection)
+    most = None if wanted.limit is None else wanted.limit + wanted.offset
+    if connection.dialect.name == "postgresql":
+        found = _newest_of_each(connection, conditions, near, states, most)
+    else:
+        found = _merged(connection, conditions, near, states, most)
+    return sa.select(found).order_by(found.c.began.desc(), found.c.id.desc())
+
+
+def _newest_of_each(
+    connection: Connection,
+    conditions: list[sa.ColumnElement[bool]],
+    squares: list[int],
+    states: list[State],
+    most: int | None,
+) -> sa.Subquery:
+    """The newest cases of each square and state, for PostgreSQL."""
+    numbers = (
+        sa.func.unnest(sa.cast(squares, ARRAY(sa.Integer))).table_valued("number").render_derived()
+    )
+    names = sa.func.unnest(sa.cast([each.value for each in states], ARRAY(sa.Text)))
+    named = names.table_valued("state").render_derived()
+    newest = (
+        sa.select(cases)
+        .where(*conditions)
+        .where(square(connection) == numbers.c.number, cases.c.state == named.c.state)
+        .order_by(cases.c.began.desc(), cases.c.id.desc())
+        .limit(most)
+        .correlate(numbers, named)
+        .lateral("newest")
+    )
+    parts = numbers.join(named, sa.true()).join(newest, sa.true())
+    return sa.select(newest).select_from(parts).subquery("found")
+
+
+def _merged(
+    connection: Connection,
+    conditions: list[sa.ColumnElement[bool]],
+    squares: list[int],
+    states: list[State],
+    most: int | None,
+) -> sa.Subquery:
+    """The newest cases of all squares and states, for SQLite.
+
+    SQLite reads the parts lazily, each in the order of the index, and merges them.
+    """
+    selected, of = sa.select(cases).where(*conditions), square(connection)
     parts = (
         selected.where(of == number, cases.c.state == state.value)
-        for number in near
+        for number in squares
         for state in states
     )
-    return sa.union_all(*parts).order_by(sa.desc("began"), sa.desc("id"))
+    merged = sa.union_all(*parts).order_by(sa.desc("began"), sa.desc("id"))
+    return merged.limit(most).subquery("found")
 
 
 def count_cases(connection: Connection, wanted: Filter) -> int:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from cv_engine.cases.database.prepared import Prepared
 from cv_engine.cases.filing.overlap import LARGEST_REACH_M, is_located
 from cv_engine.cases.filing.site import is_site
 from cv_engine.finding import Place
@@ -21,6 +22,8 @@ from zones.plane import widened
 
 _CELL_DEG = 0.002  # 222 m from south to north: twice the largest reach
 _COLUMNS = round(360 / _CELL_DEG)
+_NUMBERS = sa.func.unnest(sa.bindparam("numbers", None, ARRAY(sa.BigInteger)))
+_LOCK = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_NUMBERS.column_valued("number"))))
 
 
 def cell_of(place: Place) -> int | None:
@@ -41,22 +44,16 @@ def cells_near(place: Place) -> list[int]:
     return sorted({_cell(column, row) for column in columns for row in rows})
 
 
-def lock_place(connection: Connection, kind: str, source: str, zone: str, place: Place) -> None:
-    """Prevent others from filing the same thing until this transaction ends.
+def lock_on(kind: str, source: str, zone: str, place: Place) -> tuple[Prepared, dict[str, Any]]:
+    """PostgreSQL's statement that keeps others from filing the same thing, and its values.
 
-    SQLite admits only one writer at a time. PostgreSQL takes locks that are named by the camera's
-    zone and by the cells that the place reaches, in one order, so that no two transactions wait for
+    The locks are held until the transaction ends. They are named by the camera's zone and by the
+    cells that the place reaches, and are taken in one order, so that no two transactions wait for
     each other. Two findings that can show one thing have a lock in common.
     """
-    if connection.dialect.name != "postgresql":
-        return
     names: list[Sequence[Any]] = [(source, "" if is_site(place) else zone, kind)]
     names += [(kind, cell) for cell in cells_near(place)]
-    numbers = sorted(map(_number, names))
-    statement = sa.text(
-        "SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(:numbers AS bigint[])) AS number"
-    )
-    connection.execute(statement, {"numbers": numbers})
+    return _LOCK, {"numbers": sorted(map(_number, names))}
 
 
 def _number(name: Sequence[Any]) -> int:

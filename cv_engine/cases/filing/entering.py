@@ -9,16 +9,14 @@ from typing import Any, Literal
 from sqlalchemy.engine import Connection
 
 from cv_engine.cases.case import Event
-from cv_engine.cases.changes import add_evidence, open_case
-from cv_engine.cases.database.prepared import Prepared
-from cv_engine.cases.database.tables import findings
-from cv_engine.cases.filing.cells import cell_of, lock_place
+from cv_engine.cases.changes import add_evidence, add_finding, open_case
+from cv_engine.cases.filing.cells import cell_of
 from cv_engine.cases.filing.facts import EARLIER, Facts
 from cv_engine.cases.filing.filed import Filed
 from cv_engine.cases.filing.joining import Growing, gather
 from cv_engine.cases.filing.opening import Opening
 from cv_engine.cases.filing.problem import Presence
-from cv_engine.cases.filing.search import Match, find, find_closed
+from cv_engine.cases.filing.search import Match, find_closed, lock_and_find
 from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, Action, State
 from cv_engine.cases.moves import Move, take_step
 from cv_engine.cases.rows import finding_data, time_text
@@ -31,7 +29,6 @@ _KEPT = (
     *("geometry", "accuracy_m", "basis", "box_x1", "box_y1", "box_x2", "box_y2"),
     *("attributes", "evidence"),
 )
-_ADD_FINDING = Prepared(findings.insert(), [column.name for column in findings.columns])
 #: States of a case that was decided for the whole stay of its thing.
 _DECIDED = frozenset({State.REJECTED, State.CITED, State.CLOSED})
 
@@ -83,8 +80,7 @@ def file_finding(connection: Connection, new: NewFinding, opening: Opening, at: 
         StaleError: Another transaction changed a case meanwhile: try again.
     """
     presence = new.presence
-    lock_place(connection, presence.kind, presence.source, presence.zone, presence.place)
-    found = find(connection, presence, new.rule, new.gap_m)
+    found = lock_and_find(connection, presence, new.rule, new.gap_m)
     if found.itself is not None:
         add_evidence(connection, found.itself, new.row["evidence"], new.sha256, at)
         return Filed(found.itself.case_id, "known")
@@ -92,10 +88,9 @@ def file_finding(connection: Connection, new: NewFinding, opening: Opening, at: 
     data = finding_data(new.row, new.sha256)
     if entry.growing is None:
         case_id = _open(connection, new, data, entry.earlier, opening, at)
-        _keep(connection, new, case_id)
         return Filed(case_id, "new")
     growing = entry.growing
-    _keep(connection, new, growing.case.row.id)
+    add_finding(connection, {**_kept(new), "case_id": growing.case.row.id})
     growing.facts += _facts(new)
     also = {"also": list(growing.also)} if growing.also else {}
     growing.record(Event.JOINED, {**data, **also})
@@ -156,20 +151,19 @@ def _open(
     """Open a case, and return its number."""
     named = {} if earlier is None else {EARLIER: earlier}
     row = {**new.row, "attributes": {**new.row["attributes"], **named}}
-    return open_case(connection, {**row, **opening.columns(row, at)}, {**data, **named}, at)
+    row |= opening.columns(row, at)
+    return open_case(connection, row, {**data, **named}, at, finding=_kept(new))
 
 
-def _keep(connection: Connection, new: NewFinding, case_id: int) -> None:
-    """Add the finding to those of its case."""
-    values = {
+def _kept(new: NewFinding) -> dict[str, Any]:
+    """The finding as a row of table ``findings``, without the number of its case."""
+    return {
         **{name: new.row[name] for name in _KEPT},
         "gone_at": None,
         "since": new.presence.since,
         "cell": cell_of(new.presence.place),
         "evidence_sha256": new.sha256,
-        "case_id": case_id,
     }
-    _ADD_FINDING.run(connection, values)
 
 
 def _facts(new: NewFinding) -> Facts:

@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from cv_engine.cases.database.prepared import Prepared
+from cv_engine.cases.database.prepared import Prepared, run_all
 from cv_engine.cases.database.tables import cases, findings
-from cv_engine.cases.filing.cells import cell_of, cells_near
+from cv_engine.cases.filing.cells import cell_of, cells_near, lock_on
 from cv_engine.cases.filing.problem import Presence, at_one_place, same_problem
 from cv_engine.cases.filing.site import is_site, reach
 from cv_engine.cases.filter import box_conditions
@@ -73,11 +73,17 @@ class Found:
     matches: tuple[Match, ...]
 
 
-def find(connection: Connection, presence: Presence, rule: Recurrence, gap_m: float) -> Found:
+def lock_and_find(
+    connection: Connection, presence: Presence, rule: Recurrence, gap_m: float
+) -> Found:
     """Find a finding itself, and the findings of the same thing at the same time.
 
+    Nobody else files the same thing until this transaction ends. SQLite admits only one writer at a
+    time; on PostgreSQL all transactions take the locks of the place in one order, so that no two
+    wait for each other.
+
     Args:
-        connection: Connection to the store, in a transaction that has locked the place.
+        connection: Connection to the store, in a transaction that writes.
         presence: The finding.
         rule: The rule of its kind.
         gap_m: Largest distance of two parts of one building site, in metres.
@@ -92,7 +98,12 @@ def find(connection: Connection, presence: Presence, rule: Recurrence, gap_m: fl
         statement = Prepared(_present(_on_site(connection, presence, gap_m)))
     else:
         statement = _PRESENT[_form(presence)]
-    rows = [row for cells in _cells(presence) for row in statement.run(connection, given | cells)]
+    locks: list[tuple[Prepared, dict[str, Any]]] = []
+    if connection.dialect.name == "postgresql":
+        locks.append(lock_on(presence.kind, presence.source, presence.zone, presence.place))
+    calls = [(statement, given | cells) for cells in _cells(presence)]
+    # One round trip: each statement sees what was committed before it, so with the lock, all.
+    rows = [row for found in run_all(connection, locks + calls)[len(locks) :] for row in found]
     itself = next((row for row in rows if row.key == presence.key), None)
     # A finding at one place is found in the camera's zone and on the ground.
     others = {row.key: row for row in rows if row.key != presence.key}.values()

@@ -11,11 +11,10 @@ from sqlalchemy.engine import Connection, Row
 from cv_engine.cases.case import Event
 from cv_engine.cases.database.tables import findings
 from cv_engine.cases.errors import QueueError, StaleError
-from cv_engine.cases.filing.cells import lock_place
 from cv_engine.cases.filing.joining import Growing, acted_on, gather, itself
 from cv_engine.cases.filing.opening import Opening
 from cv_engine.cases.filing.problem import Presence, continues, problems
-from cv_engine.cases.filing.search import find
+from cv_engine.cases.filing.search import lock_and_find
 from cv_engine.cases.filing.site import SITE_GAP_M, is_site
 from cv_engine.cases.filing.splitting import part
 from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, State
@@ -71,8 +70,7 @@ def note_sighting(
         StaleError: Another transaction changed a case meanwhile: try again.
     """
     known = Presence.in_row(row)
-    lock_place(connection, known.kind, known.source, known.zone, known.place)
-    found = find(connection, _with(known, sighting), rule, SITE_GAP_M)
+    found = lock_and_find(connection, _with(known, sighting), rule, SITE_GAP_M)
     if found.itself is None:
         raise StaleError
     known = Presence.in_row(found.itself)

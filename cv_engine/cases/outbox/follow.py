@@ -74,7 +74,10 @@ class Follower:
             if self._horizon is None:
                 return []
             after = self._horizon if self._after is None else self._after
-            return self._events(connection, after, self._horizon)
+            events = self._events(connection, after, self._horizon)
+        if events:
+            self._store.make_durable()  # nobody may be told of what a power cut could undo
+        return events
 
     def _mark(self, connection: Connection) -> tuple[int, int] | None:
         """The highest number, and a transaction later than any that may have a lower number."""

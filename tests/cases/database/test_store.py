@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from pathlib import Path
 from threading import Barrier, Thread
@@ -61,20 +63,54 @@ def test_many_threads_open_a_new_queue_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
-def test_sqlite_keeps_acknowledged_commits(tmp_path: Path) -> None:
+def test_sqlite_waits_for_readers_and_for_the_references_of_rows(tmp_path: Path) -> None:
     store = Store(tmp_path / "queue.sqlite")
     with store.reading() as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            for name in ("journal_mode", "foreign_keys", "busy_timeout")
         }
     store.close()
-    assert settings == {
-        "journal_mode": "wal",
-        "synchronous": 2,
-        "foreign_keys": 1,
-        "busy_timeout": 30_000,
-    }
+    assert settings == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000}
+
+
+def test_what_is_acknowledged_survives_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was synced last is all that a power cut leaves of the write-ahead log."""
+    synced = dict[str, bytes]()
+    sync = os.fdatasync
+
+    def remember(file: int) -> None:
+        sync(file)
+        path = Path(f"/proc/self/fd/{file}").readlink()
+        synced[path.name] = path.read_bytes()
+
+    monkeypatch.setattr(os, "fdatasync", remember)
+    with open_queue(tmp_path / "queue.sqlite") as queue:
+        for number in range(3):
+            filed = queue.file(finding(1000 * number, 1000 * number + 300))
+            left = tmp_path / f"left-{number}"
+            left.mkdir()
+            (left / "queue.sqlite").write_bytes((tmp_path / "queue.sqlite").read_bytes())
+            (left / "queue.sqlite-wal").write_bytes(synced["queue.sqlite-wal"])
+            with open_queue(left / "queue.sqlite") as after:
+                assert after.get(filed.case_id).key
+                assert after.count() == number + 1
+
+
+def test_a_disk_that_cannot_keep_a_commit_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with open_queue(tmp_path / "queue.sqlite") as queue:
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fdatasync", fail)
+            with pytest.raises(QueueError, match="Input/output error"):
+                queue.file(finding())
+        assert queue.file(finding()).case_id == 1  # filed again, once
 
 
 def test_a_newer_schema_is_left_alone(where: str) -> None:
