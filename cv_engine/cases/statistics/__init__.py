@@ -50,8 +50,9 @@ from __future__ import annotations
 
 from cv_engine.cases.statistics.figures import Figures
 from cv_engine.cases.statistics.period import Period
-from cv_engine.cases.statistics.queries import By, Selection, figures, total
+from cv_engine.cases.statistics.queries import Selection, figures, total
 from cv_engine.cases.statistics.repeats import RepeatPlace, repeat_places
+from cv_engine.figure_rows import By
 
 __all__ = [
     "By",

@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from math import ceil, floor
 from typing import Any
 
@@ -24,24 +23,9 @@ from cv_engine.cases.database.tables import cases, tallies
 from cv_engine.cases.database.tallies import BUCKETS, HOUR_S
 from cv_engine.cases.statistics.figures import Figures
 from cv_engine.cases.statistics.period import Period
+from cv_engine.figure_rows import By as By  # part of this module's interface
 
 Value = str | None
-
-
-class By(StrEnum):
-    """What the rows of a table of figures are."""
-
-    CLASS = "class"
-    DEPARTMENT = "department"
-    TEAM = "team"
-    OFFICER = "officer"
-    ZONE = "zone"
-    AREA = "area"
-    SOURCE = "source"
-    PRIORITY = "priority"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +70,8 @@ def figures(
     Args:
         connection: Connection to the queue.
         period: The period.
-        by: What the rows are.
+        by: What the rows are; for places see
+            :func:`~cv_engine.cases.statistics.repeats.repeat_places`.
         selection: The cases that count; all if ``None``.
         times: Whether the median times are taken, too: they read every case of the period, and the
             counts of all cases do not.

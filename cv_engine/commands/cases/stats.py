@@ -20,6 +20,7 @@ from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import ConfigOption, DataOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.tables import empty_table
+from cv_engine.figure_rows import By
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,23 +35,6 @@ _RATES = ("filing_rate", "closing_rate", "on_time_rate", "rework_rate")
 
 _TIMES = ("confirm_s", "handle_s", "close_s")
 _PLACES_SHOWN = 50  # in a table for people; the other formats have all
-
-
-class Rows(StrEnum):
-    """What the rows of the output are."""
-
-    CLASS = "class"
-    DEPARTMENT = "department"
-    TEAM = "team"
-    OFFICER = "officer"
-    ZONE = "zone"
-    AREA = "area"
-    SOURCE = "source"
-    PRIORITY = "priority"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    PLACE = "place"  # repeat places
 
 
 class StatsFormat(StrEnum):
@@ -88,8 +72,8 @@ def stats(
         ),
     ] = None,
     by: Annotated[
-        Rows, typer.Option("--by", help="What the rows are; `place`: repeat places.")
-    ] = Rows.CLASS,
+        By, typer.Option("--by", help="What the rows are; `place`: repeat places.")
+    ] = By.CLASS,
     times: Annotated[
         bool, typer.Option("--times", help="Median times, too; they read every case.")
     ] = False,
@@ -152,8 +136,8 @@ def stats(
     with closing(Store(session.config.queue)) as store, store.snapshot() as connection:
         selection = Selection(kind=kind, department=department, zone=zone, area=area)
         question = _Question(connection, asked, selection, radius, least)
-        places = question.places() if by is Rows.PLACE or map or report else []
-        if by is Rows.PLACE:
+        places = question.places() if by is By.PLACE or map or report else []
+        if by is By.PLACE:
             _print_places(session, places, format)
         else:
             _print_figures(session, question, by, times, format)
@@ -200,12 +184,12 @@ def _outlines(path: Path) -> list[BaseGeometry]:
 
 
 def _print_figures(
-    session: Session, question: _Question, by: Rows, times: bool, format: StatsFormat
+    session: Session, question: _Question, by: By, times: bool, format: StatsFormat
 ) -> None:
-    from cv_engine.cases.statistics import By, figures, total
+    from cv_engine.cases.statistics import figures, total
 
     connection, period, selection = question.connection, question.period, question.selection
-    rows = figures(connection, period, By(by.value), selection, times=times)
+    rows = figures(connection, period, by, selection, times=times)
     everything = total(connection, period, selection, times=times)
     if format is StatsFormat.TABLE:
         session.out.print(_table(rows, everything, by.value, period, times))
@@ -341,7 +325,7 @@ def _class_names(session: Session) -> Callable[[str | None], str]:
 
 
 def _charted(question: _Question, class_name: Callable[[str | None], str]) -> Charted:
-    from cv_engine.cases.statistics import By, figures, total
+    from cv_engine.cases.statistics import figures, total
     from cv_engine.cases.statistics.charts import Charted
 
     where = (question.connection, question.period)
