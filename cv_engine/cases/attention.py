@@ -41,6 +41,10 @@ class Attended:
     escalated: tuple[int, ...] = ()
     resumed: tuple[int, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Whether anything was done."""
+        return bool(self.warned or self.escalated or self.resumed)
+
     def __add__(self, other: Attended) -> Attended:
         return Attended(
             self.warned + other.warned,

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from benchmarks.harness.postgresql import NoServerError, server
+from benchmarks.harness.postgresql import NoServerError, Server, server
 from cv_engine.cases import Queue, open_queue
 
 
@@ -23,6 +23,17 @@ def postgresql() -> Iterator[str]:
         within = os.environ.get("PYTEST_DEBUG_TEMPROOT")
         with server(Path(within) if within else None, fsync="off") as running:
             yield running.url("{}")
+    except NoServerError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A PostgreSQL server that the test may stop and start."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    try:
+        with server(fsync="off") as running:
+            yield running
     except NoServerError as error:
         pytest.skip(str(error))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +17,6 @@ from cv_engine.commands.signals import stop_signals
 if TYPE_CHECKING:
     from cv_engine.cases.attention import Attended
 
-# Seconds between two rounds of `--follow`: limits are counted in hours, people wait for minutes.
-_EVERY_S = 10.0
 _TICK_S = 0.2  # how soon a signal ends the command
 
 
@@ -32,27 +33,36 @@ def deadlines(
     Nothing is done twice, however often and by however many programs this is run; the history of
     each case and the outlets say what was done.
     """
+    from cv_engine.cases.attendance import keep_attending
+
     session = Session(config, data, format)
-    with session.open_queue() as queue, stop_signals() as received:
-        _print(session, queue.attend())
-        next_at = time.monotonic() + _EVERY_S
-        while follow and not received:
-            time.sleep(_TICK_S)
-            if time.monotonic() >= next_at:
-                next_at += _EVERY_S
-                _print(session, queue.attend())
+    with session.open_queue() as queue:
+        if follow:
+            with stop_signals() as received:
+                session.err.print("attending to deadlines; Ctrl-C stops")
+                keep_attending(queue.attend, partial(_print, session), partial(_stopped, received))
+            return
+        done = queue.attend()
+    _print(session, done)
+    if not done and format is Format.TABLE:
+        session.err.print("no deadline is near")
+
+
+def _stopped(received: Sequence[int], wait_s: float) -> bool:
+    """Wait for a signal; whether one has arrived."""
+    until = time.monotonic() + wait_s
+    while not received and time.monotonic() < until:
+        time.sleep(_TICK_S)
+    return bool(received)
 
 
 def _print(session: Session, done: Attended) -> None:
-    """Print what was done: a line per case, or a summary where there is something to say."""
-    by_event = {"warned": done.warned, "escalated": done.escalated, "resumed": done.resumed}
-    if session.format is Format.JSONL:
-        for event, numbers in by_event.items():
+    """Print what was done: a line per case for programs, a line per event for people."""
+    for event in ("warned", "escalated", "resumed"):
+        numbers: tuple[int, ...] = getattr(done, event)
+        if session.format is Format.JSONL:
             for number in numbers:
                 session.line({"case": number, "event": event})
-        return
-    for event, numbers in by_event.items():
-        if numbers:
+        elif numbers:
             session.out.print(f"{event}: {', '.join(map(str, numbers))}")
-    if not any(by_event.values()):
-        session.err.print("no deadline is near")
+    sys.stdout.flush()

@@ -8,21 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 import structlog
 
-from benchmarks.harness.postgresql import NoServerError, Server, server
+from benchmarks.harness.postgresql import Server
 from cv_engine.cases import Action, Actor, Event, Queue, QueueError, Role, open_queue
 from cv_engine.cases.audit import audit
 from cv_engine.errors import Failure
 from tests.cases.made import at, finding
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    try:
-        with server(fsync="off") as running:
-            yield running
-    except NoServerError as error:
-        pytest.skip(str(error))
 
 
 def test_a_server_that_is_gone_for_a_minute_loses_nothing(own_server: Server) -> None:

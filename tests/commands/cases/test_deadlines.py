@@ -54,13 +54,24 @@ def test_programs_read_a_line_per_case(data: Path) -> None:
     ]
 
 
-def test_following_ends_with_a_signal(data: Path) -> None:
-    command = [sys.executable, "-m", "cli", "cases", "deadlines", "--follow", "--data", str(data)]
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize(
+    ("format", "printed"),
+    [
+        ("table", ["escalated: 1, 2\n"]),
+        ("jsonl", [f'{{"case": {n}, "event": "escalated"}}\n' for n in (1, 2)]),
+    ],
+)
+def test_following_prints_at_once_and_ends_with_a_signal(
+    data: Path, format: str, printed: list[str]
+) -> None:
+    command = [sys.executable, "-m", "cli", "cases", "deadlines", "--follow", "--format", format]
+    with subprocess.Popen(
+        [*command, "--data", str(data)], cwd=_ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
         guard = threading.Timer(_PATIENCE_S, process.kill)
         guard.start()
         assert process.stdout is not None
-        assert process.stdout.readline() == "escalated: 1, 2\n"
+        assert [process.stdout.readline() for _ in printed] == printed
         process.send_signal(signal.SIGTERM)
         assert process.wait(_PATIENCE_S) == 0
         guard.cancel()

@@ -1,0 +1,45 @@
+"""Attends to the deadlines of a queue again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from cv_engine.cases.attention import Attended
+from cv_engine.cases.errors import QueueError
+
+#: Seconds between two rounds: limits are counted in hours, people wait for minutes.
+EVERY_S = 10.0
+
+
+def keep_attending(
+    attend: Callable[[], Attended],
+    report: Callable[[Attended], None],
+    stopped: Callable[[float], bool],
+) -> None:
+    """Warn, escalate and resume what is due, round after round, until told to stop.
+
+    While the database is away, a warning is logged once, and the next round that reaches the
+    database does everything that has become due. Any number of programs may attend to one queue
+    (see :mod:`cv_engine.cases.attention`).
+
+    Args:
+        attend: Does what is due by now, such as :meth:`cv_engine.cases.Queue.attend`.
+        report: Receives what was done in a round, where anything was.
+        stopped: Waits for some seconds, at most, and returns whether to stop.
+    """
+    log, problem = structlog.get_logger(__name__), ""
+    while True:
+        try:
+            done = attend()
+        except QueueError as error:
+            if str(error) != problem:
+                log.warning("deadlines wait to be attended to", reason=str(error))
+            problem = str(error)
+        else:
+            problem = ""
+            if done:
+                report(done)
+        if stopped(EVERY_S):
+            return
