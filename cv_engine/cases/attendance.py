@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from threading import Event, Thread
 
 import structlog
 
@@ -11,6 +14,8 @@ from cv_engine.cases.errors import QueueError
 
 #: Seconds between two rounds: limits are counted in hours, people wait for minutes.
 EVERY_S = 10.0
+#: Seconds that a round may take to end: a transaction of some cases on a busy database.
+_END_S = 15.0
 
 
 def keep_attending(
@@ -43,3 +48,26 @@ def keep_attending(
                 report(done)
         if stopped(EVERY_S):
             return
+
+
+@contextmanager
+def attending(attend: Callable[[], Attended]) -> Iterator[None]:
+    """Keep attending in a thread of its own while a block runs; what was done is logged.
+
+    Args:
+        attend: As for :func:`keep_attending`.
+    """
+    log, stopping = structlog.get_logger(__name__), Event()
+
+    def report(done: Attended) -> None:
+        log.info("deadlines", **asdict(done))
+
+    # A daemon: a program that ends does not wait for a database that does not answer.
+    arguments = (attend, report, stopping.wait)
+    thread = Thread(target=keep_attending, args=arguments, name="deadlines", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(_END_S)

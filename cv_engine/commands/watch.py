@@ -64,6 +64,8 @@ def watch_cameras(
 ) -> ExitCode:
     """Watch live streams until SIGINT or SIGTERM; a second signal does not wait for the workers.
 
+    Meanwhile events are sent to the outlets, and deadlines are attended to.
+
     Args:
         session: Configuration and output.
         cameras: Names; where empty, all cameras that have a stream.
@@ -79,6 +81,7 @@ def watch_cameras(
         ClusterError: The cluster cannot be used.
         OutletError, QueueError: An outlet or the queue cannot be used.
     """
+    from cv_engine.cases.attendance import attending
     from cv_engine.live.control.dispatcher import Dispatcher
     from cv_engine.live.control.metrics import MetricsServer
     from cv_engine.live.control.status_snapshot import write_snapshot
@@ -98,9 +101,11 @@ def watch_cameras(
                 config.live.metrics_port,
             )
             stack.enter_context(closing(server))
+        services = stack.enter_context(Services(config))
         if config.outlets.names:
-            services = stack.enter_context(Services(config))
             stack.enter_context(services.relays)
+        # The queue is opened in the thread: a database that is away must not keep cameras waiting.
+        stack.enter_context(attending(lambda: services.queue.attend()))
         show = stack.enter_context(_screen(session, logs))
 
         def publish(snapshot: StatusSnapshot) -> None:

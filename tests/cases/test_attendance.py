@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -13,6 +13,8 @@ from benchmarks.harness.postgresql import Server
 from cv_engine.cases import Event, Filter, Queue, open_queue
 from cv_engine.cases.attendance import EVERY_S, keep_attending
 from cv_engine.cases.attention import Attended
+from cv_engine.config import Config
+from cv_engine.services import Services
 from tests.cases.made import NEXT_BOX, Clock, Hours, finding
 
 _PASSED = timedelta(hours=3)  # the limit for a verdict, and more
@@ -62,6 +64,22 @@ def test_a_database_that_is_away_is_said_once_and_what_became_due_is_done_when_i
     said = [line["reason"] for line in logs]
     assert len(said) == len(set(said)) >= 1
     assert all("database" in reason or "server" in reason for reason in said), said
+
+
+def test_a_queue_that_cannot_be_opened_yet_is_attended_to_once_it_can(own_server: Server) -> None:
+    url, reports = own_server.create("city"), list[Attended]()
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    with open_queue(url, clock=lambda: yesterday, limits=Hours()) as queue:
+        queue.file(finding())
+    own_server.stop()
+    steps: dict[int, Callable[[], object]] = {2: own_server.start}
+    with Services(Config(store=url)) as services:
+        keep_attending(
+            lambda: services.queue.attend(),
+            reports.append,
+            _rounds(lambda done: steps.get(done, lambda: None)(), 4),
+        )
+    assert reports == [Attended(escalated=(1,))]
 
 
 def test_many_programs_attend_to_one_queue_and_nothing_is_done_twice(where: str) -> None:

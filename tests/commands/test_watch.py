@@ -9,16 +9,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from cv_engine.cases import Event, open_queue
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.session import Session
 from cv_engine.commands.watch import to_watch, watch_cameras
 from cv_engine.config import Config, ConfigError
 from cv_engine.live.control.errors import MetricsError
 from cv_engine.live.control.status_snapshot import StatusSnapshot, read_snapshot
+from tests.cases.made import Hours, finding
+from tests.commands.program import run_program
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_S = 120.0
@@ -123,6 +127,22 @@ def test_watching_ends_with_a_signal(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in errors.splitlines()]
     assert {line["event"] for line in lines} >= {"watching", "stream lost", "stopped"}
     assert not _has_processes(snapshot)
+
+
+def test_watching_attends_to_deadlines_which_leaves_nothing_to_do_for_others(
+    tmp_path: Path,
+) -> None:
+    yesterday, data = datetime.now(UTC) - timedelta(days=1), tmp_path / "data"
+    with open_queue(data / "queue.db", clock=lambda: yesterday, limits=Hours()) as queue:
+        queue.file(finding())
+        with _watching(_config(tmp_path)):
+            deadline = time.monotonic() + _PATIENCE_S
+            while queue.history(1)[-1].event is not Event.ESCALATED:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            other = run_program(tmp_path, "cases", "deadlines", "--data", data)
+        assert other.stderr.strip() == "no deadline is near"
+        assert [entry.event for entry in queue.history(1)] == [Event.FILED, Event.ESCALATED]
 
 
 @pytest.mark.slow
