@@ -1,4 +1,4 @@
-"""The group ``cv-engine sensors``: register devices, list and check them, watch their messages."""
+"""The group ``cv-engine sensors``: register, list, check and remove devices, and watch."""
 
 from __future__ import annotations
 
@@ -62,6 +62,19 @@ def list_devices(
         session.out.print(rows_table(rows))
     else:
         session.err.print("no devices; register some with `cv-engine sensors import FILE`")
+
+
+@group.command()
+def remove(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of the devices.")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Remove devices that were taken down, all or none; their cases stay in the queue."""
+    session = Session(config, data)
+    with _open_registry(session) as registry:
+        registry.remove(ids)
+    session.err.print(f"{len(set(ids))} devices removed")
 
 
 @group.command()

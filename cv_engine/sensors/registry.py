@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Row
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.database.tables import devices
 from cv_engine.sensors.device import Device, DeviceState
+from cv_engine.sensors.errors import SensorError
 from cv_engine.sensors.report import Position
 
 _ROWS_AT_ONCE = 1000
@@ -84,6 +85,32 @@ class Registry:
                 connection.execute(devices.insert().values(registered_at=now, wake_at=now, **row))
                 new += 1
         return new, known
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Remove devices, all or none; the cases about them stay in the queue.
+
+        Args:
+            ids: Ids of the devices.
+
+        Raises:
+            SensorError: A device is not registered, or has changes that are not in the queue yet.
+        """
+        chosen = devices.c.id.in_(ids)
+        with self._store.writing() as connection:
+            locked = devices.select().where(chosen).order_by(devices.c.id).with_for_update()
+            known = [_device(row) for row in connection.execute(locked)]
+            problems = [
+                f"there is no device {each!r}; `cv-engine sensors list` lists the devices"
+                for each in sorted(set(ids) - {device.id for device in known})
+            ] + [
+                f"{len(device.state.effects)} changes of device {device.id!r} are not in the queue "
+                "yet: run `cv-engine sensors watch` until they are, then remove it"
+                for device in known
+                if device.state.effects
+            ]
+            if problems:
+                raise SensorError("\n".join(problems))
+            connection.execute(devices.delete().where(chosen))
 
     def update(self, device_id: str, step: Step) -> Device | None:
         """Change one device; no other process changes the device meanwhile.

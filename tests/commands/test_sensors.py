@@ -61,6 +61,18 @@ def test_the_list_shows_condition_battery_and_both_places(tmp_path: Path) -> Non
     assert "lost" in table
 
 
+def test_a_device_that_was_taken_down_is_removed(tmp_path: Path) -> None:
+    _import(tmp_path)
+    done = run_program(tmp_path, "sensors", "remove", "cover-1")
+    assert (done.returncode, done.stderr.strip()) == (0, "1 devices removed")
+    listed = run_program(tmp_path, "sensors", "list", "--format", "jsonl").stdout
+    assert [json.loads(line)["id"] for line in listed.splitlines()] == ["cover-2"]
+    again = run_program(tmp_path, "sensors", "remove", "cover-2", "cover-1")
+    assert again.returncode == 2
+    assert "there is no device 'cover-1'" in again.stderr
+    assert "1 devices registered, 1 brought up to date" in _import(tmp_path)
+
+
 def test_the_check_reports_devices_that_need_care_and_wrong_settings(tmp_path: Path) -> None:
     _import(tmp_path)
     with open_registry(tmp_path / "cv-engine-data" / "queue.db") as registry:

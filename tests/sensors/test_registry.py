@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from cv_engine.sensors.condition import Condition
-from cv_engine.sensors.device import Watching, receive
+from cv_engine.sensors.device import Device, Watching, receive, wake
+from cv_engine.sensors.errors import SensorError
+from cv_engine.sensors.findings import with_effects
 from cv_engine.sensors.registry import open_registry
 from cv_engine.sensors.report import Position
 from tests.sensors.made import at, device, report
@@ -65,3 +68,40 @@ def test_an_unknown_device_changes_nothing(where: str) -> None:
         known = registry.get("a")
         assert known is not None
         assert known.heard_at() == at(8)
+
+
+def test_a_device_that_is_removed_is_unknown_until_it_is_registered_again(where: str) -> None:
+    with open_registry(where) as registry:
+        registry.register([device("a"), device("b"), device("c")], at(0))
+        registry.update("a", lambda each: (replace(each, seen_at=at(5)), None))
+        registry.remove(["a", "c", "a"])
+        assert [each.id for each in registry.each()] == ["b"]
+        assert registry.due(at(100), 10) == ["b"]
+        assert registry.register([device("a")], at(50)) == (1, 0)
+        again = registry.get("a")
+        assert again is not None
+        assert again.seen_at is None
+
+
+def test_devices_are_removed_all_or_none(where: str) -> None:
+    with open_registry(where) as registry:
+        registry.register([device("a"), device("b")], at(0))
+        with pytest.raises(SensorError, match=r"no device 'c'; `cv-engine sensors list`"):
+            registry.remove(["a", "c"])
+        assert [each.id for each in registry.each()] == ["a", "b"]
+
+
+def test_a_device_whose_change_is_not_in_the_queue_yet_is_not_removed(where: str) -> None:
+    with open_registry(where) as registry:
+        registry.register([device("a")], at(0))
+
+        def tilted(each: Device) -> tuple[Device, datetime | None]:
+            each, _, _ = receive(each, report(0, event=Condition.LOST), Watching())
+            each, changes = wake(each, at(900), Watching())
+            assert changes
+            return with_effects(each, changes, at(900), 900.0), None
+
+        registry.update("a", tilted)
+        with pytest.raises(SensorError, match="1 changes of device 'a' are not in the queue yet"):
+            registry.remove(["a"])
+        assert registry.get("a") is not None
