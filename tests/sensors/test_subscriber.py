@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from cv_engine.cases import Case, open_queue
 from cv_engine.sensors.registry import open_registry
 from tests.live.stream.certificates import identity
-from tests.sensors.conftest import Mosquitto
+from tests.mosquitto import Mosquitto
 from tests.sensors.made import at, device
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -31,10 +31,10 @@ _LONGEST_S = 120.0  # a busy machine takes its time
 _COVERS, _ROUNDS = 60, 6
 
 
-def _config(folder: Path, mosquitto: Mosquitto, where: str, **more: Any) -> Path:
+def _config(folder: Path, port: int, where: str, **more: Any) -> Path:
     settings = {
         "host": "127.0.0.1",
-        "port": mosquitto.port,
+        "port": port,
         "tls": False,
         "enter_s": 0.2,
         "reorder_s": 0.1,
@@ -124,7 +124,7 @@ def test_every_event_is_one_case_though_the_program_is_killed_again_and_again(
     tmp_path: Path, mosquitto: Mosquitto, where: str
 ) -> None:
     _register(where)
-    config = _config(tmp_path, mosquitto, where)
+    config = _config(tmp_path, mosquitto.port, where)
     with _watching(config) as process:  # from here on the broker keeps what arrives
         _read_until(process, "subscribed")
     chance = random.Random(3)
@@ -150,7 +150,7 @@ def test_every_event_is_one_case_though_the_program_is_killed_again_and_again(
 def test_a_broker_that_is_restarted_is_found_again(tmp_path: Path, mosquitto: Mosquitto) -> None:
     where = str(tmp_path / "queue.sqlite")
     _register(where)
-    with _watching(_config(tmp_path, mosquitto, where)) as process:
+    with _watching(_config(tmp_path, mosquitto.port, where)) as process:
         _read_until(process, "subscribed")
         mosquitto.stop()
         _read_until(process, "sensors not heard")
@@ -166,7 +166,7 @@ def test_a_signal_ends_the_program_and_the_broker_keeps_what_comes(
 ) -> None:
     where = str(tmp_path / "queue.sqlite")
     _register(where)
-    config = _config(tmp_path, mosquitto, where)
+    config = _config(tmp_path, mosquitto.port, where)
     with _watching(config) as process:
         _read_until(process, "subscribed")
         with _devices(mosquitto) as devices:
@@ -189,7 +189,7 @@ def test_a_retained_message_is_one_case_however_often_it_is_received(
     with _devices(mosquitto) as devices:
         devices.publish("cover-1", retain=True, event="lost")
     for number in range(3):
-        config = _config(tmp_path, mosquitto, where, client_id=f"watch-{number}")
+        config = _config(tmp_path, mosquitto.port, where, client_id=f"watch-{number}")
         with _watching(config) as process:
             _read_until(process, "subscribed")
             _eventually(lambda: len(_cases(where)) == 1)
@@ -203,20 +203,18 @@ def test_the_password_comes_from_a_file_or_the_environment_and_a_wrong_one_is_sa
 ) -> None:
     where = str(tmp_path / "queue.sqlite")
     _register(where)
-    mosquitto.stop()
     passwords = mosquitto.folder / "passwords"
     passwords.write_text("cover:cover\n")
     subprocess.run(["mosquitto_passwd", "-U", str(passwords)], check=True)
-    mosquitto.users = True
-    mosquitto.start()
+    mosquitto.restart("allow_anonymous false", f"password_file {passwords}")
     secret = tmp_path / "secret"
     secret.write_text("wrong-password\n")
-    wrong = _config(tmp_path, mosquitto, where, user="cover", password_file=str(secret))
+    wrong = _config(tmp_path, mosquitto.port, where, user="cover", password_file=str(secret))
     with _watching(wrong) as process:
         said = _read_until(process, "sensors not heard")
         assert "refuses the connection" in said
         assert "wrong-password" not in said
-    right = _config(tmp_path, mosquitto, where, user="cover", password_env="COVER_PW")
+    right = _config(tmp_path, mosquitto.port, where, user="cover", password_env="COVER_PW")
     with _watching(right, COVER_PW="cover") as process:
         _read_until(process, "subscribed")
         with _devices(mosquitto, "cover") as devices:
@@ -227,16 +225,16 @@ def test_the_password_comes_from_a_file_or_the_environment_and_a_wrong_one_is_sa
 def test_a_broker_is_trusted_by_its_authority_alone(tmp_path: Path, mosquitto: Mosquitto) -> None:
     where = str(tmp_path / "queue.sqlite")
     authority = identity("authority", is_ca=True)
-    mosquitto.stop()
     shown = identity(issuer=authority).write(mosquitto.folder / "broker.pem")
-    mosquitto.certificate = shown
-    mosquitto.start()
+    mosquitto.restart(f"certfile {shown}", f"keyfile {shown.with_suffix('.key')}")
     own, other = (tmp_path / name for name in ("own.pem", "other.pem"))
     authority.write(own)
     identity("authority", is_ca=True).write(other)
-    with _watching(_config(tmp_path, mosquitto, where, tls=True, tls_ca=str(other))) as process:
+    with _watching(
+        _config(tmp_path, mosquitto.port, where, tls=True, tls_ca=str(other))
+    ) as process:
         assert "certificate verify failed" in _read_until(process, "sensors not heard")
-    with _watching(_config(tmp_path, mosquitto, where, tls=True, tls_ca=str(own))) as process:
+    with _watching(_config(tmp_path, mosquitto.port, where, tls=True, tls_ca=str(own))) as process:
         _read_until(process, "subscribed")
 
 
@@ -255,8 +253,7 @@ def test_settings_that_cannot_be_used_are_refused(
 ) -> None:
     from tests.commands.program import run_program
 
-    unused = Mosquitto("", tmp_path, 1)
-    config = _config(tmp_path, unused, str(tmp_path / "queue.sqlite"), **more)
+    config = _config(tmp_path, 1, str(tmp_path / "queue.sqlite"), **more)
     done = run_program(tmp_path, "sensors", "watch", "--config", config)
     assert done.returncode == 2
     assert expected in done.stderr

@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,10 @@ from cv_engine.cases import Queue
 from cv_engine.cases.outbox.outlet import Outlet
 from cv_engine.cases.outbox.relay import Relay
 from tests.cases.made import at
-from tests.cases.outbox.receivers import Broker, MailServer, WebServer
+from tests.cases.outbox.receivers import MailServer, WebServer
+from tests.mosquitto import mosquitto
+
+__all__ = ["mosquitto"]  # a fixture, which pytest finds by its name
 
 
 @dataclass
@@ -52,11 +54,3 @@ def mail() -> Iterator[MailServer]:
     server = MailServer()
     yield server
     server.close()
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    started = Broker(tmp_path)
-    started.start()
-    yield started
-    started.stop()

@@ -1,24 +1,17 @@
-"""Those who receive events in the tests: a web server, a mail server, a broker, a plain list."""
+"""Those who receive events in the tests: a web server, a mail server, a plain list."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
-
-import pytest
 
 from cv_engine.cases.outbox.event import CaseEvent
 from cv_engine.cases.outbox.outlet import EVERYTHING, Selection
@@ -142,76 +135,6 @@ class MailServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-
-class Broker:
-    """A mosquitto on a port of its own, with files of its own, which may be away and come back."""
-
-    def __init__(self, folder: Path, *settings: str) -> None:
-        found = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
-        if found is None:
-            pytest.skip("no mosquitto is installed")
-        self._program = found
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._conf = folder / "mosquitto.conf"
-        lines = [f"listener {self.port} 127.0.0.1", *settings]
-        if os.geteuid() == 0:  # else it looks for a user of its own, who cannot read the folder
-            lines.insert(0, "user root")
-        if not any("allow_anonymous" in line for line in settings):
-            lines.append("allow_anonymous true")
-        self._conf.write_text("\n".join(lines) + "\n")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [self._program, "-c", str(self._conf)]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + LONGEST_S
-        while time.monotonic() < deadline:
-            assert self._process.poll() is None, "mosquitto ended"
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError("mosquitto does not answer")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    @contextmanager
-    def subscribed(self, topic: str = "#", **login: Any) -> Iterator[list[tuple[str, bytes]]]:
-        """What arrives under a topic while the block runs."""
-        from paho.mqtt.client import Client
-        from paho.mqtt.enums import CallbackAPIVersion
-
-        found: list[tuple[str, bytes]] = []
-        ready = Event()
-        client = Client(CallbackAPIVersion.VERSION2)
-        if login:
-            client.username_pw_set(**login)
-
-        def subscribe(*_: object) -> None:
-            client.subscribe(topic, qos=1)
-
-        client.on_connect = subscribe
-        client.on_subscribe = lambda *_: ready.set()
-        client.on_message = lambda _, __, message: found.append(
-            (message.topic, bytes(message.payload))
-        )
-        client.connect("127.0.0.1", self.port)
-        client.loop_start()
-        try:
-            assert ready.wait(LONGEST_S)
-            yield found
-        finally:
-            client.disconnect()
-            client.loop_stop()
 
 
 def until(holds: Callable[[], object]) -> None:

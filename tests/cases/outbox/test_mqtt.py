@@ -18,15 +18,18 @@ from cv_engine.cases.outbox.overview import Overview
 from cv_engine.cases.outbox.relay import OUTLET_BACKOFF, Counts
 from tests.cases.made import finding
 from tests.cases.outbox.conftest import Clock, relay_of
-from tests.cases.outbox.receivers import Broker, until
+from tests.cases.outbox.receivers import until
+from tests.mosquitto import Mosquitto
 
 _TOPIC = "city/{zone}/{kind}/{case}"
 
 
-def test_the_broker_gets_every_event_in_order(queue: Queue, broker: Broker, clock: Clock) -> None:
-    outlet = Mqtt("broker", "127.0.0.1", broker.port, _TOPIC)
+def test_the_broker_gets_every_event_in_order(
+    queue: Queue, mosquitto: Mosquitto, clock: Clock
+) -> None:
+    outlet = Mqtt("broker", "127.0.0.1", mosquitto.port, _TOPIC)
     relay = relay_of(queue, outlet, clock)
-    with broker.subscribed("city/#") as messages:
+    with mosquitto.subscribed("city/#") as messages:
         case = queue.file(finding(zone="north/1")).case_id
         queue.confirm(case, "Wang")
         assert relay.run_once() == Counts(sent=2)
@@ -37,21 +40,21 @@ def test_the_broker_gets_every_event_in_order(queue: Queue, broker: Broker, cloc
 
 
 def test_a_broker_that_goes_away_and_comes_back_misses_nothing(
-    queue: Queue, broker: Broker, clock: Clock
+    queue: Queue, mosquitto: Mosquitto, clock: Clock
 ) -> None:
-    outlet = Mqtt("broker", "127.0.0.1", broker.port, _TOPIC)
+    outlet = Mqtt("broker", "127.0.0.1", mosquitto.port, _TOPIC)
     relay = relay_of(queue, outlet, clock)
     queue.file(finding(zone="a"))
     assert relay.run_once() == Counts(sent=1)
-    broker.stop()
+    mosquitto.stop()
     for zone in "bc":
         queue.file(finding(zone=zone))
     for _ in range(3):
         assert relay.run_once() == Counts(retried=1)
         clock.advance(OUTLET_BACKOFF.longest_s)
     assert Overview(queue.store).outlets()[0].waiting == 2
-    broker.start()
-    with broker.subscribed() as messages:
+    mosquitto.start()
+    with mosquitto.subscribed() as messages:
         assert relay.run_once() == Counts(sent=2)
         until(lambda: len(messages) == 2)
     outlet.close()
@@ -59,26 +62,24 @@ def test_a_broker_that_goes_away_and_comes_back_misses_nothing(
 
 
 def test_the_login_is_used_and_a_wrong_one_waits(
-    queue: Queue, tmp_path: Path, clock: Clock
+    queue: Queue, mosquitto: Mosquitto, tmp_path: Path, clock: Clock
 ) -> None:
     program = shutil.which("mosquitto_passwd")
     if program is None:
         pytest.skip("no mosquitto_passwd is installed")
     users = tmp_path / "users"
     subprocess.run([program, "-b", "-c", str(users), "engine", "right"], check=True)
-    broker = Broker(tmp_path, "allow_anonymous false", f"password_file {users}")
-    broker.start()
+    mosquitto.restart("allow_anonymous false", f"password_file {users}")
     try:
-        wrong = Mqtt("wrong", "127.0.0.1", broker.port, _TOPIC, user="engine", password="false")
+        wrong = Mqtt("wrong", "127.0.0.1", mosquitto.port, _TOPIC, user="engine", password="false")
         right = replace(wrong, name="right", password="right")
         relays = [relay_of(queue, outlet, clock) for outlet in (wrong, right)]
         queue.file(finding())
-        with broker.subscribed(username="engine", password="right") as messages:
+        with mosquitto.subscribed(username="engine", password="right") as messages:
             assert [relay.run_once() for relay in relays] == [Counts(retried=1), Counts(sent=1)]
             until(lambda: messages)
     finally:
         right.close()
-        broker.stop()
     error = {state.name: state.error for state in Overview(queue.store).outlets()}["wrong"]
     assert error is not None
     assert "Not authorized" in error
@@ -88,22 +89,22 @@ def test_the_login_is_used_and_a_wrong_one_waits(
 # paho leaves a socket whose handshake failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_broker_is_reached_by_tls_and_only_with_a_certificate_that_is_trusted(
-    queue: Queue, tmp_path: Path, clock: Clock
+    queue: Queue, mosquitto: Mosquitto, tmp_path: Path, clock: Clock
 ) -> None:
     from tests.cases.outbox.certificates import write_certificate
 
     certificate, key = write_certificate(tmp_path)
-    broker = Broker(tmp_path, f"certfile {certificate}", f"keyfile {key}")
-    broker.start()
+    mosquitto.restart(f"certfile {certificate}", f"keyfile {key}")
     try:
-        trusting = Mqtt("city", "127.0.0.1", broker.port, _TOPIC, tls=True, tls_ca=str(certificate))
+        trusting = Mqtt(
+            "city", "127.0.0.1", mosquitto.port, _TOPIC, tls=True, tls_ca=str(certificate)
+        )
         doubting = replace(trusting, name="system", tls_ca=None)
         relays = [relay_of(queue, outlet, clock) for outlet in (trusting, doubting)]
         queue.file(finding())
         assert [relay.run_once() for relay in relays] == [Counts(sent=1), Counts(retried=1)]
     finally:
         trusting.close()
-        broker.stop()
     error = {state.name: state.error for state in Overview(queue.store).outlets()}["system"]
     assert error is not None
     assert "certificate verify failed" in error
