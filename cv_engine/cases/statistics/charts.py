@@ -25,6 +25,7 @@ _MOST_ROWS = 20  # of a bar chart that stays readable on a page
 _MOST_DAYS = 16  # labels of days on one axis
 _LONGEST_NAME = 40  # characters; longer names leave no room for the bars
 _HOUR_S = 3600.0
+_LEGEND_BELOW = 4.0  # lines of text: ticks and label of the axis lie between
 #: Colours of Okabe and Ito (2008), which people with colour blindness can tell apart.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#E69F00", "#009E73", "#8A8F98"
 
@@ -166,7 +167,7 @@ def _by_day(charted: Charted) -> Figure:
     axes.set_ylabel("cases")
     axes.set_xlabel("day")
     axes.grid(axis="y")
-    figure.legend(loc="outside lower right", ncols=3)
+    _legend(axes)
     axes.set_title(f"Cases by day, {charted.period.name}")
     return figure
 
@@ -186,7 +187,7 @@ def _rates(
         axes.axvline(
             100 * overall, color=_ORANGE, linewidth=2, zorder=0.5, label=f"all: {percent(overall)}"
         )
-        figure.legend(loc="outside lower right", ncols=3)
+        _legend(axes)
     axes.set_xlim(0, 112)  # room for the labels
     axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel("closed on time, % of the cases due (number of cases due in brackets)")
@@ -211,7 +212,7 @@ def _by_class(charted: Charted) -> Figure:
     axes.xaxis.set_major_locator(_whole_numbers())
     axes.set_xlabel("cases")
     if top:
-        figure.legend(loc="outside lower right", ncols=3)
+        _legend(axes)
     _finish_bars(axes, f"Cases by class, {charted.period.name}", charted.classes, top)
     return figure
 
@@ -235,9 +236,14 @@ def _times(charted: Charted) -> Figure:
     axes.margins(x=0.15)
     axes.set_xlabel("median time in hours (number of cases closed in brackets)")
     if top:
-        figure.legend(loc="outside lower right", ncols=3)
+        _legend(axes)
     _finish_bars(axes, f"Median times by department, {charted.period.name}", closed, top)
     return figure
+
+
+def _legend(axes: Axes) -> None:
+    """The names of the colours, in a row below the label of the axis."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=_LEGEND_BELOW, ncols=3)
 
 
 def _whole_numbers() -> MaxNLocator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cache
 
@@ -19,6 +20,8 @@ _CHINESE = (
 @cache
 def families() -> list[str]:
     """The fonts of charts: a font with Chinese characters follows, where one is installed."""
+    # Few Chinese fonts have a bold face, and what is bold in charts has no Chinese characters.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     return ["DejaVu Sans", *chinese_fonts()]
 
 

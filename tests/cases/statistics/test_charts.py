@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from shapely.geometry import box
 from cv_engine.cases import QueueError
 from cv_engine.cases.statistics import Figures, Period, RepeatPlace
 from cv_engine.cases.statistics.charts import Charted, charts, duration, save_charts, save_report
-from cv_engine.cases.statistics.fonts import class_names
+from cv_engine.cases.statistics.fonts import chinese_fonts, class_names
 from cv_engine.cases.statistics.map import draw_map, save_map
 from cv_engine.cases.taxonomy import load_taxonomy
 
@@ -80,6 +81,30 @@ def test_the_charts_name_rates_and_what_is_left_out() -> None:
     assert "piled goods and materials" in classes
     assert "pothole" in classes
     assert "2,000" in classes
+
+
+def test_the_legend_is_right_below_the_label_of_the_axis() -> None:
+    for name, figure in charts(CHARTED).items():
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        legend = axes.get_legend()
+        assert legend is not None, name
+        label, names = axes.xaxis.label.get_window_extent(), legend.get_window_extent()
+        assert 0 <= label.y0 - names.y1 < 2 * label.height, name
+        assert names.y0 >= 0, name
+
+
+def test_chinese_names_are_drawn_with_a_font_that_has_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not chinese_fonts():
+        pytest.skip("no font with Chinese characters is installed")
+    assert "piled goods and materials 乱堆杂物" in _texts(charts(CHARTED)["cases-by-class"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of each character that no font has
+        save_charts(CHARTED, tmp_path)
+        save_report(CHARTED, tmp_path / "report.pdf")
+    assert caplog.records == [], "nothing that the reader of the terminal cannot use"
 
 
 @pytest.mark.parametrize("charted", [CHARTED, EMPTY], ids=["a month", "nothing"])
