@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -62,22 +62,19 @@ class QueueReader:
     def evidence(self, case_id: int) -> list[str]:
         """Evidence folders of a case: those of its findings by their start, then people's own.
 
-        What people have added to cases that merged into this one is among them.
+        What people added to a case that has merged since is listed where the first finding of that
+        case is now: a split that takes the merge back takes the photos back, too.
 
         Raises:
             QueueError: There is no such case.
         """
-        statement = (
-            sa.select(findings.c.evidence)
-            .where(findings.c.case_id == case_id, findings.c.evidence.is_not(None))
-            .order_by(findings.c.began, findings.c.key)
-        )
         with self._store.reading() as connection:
             need_case(connection, case_id)
-            found = connection.execute(statement).scalars()
+            filed = findings_of(connection, case_id)
+            found = [row.evidence for row in filed if row.evidence is not None]
             added = (
                 name
-                for number in _with_absorbed(connection, case_id)
+                for number in _absorbed(connection, case_id, {row.key for row in filed})
                 for name in attached_to(connection, number)
             )
             return list(dict.fromkeys([*found, *added]))
@@ -113,13 +110,21 @@ class QueueReader:
         return export(self.each(wanted), form)
 
 
-def _with_absorbed(connection: Connection, case_id: int) -> list[int]:
-    """Numbers of a case and of those that have merged into it, directly or through others."""
-    numbers = [case_id]
-    for number in numbers:  # which grows meanwhile
-        merged = sa.select(history.c.data).where(
-            history.c.case_id == number, history.c.event == Event.MERGED.value
+def _absorbed(connection: Connection, case_id: int, keys: Set[str]) -> list[int]:
+    """Numbers of a case and of the merged ones whose first finding the case has."""
+    told, absorbed = [case_id], [case_id]
+    for number in told:  # which grows meanwhile
+        entries = sa.select(history.c.event, history.c.data).where(
+            history.c.case_id == number,
+            history.c.event.in_([Event.FILED.value, Event.MERGED.value]),
         )
-        told = connection.execute(merged.order_by(history.c.seq)).scalars()
-        numbers += [data["case"] for data in told if data["case"] not in numbers]
-    return numbers
+        for event, data in connection.execute(entries.order_by(history.c.seq)):
+            if event == Event.MERGED:
+                other = data["case"]
+                if other not in absorbed and keys >= set(data["keys"][:1]):
+                    absorbed.append(other)
+            else:
+                other = data.get("split_from")  # whose merges may be of these findings
+            if other is not None and other not in told:
+                told.append(other)
+    return absorbed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,7 @@ from cv_engine.cases import (
     Role,
     State,
 )
+from cv_engine.cases.dispatch.attachment import Attachment
 from tests.cases.filing.worlds import is_whole
 from tests.cases.made import CAR_BOX, NEXT_BOX, at, finding, ground, located, site
 
@@ -81,6 +83,40 @@ def test_splitting_takes_a_merge_back(queue: Queue) -> None:
     assert queue.file(_BIKE) == Filed(3, "known")
     queue.gone(_BIKE.key, at(800))
     assert (queue.get(3).gone_at, queue.get(1).gone_at) == (at(800), None)
+
+
+def _photos(queue: Queue, number: int) -> str:
+    """Photos that an officer takes for a case."""
+    name = f"case-{number}-noted-1-{uuid4().hex[:16]}"
+    queue.note(number, Actor("Li"), "as it is", evidence=Attachment(name, "0" * 64))
+    return name
+
+
+def test_splitting_takes_the_photos_of_a_merged_case_back_too(queue: Queue) -> None:
+    for each in (_CAR, _BIKE):
+        queue.file(each)
+    of_car, of_bike = _photos(queue, 1), _photos(queue, 2)
+    queue.merge(2, 1, "Li")
+    assert queue.evidence(1) == ["car", "bike", of_car, of_bike]
+    queue.split(1, [_BIKE.key], "Li")
+    assert queue.evidence(1) == ["car", of_car]
+    assert queue.evidence(3) == ["bike", of_bike]
+    queue.merge(3, 1, "Li")
+    assert queue.evidence(1) == ["car", "bike", of_car, of_bike]
+
+
+def test_photos_are_where_the_findings_are_through_several_merges(queue: Queue) -> None:
+    cart = finding(5000, 5100, evidence="cart")
+    for each in (_CAR, _BIKE, cart):
+        queue.file(each)
+    of_bike, of_cart = _photos(queue, 2), _photos(queue, 3)
+    queue.merge(3, 2, "Li")
+    of_both = _photos(queue, 2)
+    queue.merge(2, 1, "Li")
+    assert queue.evidence(1) == ["car", "bike", "cart", of_bike, of_both, of_cart]
+    new = queue.split(1, [cart.key], "Li").id
+    assert queue.evidence(1) == ["car", "bike", of_bike, of_both]
+    assert queue.evidence(new) == ["cart", of_cart]
 
 
 def test_a_split_case_is_found_where_its_findings_are(queue: Queue) -> None:
