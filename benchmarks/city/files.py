@@ -31,6 +31,7 @@ classes:
     codes: {Town 1: "101"}
     department: traffic
     limits: {confirm: 2 working hours, close: 1 working day}
+    recurrence: {may_return: false}
   - kind: street_vendor
     name: unlicensed street vendor
     codes: {Town 1: "102"}

@@ -166,6 +166,7 @@ def _row(taxonomy: Taxonomy, major: Major, each: CaseClass) -> dict[str, Any]:
         "urgent_limits": {stage.value: str(limit) for stage, limit in each.urgent_limits.items()},
         "join_within_s": recurrence.join_within and recurrence.join_within.total_seconds(),
         "reopen_within_s": recurrence.reopen_within and recurrence.reopen_within.total_seconds(),
+        "may_return": recurrence.may_return,
         "provisional": each.provisional,
     }
 

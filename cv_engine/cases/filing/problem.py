@@ -16,8 +16,6 @@ from cv_engine.cases.taxonomy import Recurrence
 from cv_engine.finding import Finding, Place
 
 _NO_TIME = timedelta(0)
-#: Kinds of things that drive away: after a known departure, the next one at the place is another.
-_DRIVEN = frozenset({"motor_vehicle_parked", "non_motor_vehicle_parked"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def continues(one: Presence, other: Presence, rule: Recurrence) -> bool:
     Both were there at one moment, or the later one began after a gap that is not longer than the
     time without samples before it, or than the kind's ``join_within``. A thing that is known to
     have left has not stayed over a time without samples; within ``join_within`` it may be back,
-    unless it is one of those that drive away.
+    unless it is of a kind that does not return.
 
     Args:
         one: A finding.
@@ -133,7 +131,7 @@ def continues(one: Presence, other: Presence, rule: Recurrence) -> bool:
     if gap <= _NO_TIME:
         return True
     if gap <= (rule.join_within or _NO_TIME):
-        return not (first.has_left and first.kind in _DRIVEN)
+        return rule.may_return or not first.has_left
     return gap <= second.began - second.since and not first.has_left
 
 

@@ -103,6 +103,7 @@ class RecurrenceEntry(Section):
 
     join_within: Duration | None = None
     reopen_within: Duration | None = None
+    may_return: Switch = True
 
 
 class ClassEntry(Section):

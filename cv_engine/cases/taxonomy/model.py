@@ -112,10 +112,13 @@ class Recurrence:
             a finding that overlaps in time joins.
         reopen_within: Longest time after the closing within which the finding reopens the case;
             ``None``: the finding is always a new case.
+        may_return: Whether a thing that is known to have left may be back within ``join_within``,
+            as goods behind a lorry may; a vehicle that parks where one has left is another.
     """
 
     join_within: timedelta | None = None
     reopen_within: timedelta | None = None
+    may_return: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from cv_engine.cases.errors import QueueError
 from cv_engine.cases.taxonomy.file_model import (
     ClassEntry,
     LimitsEntry,
+    RecurrenceEntry,
     StandardEntry,
     TaxonomyFile,
 )
@@ -136,8 +137,12 @@ def _case_class(entry: ClassEntry, standard: StandardEntry, code: str) -> CaseCl
         priority=Priority(entry.priority),
         limits=_limits(entry.limits),
         urgent_limits=_limits(entry.urgent_limits),
-        recurrence=Recurrence(entry.recurrence.join_within, entry.recurrence.reopen_within),
+        recurrence=_recurrence(entry.recurrence),
     )
+
+
+def _recurrence(entry: RecurrenceEntry) -> Recurrence:
+    return Recurrence(entry.join_within, entry.reopen_within, entry.may_return)
 
 
 def _limits(entry: LimitsEntry) -> dict[Stage, TimeLimit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +136,35 @@ def test_a_gap_is_bridged_by_the_rule_of_the_class(
         queue.gone(first.key, at(300))
     again = finding(300 + gap_s, 400 + gap_s, kind=kind)
     assert queue.file(again).outcome == outcome
+
+
+_LORRIES = """\
+version: "1"
+default_standard: City
+standards: [{{id: City, digits: 1, provisional: false, provenance: the gazette}}]
+classes:
+  - kind: lorry_parked
+    name: parked lorry
+    codes: {{City: "1"}}
+    recurrence: {{join_within: 10 minutes, may_return: {may_return}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("may_return", "gone", "outcome"),
+    [("false", False, "joined"), ("false", True, "new"), ("true", True, "joined")],
+)
+def test_a_city_says_whether_what_has_left_may_be_back(
+    where: str, tmp_path: Path, may_return: str, gone: bool, outcome: str
+) -> None:
+    path = tmp_path / "taxonomy.yaml"
+    path.write_text(_LORRIES.format(may_return=may_return))
+    first, again = (finding(began, began + 100, kind="lorry_parked") for began in (0, 200))
+    with open_queue(where, taxonomy=load_taxonomy(path)) as queue:
+        queue.file(first)
+        if gone:
+            queue.gone(first.key, at(100))
+        assert queue.file(again).outcome == outcome
 
 
 def test_a_departure_that_is_learnt_late_shows_two_things(queue: Queue) -> None:

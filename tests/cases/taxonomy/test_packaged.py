@@ -101,7 +101,7 @@ def test_no_time_limit_and_no_department_is_invented() -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("motor_vehicle_parked", Recurrence()),
+        ("motor_vehicle_parked", Recurrence(may_return=False)),
         ("street_vendor", Recurrence()),
         ("clutter", Recurrence(timedelta(minutes=30), timedelta(days=1))),
         ("unauthorised_building", Recurrence(timedelta(days=120), timedelta(days=120))),
