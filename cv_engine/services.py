@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cv_engine.cases import Queue, open_queue
-from cv_engine.cases.taxonomy import Taxonomy, load_taxonomy
+from cv_engine.cases.taxonomy import Taxonomy, check_departments, load_taxonomy
 
 if TYPE_CHECKING:
     from cv_engine.cases.deadlines import Deadlines
@@ -110,14 +110,17 @@ class Services:
         """The departments, officers and areas of responsibility; ``None`` if there are none.
 
         Raises:
-            QueueError: The city's files cannot be used.
+            QueueError: The city's files cannot be used, or a class of the taxonomy names a
+                department that the organisation does not list.
         """
         path = self.config.cases.organisation
         if path is None:
             return None
         from cv_engine.cases.dispatch import read_organisation
 
-        return read_organisation(path, self.taxonomy.kinds)
+        organisation = read_organisation(path, self.taxonomy.kinds)
+        check_departments(self.taxonomy, self.config.cases.taxonomy, organisation.departments)
+        return organisation
 
     @cached_property
     def queue(self) -> Queue:

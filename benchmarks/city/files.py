@@ -17,10 +17,6 @@ standards:
   - {id: Town 1, digits: 3, major_digits: 1, provisional: true, provenance: made up, majors: {
       "1": {name: street order, name_zh: 街面秩序},
       "2": {name: city appearance, name_zh: 市容环境}}}
-departments:
-  - {id: traffic, name: traffic police, name_zh: 交警}
-  - {id: sanitation, name: sanitation office, name_zh: 环卫处}
-  - {id: market, name: market inspection, name_zh: 市场监管}
 reasons:
   - {id: no_violation, name: no violation, name_zh: 不属于违规, actions: [reject]}
   - {id: not_done, name: not done, name_zh: 未整改, actions: [return]}
@@ -68,9 +64,9 @@ working_days: {{2026-10-10: wednesday}}
 
 _ORGANISATION = """
 departments:
-  - {id: traffic, name: traffic police, teams: [east, west]}
-  - {id: sanitation, name: sanitation office, teams: [east, west]}
-  - {id: market, name: market inspection}
+  - {id: traffic, name: traffic police, name_zh: 交警, teams: [east, west]}
+  - {id: sanitation, name: sanitation office, name_zh: 环卫处, teams: [east, west]}
+  - {id: market, name: market inspection, name_zh: 市场监管}
 officers:
   - {name: Li, role: officer}
   - {name: Wang, role: officer}

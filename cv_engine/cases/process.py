@@ -14,7 +14,7 @@ from cv_engine.cases.changes import LockedCase
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.dispatch.assignment import area_of, checked, responsible
 from cv_engine.cases.dispatch.attachment import Attachment, attach, find_attachment
-from cv_engine.cases.dispatch.organisation import Department, Organisation
+from cv_engine.cases.dispatch.organisation import Organisation
 from cv_engine.cases.dispatch.sighting import Sighting, sighting_of
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.filing.filed import FiledEvidence
@@ -89,7 +89,7 @@ class Process:
             QueueError: There is no such case, the process has no such step, or something that the
                 step needs is missing or unknown.
         """
-        to = None if to is None else self._checked(to)
+        to = None if to is None else checked(to, self._organisation)
         if reason is not None:
             self._taxonomy.reason(reason)
 
@@ -132,7 +132,7 @@ class Process:
         Raises:
             ConflictError, ForbiddenError, QueueError: See :meth:`move`.
         """
-        to = self._checked(to)
+        to = checked(to, self._organisation)
         return self._change(
             case_id, lambda case: adjustments.assign(case, to, _actor(by), note), note, version
         )
@@ -320,10 +320,6 @@ class Process:
     def _department(self, kind: str) -> str | None:
         """Department of a kind's class; ``None`` for a kind that the taxonomy no longer has."""
         return self._taxonomy.classify(kind).department if kind in self._taxonomy.kinds else None
-
-    def _checked(self, to: Assignment) -> Assignment:
-        known = (Department(d.id, d.name, d.name_zh) for d in self._taxonomy.departments.values())
-        return checked(to, self._organisation, known)
 
 
 def _actor(by: str | Actor) -> Actor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from cv_engine.commands.session import Session
 from cv_engine.commands.tables import rows_table
 
 if TYPE_CHECKING:
+    from cv_engine.cases.dispatch import Department
     from cv_engine.cases.taxonomy import CaseClass, Major, Taxonomy
     from cv_engine.yaml_file import Problem
 
@@ -39,13 +40,22 @@ def check(
             help="A working calendar to check with it; that of the configuration if left out.",
         ),
     ] = None,
+    organisation: Annotated[
+        Path | None,
+        typer.Option(
+            "--organisation",
+            metavar="FILE",
+            help="An organisation to check with it; that of the configuration if left out.",
+        ),
+    ] = None,
     config: ConfigOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Report every error in a taxonomy and in the working calendar, with its line."""
+    """Report every error in taxonomy, working calendar and organisation, with its line."""
     session = Session(config, None, format)
-    calendar = calendar or session.config.cases.calendar
-    raise typer.Exit(check_files(session, _file(session, file), calendar))
+    given = session.config.cases
+    files = _file(session, file), calendar or given.calendar, organisation or given.organisation
+    raise typer.Exit(check_files(session, *files))
 
 
 @group.command()
@@ -61,8 +71,8 @@ def show(
     """Show the classes by major, with department, priority and time limits."""
     session = Session(config, None, format)
     taxonomy = _load(_file(session, file))
-    tree = taxonomy.tree(standard)
-    rows = [_row(taxonomy, major, each) for major, classes in tree.items() for each in classes]
+    tree, known = taxonomy.tree(standard), _departments(session)
+    rows = [_row(known, major, each) for major, classes in tree.items() for each in classes]
     session.show(rows_table([_shown(row) for row in rows]), rows)
     if session.format is Format.TABLE:
         about = taxonomy.standards[standard or taxonomy.default_standard]
@@ -91,30 +101,43 @@ def crosswalk(
             f"{code} of {standard} has no class in {to}; "
             f'cv-engine taxonomy show --standard "{standard}" lists the codes'
         )
-    rows = [_row(taxonomy, taxonomy.majors[each.standard, each.major], each) for each in found]
+    known, majors = _departments(session), taxonomy.majors
+    rows = [_row(known, majors[each.standard, each.major], each) for each in found]
     session.show(rows_table([_shown(row) for row in rows]), rows)
 
 
-def check_files(session: Session, taxonomy: Path | None, calendar: Path | None) -> ExitCode:
-    """Print the problems of a taxonomy and a calendar; wrong input where there is one.
+def check_files(
+    session: Session, taxonomy: Path | None, calendar: Path | None, organisation: Path | None
+) -> ExitCode:
+    """Print the problems of the files of a city; wrong input where there is one.
 
     Args:
         session: Where output goes.
         taxonomy: The taxonomy's file; the packaged one if ``None``.
         calendar: The calendar's file, if any.
+        organisation: The organisation's file, if any.
     """
+    from cv_engine.cases import dispatch
     from cv_engine.cases.deadlines import Deadlines, calendar_problems, load_calendar
     from cv_engine.cases.taxonomy import load_taxonomy, problems_of
     from cv_engine.rules import registry
 
-    found = [(taxonomy, each) for each in problems_of(taxonomy)] if taxonomy else []
-    found += [(calendar, each) for each in calendar_problems(calendar)] if calendar else []
+    found: list[tuple[Path, Problem]] = []
+    if organisation:
+        found += [(organisation, each) for each in dispatch.problems_of(organisation)]
+    departments = dispatch.read_departments(organisation) if organisation and not found else None
+    if taxonomy:
+        found += [(taxonomy, each) for each in problems_of(taxonomy, departments)]
+    if calendar:
+        found += [(calendar, each) for each in calendar_problems(calendar)]
     _print_problems(session, found)
     if found:
         return ExitCode.WRONG_INPUT
     loaded = load_taxonomy(taxonomy)
-    # Only together do the two files show whether every limit can be counted.
+    # Only together do the files show whether every limit can be counted, and every area be right.
     Deadlines(loaded, load_calendar(calendar) if calendar else None)
+    if organisation:
+        dispatch.read_organisation(organisation, loaded.kinds)
     name = "the packaged taxonomy" if taxonomy is None else str(taxonomy)
     if unknown := ", ".join(kind for kind in registry.kinds() if kind not in loaded.kinds):
         text = f"no class for {unknown}, which rules of this program find; add them, or switch"
@@ -145,9 +168,17 @@ def _load(file: Path | None) -> Taxonomy:
     return load_taxonomy(file)
 
 
-def _row(taxonomy: Taxonomy, major: Major, each: CaseClass) -> dict[str, Any]:
-    """A class as a JSON object."""
-    department = taxonomy.departments[each.department] if each.department else None
+def _departments(session: Session) -> Mapping[str, Department]:
+    """The departments of the organisation by id; none without one."""
+    from cv_engine.cases.dispatch import read_departments
+
+    path = session.config.cases.organisation
+    return {} if path is None else read_departments(path)
+
+
+def _row(known: Mapping[str, Department], major: Major, each: CaseClass) -> dict[str, Any]:
+    """A class as a JSON object, with the name of the department where the department is known."""
+    department = known.get(each.department or "")
     recurrence = each.recurrence
     return {
         "standard": each.standard,

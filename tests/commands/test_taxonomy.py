@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases.dispatch.made import feature, square
 from tests.commands.program import run_program
 
 _CITY = """\
@@ -20,7 +21,6 @@ standards:
     provenance: the gazette
     majors: {"4": {name: streets, name_zh: 街面}}
   - {id: Old, digits: 2, provisional: true, provenance: hearsay}
-departments: [{id: sanitation, name: sanitation office}]
 classes:
   - kind: clutter
     name: clutter
@@ -30,6 +30,7 @@ classes:
     limits: {handle: 1 working day}
     urgent_limits: {handle: 4 hours}
 """
+_CITY_HALL = "departments: [{id: sanitation, name: sanitation office, teams: [north]}]\n"
 _OFFICE = "timezone: Asia/Shanghai\noffice_hours: {monday: [09:00-17:00]}\n"
 
 
@@ -38,7 +39,9 @@ def city(tmp_path: Path) -> Path:
     """A folder with a city's files and a configuration that names them."""
     (tmp_path / "t.yaml").write_text(_CITY, encoding="utf-8")
     (tmp_path / "c.yaml").write_text(_OFFICE)
-    (tmp_path / "config.yaml").write_text("cases: {taxonomy: t.yaml, calendar: c.yaml}\n")
+    (tmp_path / "o.yaml").write_text(_CITY_HALL)
+    files = "taxonomy: t.yaml, calendar: c.yaml, organisation: o.yaml"
+    (tmp_path / "config.yaml").write_text(f"cases: {{{files}}}\n")
     return tmp_path
 
 
@@ -56,20 +59,39 @@ def test_the_citys_files_are_those_of_the_configuration(city: Path) -> None:
     assert "no class for motor_vehicle_parked, non_motor_vehicle_parked, non_m" in done.stderr
 
 
-def test_every_problem_of_both_files_is_reported_with_its_line(city: Path) -> None:
-    wrong = _CITY.replace("1 working day}", "soon}").replace(": sanitation\n", ": parks\n")
-    (city / "t.yaml").write_text(wrong, encoding="utf-8")
+def test_every_problem_of_all_files_is_reported_with_its_line(city: Path) -> None:
+    (city / "t.yaml").write_text(_CITY.replace("1 working day}", "soon}"), encoding="utf-8")
     (city / "c.yaml").write_text(_OFFICE.replace("Asia/Shanghai", "Mars"))
-    done = run_program(city, "taxonomy", "check", "t.yaml", "--calendar", "c.yaml")
-    assert done.returncode == 2
-    assert "error t.yaml:18: classes[0].limits.handle: 'soon' is no time limit" in done.stdout
-    assert "error c.yaml:1: timezone: 'Mars' is no time zone" in done.stdout
-    (city / "t.yaml").write_text(_CITY.replace(": sanitation\n", ": parks\n"), encoding="utf-8")
-    options = ("--calendar", "c.yaml", "--format", "jsonl")
+    (city / "o.yaml").write_text(f"{_CITY_HALL}officers: [{{name: Li, department: parks}}]\n")
+    options = ("--calendar", "c.yaml", "--organisation", "o.yaml")
     done = run_program(city, "taxonomy", "check", "t.yaml", *options)
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(row["file"], row["line"]) for row in rows] == [("t.yaml", 17), ("c.yaml", 1)]
-    assert rows[0]["problem"].startswith("classes[0].department: 'parks' is not among")
+    assert done.returncode == 2
+    assert "error t.yaml:17: classes[0].limits.handle: 'soon' is no time limit" in done.stdout
+    assert "error c.yaml:1: timezone: 'Mars' is no time zone" in done.stdout
+    assert "error o.yaml:2: officers[0].department: there is no department 'p" in done.stdout
+
+
+def test_a_department_that_only_one_of_the_files_has_is_reported(city: Path) -> None:
+    (city / "t.yaml").write_text(_CITY.replace(": sanitation\n", ": parks\n"), encoding="utf-8")
+    done = run_program(city, "taxonomy", "check", "--config", "config.yaml", "--format", "jsonl")
+    (row,) = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, Path(row["file"]).name, row["line"]) == (2, "t.yaml", 16)
+    assert row["problem"].startswith("classes[0].department: 'parks' is not among the departments")
+    dispatched = run_program(city, "cases", "dispatch", "1", "--config", "config.yaml")
+    assert dispatched.returncode == 2
+    assert "t.yaml:16: classes[0].department: 'parks' is not among" in dispatched.stderr
+    alone = run_program(city, "taxonomy", "check", "t.yaml", "--calendar", "c.yaml")
+    assert alone.returncode == 0, "without an organisation, any name is right"
+
+
+def test_areas_are_checked_with_the_taxonomy(city: Path) -> None:
+    (city / "o.yaml").write_text(f"{_CITY_HALL}areas: areas.geojson\n")
+    area = feature(square(121.0, 29.0), name="Old Town", kinds=["parking"])
+    (city / "areas.geojson").write_text(json.dumps(area))
+    done = run_program(city, "taxonomy", "check", "--config", "config.yaml")
+    assert done.returncode == 2
+    assert "areas.geojson" in done.stderr
+    assert "parking" in done.stderr
 
 
 def test_limits_in_working_time_need_a_calendar(city: Path) -> None:
@@ -93,7 +115,17 @@ def test_classes_are_shown_with_major_department_and_limits(city: Path) -> None:
     for shown in ("4 streets 街面", "407", "乱堆杂物", "sanitation", "handle 4 hours, urgent"):
         assert shown in done.stdout
     assert "City: the gazette" in done.stderr
-    done = run_program(city, "taxonomy", "show", "t.yaml", "--standard", "Old", "--format", "jsonl")
+    done = run_program(
+        city,
+        "taxonomy",
+        "show",
+        "--config",
+        "config.yaml",
+        "--standard",
+        "Old",
+        "--format",
+        "jsonl",
+    )
     (row,) = map(json.loads, done.stdout.splitlines())
     assert (row["code"], row["provisional"]) == ("07", True)
     assert row["department_name"] == "sanitation office"

@@ -9,6 +9,15 @@ from cv_engine.cases.dispatch.organisation import (
     Organisation,
     actor_named,
 )
-from cv_engine.cases.dispatch.reading import read_organisation
+from cv_engine.cases.dispatch.reading import problems_of, read_departments, read_organisation
 
-__all__ = ["Area", "Department", "Officer", "Organisation", "actor_named", "read_organisation"]
+__all__ = [
+    "Area",
+    "Department",
+    "Officer",
+    "Organisation",
+    "actor_named",
+    "problems_of",
+    "read_departments",
+    "read_organisation",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cv_engine.cases.dispatch.organisation import Area, Department, Organisation, listed
@@ -79,15 +79,12 @@ def responsible(
     return Assignment(found, None if area is None else area.team)
 
 
-def checked(
-    to: Assignment, organisation: Organisation | None, known: Iterable[Department]
-) -> Assignment:
+def checked(to: Assignment, organisation: Organisation | None) -> Assignment:
     """An assignment in the names of the organisation.
 
     Args:
         to: The assignment as a person typed it: a department's id, English or Chinese name.
-        organisation: The organisation; without one there are no teams and officers to compare with.
-        known: Further departments, those of the taxonomy.
+        organisation: The organisation; without one there is nothing to compare with.
 
     Returns:
         The assignment with the department's id.
@@ -95,19 +92,15 @@ def checked(
     Raises:
         QueueError: There is no such department, team or officer, where such are listed.
     """
-    listed_here = {} if organisation is None else dict(organisation.departments)
-    departments = {each.id: each for each in known} | listed_here
+    if organisation is None:
+        return to
+    departments, officers = organisation.departments, organisation.officers
     department = _department(departments, to.department)
     if department is None:
-        if departments:
-            raise QueueError(
-                f"there is no department {to.department!r}; known: {listed(departments)}"
-            )
-        return to
+        raise QueueError(f"there is no department {to.department!r}; known: {listed(departments)}")
     teams = department.teams
     if to.team is not None and teams and to.team not in teams:
         raise QueueError(f"{department.id} has no team {to.team!r}; known: {', '.join(teams)}")
-    officers = {} if organisation is None else organisation.officers
     if to.officer is not None and officers and to.officer not in officers:
         raise QueueError(f"there is no officer {to.officer!r}; known: {listed(officers)}")
     return Assignment(department.id, to.team, to.officer)

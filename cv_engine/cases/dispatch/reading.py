@@ -31,17 +31,8 @@ def read_organisation(path: Path, kinds: Collection[str]) -> Organisation:
         QueueError: A file cannot be read or has errors; the text has a line for each, with file,
             line and key.
     """
-    read = read_validated(path, OrganisationFile)
-    problems = list(read.problems)
-    if read.value is not None and read.document is not None:
-        problems += _problems(read.value, read.document)
-    if problems or read.value is None:
-        raise QueueError(told(path, problems))
-    file = read.value
-    departments = {
-        each.id: Department(each.id, each.name, each.name_zh, each.teams)
-        for each in file.departments
-    }
+    file = _read(path)
+    departments = _departments(file)
     officers = {
         each.name: Officer(each.name, Role(each.role), each.department, each.team)
         for each in file.officers
@@ -50,6 +41,42 @@ def read_organisation(path: Path, kinds: Collection[str]) -> Organisation:
     if file.areas is not None:
         areas = read_areas(path.parent / file.areas.expanduser(), departments, kinds)
     return Organisation(path, departments, officers, areas)
+
+
+def read_departments(path: Path) -> dict[str, Department]:
+    """Read the departments of an organisation's file, by id; its areas are not read.
+
+    Raises:
+        QueueError: The file cannot be read or has errors, as for :func:`read_organisation`.
+    """
+    return _departments(_read(path))
+
+
+def problems_of(path: Path) -> tuple[Problem, ...]:
+    """Every problem of an organisation's file, in the order of its lines; areas are not read."""
+    return _validated(path)[1]
+
+
+def _read(path: Path) -> OrganisationFile:
+    file, problems = _validated(path)
+    if problems or file is None:
+        raise QueueError(told(path, problems))
+    return file
+
+
+def _validated(path: Path) -> tuple[OrganisationFile | None, tuple[Problem, ...]]:
+    read = read_validated(path, OrganisationFile)
+    problems = list(read.problems)
+    if read.value is not None and read.document is not None:
+        problems += _problems(read.value, read.document)
+    return read.value, tuple(sorted(problems))
+
+
+def _departments(file: OrganisationFile) -> dict[str, Department]:
+    return {
+        each.id: Department(each.id, each.name, each.name_zh, each.teams)
+        for each in file.departments
+    }
 
 
 def _problems(file: OrganisationFile, document: YamlFile) -> Iterator[Problem]:

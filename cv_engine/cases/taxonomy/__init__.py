@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cv_engine.cases.taxonomy.model import (
     CaseClass,
-    Department,
     Major,
     Priority,
     Reason,
@@ -13,12 +12,11 @@ from cv_engine.cases.taxonomy.model import (
     Standard,
     Taxonomy,
 )
-from cv_engine.cases.taxonomy.reading import load_taxonomy, problems_of
+from cv_engine.cases.taxonomy.reading import check_departments, load_taxonomy, problems_of
 from cv_engine.cases.taxonomy.time_limit import TimeLimit, TimeUnit
 
 __all__ = [
     "CaseClass",
-    "Department",
     "Major",
     "Priority",
     "Reason",
@@ -28,6 +26,7 @@ __all__ = [
     "Taxonomy",
     "TimeLimit",
     "TimeUnit",
+    "check_departments",
     "load_taxonomy",
     "problems_of",
 ]

@@ -71,14 +71,6 @@ class StandardEntry(Section):
     majors: dict[Code, MajorEntry] = Field(default_factory=dict)
 
 
-class DepartmentEntry(Section):
-    """Who handles cases."""
-
-    id: Name
-    name: Text
-    name_zh: Text = ""
-
-
 class ReasonEntry(Section):
     """Why an officer takes a step."""
 
@@ -130,6 +122,5 @@ class TaxonomyFile(Section):
     version: Annotated[str, Field(min_length=1), Unit("a text between double quotes", '"2026.1"')]
     default_standard: Name
     standards: tuple[StandardEntry, ...]
-    departments: tuple[DepartmentEntry, ...] = ()
     reasons: tuple[ReasonEntry, ...] = ()
     classes: tuple[ClassEntry, ...]

@@ -1,4 +1,4 @@
-"""The taxonomy as values: standards, majors, classes, departments and reasons."""
+"""The taxonomy as values: standards, majors, classes and reasons."""
 
 from __future__ import annotations
 
@@ -72,21 +72,6 @@ class Major:
 
 
 @dataclass(frozen=True, slots=True)
-class Department:
-    """Who handles cases.
-
-    Attributes:
-        id: The name in files and on the command line, such as ``"sanitation"``.
-        name: English name.
-        name_zh: Chinese name; may be empty.
-    """
-
-    id: str
-    name: str
-    name_zh: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Reason:
     """Why an officer takes a step.
 
@@ -136,7 +121,8 @@ class CaseClass:
         inferred: Whether the code was inferred rather than read in a copy.
         shared: Whether the standard gives the code to several kinds.
         former_name_zh: Chinese name in the standard before; may be empty.
-        department: Id of the department that handles its cases; ``None`` where none is set.
+        department: Id of the department that handles its cases, of the organisation where there is
+            one; ``None`` where none is set.
         priority: How soon its cases are handled.
         limits: Time limits by stage; a stage without one has no deadline.
         urgent_limits: The same for urgent cases; a stage without one has the limit of ``limits``.
@@ -180,7 +166,6 @@ class Taxonomy:
         standards: Standards by number.
         majors: Major classes by (standard, code); every class has its major here.
         classes: Classes by (standard, kind, code).
-        departments: Departments by id.
         reasons: Reasons by id, in the order of the catalogue.
 
     Example:
@@ -193,7 +178,6 @@ class Taxonomy:
     standards: Mapping[str, Standard]
     majors: Mapping[tuple[str, str], Major] = field(repr=False)
     classes: Mapping[tuple[str, str, str], CaseClass] = field(repr=False)
-    departments: Mapping[str, Department] = field(repr=False)
     reasons: Mapping[str, Reason] = field(repr=False)
 
     @cached_property
@@ -208,6 +192,12 @@ class Taxonomy:
     def kinds(self) -> tuple[str, ...]:
         """The kinds of violation, in the order of the catalogue."""
         return tuple(self._by_kind)
+
+    @cached_property
+    def departments(self) -> tuple[str, ...]:
+        """Ids of the departments that classes name, in the order of the catalogue."""
+        named = (each.department for each in self.classes.values())
+        return tuple(dict.fromkeys(id for id in named if id is not None))
 
     def classify(self, kind: str, standard: str | None = None) -> CaseClass:
         """The class of a kind of violation.

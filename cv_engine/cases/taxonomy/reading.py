@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from cv_engine.cases.taxonomy.file_model import (
 )
 from cv_engine.cases.taxonomy.model import (
     CaseClass,
-    Department,
     Major,
     Priority,
     Reason,
@@ -45,9 +44,32 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
     return _packaged() if path is None else _load(path)
 
 
-def problems_of(path: Path) -> tuple[Problem, ...]:
-    """Every problem of a taxonomy file, in the order of its lines."""
-    return _problems(read_validated(path, TaxonomyFile))
+def problems_of(path: Path, departments: Collection[str] | None = None) -> tuple[Problem, ...]:
+    """Every problem of a taxonomy file, in the order of its lines.
+
+    Args:
+        path: The file.
+        departments: Ids of the organisation's departments; any are right if ``None``.
+    """
+    return _problems(read_validated(path, TaxonomyFile), departments)
+
+
+def check_departments(taxonomy: Taxonomy, path: Path | None, departments: Collection[str]) -> None:
+    """Compare the departments of a taxonomy's classes with those of the organisation.
+
+    Args:
+        taxonomy: The taxonomy.
+        path: The taxonomy's file; ``None`` for the packaged one, which names no departments.
+        departments: Ids of the organisation's departments.
+
+    Raises:
+        QueueError: A class names another department; the text has a line for each, with file, line
+            and key.
+    """
+    if path is None or set(taxonomy.departments) <= set(departments):
+        return
+    if problems := problems_of(path, departments):
+        raise QueueError(told(path, problems))
 
 
 @cache
@@ -63,7 +85,9 @@ def _load(path: Path) -> Taxonomy:
     return _taxonomy(read.value)
 
 
-def _problems(read: Validated[TaxonomyFile]) -> tuple[Problem, ...]:
+def _problems(
+    read: Validated[TaxonomyFile], departments: Collection[str] | None = None
+) -> tuple[Problem, ...]:
     """The problems of the entries, and of their references where the rest can be read."""
     if read.document is None:
         return read.problems
@@ -75,7 +99,7 @@ def _problems(read: Validated[TaxonomyFile]) -> tuple[Problem, ...]:
     file = read.value or TaxonomyFile.model_validate(
         read.document.value | {"classes": [classes[number] for number in numbers]}
     )
-    found = References(file, read.document, numbers).problems()
+    found = References(file, read.document, numbers, departments).problems()
     return tuple(sorted([*read.problems, *found]))
 
 
@@ -95,7 +119,6 @@ def _taxonomy(file: TaxonomyFile) -> Taxonomy:
         standards={id: _standard(each) for id, each in standards.items()},
         majors=majors,
         classes={(each.standard, each.kind, each.code): each for each in classes},
-        departments={d.id: Department(d.id, d.name, d.name_zh) for d in file.departments},
         reasons={
             each.id: Reason(each.id, each.name, each.name_zh, frozenset(each.actions))
             for each in file.reasons

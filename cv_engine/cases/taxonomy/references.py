@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from cv_engine.cases.taxonomy.file_model import ClassEntry, StandardEntry, TaxonomyFile
 from cv_engine.yaml_file import Problem
@@ -16,25 +16,32 @@ def major_of(entry: ClassEntry, standard: StandardEntry, code: str) -> str:
 
 
 class References:
-    """Checks the references within one file.
+    """Checks the references of one file.
 
     Args:
         file: The file's entries; those that are wrong in themselves may be left out.
         document: The values with their lines.
         numbers: For each class of ``file``, its number in the document, from 0.
+        departments: Ids of the organisation's departments; any are right if ``None``.
     """
 
-    def __init__(self, file: TaxonomyFile, document: YamlFile, numbers: Sequence[int]) -> None:
+    def __init__(
+        self,
+        file: TaxonomyFile,
+        document: YamlFile,
+        numbers: Sequence[int],
+        departments: Collection[str] | None,
+    ) -> None:
         self._file = file
         self._document = document
         self._classes = tuple(zip(numbers, file.classes, strict=True))
+        self._departments = departments
         self._standards = {each.id: each for each in file.standards}
 
     def problems(self) -> Iterator[Problem]:
         """Every reference that leads nowhere, and every name that is used twice."""
         file = self._file
         yield from self._twice("standards", "id", enumerate(each.id for each in file.standards))
-        yield from self._twice("departments", "id", enumerate(d.id for d in file.departments))
         yield from self._twice("reasons", "id", enumerate(each.id for each in file.reasons))
         yield from self._twice("classes", "kind", ((n, each.kind) for n, each in self._classes))
         if file.default_standard not in self._standards:
@@ -73,11 +80,10 @@ class References:
                     yield self._at(text, "standards", number, "majors", code)
 
     def _class(self, number: int, entry: ClassEntry) -> Iterator[Problem]:
-        departments = [each.id for each in self._file.departments]
-        if entry.department is not None and entry.department not in departments:
-            known = ", ".join(departments) or "none"
-            text = f"{entry.department!r} is not among the departments of this file"
-            text += f"; known: {known}; add it or correct the name"
+        departments = self._departments
+        if departments is not None and entry.department not in (None, *departments):
+            text = f"{entry.department!r} is not among the departments of the organisation"
+            text += f"; known: {', '.join(departments)}; add it there or correct the name"
             yield self._at(text, "classes", number, "department")
         for id in entry.majors.keys() - entry.codes.keys():
             text = f"the class has no code in {id!r}; add one under codes, or remove the major"

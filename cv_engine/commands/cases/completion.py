@@ -34,12 +34,13 @@ def kinds(context: typer.Context, incomplete: str) -> _Offers:
 
 
 def departments(context: typer.Context, incomplete: str) -> _Offers:
-    """The departments of the organisation and of the taxonomy."""
+    """The departments of the organisation; without one, those that the taxonomy names."""
 
     def found(services: Services) -> Iterator[tuple[str, str]]:
-        organisation = services.organisation
-        listed = {} if organisation is None else organisation.departments
-        for each in ({**services.taxonomy.departments} | {**listed}).values():
+        if services.organisation is None:
+            yield from ((id, "") for id in services.taxonomy.departments)
+            return
+        for each in services.organisation.departments.values():
             yield each.id, f"{each.name} {each.name_zh}".strip()
 
     return _offered(context, incomplete, found)

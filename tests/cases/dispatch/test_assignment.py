@@ -11,7 +11,7 @@ from shapely.geometry import box
 
 from cv_engine.cases import Assignment, QueueError
 from cv_engine.cases.dispatch.assignment import area_of, checked, responsible
-from cv_engine.cases.dispatch.organisation import Area, Department, Organisation
+from cv_engine.cases.dispatch.organisation import Area, Organisation
 from tests.cases.dispatch.made import city, square
 
 CAR, CLUTTER = "motor_vehicle_parked", "clutter"
@@ -123,7 +123,7 @@ def _organisation(
 
 @pytest.mark.parametrize("typed", ["street", "Street Management", "街面秩序科", " STREET "])
 def test_a_department_is_known_by_id_and_names(tmp_path: Path, typed: str) -> None:
-    to = checked(Assignment(typed, "north", "Li Wei"), city(tmp_path), ())
+    to = checked(Assignment(typed, "north", "Li Wei"), city(tmp_path))
     assert to == Assignment("street", "north", "Li Wei")
 
 
@@ -139,12 +139,8 @@ def test_who_is_not_in_the_organisation_gets_no_case(
     tmp_path: Path, to: Assignment, said: str
 ) -> None:
     with pytest.raises(QueueError, match=said):
-        checked(to, city(tmp_path), ())
+        checked(to, city(tmp_path))
 
 
-def test_departments_of_the_taxonomy_are_known_without_an_organisation() -> None:
-    known = [Department("water", "water works", "水务局")]
-    assert checked(Assignment("水务局", "any"), None, known) == Assignment("water", "any")
-    with pytest.raises(QueueError, match="known: water"):
-        checked(Assignment("fire"), None, known)
-    assert checked(Assignment("fire"), None, ()) == Assignment("fire"), "nothing is listed"
+def test_without_an_organisation_any_department_may_be_named() -> None:
+    assert checked(Assignment("fire", "any"), None) == Assignment("fire", "any")

@@ -93,7 +93,7 @@ def test_a_class_belongs_to_the_major_that_its_code_begins_with() -> None:
 
 def test_no_time_limit_and_no_department_is_invented() -> None:
     taxonomy = load_taxonomy()
-    assert taxonomy.departments == {}
+    assert taxonomy.departments == ()
     for each in taxonomy.classes.values():
         assert (each.department, each.limits, each.urgent_limits) == (None, {}, {})
 

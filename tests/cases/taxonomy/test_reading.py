@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from cv_engine.cases import QueueError
-from cv_engine.cases.taxonomy import Priority, Stage, TimeLimit, load_taxonomy, problems_of
+from cv_engine.cases.taxonomy import (
+    Priority,
+    Stage,
+    TimeLimit,
+    check_departments,
+    load_taxonomy,
+    problems_of,
+)
 
 _HEAD = """\
 version: "1"
@@ -72,11 +79,6 @@ def _told(folder: Path, text: str) -> list[str]:
             "t.yaml:5: classes[0].priority: 'high' is not one of urgent, normal, deferrable",
         ),
         (
-            '  - {kind: a, name: A, codes: {S: "12"}, department: parks}',
-            "t.yaml:5: classes[0].department: 'parks' is not among the departments of this file; "
-            "known: none; add it",
-        ),
-        (
             '  - {kind: a, name: A, codes: {S: "12"}, majors: {T: "1"}}',
             "t.yaml:5: classes[0].majors.T: the class has no code in 'T'",
         ),
@@ -111,8 +113,8 @@ def test_a_wrong_class_is_explained_with_file_line_and_key(
         ),
         (
             "classes:",
-            "departments: [{id: a, name: A}, {id: a, name: B}]\nclasses:",
-            "t.yaml:4: departments[1].id: 'a' is written twice",
+            "reasons: [{id: a, name: A, actions: []}, {id: a, name: B, actions: []}]\nclasses:",
+            "t.yaml:4: reasons[1].id: 'a' is written twice",
         ),
         (
             "classes:",
@@ -130,7 +132,7 @@ def test_a_wrong_head_is_explained(old: str, new: str, expected: str, tmp_path: 
 def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
     text = (
         f"{_HEAD}"
-        '  - {kind: a, name: A, codes: {S: "01"}, department: parks}\n'
+        '  - {kind: a, name: A, codes: {S: "01"}, majors: {T: "1"}}\n'
         "  - {kind: b, name: 3, codes: {S: 1}}\n"
         '  - {kind: a, name: C, codes: {S: "1", T: "01"}}\n'
     )
@@ -145,6 +147,20 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "3", "classes: [{}]", "standards: {}\nclasses: 3\n"])
 def test_a_file_of_something_else_ends_in_a_message(text: str, tmp_path: Path) -> None:
     assert all(each.startswith("t.yaml:") for each in _told(tmp_path, text))
+
+
+def test_departments_are_those_of_the_organisation_where_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(f'{_HEAD}  - {{kind: a, name: A, codes: {{S: "01"}}, department: parks}}\n')
+    taxonomy = load_taxonomy(path)
+    assert problems_of(path) == problems_of(path, ["parks", "water"]) == ()
+    check_departments(taxonomy, path, ["parks", "water"])
+    said = (
+        r"t\.yaml:5: classes\[0\]\.department: 'parks' is not among the departments of the "
+        "organisation; known: water, roads; add it there or correct the name"
+    )
+    with pytest.raises(QueueError, match=said):
+        check_departments(taxonomy, path, ["water", "roads"])
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -164,7 +180,6 @@ standards:
     provisional: false
     provenance: printed
     majors: {"01": {name: street, name_zh: 街面}, "7": {name: water}}
-departments: [{id: parks, name: parks office, name_zh: 园林}]
 classes:
   - kind: tree_fallen
     name: fallen tree
@@ -181,8 +196,8 @@ classes:
     taxonomy = load_taxonomy(path)
     tree, hedge = taxonomy.classify("tree_fallen"), taxonomy.classify("hedge")
     assert taxonomy.majors["S", tree.major].name == "water"
-    assert tree.department is not None
-    assert taxonomy.departments[tree.department].name_zh == "园林"
+    assert (tree.department, hedge.department) == ("parks", None)
+    assert taxonomy.departments == ("parks",)
     assert (tree.priority, hedge.priority) == (Priority.URGENT, Priority.NORMAL)
     assert tree.limit(Stage.HANDLE) == hedge.limit(Stage.HANDLE) == TimeLimit.parse("2 working day")
     assert tree.limit(Stage.HANDLE, urgent=True) == TimeLimit.parse("4 hours")
