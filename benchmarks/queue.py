@@ -42,7 +42,8 @@ from cv_engine.cases import Filter, Queue, State, open_queue
 from cv_engine.cases.database.copying import copy_queue
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.statistics.period import Period
-from cv_engine.cases.statistics.queries import By, figures, total
+from cv_engine.cases.statistics.queries import figures_and_total
+from cv_engine.figure_rows import By
 
 _SEED = 7
 _ASKED = 60  # times for each list
@@ -211,7 +212,7 @@ def questions(
         year, month = chance.randrange(2022, 2026), chance.randrange(1, 13)
         period = Period.parse(f"{year}-{month:02}", ZoneInfo("Asia/Shanghai"))
         with store.reading() as connection:
-            return figures(connection, period, By.CLASS), total(connection, period)
+            return figures_and_total(connection, period, By.CLASS)
 
     states = (State.REPORTED, State.CLOSED)
     return {

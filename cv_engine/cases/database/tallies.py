@@ -12,12 +12,13 @@ at the same time, each connection therefore adds to a shard of its own; a count 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from cv_engine.cases.database.counts import COUNTS
+from cv_engine.cases.database.counts import COUNTS, Count
 from cv_engine.cases.database.tables import cases, tallies
 
 HOUR_S = 3600
@@ -38,37 +39,67 @@ _KEY = (*_GROUP, "shard")
 _SHARDS = 16
 
 
+@dataclass(frozen=True, slots=True)
+class _Trigger:
+    """A trigger on table ``cases``.
+
+    Attributes:
+        event: What fires it.
+        rows: The rows that it counts, and how often.
+        when: The rows that concern it.
+        counts: The counts that these rows can change.
+    """
+
+    event: str
+    rows: Mapping[str, int]
+    when: str = "TRUE"
+    counts: Sequence[Count] = COUNTS
+
+
+_RECEIVED = tuple(count for count in COUNTS if count.at is cases.c.filed_at)
+#: Whether nobody has acted on a new case: nearly all are only received, which is quickly counted.
+_UNTOUCHED = "NEW.confirmed_at IS NULL AND NEW.ended_at IS NULL"
+_TRIGGERS: Mapping[str, _Trigger] = {
+    "cases_tallied_new": _Trigger("INSERT", {"NEW": 1}, _UNTOUCHED, _RECEIVED),
+    "cases_tallied_insert": _Trigger("INSERT", {"NEW": 1}, f"NOT ({_UNTOUCHED})"),
+    "cases_tallied_update": _Trigger(
+        f"UPDATE OF {', '.join(dict.fromkeys(_CHANGES))}", {"OLD": -1, "NEW": 1}
+    ),
+}
+
+
 def create(connection: Connection) -> None:
     """Create the triggers that keep the tallies."""
-    for verb, rows in (("insert", {"NEW": 1}), ("update", {"OLD": -1, "NEW": 1})):
-        body = " UNION ALL ".join(_changes(connection, row, sign) for row, sign in rows.items())
-        name = f"cases_tallied_{verb}"
-        of = f"UPDATE OF {', '.join(dict.fromkeys(_CHANGES))}" if verb == "update" else "INSERT"
+    for name, trigger in _TRIGGERS.items():
+        body = " UNION ALL ".join(
+            _changes(connection, trigger.counts, row, sign) for row, sign in trigger.rows.items()
+        )
+        on = f"CREATE TRIGGER {name} AFTER {trigger.event} ON cases FOR EACH ROW"
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(
-                f"CREATE TRIGGER {name} AFTER {of} ON cases BEGIN {_upsert(connection, body)}; END"
+                f"{on} WHEN {trigger.when} BEGIN {_upsert(connection, body)}; END"
             )
             continue
         connection.exec_driver_sql(
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
             f"$$ BEGIN {_upsert(connection, body)}; RETURN NULL; END $$"
         )
-        connection.exec_driver_sql(
-            f"CREATE TRIGGER {name} AFTER {of} ON cases FOR EACH ROW EXECUTE FUNCTION {name}()"
-        )
+        connection.exec_driver_sql(f"{on} WHEN ({trigger.when}) EXECUTE FUNCTION {name}()")
 
 
 def drop(connection: Connection) -> None:
     """Drop the triggers, where they exist."""
     on = "" if connection.dialect.name == "sqlite" else " ON cases"
-    for verb in ("insert", "update"):
-        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS cases_tallied_{verb}{on}")
+    for name in _TRIGGERS:
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}{on}")
 
 
 def recount(connection: Connection) -> None:
     """Count all cases again, as after a change of the counts' definitions."""
     connection.execute(tallies.delete())
-    connection.exec_driver_sql(_upsert(connection, _changes(connection, "cases", 1, "FROM cases")))
+    connection.exec_driver_sql(
+        _upsert(connection, _changes(connection, COUNTS, "cases", 1, "FROM cases"))
+    )
 
 
 def _upsert(connection: Connection, changes: str) -> str:
@@ -86,13 +117,15 @@ def _upsert(connection: Connection, changes: str) -> str:
     )
 
 
-def _changes(connection: Connection, row: str, sign: int, source: str = "") -> str:
+def _changes(
+    connection: Connection, counts: Sequence[Count], row: str, sign: int, source: str = ""
+) -> str:
     """What a row of table ``cases`` adds to the tallies, as a SELECT."""
     parts = []
     for dimension, length_s in BUCKETS.items():
         value = "''" if dimension == "all" else f"{row}.{dimension}"
         named = sa.true() if dimension == "all" else cases.c[dimension].is_not(None)
-        for count in COUNTS:
+        for count in counts:
             own = {
                 name: f"CASE WHEN {_text(connection, each, row)} THEN {sign} ELSE 0 END"
                 for name, each in count.figures.items()

@@ -23,7 +23,13 @@ from zones.plane import widened
 _CELL_DEG = 0.002  # 222 m from south to north: twice the largest reach
 _COLUMNS = round(360 / _CELL_DEG)
 _NUMBERS = sa.func.unnest(sa.bindparam("numbers", None, ARRAY(sa.BigInteger)))
-_LOCK = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_NUMBERS.column_valued("number"))))
+# Filing's statements have one plan, which need not be made again for every finding.
+_LOCK = Prepared(
+    sa.select(
+        sa.func.set_config("plan_cache_mode", "force_generic_plan", sa.true()),
+        sa.func.count(sa.func.pg_advisory_xact_lock(_NUMBERS.column_valued("number"))),
+    )
+)
 
 
 def cell_of(place: Place) -> int | None:

@@ -50,7 +50,7 @@ from __future__ import annotations
 
 from cv_engine.cases.statistics.figures import Figures
 from cv_engine.cases.statistics.period import Period
-from cv_engine.cases.statistics.queries import Selection, figures, total
+from cv_engine.cases.statistics.queries import Selection, figures, figures_and_total, total
 from cv_engine.cases.statistics.repeats import RepeatPlace, repeat_places
 from cv_engine.figure_rows import By
 
@@ -61,6 +61,7 @@ __all__ = [
     "RepeatPlace",
     "Selection",
     "figures",
+    "figures_and_total",
     "repeat_places",
     "total",
 ]

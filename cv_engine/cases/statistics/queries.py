@@ -23,7 +23,7 @@ from cv_engine.cases.database.tables import cases, tallies
 from cv_engine.cases.database.tallies import BUCKETS, HOUR_S
 from cv_engine.cases.statistics.figures import Figures
 from cv_engine.cases.statistics.period import Period
-from cv_engine.figure_rows import By as By  # part of this module's interface
+from cv_engine.figure_rows import By
 
 Value = str | None
 
@@ -80,11 +80,27 @@ def figures(
         The figures by the rows' values, in their order; ``None`` where a case has none. Days, weeks
         and months are all there, other rows only with cases.
     """
+    return figures_and_total(connection, period, by, selection, times=times)[0]
+
+
+def figures_and_total(
+    connection: Connection,
+    period: Period,
+    by: By,
+    selection: Selection | None = None,
+    *,
+    times: bool = True,
+) -> tuple[dict[Value, Figures], Figures]:
+    """The figures of :func:`figures` and those of :func:`total`, in the time of one of them."""
     parts = {By.DAY: period.days, By.WEEK: period.weeks, By.MONTH: period.months}.get(by)
     if parts is not None:
-        return {part.name: total(connection, part, selection, times=times) for part in parts()}
-    found = _query(connection, period, _COLUMNS[by], selection or Selection(), times)
-    return dict(sorted(found.items(), key=lambda row: (row[0] is None, row[0] or "")))
+        rows: dict[Value, Figures] = {
+            part.name: total(connection, part, selection, times=times) for part in parts()
+        }
+        return rows, total(connection, period, selection, times=times)
+    found, everything = _query(connection, period, _COLUMNS[by], selection or Selection(), times)
+    in_order = sorted(found.items(), key=lambda row: (row[0] is None, row[0] or ""))
+    return dict(in_order), everything
 
 
 def total(
@@ -95,8 +111,7 @@ def total(
     times: bool = True,
 ) -> Figures:
     """The figures of all cases of a period; the arguments are those of :func:`figures`."""
-    found = _query(connection, period, None, selection or Selection(), times)
-    return found.get(None, Figures())
+    return _query(connection, period, None, selection or Selection(), times)[1]
 
 
 def _query(
@@ -105,19 +120,24 @@ def _query(
     value: sa.Column[str] | None,
     chosen: Selection,
     times: bool,
-) -> dict[Value, Figures]:
+) -> tuple[dict[Value, Figures], Figures]:
+    """The figures by value, and of all cases."""
+    everything: dict[str, Any] = dict(_counts(connection, period, None, chosen)[None])
     found: dict[Value, dict[str, Any]] = defaultdict(dict)
-    for group, counts in _counts(connection, period, value, chosen).items():
-        if any(counts.values()):
-            found[group] |= counts
+    if value is not None:
+        for group, counts in _counts(connection, period, value, chosen).items():
+            if any(counts.values()):
+                found[group] |= counts
     for count in COUNTS if times else ():
         if count.times:
             # Only the time is in the WHERE: SQLite would take the index of another column instead.
             timed = sa.and_(count.of, count.timed, *chosen.conditions())
             within = (count.at >= period.start, count.at < period.end)
-            for group, medians in _medians(connection, count, timed, value, within):
-                found[group] |= medians
-    return {group: Figures(**values) for group, values in found.items()}
+            medians = _medians(connection, count, timed, value, within)
+            everything |= medians.everything
+            for group, own in medians.by_value.items():
+                found[group] |= own
+    return {group: Figures(**values) for group, values in found.items()}, Figures(**everything)
 
 
 def _counts(
@@ -188,25 +208,92 @@ def _add_cases(
             found[group or None].update(counts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Medians:
+    """Median times in seconds, by their names in ``Figures``.
+
+    Attributes:
+        everything: Those of all cases.
+        by_value: Those of the cases of each value that have any.
+    """
+
+    everything: Mapping[str, float]
+    by_value: Mapping[Value, Mapping[str, float]]
+
+
 def _medians(
     connection: Connection,
     count: Count,
     timed: sa.ColumnElement[bool],
     value: sa.Column[str] | None,
     within: Sequence[sa.ColumnElement[bool]],
-) -> Iterator[tuple[Value, dict[str, float]]]:
-    spans = list(count.times.values())
-    if connection.dialect.name == "postgresql":
-        seconds = (sa.case((timed, _seconds(end) - _seconds(start))) for start, end in spans)
-        middles = [sa.func.percentile_cont(0.5).within_group(each) for each in seconds]
-        rows = _grouped(connection, middles, value, within)
-    else:
-        rows = _streamed_medians(connection, spans, timed, value, within)
-    for group, numbers in rows:
+) -> _Medians:
+    read = _sorted_medians if connection.dialect.name == "postgresql" else _streamed_medians
+    everything: Mapping[str, float] = {}
+    by_value: dict[Value, Mapping[str, float]] = {}
+    for is_all, group, numbers in read(
+        connection, list(count.times.values()), timed, value, within
+    ):
         named = zip(count.times, numbers, strict=True)
         medians = {name: float(n) for name, n in named if n is not None}
-        if medians:
-            yield group, medians
+        if is_all:
+            everything = medians
+        elif medians:
+            by_value[group] = medians
+    return _Medians(everything, by_value)
+
+
+#: Medians of all cases, or of those of a value: whether of all, the value, the medians.
+_Row = tuple[bool, Value, Sequence[float | None]]
+_Span = tuple[sa.Column[datetime], sa.Column[datetime]]
+
+
+def _sorted_medians(
+    connection: Connection,
+    spans: Sequence[_Span],
+    timed: sa.ColumnElement[bool],
+    value: sa.Column[str] | None,
+    within: Sequence[sa.ColumnElement[bool]],
+) -> Iterator[_Row]:
+    """The medians that PostgreSQL takes."""
+    seconds = (sa.case((timed, _seconds(end) - _seconds(start))) for start, end in spans)
+    middles = [sa.func.percentile_cont(0.5).within_group(each) for each in seconds]
+    if value is None:
+        yield True, None, tuple(connection.execute(sa.select(*middles).where(*within)).one())
+        return
+    statement = (
+        sa.select(sa.func.grouping(value), value, *middles)
+        .where(*within)
+        .group_by(sa.func.grouping_sets(sa.tuple_(value), sa.tuple_()))
+    )
+    for without, group, *numbers in connection.execute(statement):
+        yield bool(without), group, numbers
+
+
+def _streamed_medians(
+    connection: Connection,
+    spans: Sequence[_Span],
+    timed: sa.ColumnElement[bool],
+    value: sa.Column[str] | None,
+    within: Sequence[sa.ColumnElement[bool]],
+) -> Iterator[_Row]:
+    """The medians for SQLite, which has no percentiles.
+
+    The times come as their texts: NumPy reads and sorts them faster than SQLite computes one.
+    """
+    group = sa.null() if value is None else value
+    texts = [sa.case((timed, sa.type_coerce(at, sa.Text))) for span in spans for at in span]
+    rows = connection.execute(sa.select(group, *texts).where(*within)).all()
+    columns = [_whole_seconds([row[1 + n] for row in rows]) for n in range(len(texts))]
+    took = [end - start for start, end in zip(columns[::2], columns[1::2], strict=True)]
+    yield True, None, [_middle(each) for each in took]
+    if value is None:
+        return
+    numbers: dict[Value, int] = {}
+    of = np.array([numbers.setdefault(row[0], len(numbers)) for row in rows], dtype=np.intp)
+    in_groups = np.split(np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))[:-1])
+    for name, own in zip(numbers, in_groups, strict=False):  # no group where there is no row
+        yield False, name, [_middle(each[own]) for each in took]
 
 
 def _grouped(
@@ -220,33 +307,6 @@ def _grouped(
         return
     for row in connection.execute(sa.select(value, *columns).where(*within).group_by(value)):
         yield row[0], row[1:]
-
-
-def _streamed_medians(
-    connection: Connection,
-    spans: Sequence[tuple[sa.Column[datetime], sa.Column[datetime]]],
-    timed: sa.ColumnElement[bool],
-    value: sa.Column[str] | None,
-    within: Sequence[sa.ColumnElement[bool]],
-) -> Iterator[tuple[Value, Sequence[float | None]]]:
-    """The medians by value, for SQLite, which has no percentiles.
-
-    The times come as their texts: NumPy reads and sorts them faster than SQLite computes one.
-    """
-    group = sa.null() if value is None else value
-    texts = [sa.case((timed, sa.type_coerce(at, sa.Text))) for span in spans for at in span]
-    rows = connection.execute(sa.select(group, *texts).where(*within)).all()
-    names = np.array([row[0] for row in rows], dtype=object)
-    columns = [_whole_seconds([row[1 + n] for row in rows]) for n in range(len(texts))]
-    for name in dict.fromkeys(names):
-        own = names == name
-        yield (
-            name,
-            [
-                _middle((end - start)[own])
-                for start, end in zip(columns[::2], columns[1::2], strict=True)
-            ],
-        )
 
 
 def _whole_seconds(texts: Sequence[str | None]) -> np.ndarray[Any, np.dtype[np.float64]]:

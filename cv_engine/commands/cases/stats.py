@@ -186,11 +186,10 @@ def _outlines(path: Path) -> list[BaseGeometry]:
 def _print_figures(
     session: Session, question: _Question, by: By, times: bool, format: StatsFormat
 ) -> None:
-    from cv_engine.cases.statistics import figures, total
+    from cv_engine.cases.statistics import figures_and_total
 
     connection, period, selection = question.connection, question.period, question.selection
-    rows = figures(connection, period, by, selection, times=times)
-    everything = total(connection, period, selection, times=times)
+    rows, everything = figures_and_total(connection, period, by, selection, times=times)
     if format is StatsFormat.TABLE:
         session.out.print(_table(rows, everything, by.value, period, times))
         return
