@@ -9,26 +9,53 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 
+def select_rows(table: sa.Table) -> sa.Select[Any]:
+    """The statement that selects all of a table, for :func:`insert_rows` of another store.
+
+    JSON comes as its text: reading and writing it again would take a third of the time.
+    """
+    return sa.select(
+        *(
+            sa.cast(column, sa.Text).label(column.name) if _is_json(column) else column
+            for column in table.columns
+        )
+    )
+
+
 def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[sa.Row[Any]]) -> None:
-    """Add rows that were selected from the same table of another store.
+    """Add rows of the same table of another store.
 
     Args:
         connection: Connection to the store, in a transaction that writes.
         table: The table.
-        rows: Values of all its columns, in their order.
+        rows: Rows of :func:`select_rows`.
     """
     if connection.dialect.name == "postgresql":
         _copy_in(connection, table, rows)
     else:
-        connection.execute(table.insert(), [row._asdict() for row in rows])
+        connection.execute(_with_text(table).insert(), [row._asdict() for row in rows])
+
+
+def _is_json(column: sa.ColumnElement[Any]) -> bool:
+    return isinstance(column.type, sa.JSON)
+
+
+def _with_text(table: sa.Table) -> sa.TableClause:
+    """The table, with the text of JSON in place of its value."""
+    columns = (
+        sa.column(column.name, sa.Text() if _is_json(column) else column.type)
+        for column in table.columns
+    )
+    return sa.table(table.name, *columns)
 
 
 def _copy_in(connection: Connection, table: sa.Table, rows: Sequence[sa.Row[Any]]) -> None:
     """Add rows by COPY, which takes a third of the time of INSERT."""
-    names = ", ".join(connection.dialect.identifier_preparer.quote(c.name) for c in table.columns)
+    columns = _with_text(table).columns
+    names = ", ".join(connection.dialect.identifier_preparer.quote(c.name) for c in columns)
     convert = [
         column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-        for column in table.columns
+        for column in columns
     ]
     driver = connection.connection.driver_connection
     assert driver is not None

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from cv_engine.cases.database import triggers
-from cv_engine.cases.database.bulk import drop_indexes, insert_rows, set_sequences
+from cv_engine.cases.database.bulk import drop_indexes, insert_rows, select_rows, set_sequences
 from cv_engine.cases.database.planner import set_statistics
 from cv_engine.cases.database.store import COPYING, Store
 from cv_engine.cases.database.tables import case_transitions, cases, metadata
@@ -135,7 +135,7 @@ def _batches(
     reading: Connection, table: sa.Table, keys: list[sa.Column[Any]], last: Sequence[Any] | None
 ) -> Iterator[Sequence[sa.Row[Any]]]:
     """The rows after a key, in the order of their keys."""
-    statement = sa.select(table).order_by(*keys).limit(_ROWS_AT_ONCE)
+    statement = select_rows(table).order_by(*keys).limit(_ROWS_AT_ONCE)
     while True:
         after = statement
         if last is not None:

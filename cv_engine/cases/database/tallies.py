@@ -12,8 +12,10 @@ at the same time, each connection therefore adds to a shard of its own; a count 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -33,6 +35,13 @@ BUCKETS: Mapping[str, int] = {
 _FIGURES = tuple(name for count in COUNTS for name in count.figures)
 _TIMES = tuple(count.at.name for count in COUNTS)
 _CHANGES = ("state", "returns", "ended_at", *_TIMES, *(name for name in BUCKETS if name != "all"))
+_LENGTHS = tuple((name, length_s // HOUR_S) for name, length_s in BUCKETS.items())
+#: Of each count: the place of its first figure among all, and how many it has.
+_PLACES_OF_FIGURES = tuple(
+    (sum(len(before.figures) for before in COUNTS[:number]), len(count.figures))
+    for number, count in enumerate(COUNTS)
+)
+_ROWS_AT_ONCE = 10_000
 _GROUP = ("dimension", "bucket", "value")
 _KEY = (*_GROUP, "shard")
 #: Shards on PostgreSQL: more than connections that file at once, few enough to be summed quickly.
@@ -95,11 +104,45 @@ def drop(connection: Connection) -> None:
 
 
 def recount(connection: Connection) -> None:
-    """Count all cases again, as after a change of the counts' definitions."""
+    """Count all cases again, as after a change of the counts' definitions.
+
+    Reads every case once: about a minute for four million.
+    """
     connection.execute(tallies.delete())
-    connection.exec_driver_sql(
-        _upsert(connection, _changes(connection, COUNTS, "cases", 1, "FROM cases"))
-    )
+    counted: defaultdict[tuple[str, int, str], list[int]] = defaultdict(lambda: [0] * len(_FIGURES))
+    options = {"yield_per": _ROWS_AT_ONCE}
+    for row in connection.execute(_each_case(connection), execution_options=options):
+        values, numbers = row[: len(BUCKETS)], iter(row[len(BUCKETS) :])
+        for start, names in _PLACES_OF_FIGURES:
+            hour = next(numbers)
+            added = [next(numbers) for _ in range(names)]
+            if hour is None:
+                continue
+            for (dimension, length_h), value in zip(_LENGTHS, values, strict=True):
+                if value is not None:
+                    sums = counted[dimension, hour - hour % length_h, value]
+                    for place, number in enumerate(added, start):
+                        sums[place] += number
+    rows = [
+        {**dict(zip(_GROUP, group, strict=True)), "shard": 0}
+        | dict(zip(_FIGURES, sums, strict=True))
+        for group, sums in counted.items()
+        if any(sums)
+    ]
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        connection.execute(tallies.insert(), rows[start : start + _ROWS_AT_ONCE])
+
+
+def _each_case(connection: Connection) -> sa.Select[Any]:
+    """Of each case: its value of every dimension, and for each count its hour and its figures."""
+    values = (sa.literal("") if name == "all" else cases.c[name] for name in BUCKETS)
+    numbers: list[sa.ColumnElement[Any]] = []
+    for count in COUNTS:
+        hour = sa.literal_column(_bucket(connection, str(count.at), HOUR_S), sa.Integer)
+        counts = sa.and_(count.at.is_not(None), count.of)
+        numbers.append(sa.case((counts, hour)))
+        numbers += [sa.case((each, 1), else_=0) for each in count.figures.values()]
+    return sa.select(*values, *numbers)
 
 
 def _upsert(connection: Connection, changes: str) -> str:
@@ -117,9 +160,7 @@ def _upsert(connection: Connection, changes: str) -> str:
     )
 
 
-def _changes(
-    connection: Connection, counts: Sequence[Count], row: str, sign: int, source: str = ""
-) -> str:
+def _changes(connection: Connection, counts: Sequence[Count], row: str, sign: int) -> str:
     """What a row of table ``cases`` adds to the tallies, as a SELECT."""
     parts = []
     for dimension, length_s in BUCKETS.items():
@@ -135,7 +176,7 @@ def _changes(
             of = _text(connection, sa.and_(count.at.is_not(None), count.of, named), row)
             parts.append(
                 f"SELECT '{dimension}' AS dimension, {value} AS value, {hours} AS bucket, "
-                f"{numbers} {source} WHERE {of}"
+                f"{numbers} WHERE {of}"
             )
     return " UNION ALL ".join(parts)
 
