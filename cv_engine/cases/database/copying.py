@@ -78,6 +78,7 @@ def copy_queue(
         for table in TABLES:
             _copy_table(reading, target, table, progress)
         _finish(target)
+        target.vacuum()
         rows = verify_copy(reading, target)
     with target.writing() as connection:
         _progress.drop(connection)

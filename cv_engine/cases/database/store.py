@@ -99,6 +99,17 @@ class Store:
                 yield connection
             self.make_durable()
 
+    def vacuum(self) -> None:
+        """Let PostgreSQL note that no transaction needs older versions of many new rows.
+
+        It does so by itself some time later; until then its indexes do not answer alone.
+        """
+        if self.dialect != "postgresql":
+            return
+        outside = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        with explain(str(self.name)), outside.connect() as connection:
+            connection.exec_driver_sql("VACUUM (ANALYZE)")
+
     def make_durable(self) -> None:
         """Wait until everything that this store has read or committed survives a power cut.
 
