@@ -43,7 +43,7 @@ def test_a_writer_that_never_ends_its_turn_stops_no_other_for_ever(tmp_path: Pat
         pass  # SQLite's own lock decides
     end.set()
     thread.join(_LONGEST_S)
-    with turn(path, _LONGEST_S), path.open() as file:  # the turn that came too late was given back
+    with turn(path, _LONGEST_S), path.open() as file:  # and the next has its turn
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
