@@ -116,7 +116,7 @@ class Deliveries:
             if not rows:
                 return []
             known = {row.id: case_of(row) for row in _cases(connection, {r.case_id for r in rows})}
-        self._store.make_durable()  # nobody may be told of what a power cut could undo
+        self._store.make_durable()  # no news of what a power cut could undo
         return [
             Waiting(row.delivery_id, row.attempts, CaseEvent(known[row.case_id], entry_of(row)))
             for row in rows

@@ -76,7 +76,7 @@ class Follower:
             after = self._horizon if self._after is None else self._after
             events = self._events(connection, after, self._horizon)
         if events:
-            self._store.make_durable()  # nobody may be told of what a power cut could undo
+            self._store.make_durable()  # no news of what a power cut could undo
         return events
 
     def _mark(self, connection: Connection) -> tuple[int, int] | None:
