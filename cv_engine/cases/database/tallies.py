@@ -66,7 +66,7 @@ class _Trigger:
 
 
 _RECEIVED = tuple(count for count in COUNTS if count.at is cases.c.filed_at)
-#: Whether no person has acted on a new case: nearly all are only received, which is quickly counted.
+#: Whether no person has acted on a new case: nearly all are only received, which is soon counted.
 _UNTOUCHED = "NEW.confirmed_at IS NULL AND NEW.ended_at IS NULL"
 _TRIGGERS: Mapping[str, _Trigger] = {
     "cases_tallied_new": _Trigger("INSERT", {"NEW": 1}, _UNTOUCHED, _RECEIVED),

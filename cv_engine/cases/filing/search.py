@@ -78,9 +78,9 @@ def lock_and_find(
 ) -> Found:
     """Find a finding itself, and the findings of the same thing at the same time.
 
-    No other process files the same thing until this transaction ends. SQLite admits only one writer at a
-    time; on PostgreSQL all transactions take the locks of the place in one order, so that no two
-    wait for each other.
+    No other process files the same thing until this transaction ends. SQLite admits only one writer
+    at a time; on PostgreSQL all transactions take the locks of the place in one order, so that no
+    two wait for each other.
 
     Args:
         connection: Connection to the store, in a transaction that writes.
