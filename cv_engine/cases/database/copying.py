@@ -123,13 +123,24 @@ def _copy_table(reading: Connection, target: Store, table: sa.Table, progress: P
     with target.reading() as connection:
         last = json.loads(_value(connection, table.name) or "null")
         done = _count(connection, table) if last else 0
-    keys = list(table.primary_key.columns)
+    keys = _order(table)
     for batch in _batches(reading, table, keys, last):
         with target.writing() as connection:
             insert_rows(connection, table, batch)
             _set(connection, table.name, json.dumps([getattr(batch[-1], key.name) for key in keys]))
         done += len(batch)
         progress(table.name, done, total)
+
+
+def _order(table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns by which a table is read: as its rows lie on the disk, as far as that is known.
+
+    Findings have keys by chance: in their order, every row of a large queue is on another page.
+    """
+    keys = list(table.primary_key.columns)
+    if table.autoincrement_column is None and "case_id" in table.columns:
+        return [table.c.case_id, *keys]
+    return keys
 
 
 def _batches(
