@@ -17,7 +17,7 @@ _EXPECTED = {
     "cases_by_department": "1000000 50000 2 1",
     "cases_by_attention": "1000000 2 1",
     "cases_by_place": "1000000 1000 1 1",
-    "cases_by_square": "1000000 100 30 1 1",
+    "cases_by_square": "1000000 100 30 1 1 1 1 1 1",
     "cases_by_filing": "1000000 2",
     "cases_by_confirmation": "1000000 2 2 2 1",
     "cases_by_closing_deadline": "1000000 2",

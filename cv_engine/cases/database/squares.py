@@ -1,8 +1,8 @@
 """Squares of the ground: the index that finds the newest cases of a state in a box.
 
 The earth is divided into squares of a hundredth of a degree. An index by square, state and time
-holds the cases of every square in the order of the lists, so that a list merges a few squares and
-reads no more cases than it shows, however many years of them lie in the box.
+holds the cases of every square in the order of the lists, with their bounds. So a list merges a few
+squares and reads no more cases than it shows, however many years of them lie in or beside the box.
 """
 
 from __future__ import annotations

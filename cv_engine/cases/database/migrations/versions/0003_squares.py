@@ -22,7 +22,8 @@ def upgrade() -> None:
     else:
         op.execute("DROP INDEX case_boxes")
     square = sa.text(f"({square_sql(dialect)})")
-    op.create_index("cases_by_square", "cases", [square, "state", "began", "id"])
+    bounds = ["min_lon", "min_lat", "max_lon", "max_lat"]
+    op.create_index("cases_by_square", "cases", [square, "state", "began", "id", *bounds])
     for name, columns in (
         ("cases_by_confirmation", ["confirmed_at", "kind", "state", "filed_at"]),
         (
