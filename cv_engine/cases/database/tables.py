@@ -109,14 +109,17 @@ cases = sa.Table(
     _index_of_some("cases_by_department", "department", "due_at", "id"),
     _index_of_some("cases_by_attention", "attention_at", "id"),
     sa.Index("cases_by_place", "place_id", "began", "id"),
-    # For the statistics: each reads a range of one of these times; median times need no more than
-    # the index has.
-    sa.Index("cases_by_filing", "filed_at"),
+    # For the statistics: each reads a range of one of these times, and for classes and all cases
+    # together no more than the index has.
+    sa.Index("cases_by_filing", "filed_at", "kind", "state"),
     _index_of_some("cases_by_confirmation", "confirmed_at", "kind", "state", "filed_at"),
-    _index_of_some("cases_by_closing_deadline", "close_due_at"),
+    _index_of_some(
+        *("cases_by_closing_deadline", "close_due_at", "kind", "state"),
+        *("confirmed_at", "ended_at"),
+    ),
     _index_of_some(
         *("cases_by_end", "ended_at", "kind", "state"),
-        *("filed_at", "dispatched_at", "handled_at"),
+        *("filed_at", "dispatched_at", "handled_at", "returns"),
     ),
     sqlite_autoincrement=True,
 )

@@ -1,4 +1,4 @@
-"""Lists by box from an index of squares, and median times from indexes alone."""
+"""Lists by box from an index of squares, and statistics from indexes alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from cv_engine.cases.database.squares import square_sql
 
 revision = "0003"
 down_revision = "0002"
+
+_STATISTICS = {
+    "cases_by_filing": ["filed_at", "kind", "state"],
+    "cases_by_confirmation": ["confirmed_at", "kind", "state", "filed_at"],
+    "cases_by_end": [
+        *("ended_at", "kind", "state", "filed_at", "dispatched_at", "handled_at", "returns"),
+    ],
+    "cases_by_closing_deadline": ["close_due_at", "kind", "state", "confirmed_at", "ended_at"],
+}
 
 
 def upgrade() -> None:
@@ -24,14 +33,8 @@ def upgrade() -> None:
     square = sa.text(f"({square_sql(dialect)})")
     bounds = ["min_lon", "min_lat", "max_lon", "max_lat"]
     op.create_index("cases_by_square", "cases", [square, "state", "began", "id", *bounds])
-    for name, columns in (
-        ("cases_by_confirmation", ["confirmed_at", "kind", "state", "filed_at"]),
-        (
-            "cases_by_end",
-            ["ended_at", "kind", "state", "filed_at", "dispatched_at", "handled_at"],
-        ),
-    ):
+    for name, columns in _STATISTICS.items():
         op.drop_index(name, "cases")
-        some = sa.text(f"{columns[0]} IS NOT NULL")
+        some = None if name == "cases_by_filing" else sa.text(f"{columns[0]} IS NOT NULL")
         op.create_index(name, "cases", columns, sqlite_where=some, postgresql_where=some)
     tallies.recount(op.get_bind())  # cases without a value have no rows any more
