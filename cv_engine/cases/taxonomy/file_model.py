@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -118,6 +119,13 @@ class ClassEntry(Section):
 
 class TaxonomyFile(Section):
     """The whole file."""
+
+    renamed: ClassVar[Mapping[str, Callable[[Any], str]]] = {
+        "departments": lambda _: (
+            "departments are listed in the organisation file now (cases.organisation): move them "
+            "there; classes still name them by id"
+        )
+    }
 
     version: Annotated[str, Field(min_length=1), Unit("a text between double quotes", '"2026.1"')]
     default_standard: Name

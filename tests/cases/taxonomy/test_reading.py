@@ -113,6 +113,11 @@ def test_a_wrong_class_is_explained_with_file_line_and_key(
         ),
         (
             "classes:",
+            "departments: [{id: parks, name: Parks}]\nclasses:",
+            "t.yaml:4: departments: departments are listed in the organisation file now",
+        ),
+        (
+            "classes:",
             "reasons: [{id: a, name: A, actions: []}, {id: a, name: B, actions: []}]\nclasses:",
             "t.yaml:4: reasons[1].id: 'a' is written twice",
         ),
