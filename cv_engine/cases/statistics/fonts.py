@@ -28,10 +28,30 @@ def families() -> list[str]:
 @cache
 def chinese_fonts() -> tuple[str, ...]:
     """The installed fonts with Chinese characters, the preferred one first."""
+    found = _known()
+    if not found:
+        _add_new_fonts()
+        found = _known()
+    return found
+
+
+def _known() -> tuple[str, ...]:
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return tuple(name for name in _CHINESE if name in installed)
+
+
+def _add_new_fonts() -> None:
+    """Find fonts that were installed after matplotlib made the list of fonts that it keeps."""
+    from matplotlib import font_manager
+
+    known = {font.fname for font in font_manager.fontManager.ttflist}
+    for path in set(font_manager.findSystemFonts()) - known:
+        try:
+            font_manager.fontManager.addfont(path)
+        except (OSError, RuntimeError):  # damaged, or of a form that matplotlib does not read
+            continue
 
 
 def class_names(taxonomy: Taxonomy) -> Callable[[str | None], str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -105,6 +106,20 @@ def test_chinese_names_are_drawn_with_a_font_that_has_them(
         save_charts(CHARTED, tmp_path)
         save_report(CHARTED, tmp_path / "report.pdf")
     assert caplog.records == [], "nothing that the reader of the terminal cannot use"
+
+
+def test_a_font_is_found_that_was_installed_after_the_list_of_fonts_was_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = chinese_fonts()
+    if not found:
+        pytest.skip("no font with Chinese characters is installed")
+    manager = font_manager.fontManager
+    files = {font.fname for font in manager.ttflist if font.name in found}
+    before = [font for font in manager.ttflist if font.fname not in files]
+    monkeypatch.setattr(manager, "ttflist", before)
+    chinese_fonts.cache_clear()
+    assert chinese_fonts() == found
 
 
 @pytest.mark.parametrize("charted", [CHARTED, EMPTY], ids=["a month", "nothing"])
