@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +15,7 @@ from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
+from cv_engine.commands.signals import stop_signals
 from cv_engine.commands.tables import rows_table
 
 if TYPE_CHECKING:
@@ -127,7 +125,7 @@ def watch_sensors(session: Session) -> None:
         subscriber = Subscriber(broker, topics, watcher, time.monotonic, time.sleep)
         watcher.start()
         session.err.print(escaped(f"receiving from {broker.name}; Ctrl-C stops"))
-        with _stop_signals() as received:
+        with stop_signals() as received:
             subscriber.run(lambda: bool(received))
     counts = ", ".join(f"{name} {count}" for name, count in sorted(watcher.counts.items()))
     session.err.print(escaped(f"stopped; messages: {counts or 'none'}"))
@@ -269,19 +267,3 @@ def _device_problems(session: Session) -> Iterator[Problem]:
             if device.state.effects:
                 what = f"{len(device.state.effects)} changes are not in the queue yet"
                 yield Problem(where, what, "run `cv-engine sensors watch`", "warning")
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect the signals to stop that arrive while the block runs."""
-    received: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
