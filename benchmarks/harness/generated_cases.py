@@ -21,7 +21,7 @@ from typing import Any
 
 from cv_engine.cases.database import tallies
 from cv_engine.cases.database.store import Store
-from cv_engine.cases.database.tables import cases, findings, history
+from cv_engine.cases.database.tables import cases, findings, history, sqlite_time
 from cv_engine.cases.filing.cells import cell_of
 from cv_engine.cases.place_text import place_text
 from cv_engine.finding import Finding, Place
@@ -222,9 +222,9 @@ def _case(
         "key": key,
         "kind": kind,
         "source": seen_by.name,
-        "began": _sql(began),
-        "observed": _sql(observed),
-        "filed_at": _sql(filed),
+        "began": sqlite_time(began),
+        "observed": sqlite_time(observed),
+        "filed_at": sqlite_time(filed),
         "confidence": confidence,
         "geometry": geometry,
         **dict.fromkeys(("min_lon", "max_lon"), seen_by.longitude),
@@ -232,7 +232,7 @@ def _case(
         **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), box, strict=True)),
         "attributes": attributes,
         "place_id": place + 1,
-        "close_due_at": _sql(filed + 5 * _LIMIT),
+        "close_due_at": sqlite_time(filed + 5 * _LIMIT),
     }
     row, basis = [values[name] for name in _CASE_COLUMNS], str(values["basis"])
     point = Place(
@@ -240,7 +240,7 @@ def _case(
     )
     found = {
         **values,
-        **{"case_id": case_id, "since": _sql(began), "cell": cell_of(point)},
+        **{"case_id": case_id, "since": sqlite_time(began), "cell": cell_of(point)},
         **{"gone_at": None, "evidence_sha256": None},
     }
     return row, [found[name] for name in _FINDING_COLUMNS], entries
@@ -275,29 +275,31 @@ def _history(
 ) -> tuple[dict[str, Any], list[Any]]:
     """The columns that follow from the history, and its entries, chained."""
     officer, at, state = f"officer-{chance.randrange(500)}", filed, "reported"
-    columns: dict[str, Any] = {"due_at": _sql(at + _LIMIT)}
+    columns: dict[str, Any] = {"due_at": sqlite_time(at + _LIMIT)}
     head = _hash(key, 1, at, "filed", "cv-engine", "engine", None, state, said)
-    filing = (case_id, 1, _sql(at), "filed", "cv-engine", "engine", "", None, state, said, head)
+    when = sqlite_time(at)
+    filing = (case_id, 1, when, "filed", "cv-engine", "engine", "", None, state, said, head)
     entries: list[tuple[Any, ...]] = [filing]
     for seq, (action, after) in enumerate(steps, 2):
         at += timedelta(seconds=chance.randrange(600, 80_000))
         data = f'{{"action": "{action}"}}'
-        columns["due_at"] = None if action in ("reject", "close") else _sql(at + _LIMIT)
+        columns["due_at"] = None if action in ("reject", "close") else sqlite_time(at + _LIMIT)
         if action in _TIMES:
-            columns[_TIMES[action]] = _sql(at)
+            columns[_TIMES[action]] = sqlite_time(at)
         if action == "dispatch":
             data = f'{{"action": "dispatch", "department": "{department}"}}'
             columns["department"] = department
         elif action == "verify":
-            columns["verified_at"] = _sql(at)
+            columns["verified_at"] = sqlite_time(at)
         elif action == "reject":
             data = '{"action": "reject", "reason": "no_violation"}'
-            columns |= {"ended_at": _sql(at), "reason": "no_violation"}
+            columns |= {"ended_at": sqlite_time(at), "reason": "no_violation"}
         elif action == "close":
-            columns |= {"ended_at": _sql(at), "outcome": _OUTCOMES[state]}
+            columns |= {"ended_at": sqlite_time(at), "outcome": _OUTCOMES[state]}
         head = _hash(head, seq, at, "state", officer, "officer", state, after, data)
+        when = sqlite_time(at)
         entries.append(
-            (case_id, seq, _sql(at), "state", officer, "officer", "", state, after, data, head)
+            (case_id, seq, when, "state", officer, "officer", "", state, after, data, head)
         )
         state = after
     columns |= {"state": state, "version": len(entries), "head": head}
@@ -323,8 +325,3 @@ def _hash(
         f'"{after}", {data}]'
     )
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sql(at: datetime) -> str:
-    """A time as SQLite keeps it."""
-    return at.isoformat(" ", "microseconds")[:26]

@@ -26,10 +26,8 @@ from cv_engine.cases.place_text import folded
 #: through the cases by time until the page is full is quicker.
 _NARROW = 5_000
 
-
 #: Up to this number of parts are merged; SQLite allows 500.
 _MOST_MERGED = 200
-
 
 #: Up to this number of places, a search for text starts from the places.
 _FEW_PLACES = 500

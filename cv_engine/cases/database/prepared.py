@@ -10,16 +10,14 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
-from cv_engine.cases.database.tables import UtcTime
+from cv_engine.cases.database.tables import UtcTime, sqlite_time
 
 _Convert = Callable[[Any], Any]
-_TIME_LENGTH = len("2026-05-01 08:00:00.000000")  # without the offset, which is that of UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +177,9 @@ def _cursor(driver: Any, dialect: Dialect) -> Any:
 
 
 def _writer(bind: Any, processor: _Convert | None, dialect: Dialect) -> _Convert | None:
-    if bind is not None and isinstance(
-        bind.type, UtcTime
-    ):  # a tenth of the time that SQLAlchemy's own takes
-        return _sqlite_text if dialect.name == "sqlite" else None
+    if bind is not None and isinstance(bind.type, UtcTime):
+        return sqlite_time if dialect.name == "sqlite" else None
     return processor
-
-
-def _sqlite_text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(" ", "microseconds")[:_TIME_LENGTH]
 
 
 def _reader(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> _Convert | None:

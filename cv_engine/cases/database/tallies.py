@@ -2,9 +2,9 @@
 
 A row holds the counts of one value of one dimension in one bucket of time: an hour for all cases
 together, a day (UTC) for the others. Cases without a value have no row: they are what all cases
-have more than the rows. A period of any time zone is the sum of the whole buckets in
-it, and of the cases themselves in the rest at its ends. So a month is read from some thousand rows,
-however many millions of cases it has.
+have more than the rows. A period of any time zone is the sum of the whole buckets in it, and of the
+cases themselves in the rest at its ends. So a month is read from some thousand rows, however many
+millions of cases it has.
 
 A transaction holds the rows that it has changed until its commit. On PostgreSQL, where many commit
 at the same time, each connection therefore adds to a shard of its own; a count is the sum of them.
