@@ -11,7 +11,16 @@ import typer
 # makes small matrix products 20 times as slow. NumPy reads the variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from cv_engine.commands import cameras, evidence, models, outlets, sensors, taxonomy, zones
+from cv_engine.commands import (
+    cameras,
+    evidence,
+    models,
+    outlets,
+    registry,
+    sensors,
+    taxonomy,
+    zones,
+)
 from cv_engine.commands.analyze import analyze
 from cv_engine.commands.cases import group as cases
 from cv_engine.commands.demo import demo
@@ -31,7 +40,18 @@ app = typer.Typer(
 app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
-for _module in (cases, taxonomy, outlets, evidence, models, zones, cameras, sensors, satellite):
+for _module in (
+    cases,
+    taxonomy,
+    outlets,
+    registry,
+    evidence,
+    models,
+    zones,
+    cameras,
+    sensors,
+    satellite,
+):
     app.add_typer(_module.group)
 
 

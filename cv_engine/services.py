@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cv_engine.evidence.storage.outbox import Outbox
     from cv_engine.evidence.storage.store import Store
     from cv_engine.evidence.storage.uploader import Uploader
+    from cv_engine.registry import Registry
     from models.detector import Detector
     from models.verifier import Verifier
 
@@ -69,7 +71,7 @@ class Services:
         _ = self.cases, self.uploader
 
     def close(self, timeout_s: float = _UPLOAD_END_S) -> None:
-        """Stops the uploader and the relays, and closes the queue, where they were opened.
+        """Stops uploader and relays, and closes registries and queue, where they were opened.
 
         Args:
             timeout_s: How long to wait for the package that is being sent, seconds; what is not
@@ -80,6 +82,8 @@ class Services:
             self.uploader.stop(timeout_s)
         if "relays" in opened:
             self.relays.stop()
+        if "registry" in opened:
+            self.registry.close()
         if "queue" in opened:
             self.queue.close()
 
@@ -225,6 +229,22 @@ class Services:
 
         outlets = self.config.outlets.open(os.environ, clock, self.taxonomy)
         return Relays(self.queue.store, outlets, clock)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Vehicles, merchants, permits and exemptions; accesses to contact data are logged.
+
+        Raises:
+            RegistryError: The token or the certificates of a service cannot be read.
+        """
+        from cv_engine.registry.looks import LookFile
+
+        def clock() -> datetime:
+            return datetime.now(UTC)
+
+        log = LookFile(self.config.data / "looks.jsonl")
+        settings = self.config.registry
+        return settings.open(self.config.data, os.environ, log, clock, time.monotonic)
 
     @cached_property
     def detector(self) -> Detector:

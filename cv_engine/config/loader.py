@@ -70,6 +70,7 @@ def _with_absolute_paths(config: Config, base: Path) -> Config:
         "outlets": config.outlets.based(base),
         "satellite": config.satellite.based(base),
         "sensors": config.sensors.based(base),
+        "registry": config.registry.based(base),
         "store": store,
         "data": data,
     }
