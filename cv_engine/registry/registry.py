@@ -1,4 +1,4 @@
-"""The registries of a city behind one interface, with roles and a log of accesses to contact data."""
+"""The registries of a city behind one interface; accesses to contact data are logged."""
 
 from __future__ import annotations
 
@@ -177,9 +177,7 @@ class Registry:
         known = (_plate(name) if kind is Kind.VEHICLES else name) or name
         Actor(who, role).need(self._contact_role, f"see the contact data of {known}")
         if not why.strip():
-            raise RegistryError(
-                "say why the contact data are needed: the log of accesses keeps the reason"
-            )
+            raise RegistryError("say why the contact data are needed: the log keeps the reason")
         self._log(Look(who, role, f"contact of {kind} {known}", why.strip(), self._clock()))
         found = self._sources[kind].contact(kind, known)
         if found is None:

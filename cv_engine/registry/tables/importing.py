@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from cv_engine.files import atomic_file
-from cv_engine.registry.errors import ImportRefused, RegistryError
+from cv_engine.registry.errors import ImportRefused, RegistryError, RegistryUnavailable
 from cv_engine.registry.records import Kind
 from cv_engine.registry.tables.forms import FORMS, Form, RowReader, header_faults
 from cv_engine.registry.tables.keys import Key, KeySource, new_key
@@ -47,18 +47,25 @@ class Imported:
     rows_before: int | None
 
 
-@dataclass(slots=True)
 class Problems:
-    """The first problems of a file, and the number of all."""
+    """Counts the problems of a file, and keeps the first.
 
-    first: list[Problem] = field(default_factory=list)
-    count: int = 0
+    Args:
+        report: Receives each problem.
+    """
+
+    def __init__(self, report: Report | None = None) -> None:
+        self._report = report
+        self.first: list[Problem] = []
+        self.count = 0
 
     def add(self, problem: Problem) -> None:
         """Add a problem."""
         self.count += 1
         if len(self.first) < _MOST_KEPT:
             self.first.append(problem)
+        if self._report is not None:
+            self._report(problem)
 
 
 class _Discarded(Exception):
@@ -172,7 +179,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         folder: The folder.
 
     Raises:
-        RegistryError: Another program holds the lock.
+        RegistryUnavailable: Another program holds the lock.
         OSError: The folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -180,7 +187,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise RegistryError(
+        raise RegistryUnavailable(
             f"{folder}: another import, check or change of the key is running: wait for its end"
         ) from None
     try:
@@ -216,20 +223,22 @@ def _write(
 ) -> About:
     """Write the table of a file; problems are reported, and their rows left out."""
     form = FORMS[kind]
-    faults = list(header_faults(form, rows.names))
-    for column, what, advice in faults:
-        report(Problem(rows.where(1, column), what, advice))
+    problems = Problems(report)
+    for column, what, advice in header_faults(form, rows.names):
+        problems.add(Problem(rows.where(1, column), what, advice))
     with TableWriter(path, form) as table:
         sealed = _Sealed(form, key)
-        count = 0 if faults else table.add(_records(form, rows, sealed, report, progress))
-        if not count and not faults:
-            report(Problem(rows.where(1), "the file has no valid row", "add one"))
+        count = 0
+        if not problems.count:
+            count = table.add(_records(form, rows, sealed, problems.add, progress))
+        if not count and not problems.count:
+            problems.add(Problem(rows.where(1), "the file has no row", "add one"))
         try:
             table.index()
         except Duplicates as duplicates:
             for name, line, first in duplicates.found:
                 what = f"{name!r} is there twice, first at {rows.where(first)}"
-                report(Problem(rows.where(line, form.key), what, "remove one of the two"))
+                problems.add(Problem(rows.where(line, form.key), what, "remove one of the two"))
         key_id = key.id if key is not None and sealed.count else ""
         about = About(kind, count, sealed.count, key_id, now.astimezone(UTC).isoformat(), source)
         table.complete(about)

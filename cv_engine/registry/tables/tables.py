@@ -29,6 +29,7 @@ _MERCHANT = "SELECT id, name, zone, longitude, latitude, contact IS NOT NULL FRO
 _NEAR = (
     "line IN (SELECT line FROM places WHERE west <= ? AND east >= ? AND south <= ? AND north >= ?)"
 )
+_MARGIN_M = 1.0  # of the index of places, whose numbers have 32 bits
 _PERMIT = ", ".join(column.name for column in FORMS[Kind.STALLS].columns)
 _EXEMPTION = ", ".join(column.name for column in FORMS[Kind.EXEMPTIONS].columns)
 _ON_DAY = "(valid_from IS NULL OR valid_from <= ?) AND (valid_to IS NULL OR valid_to >= ?)"
@@ -147,8 +148,8 @@ def _with_days(row: Record, *positions: int) -> list[Any]:
 
 def _box(spot: Spot) -> tuple[float, float, float, float]:
     """The box around a place: its east, west, north and south."""
-    east = degrees_east(spot.accuracy_m, spot.latitude)
-    north = degrees_north(spot.accuracy_m)
+    east = degrees_east(spot.accuracy_m + _MARGIN_M, spot.latitude)
+    north = degrees_north(spot.accuracy_m + _MARGIN_M)
     return (
         spot.longitude + east,
         spot.longitude - east,
