@@ -150,7 +150,7 @@ def test_every_command_in_the_documents_exists() -> None:
 
     main = typer.main.get_command(cli.app)
     groups = {name: getattr(group, "commands", {}) for name, group in main.commands.items()}  # type: ignore[attr-defined]
-    command = r"(?m)(?:`|^ {4})cv-engine (?:-[^\s`]+ )*([a-z]+)(?: ([a-z]+))?"
+    command = r"(?m)(?:`|^ {4})cv-engine (?:-[^\s`]+ )*([a-z]+)(?: ([a-z][a-z-]*))?"
     wrong = []
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")

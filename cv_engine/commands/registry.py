@@ -16,10 +16,9 @@ from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.tables import rows_table
-from cv_engine.registry.records import Kind
 
 if TYPE_CHECKING:
-    from cv_engine.registry import Registry, Vehicle
+    from cv_engine.registry import Kind, Registry, Vehicle
     from cv_engine.services import Services
     from zones.errors import Problem
 
@@ -29,7 +28,13 @@ group = typer.Typer(
     no_args_is_help=True,
 )
 
-KindArgument = Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {', '.join(Kind)}.")]
+KindArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="KIND",
+        help="vehicles, merchants, stalls, advertising, building, parking or exemptions.",
+    ),
+]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV or Parquet file.")]
 EncodingOption = Annotated[
     str, typer.Option("--encoding", metavar="NAME", help="Encoding of CSV, such as gb18030.")
@@ -50,11 +55,11 @@ def import_table(
     """Replace a table by the records of a file; a file with an error changes nothing."""
     from cv_engine.registry.tables.importing import import_file
 
-    session = Session(config, data)
+    session, table = Session(config, data), _kind(kind)
     with _bar(session) as progress:
         done = import_file(
             _folder(session),
-            kind,
+            table,
             file,
             session.config.registry.keys(session.config.data, os.environ),
             _now(),
@@ -85,7 +90,7 @@ def check(
     """Report every error of a file, with line and column; nothing is changed."""
     from cv_engine.registry.tables.importing import check_file
 
-    session = Session(config, data, format)
+    session, table = Session(config, data, format), _kind(kind)
     count = 0
 
     def report(problem: Problem) -> None:
@@ -100,7 +105,7 @@ def check(
     with _bar(session) as progress:
         rows = check_file(
             _folder(session),
-            kind,
+            table,
             file,
             _now(),
             report,
@@ -152,6 +157,8 @@ def status(
     config: ConfigOption = None, data: DataOption = None, format: FormatOption = Format.TABLE
 ) -> None:
     """Show what was imported when, and whether the key of the contact data is at hand."""
+    from cv_engine.registry import Kind
+
     session = Session(config, data, format)
     rows = [_status_row(session, kind) for kind in Kind]
     session.show(rows_table(rows), rows)
@@ -178,9 +185,7 @@ def rotate(config: ConfigOption = None, data: DataOption = None) -> None:
 
 
 def _vehicle_row(registry: Registry, plate: str, vehicle: Vehicle | None) -> dict[str, Any]:
-    now = _now()
-    exemptions = registry.exemptions(plate, None, now)
-    permits = registry.permits(Kind.PARKING, now, plate=plate)
+    exemptions = registry.exemptions(plate, None, _now())
     return {
         "plate": plate if vehicle is None else vehicle.plate,
         "registered": vehicle is not None,
@@ -192,10 +197,6 @@ def _vehicle_row(registry: Registry, plate: str, vehicle: Vehicle | None) -> dic
             {"reason": each.reason, "zone": each.zone, "valid_to": each.valid_to}
             for each in exemptions
         ],
-        "parking_permits": [
-            {"number": each.number, "zone": each.zone, "valid_to": each.valid_to}
-            for each in permits
-        ],
     }
 
 
@@ -204,7 +205,8 @@ def _contact_row(services: Services, vehicle: Vehicle, by: str, why: str) -> dic
 
     actor = actor_named(services.organisation, by)
     found = services.registry.contact(vehicle.plate, who=actor.name, role=actor.role, why=why)
-    return {"owner": found.name, "phone": found.phone, "address": found.address}
+    names = ("name", "phone", "address")
+    return {f"owner_{name}": found and getattr(found, name) for name in names}
 
 
 def _status_row(session: Session, kind: Kind) -> dict[str, Any]:
@@ -243,6 +245,15 @@ def _shown(value: Any) -> Any:
         return value
     lines = (", ".join(str(part) for part in each.values() if part is not None) for each in value)
     return "\n".join(lines) or None
+
+
+def _kind(text: str) -> Kind:
+    from cv_engine.registry import Kind
+
+    try:
+        return Kind(text)
+    except ValueError:
+        raise InputError(f"{text}: is no registry; take one of {', '.join(Kind)}") from None
 
 
 def _folder(session: Session) -> Path:

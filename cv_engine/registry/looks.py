@@ -18,9 +18,11 @@ class Look:
     Attributes:
         who: Name of the person or program.
         role: Role of the person at that moment.
-        what: What was seen, such as ``"contact of vehicles 浙B12345"``.
+        what: What was seen, such as ``"contact"``; names no person and no plate.
         why: The reason that was given.
         at: When, timezone-aware.
+        case_id: Number of the case that the access was for, if any.
+        plate: The plate, if a vehicle's data were seen.
     """
 
     who: str
@@ -28,6 +30,8 @@ class Look:
     what: str
     why: str
     at: datetime
+    case_id: int | None = None
+    plate: str | None = None
 
 
 class LookFile:
@@ -52,6 +56,8 @@ class LookFile:
             "role": look.role.value,
             "what": look.what,
             "why": look.why,
+            "case": look.case_id,
+            "plate": look.plate,
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -78,14 +78,14 @@ class Contact:
     """How to reach the owner of a vehicle, or a merchant; never shown by ``repr``.
 
     Attributes:
-        name: Name of the person or company; empty if unknown.
-        phone: Digits, with a ``+`` before a country's code; empty if unknown.
-        address: Postal address in one line; empty if unknown.
+        name: Name of the person or company, if known.
+        phone: Digits, with a ``+`` before a country's code, if known.
+        address: Postal address in one line, if known.
     """
 
-    name: str = field(default="", repr=False)
-    phone: str = field(default="", repr=False)
-    address: str = field(default="", repr=False)
+    name: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+    address: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

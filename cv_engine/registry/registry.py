@@ -137,40 +137,60 @@ class Registry:
             and is_valid(each, at, self._timezone, self._zone_clock)
         )
 
-    def exemptions(self, plate: str, zone: str | None, at: datetime) -> tuple[Exemption, ...]:
-        """Exemptions of a vehicle that hold at a moment.
+    def exemptions(
+        self, plate: str, zone: str | None, at: datetime, *, spot: Spot | None = None
+    ) -> tuple[Exemption, ...]:
+        """Exemptions and parking permits of a vehicle that hold at a moment.
 
         Args:
             plate: The plate, in any spelling.
-            zone: Name of the zone; ``None``: exemptions of any zone are returned.
+            zone: Name of the zone; ``None``: those of any zone are returned.
             at: The moment, timezone-aware.
+            spot: Where the vehicle stands; without it a permit that is bound to a place is none.
         """
         name = _plate(plate)
         if name is None:
             return ()
         day = at.astimezone(self._zone_clock).date()
-        return tuple(
+        exempt = (
             each
             for each in self._sources[Kind.EXEMPTIONS].exemptions(name, day)
             if (zone is None or each.zone in (None, zone))
             and is_valid(each, at, self._timezone, self._zone_clock)
         )
+        permitted = (
+            _as_exemption(name, each)
+            for each in self.permits(Kind.PARKING, at, zone=zone, spot=spot, plate=name)
+            if each.longitude is None or spot is not None
+        )
+        return (*exempt, *permitted)
 
     def contact(
-        self, name: str, *, who: str, role: Role, why: str, kind: Kind = Kind.VEHICLES
-    ) -> Contact:
+        self,
+        name: str,
+        *,
+        who: str,
+        role: Role,
+        why: str,
+        case_id: int | None = None,
+        kind: Kind = Kind.VEHICLES,
+    ) -> Contact | None:
         """Contact data of a vehicle's owner or of a merchant; the access is logged first.
 
         Args:
             name: The plate in any spelling, or the merchant's id.
             who: Name of the person or program that asks.
             role: Role of the person.
-            why: The reason, such as the number of a case.
+            why: The reason.
+            case_id: Number of the case that the data are needed for, if any.
             kind: The registry.
+
+        Returns:
+            The contact data; ``None`` if the registry has none.
 
         Raises:
             ForbiddenError: The role may not see contact data.
-            RegistryError: No reason is given, there are no contact data, or their key is missing.
+            RegistryError: No reason is given, or the key of the contact data is missing.
         """
         if kind not in _WITH_CONTACT:
             raise RegistryError(f"{kind} has no contact data; take vehicles or merchants")
@@ -178,11 +198,20 @@ class Registry:
         Actor(who, role).need(self._contact_role, f"see the contact data of {known}")
         if not why.strip():
             raise RegistryError("say why the contact data are needed: the log keeps the reason")
-        self._log(Look(who, role, f"contact of {kind} {known}", why.strip(), self._clock()))
-        found = self._sources[kind].contact(kind, known)
-        if found is None:
-            raise RegistryError(f"{kind}: there are no contact data of {known}")
-        return found
+        plate, what = (known, "contact") if kind is Kind.VEHICLES else (None, f"contact {known}")
+        self._log(Look(who, role, what, why.strip(), self._clock(), case_id, plate))
+        return self._sources[kind].contact(kind, known)
+
+
+def _as_exemption(plate: str, permit: Permit) -> Exemption:
+    return Exemption(
+        plate,
+        f"parking permit {permit.number}",
+        permit.zone,
+        permit.valid_from,
+        permit.valid_to,
+        permit.hours,
+    )
 
 
 def _plate(text: str) -> str | None:

@@ -54,9 +54,10 @@ def registry(folder: Path, looks: list[Look] | None = None, **options: Any) -> R
 
 
 def contact_of(folder: Path, name: str, kind: Kind = Kind.VEHICLES) -> Contact:
-    """Contact data, as the program itself reads them."""
+    """Contact data, as the program itself reads them; empty if there are none."""
     with registry(folder) as opened:
-        return opened.contact(name, who="cv-engine", role=Role.ENGINE, why="a test", kind=kind)
+        found = opened.contact(name, who="cv-engine", role=Role.ENGINE, why="a test", kind=kind)
+    return Contact() if found is None else found
 
 
 def vehicles(folder: Path, count: int, owner: str = "王小明", name: str = "v.csv") -> Path:

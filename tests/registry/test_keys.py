@@ -51,7 +51,7 @@ def test_tables_without_contact_data_need_no_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"),
+    ("damage", "expected"),
     [
         (lambda key: key.chmod(0o640), "others can read this key .* chmod 600 .* rotate-key"),
         (lambda key: key.write_text(""), "there is no key; make a key with: openssl rand"),
@@ -62,11 +62,11 @@ def test_tables_without_contact_data_need_no_key(tmp_path: Path) -> None:
     ],
 )
 def test_a_key_that_cannot_be_used_is_refused_without_being_shown(
-    tmp_path: Path, spoil: Callable[[Path], object], expected: str
+    tmp_path: Path, damage: Callable[[Path], object], expected: str
 ) -> None:
     _vehicles(tmp_path)
     secret = (tmp_path / "key").read_text().strip()
-    spoil(tmp_path / "key")
+    damage(tmp_path / "key")
     with pytest.raises(RegistryError, match=expected) as caught:
         contact_of(tmp_path, "浙B00001")
     assert secret not in str(caught.value)

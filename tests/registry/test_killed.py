@@ -99,7 +99,7 @@ def _check_contacts(folder: Path) -> None:
     for n in range(5):
         owner = Contact("王小明", f"{13800000000 + n}", f"street {n}")
         assert contact_of(folder, f"浙B0000{n}") == owner
-        assert contact_of(folder, str(n), Kind.MERCHANTS) == Contact("", f"12345{n}", "")
+        assert contact_of(folder, str(n), Kind.MERCHANTS) == Contact(phone=f"12345{n}")
 
 
 @pytest.mark.slow

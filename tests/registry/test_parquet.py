@@ -28,7 +28,7 @@ def test_the_types_of_data_frames_are_read_as_text(tmp_path: Path) -> None:
         phone=[13800000000.0, float("nan"), None],
     )
     assert load(tmp_path, Kind.VEHICLES, file).about.contacts == 1
-    assert contact_of(tmp_path, "浙B12345") == Contact("王小明", "13800000000", "")
+    assert contact_of(tmp_path, "浙B12345") == Contact("王小明", "13800000000")
 
 
 def test_days_are_read_as_days(tmp_path: Path) -> None:

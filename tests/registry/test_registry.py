@@ -64,19 +64,20 @@ def test_contact_data_are_shown_to_those_who_need_them_and_logged(
     load(tmp_path, Kind.VEHICLES, vehicles(tmp_path, 1))
     looks: list[Look] = []
     with registry(tmp_path, looks) as opened:
-        found = opened.contact("浙b00000", who="ann", role=role, why=" case 7 ")
+        found = opened.contact("浙b00000", who="ann", role=role, why=" a call ", case_id=7)
         assert found == Contact("王小明", "13800000000", "street 0")
         assert "王" not in repr(found)
-        with pytest.raises(RegistryError, match="no contact data of 浙B99999"):
-            opened.contact("浙B99999", who="ann", role=role, why="case 8")
-    wanted = [("浙B00000", "case 7"), ("浙B99999", "case 8")]
-    assert looks == [Look("ann", role, f"contact of vehicles {p}", w, NOW) for p, w in wanted]
+        assert opened.contact("浙B99999", who="ann", role=role, why="an appeal") is None
+    assert looks == [
+        Look("ann", role, "contact", "a call", NOW, 7, "浙B00000"),
+        Look("ann", role, "contact", "an appeal", NOW, None, "浙B99999"),
+    ]
 
 
 def test_the_city_chooses_who_needs_contact_data(tmp_path: Path) -> None:
     load(tmp_path, Kind.VEHICLES, vehicles(tmp_path, 1))
     with registry(tmp_path, contact_role=Role.OFFICER) as opened:
-        assert opened.contact("浙B00000", who="ann", role=Role.OFFICER, why="case 7").phone
+        assert opened.contact("浙B00000", who="ann", role=Role.OFFICER, why="case 7") is not None
     with (
         registry(tmp_path, contact_role=Role.ADMINISTRATOR) as opened,
         pytest.raises(ForbiddenError, match="it takes the role administrator"),
@@ -107,7 +108,7 @@ def test_no_contact_data_without_a_reason_or_without_a_log(tmp_path: Path) -> No
 def test_the_file_of_accesses_grows_by_a_line_each(tmp_path: Path) -> None:
     log = LookFile(tmp_path / "new" / "looks.jsonl")
     for who in ("ann", "王"):
-        log(Look(who, Role.SUPERVISOR, "contact of vehicles 浙B00000", 'a "why"\n', NOW))
+        log(Look(who, Role.SUPERVISOR, "contact", 'a "why"\n', NOW, 7, "浙B00000"))
     path = tmp_path / "new" / "looks.jsonl"
     assert path.stat().st_mode & 0o777 == 0o600
     first, second = path.read_text().splitlines()
@@ -123,6 +124,9 @@ def test_exemptions_hold_in_their_zone_and_time(tmp_path: Path) -> None:
         "浙B300,works,harbour,,2026-04-30,",
     )
     header = "plate,reason,zone,valid_from,valid_to,hours"
+    permits = ("7,浙B400,market,,,", "8,浙B400,,121.5,29.8,", "9,,harbour,,,")
+    names = "number,plate,zone,longitude,latitude,radius_m"
+    load(tmp_path, Kind.PARKING, write(tmp_path / "p.csv", names, *permits))
     load(tmp_path, Kind.EXEMPTIONS, write(tmp_path / "e.csv", header, *rows))
     with registry(tmp_path, timezone="Asia/Shanghai") as opened:
 
@@ -142,7 +146,11 @@ def test_exemptions_hold_in_their_zone_and_time(tmp_path: Path) -> None:
         assert reasons("浙B300", "market") == ["works"], "noon in Shanghai"
         assert reasons("浙B300", None) == ["works"]
         assert reasons("浙B300", "market", NOW + timedelta(hours=1)) == []
-        assert reasons("浙B300", "harbour") == []
+        assert reasons("浙B300", "harbour") == ["parking permit 9"]
+        assert reasons("浙B400", "market") == ["parking permit 7"]
+        assert reasons("浙B400", "west") == [], "where the vehicle stands is not known"
+        here = opened.exemptions("浙B400", "west", NOW, spot=Spot(121.5, 29.8))
+        assert [each.reason for each in here] == ["parking permit 8"]
         assert reasons("浙B301", "market") == []
 
 
@@ -230,8 +238,8 @@ def test_merchants_are_found_by_id_and_by_place(tmp_path: Path) -> None:
         contact = opened.contact(
             "8", who="ann", role=Role.SUPERVISOR, why="case 7", kind=Kind.MERCHANTS
         )
-    assert contact.phone == "138"
-    assert [look.what for look in looks] == ["contact of merchants 8"]
+    assert contact == Contact(phone="138")
+    assert [(look.what, look.plate) for look in looks] == [("contact 8", None)]
 
 
 def test_many_threads_ask_while_tables_are_replaced(tmp_path: Path) -> None:

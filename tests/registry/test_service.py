@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,7 +58,7 @@ class City:
         self.release = threading.Event()
         self.release.set()
         self.part = 1 << 20
-        self.each_part = lambda: None
+        self.each_part: Callable[[], None] = lambda: None
         self.url = ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cv_engine.registry.plate import normal_plate
-from cv_engine.registry.records import PERMITS, Kind, Status
+from cv_engine.registry.records import PERMITS, Contact, Kind, Status
 from cv_engine.registry.tables.columns import (
     Column,
     number_between,
@@ -25,8 +25,8 @@ _RADIUS_M = 10.0  # of a permit with a place alone: a stall and the error of its
 
 #: Column, what is wrong, and what to do.
 Fault = tuple[str, str, str]
-#: The values of a row's columns, and its contact data (name, phone, address), if any.
-Row = tuple[list[Any], tuple[str, str, str] | None]
+#: The values of a row's columns, and its contact data, if any.
+Row = tuple[list[Any], Contact | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class Form:
 
 
 _CONTACT = (
-    Column("owner", read_text, empty=""),
-    Column("phone", read_phone, empty=""),
-    Column("address", read_text, empty=""),
+    Column("owner", read_text),
+    Column("phone", read_phone),
+    Column("address", read_text),
 )
 _PLACE = (
     Column("longitude", number_between(-180, 180)),
@@ -156,9 +156,9 @@ class RowReader:
         values = [_value(column, cells, at, faults) for column, at in self._open]
         contact = None
         if self._contact:
-            name, phone, address = (_value(c, cells, at, faults) for c, at in self._contact)
-            if name or phone or address:
-                contact = (name, phone, address)
+            found = [_value(column, cells, at, faults) for column, at in self._contact]
+            if any(found):
+                contact = Contact(*found)
         if not faults:
             faults += _row_faults(self._form, values)
         return (values, contact), faults

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from cv_engine.files import atomic_file
 from cv_engine.registry.errors import ImportRefused, RegistryError, RegistryUnavailable
-from cv_engine.registry.records import Kind
+from cv_engine.registry.records import Contact, Kind
 from cv_engine.registry.tables.forms import FORMS, Form, RowReader, header_faults
 from cv_engine.registry.tables.keys import Key, KeySource, new_key
 from cv_engine.registry.tables.row_file import Progress, Report, RowFile, open_rows
@@ -252,7 +252,7 @@ class _Sealed:
         self._form, self._key = form, key
         self.count = 0
 
-    def __call__(self, values: list[object], contact: tuple[str, str, str] | None) -> bytes | None:
+    def __call__(self, values: list[object], contact: Contact | None) -> bytes | None:
         if contact is None or self._key is None:
             return None
         self.count += 1

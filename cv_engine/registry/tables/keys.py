@@ -26,6 +26,7 @@ _KEY_BYTES = 32  # AES-256
 _NONCE_BYTES = 12  # NIST SP 800-38D, section 8.2.2: random, for at most 2**32 values of one key
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LARGEST_FILE = 4096  # bytes; a key takes 45
+_FIELDS = tuple[str | None, str | None, str | None]  # of contact data
 _HOW = "make a key with: openssl rand -base64 32"
 
 
@@ -48,19 +49,19 @@ class Key:
     def _cipher(self) -> AESGCM:
         return AESGCM(self.secret)
 
-    def seal(self, kind: Kind, name: str, contact: tuple[str, ...]) -> bytes:
+    def seal(self, kind: Kind, name: str, contact: Contact) -> bytes:
         """Encrypt contact data; they can be decrypted as those of the same record only.
 
         Args:
             kind: The registry.
             name: The record's plate or id.
-            contact: Name, phone and address.
+            contact: The contact data.
 
         Returns:
             12 bytes of nonce, the encrypted data, 16 bytes of authentication tag.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        text = msgspec.msgpack.encode(contact)
+        text = msgspec.msgpack.encode((contact.name, contact.phone, contact.address))
         return nonce + self._cipher.encrypt(nonce, text, f"{kind}\0{name}".encode())
 
     def unseal(self, kind: Kind, name: str, sealed: bytes) -> Contact:
@@ -76,7 +77,7 @@ class Key:
             raise RegistryError(
                 f"the contact data of {name} in {kind} were changed: import the file again"
             ) from None
-        return Contact(*msgspec.msgpack.decode(plain, type=tuple[str, str, str]))
+        return Contact(*msgspec.msgpack.decode(plain, type=_FIELDS))
 
 
 def new_key() -> Key:

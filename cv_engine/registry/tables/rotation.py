@@ -91,8 +91,7 @@ def _records(
     for number, record in enumerate(table.records()):
         line, name, *values, sealed = record
         if sealed is not None:
-            contact = old.unseal(kind, name, sealed)
-            sealed = new.seal(kind, name, (contact.name, contact.phone, contact.address))
+            sealed = new.seal(kind, name, old.unseal(kind, name, sealed))
         yield (line, name, *values, sealed)
         if number % _ROWS_AT_ONCE == 0:
             progress(kind, number, table.about.rows)
