@@ -42,15 +42,12 @@ def read_text(text: str) -> str:
     """One line of text, with single spaces.
 
     Raises:
-        WrongValue: The text is too long, or holds bytes that are no text.
+        WrongValue: The text is too long, or holds characters that cannot be printed.
     """
     if not text.isprintable():
         text = " ".join(text.split())  # spaces of other widths, and line ends
         if not text.isprintable():
-            raise WrongValue(
-                f"{text!r} holds bytes that are no text",
-                "save the file as UTF-8, or name its encoding, such as --encoding gb18030",
-            )
+            raise WrongValue(f"{text!r} holds characters that cannot be printed", "remove them")
     if len(text) > _LONGEST:
         raise WrongValue(
             f"the text has {len(text)} characters", f"write at most {_LONGEST}, in one line"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,10 @@ from zones.errors import WrongValue
 
 _MOST_RADIUS_M = 1000.0  # a permit of a whole quarter is bound to zones
 _RADIUS_M = 10.0  # of a permit with a place alone: a stall and the error of its position
+
+# Control characters, and what Python makes of bytes that the encoding does not have.
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_ENCODING = "save the file as UTF-8, or name its encoding, such as --encoding gb18030"
 
 #: Column, what is wrong, and what to do.
 Fault = tuple[str, str, str]
@@ -118,13 +123,15 @@ def header_faults(form: Form, names: Sequence[str]) -> Iterator[Fault]:
     """
     advice = f"the columns are {', '.join(form.names)}"
     if len(names) == 1 and any(sign in names[0] for sign in ";\t|"):
-        yield names[0], "the columns are not divided by commas", "divide them by commas"
+        yield repr(names[0]), "the columns are not divided by commas", "divide them by commas"
         return
     for column in form.columns:
         if column.needed and column.name not in names:
             yield column.name, "the column is missing", advice
     for name in dict.fromkeys(names):
-        if name not in form.names:
+        if _NO_TEXT.search(name):
+            yield repr(name), "the name holds bytes that are no text", _ENCODING
+        elif name not in form.names:
             yield name, "the column is unknown", f"rename or remove it; {advice}"
         elif names.count(name) > 1:
             yield name, "the column is there twice", "remove one of the two"
@@ -173,6 +180,9 @@ def _value(column: Column, cells: Sequence[str], at: int | None, faults: list[Fa
     if not text:
         if column.needed:
             faults.append((column.name, "the cell is empty", "write a value, or remove the row"))
+        return column.empty
+    if not text.isprintable() and _NO_TEXT.search(text):
+        faults.append((column.name, f"{text!r} holds bytes that are no text", _ENCODING))
         return column.empty
     try:
         return column.read(text)
