@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -264,11 +264,12 @@ class Table:
             self._close()
             return None
         while self._open is None or self._open.version != version:
-            self._close()
-            opened = TableFile(self._path)
+            old, self._open = self._open, TableFile(self._path)
+            if old is not None:
+                # Closing frees the old file's room, 0.2 s for 500 MB: no question waits for that.
+                Thread(target=old.close).start()
             # Between its name and its content the file may have been replaced.
             version = _version(self._path)
-            self._open = opened
         return self._open
 
     def _close(self) -> None:
