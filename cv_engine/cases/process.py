@@ -43,7 +43,7 @@ class Process:
         self._store = self.store = store  # public for the outbox
         self._clock = clock
         self._taxonomy = taxonomy
-        self._limits = limits
+        self._limits = self.limits = limits  # public for the notices
         self._organisation = organisation
 
     def confirm(self, case_id: int, by: str | Actor, note: str = "") -> Case:

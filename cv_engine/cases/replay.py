@@ -143,7 +143,8 @@ class Replay:
                 columns["returns"] += 1
             case Action.CLOSE:
                 before = columns["outcome"] or "dismissed"
-                columns |= {"ended_at": at, "outcome": _OUTCOMES.get(entry.from_state, before)}
+                outcome = data.get("outcome") or _OUTCOMES.get(entry.from_state, before)
+                columns |= {"ended_at": at, "outcome": outcome}
             case Action.DEFER:
                 columns["deferred_until"] = _time(data.get("until"))
                 columns["deferrals"] += 1

@@ -19,7 +19,7 @@ from cv_engine.evidence.media.annotate import Zone as Outline
 from cv_engine.evidence.media.clip import ClipSource
 from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.package import Style, write
-from cv_engine.finding import CAMERA_BLIND, Finding, Place
+from cv_engine.finding import CAMERA_BLIND, NOTICE, WARNING, Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Violation
@@ -211,7 +211,7 @@ class Filer:
                 "type": "Point",
                 "coordinates": [round(point.lon, 7), round(point.lat, 7)],
             }
-        attributes = dict(violation.attributes)
+        attributes = {**violation.attributes, **self._of_zone(violation)}
         # A stay that was over before the first sample is of an earlier view, and filed late.
         if violation.began <= self.first_s <= violation.observed:
             attributes[STOOD_BEFORE] = True
@@ -285,10 +285,25 @@ class Filer:
         )
 
     def _outline(self, violation: Violation) -> Outline | None:
-        for zone in self.zones:
-            if zone.name == violation.zone:
-                return zone.polygon
-        return None
+        zone = self._zone(violation)
+        return None if zone is None else zone.polygon
+
+    def _zone(self, violation: Violation) -> Zone | None:
+        return next((zone for zone in self.zones if zone.name == violation.zone), None)
+
+    def _of_zone(self, violation: Violation) -> dict[str, Any]:
+        """What the zone says of all cases in it, on the day on which they begin."""
+        zone = self._zone(violation)
+        if zone is None:
+            return {}
+        attributes: dict[str, Any] = {}
+        if zone.is_warning(self.utc(violation.began)):
+            attributes[WARNING] = True
+        if zone.notice != "confirmed":
+            attributes[NOTICE] = zone.notice
+        if zone.address is not None:
+            attributes["address"] = zone.address
+        return attributes
 
     def _provenance(self, violation: Violation, footage: Footage) -> dict[str, Any]:
         recording = footage.at(self.utc(violation.observed))

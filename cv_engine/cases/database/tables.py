@@ -264,6 +264,58 @@ deliveries = sa.Table(
     sqlite_autoincrement=True,
 )
 
+#: The drivers' notices: one row per decided case and dwell (``round`` counts the reopenings), also
+#: where no notice is sent. The outbox of the notices: what is to be sent next, and when.
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    # The idempotency key that the gateway gets.
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("plate", sa.Text),
+    sa.Column("way", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("decided_at", UtcTime, nullable=False),
+    # The notice of the same vehicle and dwell that was sent for another case.
+    sa.Column("asked_by", sa.Integer),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("text", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("first_tried_at", UtcTime),
+    # When it is sent, counts as interrupted, or its delivery report is asked for next.
+    sa.Column("next_at", UtcTime),
+    # Whether an attempt was interrupted, so that the gateway may have the message.
+    sa.Column("in_doubt", sa.Boolean, nullable=False, default=False),
+    sa.Column("error", sa.Text),
+    sa.Column("message_id", sa.Text),
+    sa.Column("sent_at", UtcTime),
+    sa.Column("leave_by", UtcTime),
+    sa.Column("escalated_at", UtcTime),
+    sa.Index("notices_by_case", "case_id", "round", unique=True),
+    sa.Index("notices_by_plate", "plate", "decided_at"),
+    sa.Index("notices_due", "state", "next_at", "id"),
+    sqlite_autoincrement=True,
+)
+
+#: The zones of cameras, as far as their notices are concerned: whether people's verdicts have shown
+#: that they work, and whether their notices are stopped.
+notice_zones = sa.Table(
+    "notice_zones",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("zone", sa.Text, primary_key=True),
+    sa.Column("proven_at", UtcTime),
+    sa.Column("stopped_at", UtcTime),
+    sa.Column("stopped_by", sa.Text),
+    sa.Column("why", sa.Text),
+    sa.Column("released_at", UtcTime),
+    sa.Column("released_by", sa.Text),
+    # Number of cases in the surge that a supervisor has found right.
+    sa.Column("allowed", sa.Integer, nullable=False, default=0),
+)
+
 #: Sensors: where each is, what it said last, and when.
 devices = sa.Table(
     "devices",

@@ -35,6 +35,7 @@ EVENTS_ZH: Mapping[Event, str] = {
     Event.ESCALATED: "超期",
     Event.MERGED: "合并",
     Event.SPLIT: "拆分",
+    Event.NOTICE: "短信通知",
     Event.NOTED: "备注",
 }
 STATES_ZH: Mapping[State, str] = {
