@@ -23,12 +23,18 @@ if TYPE_CHECKING:
     from cv_engine.evidence.storage.outbox import Outbox
     from cv_engine.evidence.storage.store import Store
     from cv_engine.evidence.storage.uploader import Uploader
+    from cv_engine.notices.registry import Registry as Vehicles
+    from cv_engine.notices.rounds import Rounds
     from cv_engine.registry import Registry
     from models.detector import Detector
     from models.verifier import Verifier
 
 # How long a command that ends waits for the package that is being sent, seconds.
 _UPLOAD_END_S = 1.0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Services:
@@ -84,6 +90,8 @@ class Services:
             self.relays.stop()
         if "registry" in opened:
             self.registry.close()
+        if "notices" in opened:
+            self.notices.close()
         if "queue" in opened:
             self.queue.close()
 
@@ -224,11 +232,8 @@ class Services:
         """
         from cv_engine.cases.outbox.relays import Relays
 
-        def clock() -> datetime:
-            return datetime.now(UTC)
-
-        outlets = self.config.outlets.open(os.environ, clock, self.taxonomy)
-        return Relays(self.queue.store, outlets, clock)
+        outlets = self.config.outlets.open(os.environ, _now, self.taxonomy)
+        return Relays(self.queue.store, outlets, _now)
 
     @cached_property
     def registry(self) -> Registry:
@@ -239,12 +244,42 @@ class Services:
         """
         from cv_engine.registry.looks import LookFile
 
-        def clock() -> datetime:
-            return datetime.now(UTC)
-
         log = LookFile(self.config.data / "looks.jsonl")
         settings = self.config.registry
-        return settings.open(self.config.data, os.environ, log, clock, time.monotonic)
+        return settings.open(self.config.data, os.environ, log, _now, time.monotonic)
+
+    @cached_property
+    def vehicles(self) -> Vehicles:
+        """The register of vehicles that notices ask.
+
+        Raises:
+            NoticeError: The list of vehicles cannot be used.
+        """
+        from cv_engine.notices.vehicle_list import VehicleList
+
+        path = self.config.notices.vehicles
+        return VehicleList(()) if path is None else VehicleList.read(path)
+
+    @cached_property
+    def notices(self) -> Rounds:
+        """Asks drivers to leave, and follows what they do.
+
+        Raises:
+            NoticeError: There is no gateway, or it or the list of vehicles cannot be used.
+            QueueError: The queue cannot be opened.
+        """
+        from cv_engine.notices.rounds import open_rounds
+
+        config = self.config.notices
+        return open_rounds(
+            self.queue,
+            self.vehicles,
+            config.open(os.environ, _now),
+            config.policy(),
+            config.wording(),
+            None if config.car_parks is None else config.car_parks.open(),
+            _now,
+        )
 
     @cached_property
     def detector(self) -> Detector:

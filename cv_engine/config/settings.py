@@ -16,6 +16,7 @@ from cv_engine.config.detector import DetectorConfig
 from cv_engine.config.errors import ConfigError
 from cv_engine.config.evidence import EvidenceConfig
 from cv_engine.config.live import LiveConfig
+from cv_engine.config.notices import NoticesConfig
 from cv_engine.config.outlets import OutletsConfig
 from cv_engine.config.registry import RegistryConfig
 from cv_engine.config.rules import RulesModel
@@ -48,6 +49,7 @@ class Config(Section):
     cases: CasesConfig = CasesConfig()
     live: LiveConfig = LiveConfig()
     outlets: OutletsConfig = OutletsConfig()
+    notices: NoticesConfig = NoticesConfig()
     satellite: SatelliteConfig = SatelliteConfig()
     sensors: SensorsConfig = SensorsConfig()
     registry: RegistryConfig = RegistryConfig()
@@ -127,7 +129,7 @@ class Config(Section):
         what is seen from above or by sensors, and what the registries know. A zones file enters
         with its content, so that moving it changes nothing and editing it does.
         """
-        elsewhere = {"data", "store", "cases", "live", "outlets", *_OTHER_SOURCES}
+        elsewhere = {"data", "store", "cases", "live", "outlets", "notices", *_OTHER_SOURCES}
         values = self.model_dump(mode="json", exclude=elsewhere)
         del values["evidence"]["store"]
         for camera, entry in zip(self.cameras, values["cameras"], strict=True):
