@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cv_engine.commands.errors import InputError
-from cv_engine.commands.exit_codes import ExitCode, escaped
+from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.signals import stop_signals
@@ -103,13 +103,14 @@ def list_notices(
 
 @group.command()
 def resend(
+    *,
     notices: Annotated[
         list[int] | None, typer.Argument(metavar="ID...", help="Numbers of notices.")
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="All dead ones; doubtful ones are named one by one.")
     ] = False,
-    by: ByOption = "",
+    by: ByOption,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
@@ -149,10 +150,11 @@ def zones(
 
 @group.command()
 def stop(
+    *,
     zone: ZoneArgument,
     camera: CameraOption,
     why: Annotated[str, typer.Option("--why", help="The reason.")],
-    by: ByOption = "",
+    by: ByOption,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
@@ -167,9 +169,10 @@ def stop(
 
 @group.command()
 def release(
+    *,
     zone: ZoneArgument,
     camera: CameraOption,
-    by: ByOption = "",
+    by: ByOption,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:

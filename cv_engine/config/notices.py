@@ -12,13 +12,13 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from cv_engine.cases.outbox.digest import Language
 from cv_engine.config.secrets import SecretError, check_secret, read_secret
-from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.errors import NoticeError
 from cv_engine.notices.gateways.apprise import AppriseGateway
 from cv_engine.notices.gateways.file import FileGateway
 from cv_engine.notices.gateways.gateway import Gateway
 from cv_engine.notices.gateways.http import HttpGateway
 from cv_engine.notices.policy import Policy
+from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.wording.text import TEMPLATES, Wording, check_template
 from cv_engine.section import (
     Count,

@@ -168,7 +168,7 @@ class Decider:
             next_at=case.at if sends else None,
         )
         case.connection.execute(added)
-        data = {"way": judgement.way.value, "reason": judgement.reason.value}
+        data = {"way": judgement.way.value, "why": judgement.reason.value}
         if judgement.way is Way.EXEMPT:
             self._step(case, Action.WITHDRAW, f"the vehicle may stand here: {judgement.text}", data)
         elif judgement.way is Way.OFFICER:

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from cv_engine.cases import Queue
 from cv_engine.errors import EngineError
-from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.deciding import Decider
 from cv_engine.notices.errors import NoticeError
 from cv_engine.notices.following import Followed, Follower
@@ -19,6 +18,7 @@ from cv_engine.notices.policy import Policy
 from cv_engine.notices.registry import Registry
 from cv_engine.notices.reports import Reporter
 from cv_engine.notices.sending import Sender
+from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.wording.text import Wording
 
 _T = TypeVar("_T")

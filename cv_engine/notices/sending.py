@@ -27,13 +27,13 @@ from cv_engine.cases.outbox.backoff import Backoff
 from cv_engine.cases.outbox.errors import OutletAway, Refused, RetryLater
 from cv_engine.cases.rows import case_of, time_text
 from cv_engine.credentials import without_credentials
-from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.errors import InDoubt
 from cv_engine.notices.gateways.gateway import Gateway, Message
 from cv_engine.notices.outbox import NoticeState
 from cv_engine.notices.policy import Policy
 from cv_engine.notices.registry import Registry
 from cv_engine.notices.standing import stopped
+from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.wording.text import Wording
 
 #: An attempt without an outcome after this time was interrupted: far longer than a gateway may
