@@ -30,7 +30,7 @@ from datetime import timedelta
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
-from benchmarks.streets.cars import BEGIN, END, Car, cars, write_vehicles
+from benchmarks.streets.cars import ASKED_AFTER, BEGIN, END, Car, cars, write_vehicles
 from benchmarks.streets.clock import Clock
 from benchmarks.streets.gateway import serve
 from benchmarks.streets.roles import ROLES, Street
@@ -42,7 +42,8 @@ from cv_engine.notices.overview import Notice, Overview
 _STEP = timedelta(seconds=30)
 _AFTERWARDS = timedelta(hours=1)  # until the last case has ended
 _STEP_LIMIT_S = 120.0  # real time in which a process does what is due in a step
-_MOMENT_S = 0.05  # after the clock has moved, a process is killed within this time
+_AT_MESSAGES = 0.7  # share of the kills in steps in which drivers are asked
+_MOMENT_S = 0.08  # after the clock has moved, a process is killed within this time
 # Forked from one that has everything imported: a new interpreter would be killed while it imports.
 _FORK = multiprocessing.get_context("fork")
 _WAYS = ("file", "keys", "plain")
@@ -55,9 +56,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--kills", type=int, default=200, help="in all")
     parser.add_argument("--cars", type=int, default=96, help="of each morning")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--store", help="a PostgreSQL URL with {} for the name of an empty database"
-    )
+    parser.add_argument("--store", help="a PostgreSQL URL with {} for the database")
     options = parser.parse_args(argv)
     total: Counter[str] = Counter()
     for number, way in enumerate(_WAYS):
@@ -111,7 +110,7 @@ def _gateway(way: str, folder: Path, asked: Path, clock: Clock) -> Iterator[str 
 def _play(street: Street, kills: int, chance: random.Random) -> dict[str, int]:
     """Let the time pass, kill processes, and return the kills of each role."""
     steps = int((END - BEGIN) / _STEP)
-    killed_in = Counter(chance.randrange(steps) for _ in range(kills))
+    killed_in = Counter(_moment(street, steps, chance) for _ in range(kills))
     running = [_start(street, number) for number in range(len(ROLES))]
     counts: Counter[str] = Counter(kills=0, killed_street=0, killed_notices=0)
     try:
@@ -126,16 +125,21 @@ def _play(street: Street, kills: int, chance: random.Random) -> dict[str, int]:
                 running[number] = _start(street, number)
             _wait(street, running)
             if sys.stderr.isatty():
-                print(
-                    f"\r{street.clock.now():%H:%M}, {counts['kills']} kills",
-                    end="",
-                    file=sys.stderr,
-                )
+                told = f"\r{street.clock.now():%H:%M}, {counts['kills']} kills"
+                print(told, end="", file=sys.stderr)
     finally:
         for process in running:
             process.kill()
             process.join()
     return dict(counts)
+
+
+def _moment(street: Street, steps: int, chance: random.Random) -> int:
+    """The step in which a process is killed: often one in which a driver is asked."""
+    if chance.random() < _AT_MESSAGES:
+        car = chance.choice([car for car in cars(street.cars) if car.is_asked])
+        return min(int((car.came + ASKED_AFTER - BEGIN) / _STEP) + chance.randrange(3), steps - 1)
+    return chance.randrange(steps)
 
 
 def _start(street: Street, number: int) -> ForkProcess:
@@ -165,7 +169,16 @@ def _wait(street: Street, running: Sequence[ForkProcess]) -> None:
 def _look(street: Street) -> tuple[dict[str, int], list[str]]:
     """Count the messages of each car, and look how each case ended."""
     figures: Counter[str] = Counter(
-        cases=0, sms=0, twice=0, missing=0, unwanted=0, doubtful=0, left=0, cited=0, withdrawn=0
+        cases=0,
+        sms=0,
+        twice=0,
+        missing=0,
+        unwanted=0,
+        doubtful=0,
+        tried_again=0,
+        left=0,
+        cited=0,
+        withdrawn=0,
     )
     sent = Counter(message["to"] for message in street.messages())
     figures["sms"] = sent.total()
@@ -189,6 +202,7 @@ def _judge(car: Car, case: Case, notice: Notice, messages: int, figures: Counter
     is_doubtful = notice.state == NoticeState.DOUBTFUL
     figures["doubtful"] += is_doubtful
     figures["delivered"] += notice.state == NoticeState.DELIVERED
+    figures["tried_again"] += notice.attempts > 1
     if messages > 1:
         figures["twice"] += 1
         problems.append(f"{told}: asked twice")

@@ -17,6 +17,10 @@ END = BEGIN + timedelta(hours=5)
 #: In this time the gateway takes nothing.
 DOWN = (BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=2, minutes=10))
 DWELL = timedelta(minutes=5)
+#: An officer confirms a case this long after it was filed.
+CONFIRMED_AFTER = timedelta(minutes=1)
+#: So long after a car has come, its driver is asked.
+ASKED_AFTER = DWELL + CONFIRMED_AFTER
 #: The driver who reads the message is back at the car after this time.
 WALK = timedelta(minutes=4)
 _LAST = timedelta(hours=4)  # after the begin the last car comes

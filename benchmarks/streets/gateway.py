@@ -1,4 +1,4 @@
-"""The text message gateway of the morning: a web server that is down for a while, and loses answers.
+"""The gateway of the morning: a web server that is down for a while, and loses answers.
 
 What it sends is in a file, one JSON object a line. With ``heeds_keys`` it sends a message once,
 however often it gets the same key; without, as often as it is asked to.
@@ -10,6 +10,7 @@ import json
 import os
 import random
 import socket
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -20,6 +21,9 @@ from benchmarks.streets.clock import Clock
 
 #: Share of the answers that are lost after the message was taken, and before.
 _LOST_AFTER, _LOST_BEFORE = 0.1, 0.05
+
+#: The longest time that it takes to send a message.
+_TAKES_S = 0.04
 
 
 def serve(
@@ -44,6 +48,7 @@ def serve(
             if DOWN[0] <= clock.now() < DOWN[1]:
                 self._answer(503, {"error": "down"})
                 return
+            time.sleep(_TAKES_S * chance.random())
             with lock:
                 lot, key = chance.random(), message["key"]
                 if lot < _LOST_BEFORE:

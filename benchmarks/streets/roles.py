@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.streets.cars import DWELL, TIME_ZONE, WALK, Car, cars
+from benchmarks.streets.cars import ASKED_AFTER, DWELL, TIME_ZONE, WALK, Car, cars
 from benchmarks.streets.clock import Clock
 from benchmarks.streets.gateway import append
 from cv_engine.cases import Action, Case, Queue, QueueError, State, open_queue
@@ -26,7 +26,6 @@ from cv_engine.notices.wording.text import Wording
 from zones.schedule import time_zone
 
 _SEEN_EVERY = timedelta(minutes=5)  # as cameras report that a vehicle is still there
-_CONFIRMED_AFTER = timedelta(minutes=1)
 _PATROL_AFTER = timedelta(minutes=15)  # until the officer comes to a car without a notice
 _LONGEST_STAY = timedelta(minutes=45)
 _ENDED = (State.CLOSED, State.CITED, State.WITHDRAWN)
@@ -151,7 +150,7 @@ def _gone_at(car: Car, read: dict[str, datetime]) -> datetime | None:
 
 def _act(queue: Queue, car: Car, case: Case, now: datetime) -> None:
     """What the officers do."""
-    if case.state is State.REPORTED and now >= car.came + DWELL + _CONFIRMED_AFTER:
+    if case.state is State.REPORTED and now >= car.came + ASKED_AFTER:
         queue.confirm(case.id, "Wang")
     elif case.state is State.NOTICED and case.handling.alert is not None:
         queue.move(case.id, Action.CITE, "Li", "still there")
