@@ -86,6 +86,7 @@ class Decider:
         judgement = judge(case_of(row), plates, self.registry, self.policy, now)
         to = self.queue.suggest(row.id) if judgement.way is Way.OFFICER else None
         with self.queue.store.writing() as connection:
+            now = self.clock()
             case = LockedCase.of(connection, row.id, now)
             if case.version != row.version or _is_decided(connection, row):
                 return None  # the next round looks at it again

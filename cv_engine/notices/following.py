@@ -83,10 +83,10 @@ class Follower:
         return Followed(**{name: tuple(found) for name, found in done.items()})
 
     def _follow(self, number: int) -> str | None:
-        now = self.clock()
         to = self.queue.suggest(number)
         with self.queue.store.writing() as connection:
-            case = LockedCase.of(connection, number, now)
+            case = LockedCase.of(connection, number, self.clock())
+            now = case.at
             row = connection.execute(_notice_of(number)).first()
             if case.state is not State.NOTICED or row is None:
                 return None

@@ -111,8 +111,8 @@ class Sender:
         for row in rows:
             text = "interrupted: the gateway may have the message"
             with self.queue.store.writing() as connection:
-                case = LockedCase.of(connection, row.case_id, now)
-                self._record(case, row, self._doubted(row, text, 0.0, now))
+                case = LockedCase.of(connection, row.case_id, self.clock())
+                self._record(case, row, self._doubted(row, text, 0.0, case.at))
 
     def _send(self, row: Row[Any]) -> bool:
         """Make one attempt; returns whether the gateway has taken the message."""
@@ -123,17 +123,16 @@ class Sender:
         if claimed is None:
             return False
         outcome = self._attempt(claimed, phone)
-        now = self.clock()
         with self.queue.store.writing() as connection:
-            case = LockedCase.of(connection, row.case_id, now)
+            case = LockedCase.of(connection, row.case_id, self.clock())
             self._record(case, claimed, outcome)
         return outcome.state is NoticeState.SENT
 
     def _claim(self, row: Row[Any]) -> Row[Any] | None:
         """Record that an attempt begins; ``None`` where none is to be made."""
-        now = self.clock()
         with self.queue.store.writing() as connection:
-            case = LockedCase.of(connection, row.case_id, now)
+            case = LockedCase.of(connection, row.case_id, self.clock())
+            now = case.at
             present = connection.execute(notices.select().where(notices.c.id == row.id)).one()
             if present.state != NoticeState.WAITING or present.next_at > now:
                 return None  # another process was faster
