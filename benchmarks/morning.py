@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -42,7 +43,9 @@ from cv_engine.notices.overview import Notice, Overview
 _STEP = timedelta(seconds=30)
 _AFTERWARDS = timedelta(hours=1)  # until the last case has ended
 _STEP_LIMIT_S = 120.0  # real time in which a process does what is due in a step
-_AT_MESSAGES = 0.7  # share of the kills in steps in which drivers are asked
+# Share of the kills that come when a message has just been taken, and how long to wait for that.
+_AT_MESSAGES, _LONGEST_AIM_S = 0.7, 2.0
+_SENDERS = (1, 2)  # numbers of the processes that send
 _MOMENT_S = 0.08  # after the clock has moved, a process is killed within this time
 # Forked from one that has everything imported: a new interpreter would be killed while it imports.
 _FORK = multiprocessing.get_context("fork")
@@ -76,27 +79,26 @@ def _morning(
 ) -> tuple[dict[str, int], list[str]]:
     """Play one morning; returns its figures and problems."""
     clock = Clock.at(_FORK, BEGIN)
-    asked = folder / "asked.jsonl"
     write_vehicles(folder / "vehicles.csv", cars(options.cars))
     queue = str(folder / "queue.db") if options.store is None else options.store.format(way)
-    with _gateway(way, folder, asked, clock) as url:
+    with _gateway(way, folder, clock) as url:
         done = _FORK.Array(c_double, len(ROLES), lock=False)
         street = Street(queue, folder, url, way == "keys", options.cars, clock, done)
         street.open().close()
         counts = _play(street, kills, random.Random(options.seed))
         figures, problems = _look(street)
-    requests = len(asked.read_text().splitlines()) if asked.exists() else 0
+    requests = len(street.asked.read_text().splitlines()) if street.asked.exists() else 0
     return {**counts, **figures, "requests": requests, "problems": len(problems)}, problems
 
 
 @contextmanager
-def _gateway(way: str, folder: Path, asked: Path, clock: Clock) -> Iterator[str | None]:
+def _gateway(way: str, folder: Path, clock: Clock) -> Iterator[str | None]:
     """The gateway in a process of its own; yields its URL, ``None`` for a file."""
     if way == "file":
         yield None
         return
     ready = _FORK.SimpleQueue()
-    arguments = (folder / "sent.jsonl", asked, clock, ready)
+    arguments = (folder / "sent.jsonl", folder / "asked.jsonl", clock, ready)
     heeds = {"heeds_keys": way == "keys"}
     process = _FORK.Process(target=serve, args=arguments, kwargs=heeds, daemon=True)
     process.start()
@@ -110,19 +112,28 @@ def _gateway(way: str, folder: Path, asked: Path, clock: Clock) -> Iterator[str 
 def _play(street: Street, kills: int, chance: random.Random) -> dict[str, int]:
     """Let the time pass, kill processes, and return the kills of each role."""
     steps = int((END - BEGIN) / _STEP)
-    killed_in = Counter(_moment(street, steps, chance) for _ in range(kills))
+    aimed = round(_AT_MESSAGES * kills)
+    at_messages = Counter(chance.choices(_steps_with_messages(street), k=aimed))
+    at_random = Counter(chance.choices(range(steps), k=kills - aimed))
     running = [_start(street, number) for number in range(len(ROLES))]
     counts: Counter[str] = Counter(kills=0, killed_street=0, killed_notices=0)
+
+    def kill(number: int) -> None:
+        _kill(running[number])
+        counts["kills"] += 1
+        counts["killed_notices" if number else "killed_street"] += 1
+        running[number] = _start(street, number)
+
     try:
         for step in range(steps + int(_AFTERWARDS / _STEP)):
+            before = street.taken()
             street.clock.advance(_STEP)
-            for _ in range(killed_in[step]):
+            for _ in range(at_messages[step]):
+                _until_taken(street, before)
+                kill(chance.choice(_SENDERS))
+            for _ in range(at_random[step]):
                 time.sleep(chance.uniform(0.0, _MOMENT_S))
-                number = chance.randrange(len(ROLES))
-                _kill(running[number])
-                counts["kills"] += 1
-                counts["killed_notices" if number else "killed_street"] += 1
-                running[number] = _start(street, number)
+                kill(chance.randrange(len(ROLES)))
             _wait(street, running)
             if sys.stderr.isatty():
                 told = f"\r{street.clock.now():%H:%M}, {counts['kills']} kills"
@@ -134,12 +145,17 @@ def _play(street: Street, kills: int, chance: random.Random) -> dict[str, int]:
     return dict(counts)
 
 
-def _moment(street: Street, steps: int, chance: random.Random) -> int:
-    """The step in which a process is killed: often one in which a driver is asked."""
-    if chance.random() < _AT_MESSAGES:
-        car = chance.choice([car for car in cars(street.cars) if car.is_asked])
-        return min(int((car.came + ASKED_AFTER - BEGIN) / _STEP) + chance.randrange(3), steps - 1)
-    return chance.randrange(steps)
+def _steps_with_messages(street: Street) -> list[int]:
+    """The steps in which a driver is asked for the first time."""
+    asked = (car.came + ASKED_AFTER - BEGIN for car in cars(street.cars) if car.is_asked)
+    return [math.ceil(after / _STEP) - 1 for after in asked]
+
+
+def _until_taken(street: Street, before: int) -> None:
+    """Wait until a message has just been taken, whose sending is not recorded yet."""
+    deadline = time.monotonic() + _LONGEST_AIM_S
+    while street.taken() == before and time.monotonic() < deadline:
+        time.sleep(0.0005)
 
 
 def _start(street: Street, number: int) -> ForkProcess:

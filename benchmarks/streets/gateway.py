@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import socket
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from threading import Lock
@@ -19,11 +19,11 @@ from threading import Lock
 from benchmarks.streets.cars import DOWN
 from benchmarks.streets.clock import Clock
 
-#: Share of the answers that are lost after the message was taken, and before.
-_LOST_AFTER, _LOST_BEFORE = 0.1, 0.05
+#: One in so many messages is taken and its answer lost; one in so many is lost before.
+_LOST_AFTER, _LOST_BEFORE = 9, 13
 
-#: The longest time that it takes to send a message.
-_TAKES_S = 0.04
+#: Time until the gateway answers.
+_TAKES_S = 0.02
 
 
 def serve(
@@ -38,7 +38,7 @@ def serve(
         ready: Gets the port.
         heeds_keys: Whether a key is sent once.
     """
-    lock, known, chance = Lock(), set[str](), random.Random(1)
+    lock, known, numbers = Lock(), set[str](), count(1)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -48,17 +48,17 @@ def serve(
             if DOWN[0] <= clock.now() < DOWN[1]:
                 self._answer(503, {"error": "down"})
                 return
-            time.sleep(_TAKES_S * chance.random())
             with lock:
-                lot, key = chance.random(), message["key"]
-                if lot < _LOST_BEFORE:
+                number, key = next(numbers), message["key"]
+                if number % _LOST_BEFORE == 0:
                     self._hang_up()
                     return
                 append(asked, {"key": key})
                 if not heeds_keys or key not in known:
-                    append(sent, {**message, "at": clock.now().isoformat()})
+                    append(sent, message)
                 known.add(key)
-            if lot < _LOST_BEFORE + _LOST_AFTER:
+            time.sleep(_TAKES_S)
+            if number % _LOST_AFTER == 0:
                 self._hang_up()
             else:
                 self._answer(201, {"id": key})

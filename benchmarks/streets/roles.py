@@ -60,6 +60,11 @@ class Street:
         return self.folder / "sent.jsonl"
 
     @property
+    def asked(self) -> Path:
+        """The file of the requests that the gateway has taken."""
+        return self.folder / "asked.jsonl"
+
+    @property
     def vehicles(self) -> Path:
         """The list of vehicles."""
         return self.folder / "vehicles.csv"
@@ -67,6 +72,11 @@ class Street:
     def open(self) -> Queue:
         """Open the queue."""
         return open_queue(self.queue, clock=self.clock.now)
+
+    def taken(self) -> int:
+        """Size of the file that grows when a message is taken, bytes."""
+        path = self.sent if self.url is None else self.asked
+        return path.stat().st_size if path.exists() else 0
 
     def messages(self) -> list[dict[str, str]]:
         """The messages that were sent, whole lines only."""

@@ -18,6 +18,7 @@ _NEVER_REACHED = re.compile(
 )
 #: What apprise says where the service has answered that it did not take the message.
 _ANSWERED = re.compile(r"(?i)error\s*[=:]\s*4\d\d\b")
+_RETRIES = re.compile(r"(?i)[?&]retry=(?!0*(&|$))")
 _TO = "{to}"
 _A_NUMBER = "+8613000000000"  # to check the address with
 
@@ -56,13 +57,18 @@ class AppriseGateway:
         """Read the address.
 
         Raises:
-            NoticeError: It has no ``{to}``, or apprise knows no such address; the message does not
-                repeat it.
+            NoticeError: It has no ``{to}``, asks for retries, or apprise knows no such address; the
+                message does not repeat it.
         """
         import apprise
 
         if _TO not in self.address:
             raise NoticeError(f"the address of the gateway lacks {_TO}, the place of the number")
+        if _RETRIES.search(self.address):
+            raise NoticeError(
+                "the address of the gateway asks apprise to retry, which may send a message twice: "
+                "remove retry= from it; what fails is tried again in any case"
+            )
         with said_by_apprise():
             known = apprise.Apprise().add(self._addressed(_A_NUMBER))
         if not known:
@@ -75,7 +81,9 @@ class AppriseGateway:
         """See :meth:`cv_engine.notices.gateways.gateway.Gateway.send`."""
         import apprise
 
-        service, form = apprise.Apprise(), apprise.NotifyFormat.TEXT
+        # In this thread, as its warnings are collected by thread.
+        service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
+        form = apprise.NotifyFormat.TEXT
         with said_by_apprise(details=True) as said:
             service.add(self._addressed(message.to))
             taken = service.notify(body=message.text, body_format=form)
