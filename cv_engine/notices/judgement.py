@@ -10,7 +10,7 @@ from enum import StrEnum
 from cv_engine.cases.case import Case
 from cv_engine.notices.plates import Reading
 from cv_engine.notices.policy import Policy
-from cv_engine.notices.registry import EXEMPT, STOLEN, Registry
+from cv_engine.notices.registry import EXEMPT, NORMAL, STOLEN, Registry
 
 
 class Way(StrEnum):
@@ -33,6 +33,7 @@ class Reason(StrEnum):
     UNSURE = "plate_unsure"
     DIFFERENT = "plates_differ"
     UNKNOWN = "not_registered"
+    STATUS = "status"
     UNREACHABLE = "no_contact"
     REPEATED = "repeated"
     STOLEN = "stolen"
@@ -95,7 +96,7 @@ def judge(
 
 def _judge_vehicle(case: Case, plate: str, registry: Registry, now: datetime) -> Judgement:
     vehicle = registry.vehicle(plate)
-    permits = registry.exemptions(plate, case.zone, now)
+    permits = registry.exemptions(plate, case.zone, now, case.place)
     if vehicle is not None and vehicle.status == STOLEN:
         text = "the vehicle is reported stolen: its driver is not warned"
         return _to_officer(Reason.STOLEN, text, plate)
@@ -105,6 +106,9 @@ def _judge_vehicle(case: Case, plate: str, registry: Registry, now: datetime) ->
         return Judgement(Way.EXEMPT, Reason.EXEMPT, permits[0].reason, plate)
     if vehicle is None:
         return _to_officer(Reason.UNKNOWN, "the vehicle is not registered", plate)
+    if vehicle.status != NORMAL:
+        text = f"the register says that the vehicle is {vehicle.status}"
+        return _to_officer(Reason.STATUS, text, plate)
     if not vehicle.has_contact:
         return _to_officer(Reason.UNREACHABLE, "no contact of the driver is known", plate)
     return Judgement(Way.NOTICE, Reason.ASKED, "the driver is asked to leave", plate)

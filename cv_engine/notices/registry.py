@@ -7,7 +7,10 @@ from datetime import datetime
 from typing import Protocol
 
 from cv_engine.cases.lifecycle import Role
+from cv_engine.finding import Place
 
+#: Status of a vehicle of which nothing special is known.
+NORMAL = "normal"
 #: Status of a vehicle that is reported stolen: its driver is not warned.
 STOLEN = "stolen"
 #: Status of a vehicle that may stand anywhere.
@@ -58,7 +61,7 @@ class Exemption(Protocol):
 class Registry(Protocol):
     """The register of vehicles."""
 
-    def vehicle(self, plate: str) -> Vehicle | None:
+    def vehicle(self, plate: str, /) -> Vehicle | None:
         """The vehicle of a plate; ``None`` where it is not registered.
 
         Raises:
@@ -66,15 +69,19 @@ class Registry(Protocol):
         """
         ...
 
-    def exemptions(self, plate: str, zone: str, at: datetime) -> Sequence[Exemption]:
-        """The permits and exemptions that hold for a vehicle in a zone at a moment.
+    def exemptions(
+        self, plate: str, zone: str, at: datetime, place: Place, /
+    ) -> Sequence[Exemption]:
+        """The permits and exemptions that hold for a vehicle in a zone, or at a place, at a moment.
 
         Raises:
             cv_engine.errors.EngineError: The register does not answer.
         """
         ...
 
-    def contact(self, plate: str, *, who: str, role: Role, why: str) -> Contact | None:
+    def contact(
+        self, plate: str, /, *, who: str, role: Role, why: str, case_id: int
+    ) -> Contact | None:
         """How the driver is reached; the register logs the look.
 
         Raises:

@@ -117,7 +117,9 @@ class Sender:
     def _send(self, row: Row[Any]) -> bool:
         """Make one attempt; returns whether the gateway has taken the message."""
         why = f"notice of case {row.case_id}"
-        contact = self.registry.contact(row.plate, who=ENGINE.name, role=ENGINE.role, why=why)
+        contact = self.registry.contact(
+            row.plate, who=ENGINE.name, role=ENGINE.role, why=why, case_id=row.case_id
+        )
         phone = None if contact is None else contact.phone
         claimed = self._claim(row)
         if claimed is None:

@@ -1,6 +1,7 @@
 """A list of vehicles in a CSV file: the register of a trial with a few vehicles.
 
-Columns: ``plate``, ``status`` (``normal``, ``exempt`` or ``stolen``; empty is ``normal``),
+Columns: ``plate``, ``status`` (``normal``, ``exempt``, ``stolen`` or ``deregistered``; empty is
+``normal``),
 ``reason`` (of the exemption or permit), ``zones`` (the zones of a permit, separated by ``;``),
 ``from`` and ``to`` (its first and last moment, ISO 8601 with offset; empty without limit) and
 ``phone``. All but ``plate`` may be left out. The numbers lie there as they are: a real register
@@ -16,11 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cv_engine.cases.lifecycle import Role
+from cv_engine.finding import Place
 from cv_engine.notices.errors import NoticeError
 from cv_engine.notices.plates import plain
 
 _COLUMNS = ("plate", "status", "reason", "zones", "from", "to", "phone")
-_STATUSES = ("normal", "exempt", "stolen")
+_STATUSES = ("normal", "exempt", "stolen", "deregistered")
 _ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
@@ -88,19 +90,23 @@ class VehicleList:
             why = getattr(error, "strerror", None) or str(error)
             raise NoticeError(f"{path}: the list of vehicles cannot be read ({why})") from None
 
-    def vehicle(self, plate: str) -> ListedVehicle | None:
+    def vehicle(self, plate: str, /) -> ListedVehicle | None:
         """See :meth:`cv_engine.notices.registry.Registry.vehicle`."""
         return self._vehicles.get(plain(plate))
 
-    def exemptions(self, plate: str, zone: str, at: datetime) -> Sequence[ListedPermit]:
-        """See :meth:`cv_engine.notices.registry.Registry.exemptions`."""
+    def exemptions(
+        self, plate: str, zone: str, at: datetime, place: Place, /
+    ) -> Sequence[ListedPermit]:
+        """See :meth:`cv_engine.notices.registry.Registry.exemptions`; by zone alone."""
         found = self.vehicle(plate)
         if found is None or zone not in found.zones:
             return ()
         first, last = found.valid
         return (ListedPermit(found.exempt_reason or "permit"),) if first <= at <= last else ()
 
-    def contact(self, plate: str, *, who: str, role: Role, why: str) -> ListedContact | None:
+    def contact(
+        self, plate: str, /, *, who: str, role: Role, why: str, case_id: int
+    ) -> ListedContact | None:
         """See :meth:`cv_engine.notices.registry.Registry.contact`; a list logs nothing."""
         found = self.vehicle(plate)
         return None if found is None else ListedContact(found.phone)

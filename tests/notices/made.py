@@ -33,6 +33,7 @@ VEHICLES = (
     ListedVehicle("浙B55555", exempt_reason="resident's permit", zones=frozenset({"pavement"})),
     ListedVehicle("浙B66666", "stolen", phone="13800000006"),
     ListedVehicle("浙B77777"),
+    ListedVehicle("浙B88888", "deregistered", phone="13800000008"),
 )
 
 

@@ -39,6 +39,7 @@ def test_nothing_is_sent_before_a_person_has_confirmed(city: City, phones: Phone
         (PLATE, 0.9899, "plate_unsure"),
         ("浙B99999", 0.998, "not_registered"),
         ("浙B77777", 0.998, "no_contact"),
+        ("浙B88888", 0.998, "status"),
     ],
 )
 def test_a_plate_that_is_not_sure_or_not_known_goes_to_an_officer(
@@ -196,7 +197,7 @@ def test_a_register_that_does_not_answer_delays_and_the_rest_goes_on(
     city: City, phones: Phones
 ) -> None:
     class Away(VehicleList):
-        def vehicle(self, plate: str) -> None:
+        def vehicle(self, plate: str, /) -> None:
             raise EngineError("the register does not answer")
 
     waiting = city.confirmed()

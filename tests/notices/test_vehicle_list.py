@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cv_engine.cases import Role
+from cv_engine.finding import Place
 from cv_engine.notices.errors import NoticeError
 from cv_engine.notices.registry import Registry
 from cv_engine.notices.vehicle_list import VehicleList
@@ -31,10 +32,12 @@ def test_vehicles_contacts_and_permits_are_found(tmp_path: Path) -> None:
     assert known is not None and police is not None
     assert (known.status, known.has_contact) == ("normal", True)
     assert (police.status, police.exempt_reason, police.has_contact) == ("exempt", "police", False)
-    contact = vehicles.contact("浙B12345", who="cv-engine", role=Role.ENGINE, why="case 1")
+    contact = vehicles.contact(
+        "浙B12345", who="cv-engine", role=Role.ENGINE, why="notice", case_id=1
+    )
     assert contact is not None and contact.phone == "13800000000"
     assert vehicles.vehicle("浙B99999") is None
-    assert vehicles.contact("浙B99999", who="x", role=Role.ENGINE, why="case 1") is None
+    assert vehicles.contact("浙B99999", who="x", role=Role.ENGINE, why="x", case_id=1) is None
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,8 @@ def test_vehicles_contacts_and_permits_are_found(tmp_path: Path) -> None:
 def test_a_permit_holds_in_its_zones_and_time(
     tmp_path: Path, zone: str, at: str, holds: bool
 ) -> None:
-    permits = _read(tmp_path, _TEXT).exemptions("浙B55555", zone, datetime.fromisoformat(at))
+    place = Place(None, None, "unknown")
+    permits = _read(tmp_path, _TEXT).exemptions("浙B55555", zone, datetime.fromisoformat(at), place)
     assert [each.reason for each in permits] == (["resident"] if holds else [])
 
 

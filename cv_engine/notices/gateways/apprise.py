@@ -70,8 +70,8 @@ class AppriseGateway:
                 "remove retry= from it; what fails is tried again in any case"
             )
         with said_by_apprise():
-            known = apprise.Apprise().add(self._addressed(_A_NUMBER))
-        if not known:
+            known = apprise.Apprise.instantiate(self._addressed(_A_NUMBER))
+        if known is None:
             raise NoticeError(
                 "the address of the gateway is not one of apprise; write one such as "
                 "twilio://SID:TOKEN@+15551230000/{to} (https://github.com/caronc/apprise)"
@@ -81,12 +81,11 @@ class AppriseGateway:
         """See :meth:`cv_engine.notices.gateways.gateway.Gateway.send`."""
         import apprise
 
-        # In this thread, as its warnings are collected by thread.
-        service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
         form = apprise.NotifyFormat.TEXT
         with said_by_apprise(details=True) as said:
-            service.add(self._addressed(message.to))
-            taken = service.notify(body=message.text, body_format=form)
+            # The service itself: apprise would call it in another thread, whose reasons are lost.
+            service = apprise.Apprise.instantiate(self._addressed(message.to))
+            taken = service is not None and service.notify(body=message.text, body_format=form)
         if taken:
             return None
         text = "\n".join(said)
