@@ -42,7 +42,7 @@ class Zone:
             ground control points give it.
         camera: The only camera that watches the zone; ``None`` for every camera that shows it.
         notice: When the driver of a vehicle in the zone is asked to leave.
-        warning_until: The last day of the warning period, in which nobody is cited; ``None``
+        warning_until: The last day of the warning period, in which no driver is cited; ``None``
             without one.
         address: The place in words, for notices and searches.
         numbers: Properties that rules add, as name and value.

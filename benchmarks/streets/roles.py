@@ -29,7 +29,7 @@ _SEEN_EVERY = timedelta(minutes=5)  # as cameras report that a vehicle is still 
 _PATROL_AFTER = timedelta(minutes=15)  # until the officer comes to a car without a notice
 _LONGEST_STAY = timedelta(minutes=45)
 _ENDED = (State.CLOSED, State.CITED, State.WITHDRAWN)
-_IDLE_S = 0.005  # between two looks at the clock
+_IDLE_S = 0.005  # between two readings of the clock
 
 
 @dataclass(frozen=True, slots=True)

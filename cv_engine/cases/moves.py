@@ -184,7 +184,7 @@ def _stay(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
 
 
 def _cite(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
-    """In a zone's warning period nobody is cited."""
+    """Refuse a citation in a zone's warning period."""
     if case.row.attributes.get(WARNING):
         raise QueueError(
             f"case {case.row.id} was found in the warning period of zone {case.row.zone}: its "

@@ -191,7 +191,8 @@ def release(
 @group.command()
 def run(
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on until stopped; else do what is due, then end.")
+        bool,
+        typer.Option("--follow", help="Continue until stopped; else do what is due, then end."),
     ] = False,
     config: ConfigOption = None,
     data: DataOption = None,

@@ -51,7 +51,7 @@ def check_secret(section: Section, key: str, *, needed: bool) -> None:
         needed: Whether the secret must be named.
 
     Raises:
-        ValueError: It is named twice, or not at all where it is needed.
+        ValueError: The secret is named twice, or not at all where it is needed.
     """
     given = [n for n in (f"{key}_env", f"{key}_file") if getattr(section, n) is not None]
     if len(given) == 2:

@@ -241,7 +241,8 @@ def _same_dwell(
         .order_by(notices.c.id.desc())
         .limit(1)
     )
-    return connection.execute(statement).first()
+    found: Row[Any] | None = connection.execute(statement).first()
+    return found
 
 
 def _count_notices(connection: Connection, plate: str, since: datetime) -> int:

@@ -25,7 +25,7 @@ from cv_engine.notices.policy import Policy
 #: The outcomes of a case of a zone's warning period whose vehicle stayed.
 _WARNED, _DISMISSED = "warned", "dismissed"
 _asking = notices.alias("asking")
-#: By when the driver has to leave; a notice that was cancelled asked nobody.
+#: By when the driver has to leave; a notice that was cancelled asked no driver.
 _leave_by = sa.case(
     (
         _asking.c.state == NoticeState.CANCELLED.value,

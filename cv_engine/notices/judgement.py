@@ -51,7 +51,7 @@ class Judgement:
     Attributes:
         way: The way that the case takes.
         reason: Why.
-        text: The reason in words, without plate and contact, which histories keep for good.
+        text: The reason in words, without plate and contact: histories are permanent.
         plate: The plate; ``None`` where none was read with confidence.
     """
 

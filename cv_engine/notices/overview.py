@@ -116,7 +116,7 @@ class Overview:
         """Let dead and doubtful notices be sent again, as if they had never been tried.
 
         A doubtful one may then reach the driver twice, unless the gateway heeds its key. The grace
-        time begins again. A notice whose case has gone on is not sent.
+        time begins again. A notice whose case is no longer noticed is not sent.
 
         Args:
             numbers: Numbers of notices; ``None``: all dead ones, but no doubtful one.
@@ -152,9 +152,7 @@ class Overview:
                 case.record(Event.NOTICE, by, "the notice is sent again", data=data)
             return len(chosen)
 
-    def _chosen(
-        self, connection: Connection, numbers: Collection[int] | None
-    ) -> list[sa.Row[tuple[int, int, str]]]:
+    def _chosen(self, connection: Connection, numbers: Collection[int] | None) -> list[sa.Row[Any]]:
         possible = (
             sa.select(notices.c.id, notices.c.case_id, notices.c.key)
             .join_from(notices, cases, cases.c.id == notices.c.case_id)
@@ -183,7 +181,9 @@ class Overview:
         """
         with self._store.reading() as connection:
             rows = connection.execute(notice_zones.select()).all()
-            known = {Ground(row.source, row.zone): row for row in rows}
+            known: dict[Ground, sa.Row[Any] | None] = {
+                Ground(row.source, row.zone): row for row in rows
+            }
             for row in connection.execute(standing.waiting_for_proof()):
                 known.setdefault(Ground(row.source, row.zone), None)
             ordered = sorted(known, key=lambda each: (each.source, each.zone))
@@ -194,7 +194,7 @@ class Overview:
 
         Raises:
             ForbiddenError: The person is no supervisor.
-            NoticeError: They are stopped already, or no case was found in such a zone.
+            NoticeError: The notices are stopped already, or no case was found in such a zone.
         """
         by.need(Role.SUPERVISOR, f"stop the notices of zone {ground.zone}")
         with self._store.writing() as connection:
@@ -218,7 +218,7 @@ class Overview:
 
         Raises:
             ForbiddenError: The person is no supervisor.
-            NoticeError: They are not stopped.
+            NoticeError: The notices are not stopped.
         """
         by.need(Role.SUPERVISOR, f"release the notices of zone {ground.zone}")
         with self._store.writing() as connection:

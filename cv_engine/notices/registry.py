@@ -9,7 +9,7 @@ from typing import Protocol
 from cv_engine.cases.lifecycle import Role
 from cv_engine.finding import Place
 
-#: Status of a vehicle of which nothing special is known.
+#: Status of a vehicle without any other status.
 NORMAL = "normal"
 #: Status of a vehicle that is reported stolen: its driver is not warned.
 STOLEN = "stolen"
@@ -82,7 +82,7 @@ class Registry(Protocol):
     def contact(
         self, plate: str, /, *, who: str, role: Role, why: str, case_id: int
     ) -> Contact | None:
-        """How the driver is reached; the register logs the look.
+        """How the driver is reached; the register logs the access.
 
         Raises:
             cv_engine.errors.EngineError: The register does not answer, or refuses.

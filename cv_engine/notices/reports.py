@@ -78,7 +78,7 @@ class Reporter:
             return False
         now = self.clock()
         values: dict[str, Any] = {"state": state.value, "next_at": None}
-        if state is NoticeState.UNDELIVERED:  # nobody was asked: there is nothing to wait for
+        if state is NoticeState.UNDELIVERED:  # there is nothing to wait for
             values |= {"leave_by": min(row.leave_by, now), "error": f"reported {report.text}"}
         same = notices.c.state == NoticeState.SENT.value
         with self.queue.store.writing() as connection:

@@ -77,10 +77,10 @@ class Rounds:
                 the others were done all the same.
         """
         problems: list[EngineError] = []
-        ways = _tried(self.decider.run, [], problems)
-        sent = _tried(self.sender.run, [], problems)
-        reports = _tried(self.reporter.run, 0, problems)
-        followed = _tried(self.follower.run, Followed(), problems)
+        ways: list[tuple[int, Way]] = _tried(self.decider.run, problems) or []
+        sent: list[int] = _tried(self.sender.run, problems) or []
+        reports = _tried(self.reporter.run, problems) or 0
+        followed = _tried(self.follower.run, problems) or Followed()
         if problems:
             raise NoticeError(str(problems[0]), problems[0].failure) from problems[0]
         by_way = {way: tuple(number for number, each in ways if each is way) for way in Way}
@@ -128,9 +128,10 @@ def open_rounds(
     )
 
 
-def _tried(part: Callable[[], _T], nothing: _T, problems: list[EngineError]) -> _T:
+def _tried(part: Callable[[], _T], problems: list[EngineError]) -> _T | None:
+    """Do a part; a problem is added to the others."""
     try:
         return part()
     except EngineError as error:
         problems.append(error)
-        return nothing
+        return None

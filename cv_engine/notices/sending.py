@@ -3,7 +3,7 @@
 An attempt is recorded before it is made, and its outcome after it: an attempt without an outcome
 was interrupted, and the gateway may have the message. A gateway that heeds idempotency keys gets
 the message again, with its key. Any other gateway does not: the notice is *doubtful*, is listed for
-an operator, and its case goes on as if the driver had been asked. A driver who gets two letters
+an operator, and its case continues as if the driver had been asked. A driver who gets two letters
 distrusts both; a driver who gets none is seen by an officer before he is cited.
 """
 
@@ -171,8 +171,10 @@ class Sender:
             message_id = self.gateway.send(Message(row.key, phone, row.text))
         except Refused as error:
             now = self.clock()
-            outcome = _Outcome(NoticeState.DEAD, f"refused: {error}", leave_by=now)
-            return self._doubted(row, outcome.error, 0.0, now) if row.in_doubt else outcome
+            text = f"refused: {error}"
+            if row.in_doubt:  # refused now, but an earlier attempt may have been taken
+                return self._doubted(row, text, 0.0, now)
+            return _Outcome(NoticeState.DEAD, text, leave_by=now)
         except OutletAway as error:
             self._rest(error)
             return self._again(row, str(error), error.after_s, in_doubt=row.in_doubt)

@@ -1,10 +1,9 @@
 """A list of vehicles in a CSV file: the register of a trial with a few vehicles.
 
 Columns: ``plate``, ``status`` (``normal``, ``exempt``, ``stolen`` or ``deregistered``; empty is
-``normal``),
-``reason`` (of the exemption or permit), ``zones`` (the zones of a permit, separated by ``;``),
-``from`` and ``to`` (its first and last moment, ISO 8601 with offset; empty without limit) and
-``phone``. All but ``plate`` may be left out. The numbers lie there as they are: a real register
+``normal``), ``reason`` (of the exemption or permit), ``zones`` (the zones of a permit, separated by
+``;``), ``from`` and ``to`` (its first and last moment, ISO 8601 with offset; empty without limit)
+and ``phone``. All but ``plate`` may be left out. The numbers lie there as they are: a real register
 encrypts them.
 """
 

@@ -8,7 +8,7 @@ from benchmarks.morning import main
 
 
 @pytest.mark.slow
-def test_nobody_is_asked_twice_and_nobody_is_missed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_driver_is_asked_twice_and_none_is_missed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--kills", "9", "--cars", "8"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["kills"], result["cases"]) == (9, 24)

@@ -56,7 +56,7 @@ def test_a_plate_that_is_not_sure_or_not_known_goes_to_an_officer(
 
 
 def test_a_plate_is_not_written_into_the_history(city: City) -> None:
-    # Histories are kept for good; the findings hold the plate, and so does the table of notices.
+    # Histories are permanent; the findings hold the plate, and so does the table of notices.
     for number in (city.confirmed(), city.confirmed(PLATE, 0.5), city.confirmed("浙B66666")):
         city.run()
         texts = [

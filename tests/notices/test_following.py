@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shapely.geometry import box
@@ -75,7 +76,7 @@ def test_who_leaves_before_the_message_was_sent_gets_none(city: City, phones: Ph
     assert phones.messages == []
 
 
-def test_in_the_warning_period_nobody_is_cited(city: City, phones: Phones) -> None:
+def test_in_the_warning_period_no_driver_is_cited(city: City, phones: Phones) -> None:
     number = city.confirmed(attributes={"warning": True})
     city.run()
     assert "This is a warning" in phones.messages[0].text
@@ -85,7 +86,7 @@ def test_in_the_warning_period_nobody_is_cited(city: City, phones: Phones) -> No
     assert city.state(number) == (State.CLOSED, "warned")
 
 
-def test_a_warning_that_reached_nobody_is_none(city: City, phones: Phones) -> None:
+def test_a_warning_that_reached_no_driver_is_none(city: City, phones: Phones) -> None:
     phones.answer = _refuse
     number = city.confirmed(attributes={"warning": True})
     city.run()
@@ -136,7 +137,7 @@ def organised(where: str, phones: Phones) -> Iterator[City]:
 
 def test_the_responsible_department_gets_the_case(organised: City) -> None:
     point = {"type": "Point", "coordinates": [121.55, 29.87]}
-    place = {"geometry": point, "accuracy_m": 3.0, "basis": "homography"}
+    place: dict[str, Any] = {"geometry": point, "accuracy_m": 3.0, "basis": "homography"}
     unread, stays = (
         organised.confirmed(None, **place),
         organised.confirmed(zone="bus lane", **place),

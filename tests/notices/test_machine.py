@@ -118,14 +118,14 @@ class NoticeMachine(RuleBasedStateMachine):
         Overview(self.queue.store).resend(None, Actor("Li"), self.city.clock.now)
 
     @invariant()
-    def nobody_is_asked_twice_in_a_dwell(self) -> None:
+    def no_driver_is_asked_twice_in_a_dwell(self) -> None:
         sent = Counter(message.to for message in self.phones.messages)
         assert all(count <= self.dwells[plate] for plate, count in sent.items())
         keys = Counter(message.key for message in self.phones.messages)
         assert all(count == 1 for count in keys.values())
 
     @rule()
-    def in_the_end_nobody_who_stays_lacks_a_message(self) -> None:
+    def in_the_end_no_driver_who_stays_lacks_a_message(self) -> None:
         for _ in range(12):
             self.wait(61.0)
             with suppress(_Killed):

@@ -1,4 +1,4 @@
-"""A notice leaves once: retried, given up, put aside in doubt, listed and sent again."""
+"""A notice leaves once: retried, given up, left in doubt, listed and sent again."""
 
 from __future__ import annotations
 

@@ -32,9 +32,7 @@ def test_vehicles_contacts_and_permits_are_found(tmp_path: Path) -> None:
     assert known is not None and police is not None
     assert (known.status, known.has_contact) == ("normal", True)
     assert (police.status, police.exempt_reason, police.has_contact) == ("exempt", "police", False)
-    contact = vehicles.contact(
-        "浙B12345", who="cv-engine", role=Role.ENGINE, why="notice", case_id=1
-    )
+    contact = vehicles.contact("浙B12345", who="cv-engine", role=Role.ENGINE, why="x", case_id=1)
     assert contact is not None and contact.phone == "13800000000"
     assert vehicles.vehicle("浙B99999") is None
     assert vehicles.contact("浙B99999", who="x", role=Role.ENGINE, why="x", case_id=1) is None

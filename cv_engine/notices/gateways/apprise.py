@@ -11,7 +11,7 @@ from cv_engine.cases.outbox.people import said_by_apprise
 from cv_engine.notices.errors import InDoubt, NoticeError
 from cv_engine.notices.gateways.gateway import Message, Outcome, Report
 
-#: What the libraries below apprise say where no connection came about.
+#: What the libraries below apprise say where there was no connection.
 _NEVER_REACHED = re.compile(
     r"(?i)failed to establish a new connection|connection refused|name or service not known|"
     r"nameresolution|connect timeout|connecttimeout|no route to host"
@@ -57,7 +57,7 @@ class AppriseGateway:
         """Read the address.
 
         Raises:
-            NoticeError: It has no ``{to}``, asks for retries, or apprise knows no such address; the
+            NoticeError: The address has no ``{to}``, asks for retries, or apprise knows no such address; the
                 message does not repeat it.
         """
         import apprise

@@ -1,4 +1,4 @@
-"""A file in place of a gateway, for trials: nobody gets a message."""
+"""A file in place of a gateway, for trials: no phone gets a message."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FileGateway:
 
     @property
     def reports(self) -> bool:
-        """``False``: nobody gets the message."""
+        """``False``: no phone gets the message."""
         return False
 
     def send(self, message: Message) -> str | None:

@@ -36,7 +36,7 @@ class Report:
 
     Attributes:
         outcome: What became of the message.
-        text: The gateway's own word.
+        text: The status as the gateway has it.
     """
 
     outcome: Outcome
@@ -69,9 +69,9 @@ class Gateway(Protocol):
 
         Raises:
             OutletAway: The gateway takes nothing at present, and has not taken this message.
-            RetryLater: It has not taken this message, and may later.
-            Refused: It will never take this message.
-            InDoubt: It may have taken it.
+            RetryLater: This message was not taken, and may be later.
+            Refused: This message will never be taken.
+            InDoubt: This message may have been taken.
         """
         ...
 

@@ -31,7 +31,7 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "warning_en": (
         "{sender}: your vehicle {plate} has been parked at {place} since {since} and obstructs "
-        "passage. Please leave soon. This is a warning, nobody is cited yet. {parks}Case {case}"
+        "passage. Please leave soon. This is a warning, no citation follows yet. {parks}Case {case}"
     ),
 }
 _PARKS = {"zh": "附近停车场：{}。", "en": "Car parks nearby: {}. "}
@@ -44,7 +44,7 @@ def check_template(text: str) -> str:
     """A template as it is.
 
     Raises:
-        ValueError: It has a brace or a field that is not known, or it names no place.
+        ValueError: The template has a brace or a field that is not known, or lacks plate or place.
     """
     try:
         names = [

@@ -47,7 +47,7 @@ def test_a_notice_in_both_languages_has_place_time_and_car_parks(tmp_path: Path)
 
 
 @pytest.mark.parametrize("language", Language)
-def test_in_the_warning_period_nobody_is_threatened(tmp_path: Path, language: Language) -> None:
+def test_in_the_warning_period_no_driver_is_threatened(tmp_path: Path, language: Language) -> None:
     text = _wording(language).text(_case(tmp_path, warning=True), "A1", 10, [])
     assert "依法处罚" not in text
     assert "or you will be cited" not in text
