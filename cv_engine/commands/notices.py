@@ -192,7 +192,7 @@ def release(
 def run(
     follow: Annotated[
         bool,
-        typer.Option("--follow", help="Continue until stopped; else do what is due, then end."),
+        typer.Option("--follow", help="Continue until stopped; without, do what is due."),
     ] = False,
     config: ConfigOption = None,
     data: DataOption = None,

@@ -224,8 +224,8 @@ def _lock_plate(connection: Connection, plate: str) -> None:
 
 def _same_dwell(
     connection: Connection, plate: str, row: Row[Any], policy: Policy, now: datetime
-) -> Row[Any] | None:
-    """The notice that the driver got for this stay already, if there is one.
+) -> Any:
+    """The notice that the driver got for this stay already; ``None`` if there is none.
 
     Another case of the same plate is of the same dwell unless the vehicle is known to have left
     before this case began: a vehicle is at one place at a time. So is an earlier dwell of a case
@@ -241,8 +241,7 @@ def _same_dwell(
         .order_by(notices.c.id.desc())
         .limit(1)
     )
-    found: Row[Any] | None = connection.execute(statement).first()
-    return found
+    return connection.execute(statement).first()
 
 
 def _count_notices(connection: Connection, plate: str, since: datetime) -> int:

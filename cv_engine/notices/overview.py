@@ -152,7 +152,7 @@ class Overview:
                 case.record(Event.NOTICE, by, "the notice is sent again", data=data)
             return len(chosen)
 
-    def _chosen(self, connection: Connection, numbers: Collection[int] | None) -> list[sa.Row[Any]]:
+    def _chosen(self, connection: Connection, numbers: Collection[int] | None) -> list[Any]:
         possible = (
             sa.select(notices.c.id, notices.c.case_id, notices.c.key)
             .join_from(notices, cases, cases.c.id == notices.c.case_id)

@@ -57,7 +57,7 @@ class AppriseGateway:
         """Read the address.
 
         Raises:
-            NoticeError: The address has no ``{to}``, asks for retries, or apprise knows no such address; the
+            NoticeError: The address has no ``{to}``, asks for retries, or is none of apprise; the
                 message does not repeat it.
         """
         import apprise
