@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cv_engine.evidence.storage.outbox import Outbox
     from cv_engine.evidence.storage.store import Store
     from cv_engine.evidence.storage.uploader import Uploader
+    from cv_engine.notices.gateways.gateway import Gateway
     from cv_engine.notices.registry import Registry as Vehicles
     from cv_engine.notices.rounds import Rounds
     from cv_engine.registry import Registry
@@ -261,6 +262,15 @@ class Services:
         return VehicleList(()) if path is None else VehicleList.read(path)
 
     @cached_property
+    def gateway(self) -> Gateway:
+        """The gateway of the notices; nothing is connected yet.
+
+        Raises:
+            NoticeError: There is none, or it cannot be used.
+        """
+        return self.config.notices.open(os.environ, _now)
+
+    @cached_property
     def notices(self) -> Rounds:
         """Asks drivers to leave, and follows what they do.
 
@@ -274,7 +284,7 @@ class Services:
         return open_rounds(
             self.queue,
             self.vehicles,
-            config.open(os.environ, _now),
+            self.gateway,
             config.policy(),
             config.wording(),
             None if config.car_parks is None else config.car_parks.open(),

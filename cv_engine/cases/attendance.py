@@ -6,17 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from threading import Event, Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from cv_engine.cases.errors import QueueError
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 #: What a round did: a dataclass that is true where it did anything.
-_Done = TypeVar("_Done", bound="DataclassInstance")
+_Done = TypeVar("_Done")
 
 #: Seconds between two rounds: limits are counted in hours, people wait for minutes.
 EVERY_S = 10.0
@@ -68,7 +65,7 @@ def attending(attend: Callable[[], _Done], name: str = "deadlines") -> Iterator[
     """
     log, stopping = structlog.get_logger(__name__), Event()
 
-    def report(done: _Done) -> None:
+    def report(done: Any) -> None:
         log.info(name, **{field.name: getattr(done, field.name) for field in fields(done)})
 
     # A daemon: a program that ends does not wait for a database that does not answer.

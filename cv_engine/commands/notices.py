@@ -140,7 +140,9 @@ def zones(
 
     session = Session(config, data, format)
     with session.open_queue() as queue:
-        found = Overview(queue.store).zones(session.config.notices.confirmed_first)
+        found = Overview(queue.store).zones(
+            session.config.notices.confirmed_first, datetime.now(UTC)
+        )
     rows = [asdict(each) for each in found]
     if not rows and format is Format.TABLE:
         session.err.print("no zone waits, and none was stopped")

@@ -80,7 +80,7 @@ def watch_cameras(
         ConfigError, InputError: The cameras cannot be watched, or are watched already.
         MetricsError: The port of the metrics is taken.
         ClusterError: The cluster cannot be used.
-        OutletError, QueueError: An outlet or the queue cannot be used.
+        NoticeError, OutletError, QueueError: A gateway, an outlet or the queue cannot be used.
     """
     from cv_engine.cases.attendance import attending
     from cv_engine.live.control.dispatcher import Dispatcher
@@ -108,6 +108,7 @@ def watch_cameras(
         # The queue is opened in the thread: a database that is away must not keep cameras waiting.
         stack.enter_context(attending(lambda: services.queue.attend()))
         if config.notices.is_on:
+            _ = services.gateway, services.vehicles  # what is wrong with them is reported now
             stack.enter_context(attending(lambda: services.notices.run_once(), "notices"))
         show = stack.enter_context(_screen(session, logs))
 

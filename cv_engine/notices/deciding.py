@@ -67,19 +67,20 @@ class Decider:
             EngineError: The queue or the register does not answer; what was decided stays.
         """
         done = []
+        proven: dict[Ground, bool] = {}
         now = self.clock()
         with self.queue.store.reading() as connection:
             waiting = connection.execute(_waiting(self.policy, now)).all()
         for row in waiting:
-            way = self._decide(row)
+            way = self._decide(row, proven)
             if way is not None:
                 done.append((row.id, way))
         return done
 
-    def _decide(self, row: Row[Any]) -> Way | None:
+    def _decide(self, row: Row[Any], proven: dict[Ground, bool]) -> Way | None:
         now, ground = self.clock(), Ground(row.source, row.zone)
         with self.queue.store.reading() as connection:
-            if not self._may_decide(connection, row, ground):
+            if not self._may_decide(connection, row, ground, proven):
                 return None
             plates = readings(_attributes(connection, row.id))
         # The register is asked while nothing is locked: it may be slow.
@@ -96,14 +97,19 @@ class Decider:
             self._apply(case, judgement, asked_by, to)
         return judgement.way
 
-    def _may_decide(self, connection: Connection, row: Row[Any], ground: Ground) -> bool:
+    def _may_decide(
+        self, connection: Connection, row: Row[Any], ground: Ground, proven: dict[Ground, bool]
+    ) -> bool:
         """Whether the case's zone is not stopped and, where no person confirms, proven."""
         known = standing(connection, ground)
         if is_stopped(known):
             return False
         if row.state == State.CONFIRMED or (known is not None and known.proven_at is not None):
             return True
-        return verdicts_missing(connection, ground, self.policy.proof) <= 0
+        if ground not in proven:  # found out once a round: verdicts may be many
+            missing = verdicts_missing(connection, ground, self.policy.proof, self.clock())
+            proven[ground] = missing <= 0
+        return proven[ground]
 
     def _by_earlier(
         self, connection: Connection, row: Row[Any], judgement: Judgement, now: datetime

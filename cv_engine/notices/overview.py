@@ -173,11 +173,12 @@ class Overview:
             )
         return found
 
-    def zones(self, proof: int) -> list[ZoneState]:
+    def zones(self, proof: int, now: datetime) -> list[ZoneState]:
         """The zones that wait for proof, were proven, stopped or released, by camera and name.
 
         Args:
             proof: Confirmations in a row that prove a zone.
+            now: The present time (timezone-aware).
         """
         with self._store.reading() as connection:
             rows = connection.execute(notice_zones.select()).all()
@@ -187,7 +188,7 @@ class Overview:
             for row in connection.execute(standing.waiting_for_proof()):
                 known.setdefault(Ground(row.source, row.zone), None)
             ordered = sorted(known, key=lambda each: (each.source, each.zone))
-            return [_zone_state(connection, each, known[each], proof) for each in ordered]
+            return [_zone_state(connection, each, known[each], proof, now) for each in ordered]
 
     def stop(self, ground: Ground, by: Actor, why: str, now: datetime) -> None:
         """Stop the notices of a zone, by a supervisor.
@@ -233,10 +234,10 @@ _NOTED = ("proven_at", "stopped_at", "stopped_by", "why", "released_at", "releas
 
 
 def _zone_state(
-    connection: Connection, ground: Ground, row: sa.Row[Any] | None, proof: int
+    connection: Connection, ground: Ground, row: sa.Row[Any] | None, proof: int, now: datetime
 ) -> ZoneState:
     missing = 0
     if row is None or row.proven_at is None:
-        missing = max(standing.verdicts_missing(connection, ground, proof), 0)
+        missing = max(standing.verdicts_missing(connection, ground, proof, now), 0)
     noted = {name: None if row is None else getattr(row, name) for name in _NOTED}
     return ZoneState(ground.source, ground.zone, missing=missing, **noted)

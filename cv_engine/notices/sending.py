@@ -16,10 +16,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases import Queue
-from cv_engine.cases.case import Event
+from cv_engine.cases.case import Case, Event
 from cv_engine.cases.changes import LockedCase
 from cv_engine.cases.database.tables import cases, notices
 from cv_engine.cases.lifecycle import ENGINE, State
@@ -27,13 +28,13 @@ from cv_engine.cases.outbox.backoff import Backoff
 from cv_engine.cases.outbox.errors import OutletAway, Refused, RetryLater
 from cv_engine.cases.rows import case_of, time_text
 from cv_engine.credentials import without_credentials
-from cv_engine.notices.errors import InDoubt
+from cv_engine.notices.errors import InDoubt, NoticeError
 from cv_engine.notices.gateways.gateway import Gateway, Message
 from cv_engine.notices.outbox import NoticeState
 from cv_engine.notices.policy import Policy
 from cv_engine.notices.registry import Registry
 from cv_engine.notices.standing import stopped
-from cv_engine.notices.wording.car_parks import CarParks
+from cv_engine.notices.wording.car_parks import CarParks, NearPark
 from cv_engine.notices.wording.text import Wording
 
 #: An attempt without an outcome after this time was interrupted: far longer than a gateway may
@@ -84,7 +85,7 @@ class Sender:
             The numbers of the notices that the gateway has taken.
 
         Raises:
-            EngineError: The queue, the register or the car parks cannot be read.
+            EngineError: The queue or the register cannot be read.
         """
         now = self.clock()
         self._find_interrupted(now)
@@ -159,9 +160,16 @@ class Sender:
 
     def _text(self, case: LockedCase, row: Row[Any]) -> str:
         found = case_of(case.row)
-        parks = [] if self.parks is None else self.parks.near(found.place.geometry)
         minutes = round(self.policy.grace / timedelta(minutes=1))
-        return self.wording.text(found, row.plate, minutes, parks)
+        return self.wording.text(found, row.plate, minutes, self._near(found))
+
+    def _near(self, case: Case) -> list[NearPark]:
+        """The car parks that a notice names; none where their file cannot be used."""
+        try:
+            return [] if self.parks is None else self.parks.near(case.place.geometry)
+        except NoticeError as error:
+            structlog.get_logger(__name__).warning("no car parks", reason=str(error))
+            return []
 
     def _attempt(self, row: Row[Any], phone: str | None) -> _Outcome:
         """Send the message of a claimed notice."""

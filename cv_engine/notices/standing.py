@@ -26,6 +26,8 @@ from cv_engine.notices.policy import Policy
 WINDOW = timedelta(days=1)
 #: The past that they are compared with: four weeks have every day of the week as often.
 PAST = timedelta(days=28)
+#: Older verdicts are of another map, or of another camera.
+_VERDICTS_COUNT = timedelta(days=365)
 _VERDICTS = (State.CONFIRMED.value, State.REJECTED.value)
 _ENGINE = Role.ENGINE.value
 
@@ -80,18 +82,20 @@ def stopped() -> sa.ColumnElement[bool]:
     return sa.exists().where(same, notice_zones.c.stopped_at.is_not(None))
 
 
-def verdicts_missing(connection: Connection, ground: Ground, needed: int) -> int:
+def verdicts_missing(connection: Connection, ground: Ground, needed: int, now: datetime) -> int:
     """How many more confirmations in a row a zone needs before its notices go out by themselves.
 
     Args:
         connection: Connection to the store.
         ground: The zone of a camera.
         needed: Confirmations that are needed in all.
+        now: The present time (timezone-aware); verdicts on cases of the past year count.
     """
     statement = (
         sa.select(history.c.to_state)
         .join_from(history, cases, cases.c.id == history.c.case_id)
-        .where(ground.where(cases), history.c.event == Event.STATE.value)
+        .where(ground.where(cases), cases.c.began > now - _VERDICTS_COUNT)
+        .where(history.c.event == Event.STATE.value)
         .where(history.c.to_state.in_(_VERDICTS), history.c.role != _ENGINE)
         .where(history.c.from_state == State.REPORTED.value)
         .order_by(history.c.id.desc())

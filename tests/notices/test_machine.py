@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cv_engine.cases import State, open_queue
+from cv_engine.cases import Actor, State, open_queue
 from cv_engine.cases.audit import audit
 from cv_engine.cases.outbox.errors import OutletAway, Refused, RetryLater
 from cv_engine.notices.errors import InDoubt
@@ -113,8 +113,6 @@ class NoticeMachine(RuleBasedStateMachine):
 
     @rule()
     def resend_dead_letters(self) -> None:
-        from cv_engine.cases import Actor
-
         Overview(self.queue.store).resend(None, Actor("Li"), self.city.clock.now)
 
     @invariant()

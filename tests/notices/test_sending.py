@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from cv_engine.cases import Actor, ForbiddenError, Role, State
+from cv_engine.cases import Action, Actor, ForbiddenError, Role, State
 from cv_engine.cases.outbox.errors import OutletAway, Refused, RetryLater
 from cv_engine.notices.errors import InDoubt, NoticeError
 from cv_engine.notices.gateways.gateway import Message, Outcome, Report
 from cv_engine.notices.overview import Overview
+from cv_engine.notices.vehicle_list import VehicleList
+from cv_engine.notices.wording.car_parks import CarParks
 from tests.notices.made import City, Phones
 from zones.schedule import Schedule
 
@@ -171,8 +174,6 @@ def test_a_case_that_went_on_is_not_sent_for(city: City, phones: Phones) -> None
     quiet = city.with_policy(quiet=Schedule.parse("11:00-14:00", "Asia/Shanghai"))
     number = quiet.confirmed()
     quiet.run()
-    from cv_engine.cases import Action
-
     quiet.queue.move(number, Action.CITE, "Li")
     quiet.run(3 * 3600)
     assert quiet.notice(number).state == "cancelled"
@@ -238,9 +239,17 @@ def test_reports_are_asked_for_less_and_less_often_and_not_for_ever(
 def test_a_number_that_is_unknown_by_now_is_a_dead_letter(city: City) -> None:
     number = city.confirmed()
     city.rounds.decider.run()
-    from cv_engine.notices.vehicle_list import VehicleList
-
     city.registry = VehicleList(())
     city.run()
     assert city.notice(number).state == "dead"
     assert city.notice(number).error == "the register has no number"
+
+
+def test_a_file_of_car_parks_that_is_wrong_holds_no_notice_back(
+    city: City, phones: Phones, tmp_path: Path
+) -> None:
+    city.parks = CarParks(tmp_path / "none.geojson")
+    place = {"type": "Point", "coordinates": [121.55, 29.87]}
+    city.confirmed(geometry=place, accuracy_m=3.0, basis="homography")
+    city.run()
+    assert len(phones.messages) == 1

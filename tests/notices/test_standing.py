@@ -17,7 +17,7 @@ _DAY_S = 86_400.0
 
 
 def _zone(city: City) -> ZoneState:
-    (found,) = Overview(city.queue.store).zones(city.policy.proof)
+    (found,) = Overview(city.queue.store).zones(city.policy.proof, city.clock.now)
     return found
 
 
