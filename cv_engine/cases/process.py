@@ -46,6 +46,10 @@ class Process:
         self._limits = self.limits = limits  # public for the notices
         self._organisation = organisation
 
+    def now(self) -> datetime:
+        """The present time of the queue's clock, timezone-aware."""
+        return self._clock()
+
     def confirm(self, case_id: int, by: str | Actor, note: str = "") -> Case:
         """Confirm a violation, by an officer; see :meth:`move`."""
         return self.move(case_id, Action.CONFIRM, by, note)

@@ -125,13 +125,15 @@ class Config(Section):
         """SHA-256 (hex) of every value that can change a result.
 
         Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
-        cases are named and timed, how live streams are reached and received, who receives events,
-        what is seen from above or by sensors, and what the registries know. A zones file enters
-        with its content, so that moving it changes nothing and editing it does.
+        packages are signed and judged, how cases are named and timed, how live streams are reached
+        and received, who receives events, what is seen from above or by sensors, and what the
+        registries know. A zones file enters with its content, so that moving it changes nothing and
+        editing it does.
         """
         elsewhere = {"data", "store", "cases", "live", "outlets", "notices", *_OTHER_SOURCES}
         values = self.model_dump(mode="json", exclude=elsewhere)
-        del values["evidence"]["store"]
+        for key in ("store", "timestamp", "credentials", "profiles"):
+            del values["evidence"][key]
         for camera, entry in zip(self.cameras, values["cameras"], strict=True):
             for key in STREAM_KEYS:
                 del entry[key]

@@ -25,6 +25,7 @@ from cv_engine.evidence.media.photo import Photo
 from cv_engine.evidence.naming import Note, is_note, package_name
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import locked, publish, staged, write_file
+from cv_engine.evidence.timestamp.waiting import Waiting
 
 _FOLDER = "original"
 _Result = TypeVar("_Result")
@@ -38,11 +39,13 @@ class Attacher:
         queue: Where the cases are.
         key: Signs the packages.
         root: Folder of the packages.
+        waiting: Where packages wait for their timestamp; ``None``: none is fetched.
     """
 
     queue: Queue
     key: SigningKey
     root: Path
+    waiting: Waiting | None = None
 
     def attach(
         self,
@@ -100,10 +103,12 @@ class Attacher:
         record: Callable[[Attachment], _Result],
     ) -> _Result:
         with staged(self.root, name) as folder:
-            _fill(folder, note, photos, self.key)
+            _fill(folder, note, photos, self.key.current())
             digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
             if not publish(folder, self.root / name):
                 raise EvidenceError(f"{self.root / name}: exists already; try again")
+            if self.waiting is not None:
+                self.waiting.add(name, digest)
             # The folder stays locked until the case names it: no one removes it meanwhile.
             return record(Attachment(name, digest))
 
@@ -153,6 +158,6 @@ def _fill(folder: Path, note: Note, photos: Sequence[Photo], key: SigningKey) ->
                 "exif": dict(photo.exif),
             }
         )
-    manifest = compose(note, files, [], {}, key.public_key)
+    manifest = compose(note, files, [], {}, key.public_key, note.at)
     write_file(folder / MANIFEST, manifest)
     write_file(folder / SIGNATURE, key.sign(manifest))

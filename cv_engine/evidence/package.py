@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from cv_engine.evidence.clock_error import ClockError
 from cv_engine.evidence.errors import ClipError, EvidenceError
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
 from cv_engine.evidence.media.annotate import Zone, annotate, moved
 from cv_engine.evidence.media.caption import caption, description, position
 from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
+from cv_engine.evidence.media.credentials import Signer
 from cv_engine.evidence.media.exif import jpeg
 from cv_engine.evidence.media.redact import Faces, redact
 from cv_engine.evidence.media.still import Still, choose, close_up_window, crop
@@ -27,7 +29,11 @@ from cv_engine.finding import Finding
 ORIGINAL = "original"
 SHAREABLE = "shareable"
 ANNOTATED = "annotated"  # drawn pictures in which nothing is hidden: not to be handed out
-_ROLES = ("start", "between", "end")
+_ROLES = ("start", "between", "end", "plate")
+_CLOSE_ONLY = "plate"  # the role whose still is cut out only: the plate, to be read
+# A citation needs two pictures of what stands still this far apart (GA/T 832-2014, by secondary
+# copies), and every dwell that is enforced is longer.
+SPACING_S = 10.0
 _ORIGINAL_QUALITY = 97  # of JPEG, in full colour: differs from the frame by rounding only
 
 
@@ -41,12 +47,20 @@ class Style:
             pictures' folder is called ``annotated`` instead of ``shareable``.
         faces: A face model whose faces are hidden too.
         quality: JPEG quality, 1 to 100.
+        spacing_s: Time between the stills of the start and of the end, seconds, where the stay
+            gives it.
+        clock: The error of the camera's clock, drawn in the captions; ``None``: not measured.
+        credentials: Signs the content credentials of the shareable pictures; ``None``: they have
+            none.
     """
 
     timezone: tzinfo = UTC
     redacted: bool = True
     faces: Faces | None = None
     quality: int = 92
+    spacing_s: float = SPACING_S
+    clock: ClockError | None = None
+    credentials: Signer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,7 @@ def write(
     provenance: Mapping[str, Any] | None = None,
     style: Style | None = None,
     exhibits: Sequence[Exhibit] = (),
+    sealed: datetime | None = None,
 ) -> Path:
     """Writes the evidence package of a finding, whole or not at all.
 
@@ -98,6 +113,7 @@ def write(
                       original/overview-start.jpg ...   the frame, nothing drawn on it
                       original/closeup-start.jpg ...    the thing and what is around it
                       original/clip.mp4                 or .mkv: packets as the camera sent them
+                      original/closeup-plate.jpg        the plate, if it was read
                       shareable/overview-start.jpg ...  redacted, with box, zone and caption
 
     The clip is among the originals only: hiding anything would require encoding it again, which
@@ -118,7 +134,9 @@ def write(
         provenance: JSON values on the origin: digests of model and configuration, software
             version, name and SHA-256 of the source file, basis of the frame clock.
         style: How the shareable pictures are made.
-        exhibits: Finished files, kept unchanged.
+        exhibits: Finished files, kept unchanged, but for the content credentials of shareable
+            pictures.
+        sealed: The present time by the station's clock, timezone-aware.
 
     Returns:
         The package's folder.
@@ -129,20 +147,31 @@ def write(
     """
 
     def fill(folder: Path) -> None:
-        chosen = _best_of_each_role(stills) if stills or not exhibits else []
         drawing = style or Style()
+        spacing = timedelta(seconds=drawing.spacing_s)
+        chosen = _best_of_each_role(stills, spacing) if stills or not exhibits else []
         pictures = chain(_pictures(finding, chosen, zone, drawing), exhibits)
+        if drawing.credentials is not None:
+            pictures = _with_credentials(finding, pictures, drawing.credentials)
         origin = {"redacted": drawing.redacted} if chosen else {}
-        _fill(folder, finding, pictures, key, clips, {**origin, **(provenance or {})})
+        sources = {**origin, **(provenance or {})}
+        _fill(folder, finding, pictures, key, clips, sources, sealed)
 
     return publish_package(root, package_name(finding), fill)
 
 
-def _best_of_each_role(stills: Sequence[Still]) -> list[Still]:
+def _best_of_each_role(stills: Sequence[Still], spacing: timedelta) -> list[Still]:
+    """The best still of each role; those of start and end are as far apart as they can be asked."""
     if not stills:
         raise EvidenceError("evidence needs at least one still")
-    groups = ([still for still in stills if still.role == role] for role in _ROLES)
-    return [choose(group) for group in groups if group]
+    groups = {role: [still for still in stills if still.role == role] for role in _ROLES}
+    starts, ends = groups["start"], groups["end"]
+    if starts and ends:
+        last = max(still.time for still in ends)
+        groups["start"] = [s for s in starts if last - s.time >= spacing] or starts[:1]
+        start = choose(groups["start"])
+        groups["end"] = [still for still in ends if still.time - start.time >= spacing] or ends[-1:]
+    return [choose(group) for group in groups.values() if group]
 
 
 def _fill(
@@ -152,6 +181,7 @@ def _fill(
     key: SigningKey,
     clips: Sequence[ClipSource],
     provenance: Mapping[str, Any],
+    sealed: datetime | None,
 ) -> None:
     (folder / ORIGINAL).mkdir()
     files: list[dict[str, Any]] = []
@@ -166,7 +196,7 @@ def _fill(
     ]
     files += [file for file, _ in copies if file is not None]
     noted = [note for _, note in copies]
-    manifest = compose(finding, files, noted, provenance, key.public_key)
+    manifest = compose(finding, files, noted, provenance, key.public_key, sealed)
     write_file(folder / MANIFEST, manifest)
     write_file(folder / SIGNATURE, key.sign(manifest))
 
@@ -180,7 +210,7 @@ def _pictures(
 ) -> Iterator[Exhibit]:
     place = position(finding.place)
     for still in stills:
-        lines = caption(finding, still, style.timezone)
+        lines = caption(finding, still, style.timezone, style.clock)
         about = description(finding, still)
         shared = still
         if style.redacted:
@@ -194,6 +224,8 @@ def _pictures(
                 annotate(crop(shared, window), moved(zone, window), lines),
             ),
         }
+        if still.role == _CLOSE_ONLY:
+            del views["overview"]
         for view, (plain, drawn) in views.items():
             for folder, image, quality in (
                 (ORIGINAL, plain.image, _ORIGINAL_QUALITY),
@@ -206,6 +238,27 @@ def _pictures(
                     time=still.time.astimezone(UTC),
                     data=jpeg(image, still.time, place, about, quality=quality),
                 )
+
+
+def _with_credentials(
+    finding: Finding, pictures: Iterable[Exhibit], signer: Signer
+) -> Iterator[Exhibit]:
+    """Signs the shareable pictures; each says which original it is a copy of."""
+    originals: dict[str, str] = {}
+    for picture in pictures:
+        inside, _, name = picture.path.partition("/")
+        if inside == ORIGINAL:
+            originals[name] = hashlib.sha256(picture.data).hexdigest()
+        if inside == SHAREABLE and name.endswith(".jpg"):
+            facts = {
+                "package": package_name(finding),
+                "file": picture.path,
+                "camera": finding.source,
+                "time": picture.time.isoformat(),
+                "original_sha256": originals.get(name),
+            }
+            picture = replace(picture, data=signer.sign(picture.data, name, facts))
+        yield picture
 
 
 def _clip(

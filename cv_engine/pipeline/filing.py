@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 import structlog
 import supervision as sv
+from shapely import segmentize
+from shapely.geometry import Polygon
 
 from cv_engine.cases import Filed
 from cv_engine.config import Config
+from cv_engine.evidence.clock_error import GIVEN, ClockError, ClockHistory
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.media.annotate import Zone as Outline
 from cv_engine.evidence.media.clip import ClipSource
@@ -38,6 +41,9 @@ STOOD_BEFORE = "since_before_recording"
 TIME_ZONE = "timezone"
 # Where between start and end the middle still lies, for the kinds that have one.
 _BETWEEN = 0.5
+
+_LEAST_CORNERS = 3  # of a zone on a map
+_EDGE_STEP_PX = 16.0  # between points of an edge, which the horizon may cut
 
 # A thing in a zone: kind of violation, name of the zone, number of the thing.
 ThingKey = tuple[str, str, int]
@@ -185,20 +191,49 @@ class Filer:
         self.cases.queue.seen(key, self.utc(seen_s))
 
     def _write_evidence(self, finding: Finding, violation: Violation, footage: Footage) -> None:
+        seal = self.cases.seal()
+        clock = self._clock_history(footage, seal.at)
+        provenance = self._provenance(violation, footage) | {"site": self._site(violation)}
+        if clock is not None:
+            provenance["clock_error"] = clock.as_json()
         write(
             self.cases.root,
             finding,
             self._stills(violation, footage),
-            key=self.cases.key,
+            key=seal.key,
             clips=self._clips(violation, footage),
             zone=self._outline(violation),
-            provenance=self._provenance(violation, footage),
+            provenance=provenance,
             style=Style(
                 timezone=time_zone(self.timezone),
                 redacted=self.config.evidence.redact,
                 quality=self.config.evidence.jpeg_quality,
+                clock=None if clock is None else clock.latest,
+                credentials=seal.credentials,
             ),
+            sealed=seal.at,
         )
+
+    def _clock_history(self, footage: Footage, now: datetime) -> ClockHistory | None:
+        """The error of the clock that times the pictures: measured of streams, given of files."""
+        if footage.stream:
+            clocks = self.cases.clocks
+            return None if clocks is None else clocks.history(self.camera.name, now)
+        given = next((c for c in self.config.cameras if c.name == self.camera.name), None)
+        if given is None or given.clock_error_s is None:
+            return None
+        return ClockHistory.of([ClockError(given.clock_error_s, None, GIVEN, None)])
+
+    def _site(self, violation: Violation) -> dict[str, Any]:
+        """What a map of the place shows besides the thing, in degrees WGS 84."""
+        outline = self._outline(violation)
+        site: dict[str, Any] = {"timezone": self.timezone}
+        if self.camera.position is not None:
+            latitude, longitude = self.camera.position
+            site["camera"] = [longitude, latitude]
+        if outline is not None and self.camera.ground_control_points:
+            site["zone"] = _on_ground(self.camera, outline)
+        return site
 
     def finding(self, violation: Violation) -> Finding:
         """The violation as the queue knows it."""
@@ -320,3 +355,20 @@ class Filer:
         if first is not recording:
             provenance["began_in"] = {"name": first.path.name}
         return provenance
+
+
+def _on_ground(camera: Camera, outline: Outline) -> list[list[list[float]]]:
+    """Rings of a zone in degrees, longitude first; parts that show no ground are left out."""
+    polygons = [outline] if isinstance(outline, Polygon) else list(outline.geoms)
+    rings = []
+    for polygon in polygons:
+        edge = segmentize(polygon.exterior, _EDGE_STEP_PX)
+        points = [camera.locate(x, y) for x, y, *_ in edge.coords]
+        ring = [
+            [round(point.lon, 7), round(point.lat, 7)]
+            for point in points
+            if point.basis == "homography" and point.lon is not None and point.lat is not None
+        ]
+        if len(ring) >= _LEAST_CORNERS:
+            rings.append(ring)
+    return rings

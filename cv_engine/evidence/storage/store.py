@@ -7,10 +7,11 @@ import re
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 from cv_engine.evidence.errors import EvidenceError, from_os_error
-from cv_engine.evidence.manifest import SIGNATURE
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE
 from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.verify import Problem, verify
 
@@ -45,6 +46,26 @@ class Store(ABC):
     @abstractmethod
     def names(self) -> list[str]:
         """Returns the names of all signed packages, sorted; lists every object in the store.
+
+        Raises:
+            StoreError: The store does not answer, or refuses.
+        """
+
+    @abstractmethod
+    def manifest(self, name: str) -> bytes | None:
+        """Returns the manifest of a signed package, ``None`` if the store holds no such package.
+
+        Raises:
+            StoreError: The store does not answer, or refuses.
+        """
+
+    @abstractmethod
+    def add_timestamp(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Adds the timestamp to a package that the store holds.
+
+        Args:
+            name: The package.
+            files: Content of each file of the timestamp, by path; stored in this order.
 
         Raises:
             StoreError: The store does not answer, or refuses.
@@ -121,6 +142,15 @@ class LocalStore(Store):
         return [
             name for name in packages_in(self._root) if (self._root / name / SIGNATURE).exists()
         ]
+
+    def manifest(self, name: str) -> bytes | None:
+        """See `Store.manifest`."""
+        folder = self._root / checked_name(name)
+        data = folder / MANIFEST
+        return data.read_bytes() if (folder / SIGNATURE).exists() and data.exists() else None
+
+    def add_timestamp(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Adds nothing: a package in its place is stamped there, and one that is gone is not."""
 
     def problems(
         self, name: str, trusted: str | None = None, sha256: str | None = None
