@@ -207,7 +207,8 @@ class Services:
         """
         from cv_engine.evidence.timestamp.waiting import Waiting
 
-        return None if self.authority is None else Waiting(self.config.data / "unstamped")
+        authority = self.authority
+        return None if authority is None else Waiting(self.config.data / "unstamped", authority.url)
 
     @cached_property
     def stamper(self) -> Stamper:
@@ -217,10 +218,9 @@ class Services:
             EvidenceError: The authority's certificate cannot be read.
         """
         from cv_engine.evidence.stamping import Stamper
-        from cv_engine.evidence.timestamp.waiting import Waiting
 
-        waiting = self.waiting or Waiting(self.config.data / "unstamped")
-        return Stamper(self.authority, waiting, self.config.evidence_root, lambda: self.store)
+        root = self.config.evidence_root
+        return Stamper(self.authority, self.waiting, root, lambda: self.store)
 
     @cached_property
     def signer(self) -> Callable[[SigningKey], Signer] | None:

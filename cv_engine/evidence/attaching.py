@@ -20,7 +20,7 @@ from cv_engine.cases import Actor, Queue, QueueError
 from cv_engine.cases.dispatch.attachment import Attachment
 from cv_engine.errors import EngineError
 from cv_engine.evidence.errors import EvidenceError, from_os_error
-from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Sealed, compose
 from cv_engine.evidence.media.photo import Photo
 from cv_engine.evidence.naming import Note, is_note, package_name
 from cv_engine.evidence.signing import SigningKey
@@ -103,7 +103,8 @@ class Attacher:
         record: Callable[[Attachment], _Result],
     ) -> _Result:
         with staged(self.root, name) as folder:
-            _fill(folder, note, photos, self.key.current())
+            authority = None if self.waiting is None else self.waiting.authority
+            _fill(folder, note, photos, self.key.current(), Sealed(note.at, authority))
             digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
             if not publish(folder, self.root / name):
                 raise EvidenceError(f"{self.root / name}: exists already; try again")
@@ -138,7 +139,9 @@ def remove_unrecorded(root: Path, queue: Queue, case_id: int | None = None) -> N
                     folder.rename(discarded / folder.name)
 
 
-def _fill(folder: Path, note: Note, photos: Sequence[Photo], key: SigningKey) -> None:
+def _fill(
+    folder: Path, note: Note, photos: Sequence[Photo], key: SigningKey, sealed: Sealed
+) -> None:
     """Writes a package's files into an empty folder."""
     (folder / _FOLDER).mkdir()
     files: list[dict[str, Any]] = []
@@ -158,6 +161,6 @@ def _fill(folder: Path, note: Note, photos: Sequence[Photo], key: SigningKey) ->
                 "exif": dict(photo.exif),
             }
         )
-    manifest = compose(note, files, [], {}, key.public_key, note.at)
+    manifest = compose(note, files, [], {}, key.public_key, sealed)
     write_file(folder / MANIFEST, manifest)
     write_file(folder / SIGNATURE, key.sign(manifest))

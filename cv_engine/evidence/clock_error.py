@@ -10,7 +10,7 @@ from typing import Any
 
 RTCP = "RTCP sender reports"
 ONVIF = "ONVIF"
-GIVEN = "given by the operator"
+GIVEN = "as the operator states"
 ARRIVAL = "this machine's clock"
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from cv_engine.cases import Filed, Queue
 from cv_engine.cases.filing.site import SITE_GAP_M
 from cv_engine.evidence.clock_record import ClockRecord
+from cv_engine.evidence.manifest import Sealed
 from cv_engine.evidence.media.credentials import Signer
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.signing import SigningKey
@@ -29,12 +30,12 @@ class Seal:
 
     Attributes:
         key: Signs the manifest.
-        at: The present time, timezone-aware.
+        sealed: The present time, and who is to confirm it.
         credentials: Signs the shareable pictures, if they are signed.
     """
 
     key: SigningKey
-    at: datetime
+    sealed: Sealed
     credentials: Signer | None = None
 
 
@@ -96,8 +97,9 @@ class CaseFiler:
         Raises:
             EvidenceError: The key cannot be read.
         """
-        sealed = self.queue.now()  # before the key is read: a key that is rotated meanwhile held
+        now = self.queue.now()  # before the key is read: one that is replaced meanwhile held then
         key = self.key.current()
+        sealed = Sealed(now, None if self.waiting is None else self.waiting.authority)
         return Seal(key, sealed, None if self.signer is None else self.signer(key))
 
     def _is_evidence_missing(self, finding: Finding) -> bool:

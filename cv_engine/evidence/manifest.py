@@ -38,6 +38,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """When a package was sealed.
+
+    Attributes:
+        at: The time by the station's clock, timezone-aware.
+        authority: Address of the timestamping authority that is to confirm the time; ``None``
+            where none was asked.
+    """
+
+    at: datetime
+    authority: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What verification needs of a manifest.
 
@@ -45,14 +59,13 @@ class Manifest:
         files: Every file of the package except the manifest and its signature.
         public_key: The 32 raw bytes of the key that signed the manifest.
         content: The whole manifest as parsed.
-        sealed: When the manifest was signed, by the station's clock; ``None`` in packages of
-            earlier releases.
+        sealed: When the package was sealed; ``None`` in packages of earlier releases.
     """
 
     files: tuple[Entry, ...]
     public_key: bytes
     content: Mapping[str, Any]
-    sealed: datetime | None = None
+    sealed: Sealed | None = None
 
 
 def compose(
@@ -61,7 +74,7 @@ def compose(
     clips: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any],
     public_key: bytes,
-    sealed: datetime | None = None,
+    sealed: Sealed | None = None,
 ) -> bytes:
     """Encodes a manifest; equal content gives equal bytes.
 
@@ -71,8 +84,7 @@ def compose(
         clips: Notes on the clips, those that could not be cut included.
         provenance: JSON values on the origin.
         public_key: The 32 raw bytes of the key that signs the manifest.
-        sealed: When the manifest is signed, by the station's clock, timezone-aware; ``None`` where
-            that is not known.
+        sealed: When the package is sealed; ``None`` where that is not known.
 
     Raises:
         EvidenceError: An attribute or a provenance value is not JSON.
@@ -83,7 +95,7 @@ def compose(
         "files": sorted(files, key=lambda file: str(file["path"])),
         "clips": list(clips),
         "provenance": dict(provenance),
-        **({} if sealed is None else {"sealed": sealed.astimezone(UTC).isoformat()}),
+        **({} if sealed is None else {"sealed": _seal_row(sealed)}),
         "signature": {
             "algorithm": "Ed25519",
             "file": SIGNATURE,
@@ -155,17 +167,21 @@ def parse(data: bytes) -> Manifest:
     return Manifest(files, key, content, _sealed(content))
 
 
-def _sealed(content: Mapping[str, Any]) -> datetime | None:
-    text = content.get("sealed")
-    if text is None:
+def _seal_row(sealed: Sealed) -> dict[str, str | None]:
+    return {"at": sealed.at.astimezone(UTC).isoformat(), "timestamp_by": sealed.authority}
+
+
+def _sealed(content: Mapping[str, Any]) -> Sealed | None:
+    row = content.get("sealed")
+    if row is None:
         return None
     try:
-        sealed = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        at, authority = datetime.fromisoformat(row["at"]), row.get("timestamp_by")
+    except (TypeError, ValueError, KeyError, AttributeError):
         raise EvidenceError("says no usable time at which it was sealed") from None
-    if sealed.tzinfo is None:
+    if at.tzinfo is None:
         raise EvidenceError("says when it was sealed without a time zone")
-    return sealed
+    return Sealed(at, None if authority is None else str(authority))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

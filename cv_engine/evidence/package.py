@@ -12,7 +12,7 @@ from typing import Any
 
 from cv_engine.evidence.clock_error import ClockError
 from cv_engine.evidence.errors import ClipError, EvidenceError
-from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Sealed, compose
 from cv_engine.evidence.media.annotate import Zone, annotate, moved
 from cv_engine.evidence.media.caption import caption, description, position
 from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
@@ -102,7 +102,7 @@ def write(
     provenance: Mapping[str, Any] | None = None,
     style: Style | None = None,
     exhibits: Sequence[Exhibit] = (),
-    sealed: datetime | None = None,
+    sealed: Sealed | None = None,
 ) -> Path:
     """Writes the evidence package of a finding, whole or not at all.
 
@@ -113,6 +113,7 @@ def write(
                       original/overview-start.jpg ...   the frame, nothing drawn on it
                       original/closeup-start.jpg ...    the thing and what is around it
                       original/clip.mp4                 or .mkv: packets as the camera sent them
+                      original/clip-frames.csv          number, date and time of each picture
                       original/closeup-plate.jpg        the plate, if it was read
                       shareable/overview-start.jpg ...  redacted, with box, zone and caption
 
@@ -136,7 +137,7 @@ def write(
         style: How the shareable pictures are made.
         exhibits: Finished files, kept unchanged, but for the content credentials of shareable
             pictures.
-        sealed: The present time by the station's clock, timezone-aware.
+        sealed: When the package is sealed, which the manifest says.
 
     Returns:
         The package's folder.
@@ -181,7 +182,7 @@ def _fill(
     key: SigningKey,
     clips: Sequence[ClipSource],
     provenance: Mapping[str, Any],
-    sealed: datetime | None,
+    sealed: Sealed | None,
 ) -> None:
     (folder / ORIGINAL).mkdir()
     files: list[dict[str, Any]] = []
@@ -191,11 +192,12 @@ def _fill(
         digest = hashlib.sha256(picture.data).hexdigest()
         entry = _entry(picture.path, len(picture.data), digest, picture.view)
         files.append(entry | {"role": picture.role, "time": picture.time.isoformat()})
-    copies = [
-        _clip(folder, clip, name, span) for clip in clips for name, span in clip.spans().items()
-    ]
-    files += [file for file, _ in copies if file is not None]
-    noted = [note for _, note in copies]
+    noted = []
+    for clip in clips:
+        for name, span in clip.spans().items():
+            made, note = _clip(folder, clip, name, span)
+            files += made
+            noted.append(note)
     manifest = compose(finding, files, noted, provenance, key.public_key, sealed)
     write_file(folder / MANIFEST, manifest)
     write_file(folder / SIGNATURE, key.sign(manifest))
@@ -263,17 +265,24 @@ def _with_credentials(
 
 def _clip(
     folder: Path, source: ClipSource, name: str, span: tuple[float, float]
-) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Cuts one clip; returns its entry in the list of files, if it was cut, and a note on it."""
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Cuts one clip; returns the entries of its files, if it was cut, and a note on it."""
     note: dict[str, Any] = {"name": name, "asked_start_s": span[0], "asked_end_s": span[1]}
     try:
         info = cut(source.path, *span, folder / ORIGINAL / name, source.settings)
     except ClipError as error:
-        return None, note | {"path": None, "missing": str(error)}
+        return [], note | {"path": None, "missing": str(error)}
     path = f"{ORIGINAL}/{info.path.name}"
     with info.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return _entry(path, info.path.stat().st_size, digest, "clip"), note | _noted(info, path)
+    made = [_entry(path, info.path.stat().st_size, digest, "clip")]
+    note |= _noted(info, path)
+    if source.zero is not None:
+        frames, data = f"{ORIGINAL}/{name}-frames.csv", info.frame_list(source.zero)
+        write_file(folder / frames, data)
+        made.append(_entry(frames, len(data), hashlib.sha256(data).hexdigest(), "frames"))
+        note["frames"] = frames
+    return made, note
 
 
 def _noted(info: ClipInfo, path: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Stamper:
 
     Args:
         authority: Gives the timestamps; ``None``: none are fetched.
-        waiting: The packages that wait.
+        waiting: The packages that wait; ``None``: none do.
         root: The folder that packages are written to.
         store: Opens the store that packages are sent to.
         every_s: Seconds between two rounds.
@@ -56,7 +56,7 @@ class Stamper:
     def __init__(
         self,
         authority: Authority | None,
-        waiting: Waiting,
+        waiting: Waiting | None,
         root: Path,
         store: Callable[[], Store],
         every_s: float = EVERY_S,
@@ -72,7 +72,7 @@ class Stamper:
 
     def start(self) -> None:
         """Starts the thread, which first does what an earlier run left."""
-        if self._authority is not None:
+        if self._authority is not None and self._waiting is not None:
             self._thread.start()
 
     def soon(self) -> None:
@@ -102,12 +102,15 @@ class Stamper:
         Raises:
             EvidenceError: The folder of those that wait cannot be read.
         """
-        done, names = Round(), self._waiting.names()
+        done, authority, waiting = Round(), self._authority, self._waiting
+        if authority is None or waiting is None:
+            return done
+        names = waiting.names()
         for number, name in enumerate(names):
-            if self._authority is None or not go_on():
+            if not go_on():
                 break
             try:
-                if self._stamp(self._authority, name):
+                if self._stamp(authority, waiting, name):
                     done.stamped.append(name)
             except (AuthorityError, StoreError) as error:
                 done.unstamped.update(dict.fromkeys(names[number:], str(error)))
@@ -116,15 +119,15 @@ class Stamper:
                 done.unstamped[name] = str(error)
         return done
 
-    def _stamp(self, authority: Authority, name: str) -> bool:
+    def _stamp(self, authority: Authority, waiting: Waiting, name: str) -> bool:
         """Adds a package's timestamp; ``False`` where there is nothing to do, or not now."""
-        wanted = self._waiting.sha256(name)
+        wanted = waiting.sha256(name)
         if wanted is None:
             return False
         folder = self._root / name
         manifest = self._manifest(name)
         if manifest is None or (folder / token.FOLDER).exists():
-            self._waiting.remove(name)  # deleted since, or stamped by a run that was killed
+            waiting.remove(name)  # deleted since, or stamped by a run that was killed
             return False
         if hashlib.sha256(manifest).hexdigest() != wanted:
             raise EvidenceError(
@@ -135,7 +138,7 @@ class Stamper:
         contents = (answer, certificates, token.sums(answer, certificates))
         if not self._add(name, dict(zip(token.FILES, contents, strict=True))):
             return False
-        self._waiting.remove(name)
+        waiting.remove(name)
         return True
 
     def _manifest(self, name: str) -> bytes | None:

@@ -68,7 +68,7 @@ def key_statement(
     record = next((each for each in keys if each.public_key == manifest.public_key), None)
     if record is None:
         return KeyStatement([f"was made with {signer}, which is no key of this station"])
-    said, sealed = KeyStatement(), manifest.sealed
+    said, sealed = KeyStatement(), None if manifest.sealed is None else manifest.sealed.at
     if sealed is not None and record.created is not None and sealed < record.created:
         said.wrong.append(
             f"was made with key {signer[:16]} of {_text(record.created)}, but the package says "

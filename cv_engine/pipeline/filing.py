@@ -192,7 +192,7 @@ class Filer:
 
     def _write_evidence(self, finding: Finding, violation: Violation, footage: Footage) -> None:
         seal = self.cases.seal()
-        clock = self._clock_history(footage, seal.at)
+        clock = self._clock_history(footage, seal.sealed.at)
         provenance = self._provenance(violation, footage) | {"site": self._site(violation)}
         if clock is not None:
             provenance["clock_error"] = clock.as_json()
@@ -211,7 +211,7 @@ class Filer:
                 clock=None if clock is None else clock.latest,
                 credentials=seal.credentials,
             ),
-            sealed=seal.at,
+            sealed=seal.sealed,
         )
 
     def _clock_history(self, footage: Footage, now: datetime) -> ClockHistory | None:
@@ -317,6 +317,7 @@ class Filer:
             evidence.after_s,
             name=name,
             settings=recording.settings,
+            zero=recording.clock.start,
         )
 
     def _outline(self, violation: Violation) -> Outline | None:

@@ -111,7 +111,7 @@ class SiteFiler:
                 provenance=self._provenance(before, after),
                 style=Style(credentials=seal.credentials),
                 exhibits=evidence_files(finding, verdict, before, after, chips()),
-                sealed=seal.at,
+                sealed=seal.sealed,
             )
 
         return self.cases.file(finding, write_evidence, gap_m=self.gap_m)

@@ -106,6 +106,7 @@ class ClassEntry(Section):
     name: Text
     name_zh: Text = ""
     former_name_zh: Text = ""
+    law: Text = ""
     codes: Annotated[dict[str, Code], Field(min_length=1)]
     majors: dict[str, Code] = Field(default_factory=dict)
     shared: Switch = False

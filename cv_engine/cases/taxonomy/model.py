@@ -127,6 +127,7 @@ class CaseClass:
         limits: Time limits by stage; a stage without one has no deadline.
         urgent_limits: The same for urgent cases; a stage without one has the limit of ``limits``.
         recurrence: What a later finding of the same kind and place does.
+        law: The provision that is violated, in the city's words; may be empty.
     """
 
     standard: str
@@ -144,6 +145,7 @@ class CaseClass:
     limits: Mapping[Stage, TimeLimit] = field(default_factory=dict)
     urgent_limits: Mapping[Stage, TimeLimit] = field(default_factory=dict)
     recurrence: Recurrence = Recurrence()
+    law: str = ""
 
     def limit(self, stage: Stage, *, urgent: bool = False) -> TimeLimit | None:
         """The time limit of a stage, ``None`` where it has none.

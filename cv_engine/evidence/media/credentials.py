@@ -1,7 +1,8 @@
 """Content credentials (C2PA) of pictures that are handed out.
 
-They say who made a picture, from what, and whether it was changed since. Only copies carry them; originals stay as the camera gave them. Nothing is asked of the network:
-neither an authority for timestamps nor a server for revoked certificates.
+They say who made a picture, from what, and whether it was changed since. Only copies carry them;
+originals stay as the camera gave them. Nothing is asked of the network: neither an authority for
+timestamps nor a server for revoked certificates.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ import re
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from cv_engine.evidence.errors import EvidenceError, from_os_error
@@ -105,13 +106,27 @@ class Store(ABC):
             StoreError: The store does not answer, or refuses.
             EvidenceError: ``name`` is no name of a package.
         """
+        with self.opened(name) as (folder, found):
+            return [*found, *verify(folder, trusted, name=name, sha256=sha256)]
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[tuple[Path, list[Problem]]]:
+        """Gives a package as it is in the store, for reading only.
+
+        Yields:
+            A folder of this machine, and the files that no folder can hold.
+
+        Raises:
+            StoreError: The store does not answer, or refuses.
+            EvidenceError: ``name`` is no name of a package.
+        """
         checked_name(name)
         with tempfile.TemporaryDirectory(prefix="cv-engine-") as scratch:
             try:
                 found = self._copy(name, Path(scratch))
             except OSError as error:
                 raise from_os_error(error, Path(scratch)) from error
-            return [*found, *verify(Path(scratch), trusted, name=name, sha256=sha256)]
+            yield Path(scratch), found
 
 
 class LocalStore(Store):
@@ -152,11 +167,10 @@ class LocalStore(Store):
     def add_timestamp(self, name: str, files: Mapping[str, bytes]) -> None:
         """Adds nothing: a package in its place is stamped there, and one that is gone is not."""
 
-    def problems(
-        self, name: str, trusted: str | None = None, sha256: str | None = None
-    ) -> list[Problem]:
-        """Verifies the package in its place: see `Store.problems`."""
-        return verify(self._root / checked_name(name), trusted, sha256=sha256)
+    @contextmanager
+    def opened(self, name: str) -> Iterator[tuple[Path, list[Problem]]]:
+        """Gives the package in its place: see `Store.opened`."""
+        yield self._root / checked_name(name), []
 
     def _copy(self, name: str, folder: Path) -> list[Problem]:
         shutil.copytree(self._root / name, folder, symlinks=True, dirs_exist_ok=True)

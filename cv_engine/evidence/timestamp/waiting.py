@@ -17,10 +17,15 @@ class Waiting:
 
     Args:
         folder: The folder; made when it is needed.
+        authority: Address of the authority that gives the timestamps.
+
+    Attributes:
+        authority: As given.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authority: str) -> None:
         self._folder = folder
+        self.authority = authority
 
     def add(self, name: str, sha256: str) -> None:
         """Notes that a package needs a timestamp; idempotent.
