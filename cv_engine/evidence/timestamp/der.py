@@ -26,7 +26,7 @@ def with_sorted_certificates(response: bytes) -> bytes:
         found = sorted(
             response[first:last] for _, first, _, last in _elements(response, start, stop)
         )
-    except ValueError:
+    except (ValueError, IndexError):
         return response
     return response[:start] + b"".join(found) + response[stop:]
 
@@ -35,7 +35,7 @@ def _certificates(data: bytes) -> tuple[int, int]:
     """Start and stop of the certificates' content.
 
     Raises:
-        ValueError: The response has another form, or no certificates.
+        ValueError, IndexError: The response has another form, or no certificates.
     """
     start, stop = _only(data, 0, len(data), _SEQUENCE)
     token = list(_elements(data, start, stop))[1]
@@ -50,7 +50,7 @@ def _certificates(data: bytes) -> tuple[int, int]:
 
 
 def _only(data: bytes, start: int, stop: int, wanted: int) -> tuple[int, int]:
-    kind, _, inside, end = next(_elements(data, start, stop))
+    kind, _, inside, end = next(_elements(data, start, stop), (0, 0, 0, 0))
     if kind != wanted:
         raise ValueError
     return inside, end

@@ -20,11 +20,12 @@ class Waiting:
         authority: Address of the authority that gives the timestamps.
 
     Attributes:
+        folder: As given.
         authority: As given.
     """
 
     def __init__(self, folder: Path, authority: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self.authority = authority
 
     def add(self, name: str, sha256: str) -> None:
@@ -38,10 +39,10 @@ class Waiting:
             EvidenceError: The disk cannot be written.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._folder / name, sha256.encode(), sync=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.folder / name, sha256.encode(), sync=True)
         except OSError as error:
-            raise from_os_error(error, self._folder) from error
+            raise from_os_error(error, self.folder) from error
 
     def add_unless_stamped(self, root: Path, name: str, sha256: str) -> None:
         """Notes that a package needs a timestamp, unless it has one already.
@@ -66,22 +67,22 @@ class Waiting:
         try:
             found = [
                 (path.stat().st_mtime_ns, path.name)
-                for path in self._folder.iterdir()
+                for path in self.folder.iterdir()
                 if "." not in path.name  # a file that is being written
             ]
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise from_os_error(error, self._folder) from error
+            raise from_os_error(error, self.folder) from error
         return [name for _, name in sorted(found)]
 
     def sha256(self, name: str) -> str | None:
         """The digest of a package that waits; ``None`` if it does not wait any more."""
         try:
-            return (self._folder / name).read_text(encoding="ascii").strip()
+            return (self.folder / name).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
             return None
 
     def remove(self, name: str) -> None:
         """Notes that a package has its timestamp, or does not exist any more; idempotent."""
-        (self._folder / name).unlink(missing_ok=True)
+        (self.folder / name).unlink(missing_ok=True)
