@@ -87,10 +87,14 @@ class KeyRing:
         """
         made = not self.private.exists()
         key = SigningKey.load_or_create(self.private)
-        records = self.records()
-        if not records or _active(records) != key.fingerprint:
-            # Also where a run was killed after it replaced the key and before it said so.
-            self._enter(key, now, now if made or records else None)
+        if _active(self.records()) == key.fingerprint:
+            return key
+        with self._changing() as records:  # another process may have replaced the key meanwhile
+            key = key.current()
+            if _active(records) != key.fingerprint:
+                _refuse_replaced(records, key, self.private)
+                # Also where a run was killed after it replaced the key and before it said so.
+                _enter(records, key, now, now if made or records else None)
         return key
 
     def records(self) -> list[KeyRecord]:
@@ -125,9 +129,10 @@ class KeyRing:
                 f"{self.private}: there is no key yet; `cv-engine evidence keys create` makes one"
             )
         self.load_or_create(now)
-        key = SigningKey.replace(self.private)
-        self._enter(key, now, now)
-        return key
+        with self._changing() as records:
+            key = SigningKey.replace(self.private)
+            _enter(records, key, now, now)
+            return key
 
     def revoke(self, key: str, why: str, since: datetime, now: datetime) -> KeyRecord:
         """Revokes a key; the one that signs now is replaced first.
@@ -159,15 +164,6 @@ class KeyRing:
             place = [each.public_key for each in records].index(record.public_key)
             records[place] = replace(records[place], revoked=Revocation(now, since, why))
             return records[place]
-
-    def _enter(self, key: SigningKey, now: datetime, created: datetime | None) -> None:
-        """Registers the key that signs now; the one before it is retired."""
-        with self._changing() as records:
-            for place, record in enumerate(records):
-                if record.retired is None and record.public_key != key.public_key:
-                    records[place] = replace(record, retired=now)
-            if all(record.public_key != key.public_key for record in records):
-                records.append(KeyRecord(key.public_key, created))
 
     @contextmanager
     def _changing(self) -> Iterator[list[KeyRecord]]:
@@ -220,6 +216,25 @@ def read_register(path: Path) -> list[KeyRecord]:
         raise EvidenceError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise EvidenceError(f"{path}: is no register of keys: {error!s:.100}") from error
+
+
+def _refuse_replaced(records: Sequence[KeyRecord], key: SigningKey, path: Path) -> None:
+    for record in records:
+        if record.public_key == key.public_key and record.retired is not None:
+            raise EvidenceError(
+                f"{path}: holds a key that was replaced at {record.retired.isoformat()}; restore "
+                "the present one, or move the file away, so that a new key is made"
+            )
+
+
+def _enter(
+    records: list[KeyRecord], key: SigningKey, now: datetime, created: datetime | None
+) -> None:
+    """Registers the key that signs now; the one before it is retired."""
+    for place, record in enumerate(records):
+        if record.retired is None:
+            records[place] = replace(record, retired=now)
+    records.append(KeyRecord(key.public_key, created))
 
 
 def _active(records: Sequence[KeyRecord]) -> str | None:

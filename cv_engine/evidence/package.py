@@ -10,6 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import supervision as sv
+
 from cv_engine.evidence.clock_error import ClockError
 from cv_engine.evidence.errors import ClipError, EvidenceError
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Sealed, compose
@@ -18,8 +21,8 @@ from cv_engine.evidence.media.caption import caption, description, position
 from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
 from cv_engine.evidence.media.credentials import Signer
 from cv_engine.evidence.media.exif import jpeg
-from cv_engine.evidence.media.redact import Faces, redact
-from cv_engine.evidence.media.still import Still, choose, close_up_window, crop
+from cv_engine.evidence.media.redact import VEHICLES, Faces, redact
+from cv_engine.evidence.media.still import Still, around, choose, close_up_window, crop
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.signing import SigningKey
@@ -216,7 +219,7 @@ def _pictures(
         about = description(finding, still)
         shared = still
         if style.redacted:
-            hidden = redact(still.image, still.box, still.others, style.faces)
+            hidden = redact(still.image, still.box, _strangers(still), style.faces)
             shared = replace(still, image=hidden)
         window = close_up_window(still)
         views = {
@@ -240,6 +243,17 @@ def _pictures(
                     time=still.time.astimezone(UTC),
                     data=jpeg(image, still.time, place, about, quality=quality),
                 )
+
+
+def _strangers(still: Still) -> sv.Detections:
+    """What may have to be hidden: of a plate that is to be read, not the vehicle that it is on."""
+    if still.role != _CLOSE_ONLY:
+        return still.others
+    names = still.others.data.get("class_name", np.full(len(still.others), ""))
+    own = around(still.box, still.others) & np.isin(names, sorted(VEHICLES))
+    kept = still.others[~own]
+    assert isinstance(kept, sv.Detections)
+    return kept
 
 
 def _with_credentials(

@@ -19,6 +19,7 @@ Box = tuple[float, float, float, float]
 Role = Literal["start", "between", "end", "plate"]
 
 SAME_IOU = 0.5  # a detection that overlaps the case's box by this much is the thing itself
+_HOLDS = 0.9  # of a part, so that boxes may be loose
 _SHARPNESS_SIDE_PX = 256  # boxes are compared at one size, so that noise of large ones counts less
 _CLEAR_MARGIN = 0.05  # share of the box; frames this close in occlusion count as equally clear
 _OCCLUSION_GRID = 64  # cells per side of the box: finer than the accuracy of any detector
@@ -149,6 +150,22 @@ def choose(candidates: Sequence[Still]) -> Still:
     clear = min(hidden) + _CLEAR_MARGIN
     seen = [still for still, share in zip(candidates, hidden, strict=True) if share <= clear]
     return max(seen, key=lambda still: sharpness(still.image, still.box))
+
+
+def around(box: Box, detections: sv.Detections) -> npt.NDArray[np.bool_]:
+    """Marks the detections that hold a part of a thing, such as the vehicle of a plate.
+
+    Args:
+        box: The part, ``(x1, y1, x2, y2)`` in pixels.
+        detections: N detections.
+
+    Returns:
+        Boolean array (N,): whether the detection covers nearly all of the part.
+    """
+    left = np.maximum(detections.xyxy[:, :2], np.array(box[:2], np.float32))
+    right = np.minimum(detections.xyxy[:, 2:], np.array(box[2:], np.float32))
+    covered = np.clip(right - left, 0, None).prod(axis=1)
+    return np.asarray(covered >= _HOLDS * (box[2] - box[0]) * (box[3] - box[1]), dtype=bool)
 
 
 def close_up_window(still: Still) -> tuple[int, int, int, int]:

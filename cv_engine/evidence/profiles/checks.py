@@ -224,7 +224,7 @@ class SignsPoint(Point):
         return Said(Outcome.SHORT, found)
 
 
-_NO_QUEUE = "a package alone does not tell; name the queue with --data"
+_NO_QUEUE = "the package alone does not tell"
 
 
 class ReviewedPoint(Point):

@@ -23,6 +23,7 @@ _WIDE_HIGH = 78.0  # of the row of panoramas, at most
 _BOX = 56.0  # side of the map, and height of the close-up
 _NAME = 17.0  # width of the column of names
 _QR = 30.0
+_ROOM = 17.0  # for a profile with all its points
 _LEGEND = "red: the place · blue: camera · amber: zone"
 _RULE = 236.0  # top of the part that is signed
 _GREY, _RED, _GREEN, _AMBER = (95, 95, 95), (190, 30, 24), (20, 120, 60), (170, 110, 0)
@@ -128,7 +129,11 @@ def _middle(pdf: FPDF, letters: Lettering, sheet: Sheet, top: float) -> float:
 
 def _profiles(letters: Lettering, profiles: Sequence[Judged], top: float) -> None:
     width = _INNER - _BOX - _GAP
-    for judged in profiles:
+    for number, judged in enumerate(profiles):
+        if top > _RULE - _ROOM:
+            left = f"{len(profiles) - number} more profiles: see cv-engine evidence verify"
+            letters.line(left, (_MARGIN, top), width, 7, colour=_GREY)
+            return
         profile = judged.profile
         origin = f" ({profile.provenance})" if profile.provisional else ""
         heading = f"{profile.name}{origin}: {judged.outcome.value}"

@@ -12,7 +12,8 @@ The folder is added after the manifest is sealed, so the manifest does not list 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ FOLDER = "timestamp"
 TOKEN = f"{FOLDER}/manifest.tsr"
 AUTHORITY = f"{FOLDER}/authority.pem"
 SUMS = f"{FOLDER}/SHA256SUMS"
+_LONGEST_REASON = 200  # characters of a library's error
 FILES = (TOKEN, AUTHORITY, SUMS)
 """The files of a timestamp, in the order in which they are written and sent."""
 
@@ -65,20 +67,17 @@ def check_token(
         EvidenceError: The answer is malformed, grants no timestamp, is of other bytes, or was not
             signed by an authority that the certificates vouch for.
     """
-    from rfc3161_client import VerificationError, VerifierBuilder
+    from rfc3161_client import VerifierBuilder
 
     roots = read_certificates(authority)
     decoded = decode(response)
-    try:
+    with _explained("is not a valid timestamp of this manifest"):
         verifier = VerifierBuilder(roots=roots, intermediates=_sent(decoded), nonce=nonce).build()
         verifier.verify_message(decoded, message)
-    except (VerificationError, ValueError) as error:
-        raise EvidenceError(f"is not a valid timestamp of this manifest: {error}") from error
-    _check_chain(decoded, roots)
-    info = decoded.tst_info
-    signer = _signer(decoded)
-    digest = hashlib.sha256(_der(roots[0])).hexdigest()
-    return Timestamp(info.gen_time, _accuracy_s(decoded), _name(signer), digest)
+        _check_chain(decoded, roots)
+        digest = hashlib.sha256(_der(roots[0])).hexdigest()
+        signer, at = _name(_signer(decoded)), decoded.tst_info.gen_time
+        return Timestamp(at, _accuracy_s(decoded), signer, digest)
 
 
 def decode(response: bytes) -> TimeStampResponse:
@@ -89,11 +88,9 @@ def decode(response: bytes) -> TimeStampResponse:
     """
     from rfc3161_client import PKIStatus, decode_timestamp_response
 
-    try:
+    with _explained("is no timestamp response (RFC 3161)"):
         decoded = decode_timestamp_response(with_sorted_certificates(response))
         status = PKIStatus(decoded.status)
-    except Exception as error:  # the decoder raises its own errors and Python's
-        raise EvidenceError(f"is no timestamp response (RFC 3161): {error}") from error
     if status is not PKIStatus.GRANTED:
         said = "; ".join(decoded.status_string)
         raise EvidenceError(f"grants no timestamp: {status.name.lower()}{said and f', {said}'}")
@@ -108,10 +105,8 @@ def read_certificates(data: bytes) -> list[Certificate]:
     """
     from cryptography import x509
 
-    try:
+    with _explained("holds no certificate in PEM form"):
         return x509.load_pem_x509_certificates(data)
-    except ValueError as error:
-        raise EvidenceError(f"holds no certificate in PEM form: {error}") from error
 
 
 def sums(token: bytes, authority: bytes) -> bytes:
@@ -138,14 +133,27 @@ def problems_in(
             found[path] = read(path)
         except EvidenceError as error:
             problems.append((path, str(error)))
+    problems = problems or _changed(found)
     if problems:
         return None, problems
     try:
         stamped = check_token(found[TOKEN], found[AUTHORITY], message)
     except EvidenceError as error:
-        problems.append((TOKEN, str(error)))
-    problems += _changed(found)
-    return (None, problems) if problems else (stamped, [])
+        return None, [(TOKEN, str(error))]
+    return stamped, []
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turns any error about bytes of unknown origin into one that says what they are not."""
+    try:
+        yield
+    except EvidenceError:
+        raise
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:  # a panic of the libraries' Rust is no Exception
+        raise EvidenceError(f"{what}: {str(error)[:_LONGEST_REASON]}") from error
 
 
 def _changed(found: dict[str, bytes]) -> list[tuple[str, str]]:
