@@ -154,7 +154,7 @@ def write(
         drawing = style or Style()
         spacing = timedelta(seconds=drawing.spacing_s)
         chosen = _best_of_each_role(stills, spacing) if stills or not exhibits else []
-        pictures = chain(_pictures(finding, chosen, zone, drawing), exhibits)
+        pictures: Iterator[Exhibit] = chain(_pictures(finding, chosen, zone, drawing), exhibits)
         if drawing.credentials is not None:
             pictures = _with_credentials(finding, pictures, drawing.credentials)
         origin = {"redacted": drawing.redacted} if chosen else {}

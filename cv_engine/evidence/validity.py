@@ -51,7 +51,11 @@ class KeyStatement:
 
 
 def key_statement(
-    manifest: Manifest, keys: Sequence[KeyRecord], proven: Proven | None
+    manifest: Manifest,
+    keys: Sequence[KeyRecord],
+    proven: Proven | None,
+    *,
+    only_these: bool = True,
 ) -> KeyStatement:
     """Judges a signature by the register of the station's keys.
 
@@ -63,11 +67,19 @@ def key_statement(
         manifest: The manifest.
         keys: The station's keys.
         proven: What proves the package's age, if anything does.
+        only_these: Whether a key that is not in the register is wrong, or only noted: another
+            machine of the same city has a register of its own.
     """
     signer = fingerprint(manifest.public_key)
     record = next((each for each in keys if each.public_key == manifest.public_key), None)
-    if record is None:
+    if record is None and only_these:
         return KeyStatement([f"was made with {signer}, which is no key of this station"])
+    if record is None:
+        note = (
+            f"signed with {signer}, which is in no register here; whether that key holds is not "
+            "checked: name the register of the machine that made the package with --keys"
+        )
+        return KeyStatement(notes=[note])
     said, sealed = KeyStatement(), None if manifest.sealed is None else manifest.sealed.at
     if sealed is not None and record.created is not None and sealed < record.created:
         said.wrong.append(

@@ -98,6 +98,7 @@ def examine(
     name: str | None = None,
     sha256: str | None = None,
     keys: Sequence[KeyRecord] = (),
+    only_these_keys: bool = True,
     filed: datetime | None = None,
 ) -> Examination:
     """Verifies a package (see `verify`), and says what else it shows.
@@ -109,6 +110,7 @@ def examine(
         sha256: See `verify`.
         keys: The station's keys; the one that signed must have held when the package was sealed.
             Where there are none, any key is accepted.
+        only_these_keys: Whether any other key is wrong, or only noted.
         filed: When the queue recorded ``sha256``, if it did: a proof that the package is not
             younger.
     """
@@ -127,7 +129,7 @@ def examine(
         problems += [Problem(where, what) for where, what in wrong]
     if keys:
         proven = Proven.of(None if timestamp is None else timestamp.at, filed)
-        statement = key_statement(manifest, keys, proven)
+        statement = key_statement(manifest, keys, proven, only_these=only_these_keys)
         problems += [Problem(SIGNATURE, what) for what in statement.wrong]
         notes += statement.notes
     for entry in manifest.files:

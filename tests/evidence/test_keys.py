@@ -198,6 +198,8 @@ def test_a_revoked_key_counts_only_where_somebody_else_proves_the_age(
 def test_a_key_of_somebody_else_is_named() -> None:
     said = key_statement(_manifest(NOW, bytes(32)), [KeyRecord(KEY)], None)
     assert "is no key of this station" in said.wrong[0]
+    noted = key_statement(_manifest(NOW, bytes(32)), [KeyRecord(KEY)], None, only_these=False)
+    assert noted.wrong == [] and "is in no register here" in noted.notes[0]
 
 
 def test_packages_of_earlier_releases_say_no_time_and_are_accepted() -> None:

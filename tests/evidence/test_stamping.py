@@ -231,4 +231,4 @@ def test_the_manifest_says_which_authority_is_to_confirm_it(
     shown = examine(folder)
     assert shown.problems == [] and shown.manifest is not None
     assert shown.manifest.sealed == seal.sealed
-    assert shown.manifest.sealed is not None and shown.manifest.sealed.authority == tsa.url
+    assert seal.sealed.authority == tsa.url

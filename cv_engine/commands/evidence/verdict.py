@@ -130,7 +130,12 @@ def _examined(
         known = case_facts(queue, evidence.case_id)
     with package.opened() as (folder, found):
         shown = examine(
-            *(folder, means.trusted), name=package.name, sha256=sha256, keys=keys, filed=at
+            *(folder, means.trusted),
+            name=package.name,
+            sha256=sha256,
+            keys=keys,
+            only_these_keys=means.keys is not None,
+            filed=at,
         )
         shown.problems[:0] = found
         if shown.problems or shown.manifest is None:

@@ -39,11 +39,11 @@ class Lettering:
         for style, path in _latin_files().items():
             pdf.add_font(_LATIN, style, path)
         chinese = chinese_file()
-        self._covered = [set(pdf.fonts[_LATIN].cmap)]
+        self._covered = [_letters(pdf, _LATIN)]
         if chinese is not None:
             pdf.add_font(_CHINESE, "", chinese)
             pdf.set_fallback_fonts([_CHINESE], exact_match=False)
-            self._covered.append(set(pdf.fonts[_CHINESE].cmap))
+            self._covered.append(_letters(pdf, _CHINESE))
         pdf.set_font(_LATIN, size=8)
 
     def line(
@@ -79,7 +79,8 @@ class Lettering:
         pdf.set_font(_LATIN, "B" if bold else "", points)
         pdf.set_text_color(*colour)
         pdf.set_xy(*at)
-        lines = pdf.multi_cell(width, height, shown, dry_run=True, output="LINES", align="L")
+        found = pdf.multi_cell(width, height, shown, dry_run=True, output="LINES", align="L")
+        lines = [str(each) for each in found] if isinstance(found, list) else [shown]
         if len(lines) > most:
             lines = [*lines[: most - 1], f"{lines[most - 1][:-1]}…"]
         for number, each in enumerate(lines):
@@ -100,6 +101,15 @@ class Lettering:
         drawn = min(width, height * wide / picture.shape[0])
         self._pdf.image(Image.fromarray(picture), *at, w=drawn, alt_text=text)
         return height
+
+
+def _letters(pdf: FPDF, name: str) -> set[int]:
+    """The characters that a font has."""
+    from fpdf.fonts import TTFFont
+
+    font = pdf.fonts[name]
+    assert isinstance(font, TTFFont)
+    return set(font.cmap)
 
 
 @cache

@@ -91,7 +91,7 @@ class Authority:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AuthorityError(
                 f"{self.url}: the timestamping authority does not answer "
-                f"({error or type(error).__name__})"
+                f"({str(error) or type(error).__name__})"
             ) from error
 
     def _read(self, response: httpx.Response) -> bytes:

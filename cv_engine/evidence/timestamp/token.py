@@ -24,6 +24,7 @@ from cv_engine.evidence.timestamp.der import with_sorted_certificates
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from rfc3161_client import TimeStampResponse
+    from rfc3161_client.tsp import Accuracy
 
 FOLDER = "timestamp"
 TOKEN = f"{FOLDER}/manifest.tsr"
@@ -148,11 +149,9 @@ def _explained(what: str) -> Iterator[None]:
     """Turns any error about bytes of unknown origin into one that says what they are not."""
     try:
         yield
-    except EvidenceError:
-        raise
-    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
-        raise
     except BaseException as error:  # a panic of the libraries' Rust is no Exception
+        if isinstance(error, (EvidenceError, KeyboardInterrupt, SystemExit, MemoryError)):
+            raise
         raise EvidenceError(f"{what}: {str(error)[:_LONGEST_REASON]}") from error
 
 
@@ -223,7 +222,7 @@ def _issued(issuer: Certificate, certificate: Certificate) -> bool:
 
 
 def _accuracy_s(response: TimeStampResponse) -> float | None:
-    accuracy = response.tst_info.accuracy
+    accuracy: Accuracy | None = response.tst_info.accuracy  # RFC 3161 leaves it out freely
     if accuracy is None:
         return None
     return accuracy.seconds + (accuracy.millis or 0) / 1e3 + (accuracy.micros or 0) / 1e6

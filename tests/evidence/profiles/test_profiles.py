@@ -203,7 +203,7 @@ def test_facts_are_read_from_the_files(
     listed = (package / "original/clip-frames.csv").read_text().splitlines()
     assert listed[0] == "number,time_utc,second_of_clip"
     number, time, second = listed[31].split(",")
-    assert (number, float(second)) == ("31", pytest.approx(1.0, abs=0.05))
+    assert number == "31" and float(second) == pytest.approx(1.0, abs=0.05)
     first = datetime.fromisoformat(listed[1].split(",")[1])
     assert datetime.fromisoformat(time) - first == timedelta(seconds=float(second))
     assert first - BEGAN <= timedelta(seconds=1)  # at the key frame before the span
