@@ -189,7 +189,7 @@ class Services:
         """The timestamping authority, ``None`` where there is none.
 
         Raises:
-            EvidenceError: Its certificate cannot be read.
+            EvidenceError: The authority's certificate cannot be read.
         """
         from cv_engine.evidence.timestamp.authority import Authority
 

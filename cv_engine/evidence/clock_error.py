@@ -54,7 +54,7 @@ class ClockError:
         """The values of a manifest or a record.
 
         Raises:
-            ValueError: They are malformed.
+            ValueError: The values are malformed.
         """
         try:
             at = row["at"]

@@ -64,7 +64,7 @@ class ClockRecord:
                     file.write(_line(error))
                     file.flush()
                     os.fsync(file.fileno())
-        except OSError as problem:  # a lock that is not to be had in time counts among them
+        except OSError as problem:  # also a lock that stays taken
             raise from_os_error(problem, self._folder) from problem
         return True
 

@@ -6,7 +6,7 @@ import ctypes
 import ctypes.util
 
 _UNSYNCHRONISED = 0x0040  # STA_UNSYNC of adjtimex(2)
-_ERROR_STATE = 5  # TIME_ERROR, what ntp_adjtime(3) returns for a clock that nobody keeps
+_ERROR_STATE = 5  # TIME_ERROR, what ntp_adjtime(3) returns for a clock without time service
 _MICROSECONDS = 1e6
 
 

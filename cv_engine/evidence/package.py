@@ -138,7 +138,7 @@ def write(
         provenance: JSON values on the origin: digests of model and configuration, software
             version, name and SHA-256 of the source file, basis of the frame clock.
         style: How the shareable pictures are made.
-        exhibits: Finished files, kept unchanged, but for the content credentials of shareable
+        exhibits: Finished files, kept unchanged, except for the content credentials of shareable
             pictures.
         sealed: When the package is sealed, which the manifest says.
 

@@ -132,7 +132,7 @@ def _verify_picture(session: Session, path: Path, means: Means) -> ExitCode:
 
 def _signed_by(credentials: Any) -> str:
     trust = "trusted" if credentials.is_trusted else "not known here: name its data with --data"
-    return f"content credentials of {credentials.signer or 'nobody'} ({trust})"
+    return f"content credentials of {credentials.signer or 'an unknown signer'} ({trust})"
 
 
 def _print_picture(session: Session, path: str, problems: Sequence[str], said: str) -> None:

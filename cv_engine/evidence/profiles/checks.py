@@ -17,7 +17,7 @@ _Days = Annotated[float, Field(gt=0, le=36500), Unit("a number of days above 0",
 _Hours = Annotated[float, Field(gt=0, le=1e6), Unit("a number of hours above 0", "48")]
 
 
-_NO_REFERENCE = "against a machine of which no time service is known"
+_NO_REFERENCE = "against a machine whose time service is not known"
 
 
 class Outcome(StrEnum):

@@ -119,7 +119,7 @@ def facts_of(
 
     Args:
         folder: The package; it verifies.
-        content: Its manifest.
+        content: The package's manifest.
         case: What the queue knows of the case.
 
     Returns:

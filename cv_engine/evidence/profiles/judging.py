@@ -31,7 +31,7 @@ class Judged:
 
     Attributes:
         profile: The profile.
-        points: Its points, in the order of the profile.
+        points: The profile's points, in the order of the profile.
     """
 
     profile: Profile

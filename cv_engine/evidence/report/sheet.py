@@ -100,7 +100,7 @@ def sheet_of(folder: Path, name: str, manifest: Manifest, context: Context) -> S
     Args:
         folder: The package; it verifies.
         name: The package's name.
-        manifest: Its manifest.
+        manifest: The package's manifest.
         context: What the package itself does not say.
 
     Raises:

@@ -25,7 +25,7 @@ class Authority:
     """A timestamping authority.
 
     Attributes:
-        url: Its address, over which RFC 3161, section 3.4, is spoken.
+        url: The authority's address, over which RFC 3161, section 3.4, is spoken.
         certificates: The certificates to trust, PEM.
     """
 
