@@ -86,6 +86,8 @@ class Services:
         if detector:
             _ = self.detector, self.verifier
         _ = self.cases, self.uploader, self.stamper
+        if self.signer is not None:
+            self.signer(self.key)
 
     def close(self, timeout_s: float = _UPLOAD_END_S) -> None:
         """Stops uploader and relays, and closes registries and queue, where they were opened.

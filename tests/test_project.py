@@ -81,7 +81,10 @@ def test_every_imported_package_is_a_dependency() -> None:
         "onvif": "onvif-zeep-async",
         "paho": "paho-mqtt",
         "PIL": "pillow",
+        "c2pa": "c2pa-python",
+        "fpdf": "fpdf2",
         "prometheus_client": "prometheus-client",
+        "rfc3161_client": "rfc3161-client",
         "yaml": "pyyaml",
     }
     missing = {

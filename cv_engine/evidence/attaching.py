@@ -104,7 +104,7 @@ class Attacher:
     ) -> _Result:
         with staged(self.root, name) as folder:
             authority = None if self.waiting is None else self.waiting.authority
-            _fill(folder, note, photos, self.key.current(), Sealed(note.at, authority))
+            _fill(folder, note, photos, self.key.current(), Sealed(self.queue.now(), authority))
             digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
             if not publish(folder, self.root / name):
                 raise EvidenceError(f"{self.root / name}: exists already; try again")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from cv_engine.evidence.keys import KeyRecord
 from cv_engine.evidence.manifest import Manifest
 from cv_engine.evidence.signing import fingerprint
+
+# By so much a machine's clock may have been set between a package and the register, such as by its
+# time service: a backdated package is off by hours or days.
+_SET_BY = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,12 @@ def key_statement(
         )
         return KeyStatement(notes=[note])
     said, sealed = KeyStatement(), None if manifest.sealed is None else manifest.sealed.at
-    if sealed is not None and record.created is not None and sealed < record.created:
+    if sealed is not None and record.created is not None and sealed < record.created - _SET_BY:
         said.wrong.append(
             f"was made with key {signer[:16]} of {_text(record.created)}, but the package says "
             f"that it was sealed before, at {_text(sealed)}"
         )
-    if sealed is not None and record.retired is not None and sealed > record.retired:
+    if sealed is not None and record.retired is not None and sealed > record.retired + _SET_BY:
         said.wrong.append(
             f"was made with key {signer[:16]}, which another one replaced at "
             f"{_text(record.retired)}, but the package says that it was sealed later, at "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
@@ -44,7 +45,7 @@ def _said(*, is_met: bool, found: str) -> Said:
     return Said(Outcome.MET if is_met else Outcome.SHORT, found)
 
 
-class Point(Section):
+class Point(Section, ABC):
     """What every point has.
 
     Attributes:
@@ -55,9 +56,9 @@ class Point(Section):
     text: Text
     text_zh: str = ""
 
+    @abstractmethod
     def judge(self, facts: Facts) -> Said:
         """Compares a package with the point."""
-        raise NotImplementedError
 
 
 class ClockPoint(Point):
