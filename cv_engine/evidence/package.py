@@ -22,7 +22,7 @@ from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
 from cv_engine.evidence.media.credentials import Signer
 from cv_engine.evidence.media.exif import jpeg
 from cv_engine.evidence.media.redact import VEHICLES, Faces, redact
-from cv_engine.evidence.media.still import Still, around, choose, close_up_window, crop
+from cv_engine.evidence.media.still import Still, around, choose, choose_last, close_up_window, crop
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.signing import SigningKey
@@ -175,7 +175,11 @@ def _best_of_each_role(stills: Sequence[Still], spacing: timedelta) -> list[Stil
         groups["start"] = [s for s in starts if last - s.time >= spacing] or starts[:1]
         start = choose(groups["start"])
         groups["end"] = [still for still in ends if still.time - start.time >= spacing] or ends[-1:]
-    return [choose(group) for group in groups.values() if group]
+    return [
+        choose_last(group) if role == "end" else choose(group)
+        for role, group in groups.items()
+        if group
+    ]
 
 
 def _fill(

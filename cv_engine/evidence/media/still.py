@@ -144,12 +144,31 @@ def choose(candidates: Sequence[Still]) -> Still:
     Raises:
         EvidenceError: There is no candidate.
     """
+    return max(_clear(candidates), key=lambda still: sharpness(still.image, still.box))
+
+
+def choose_last(candidates: Sequence[Still]) -> Still:
+    """Picks the still that shows how long a violation lasted.
+
+    The last of the least hidden candidates is returned: one that is a second too early is no
+    proof of a dwell, however sharp it is.
+
+    Args:
+        candidates: At least one still.
+
+    Raises:
+        EvidenceError: There is no candidate.
+    """
+    return max(_clear(candidates), key=lambda still: still.time)
+
+
+def _clear(candidates: Sequence[Still]) -> list[Still]:
+    """The least hidden candidates, within `_CLEAR_MARGIN` of the best."""
     if not candidates:
         raise EvidenceError("there is no still to choose from: pass at least one candidate")
     hidden = [occlusion(still.box, still.others) for still in candidates]
     clear = min(hidden) + _CLEAR_MARGIN
-    seen = [still for still, share in zip(candidates, hidden, strict=True) if share <= clear]
-    return max(seen, key=lambda still: sharpness(still.image, still.box))
+    return [still for still, share in zip(candidates, hidden, strict=True) if share <= clear]
 
 
 def around(box: Box, detections: sv.Detections) -> npt.NDArray[np.bool_]:
