@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.chain import entry_hash
 from cv_engine.cases.database.tables import case_evidence, cases, findings, history
+from cv_engine.cases.looks import broken_looks
 from cv_engine.cases.replay import REPLAYED, Replay
 from cv_engine.finding import Finding, Place
 
@@ -46,10 +47,10 @@ class Problem:
     """One thing that is not as the queue wrote it.
 
     Attributes:
-        case_id: The case's number.
-        seq: Number of the history's entry; ``None`` for the case itself.
+        case_id: The case's number; ``None`` for the log of looks.
+        seq: Number of the history's entry, or of the look; ``None`` for the case itself.
         what: Kind of the problem: ``"entry"``, ``"head"``, ``"column"``, ``"finding"``,
-            ``"evidence"``, ``"number"`` or ``"clock"``.
+            ``"evidence"``, ``"number"``, ``"clock"`` or ``"look"``.
         text: Description for people.
         remark: Whether it may have a harmless reason.
     """
@@ -61,6 +62,8 @@ class Problem:
     remark: bool = False
 
     def __str__(self) -> str:
+        if self.case_id is None:
+            return f"look {self.seq}: {self.text}"
         entry = "" if self.seq is None else f", entry {self.seq}"
         return f"case {self.case_id}{entry}: {self.text}"
 
@@ -69,6 +72,8 @@ def audit(
     connection: Connection, ids: Sequence[int] | None = None, progress: Progress = _silent
 ) -> Iterator[Problem]:
     """Check all cases of a queue, or some, in the order of their numbers; read as a stream.
+
+    With all cases, the log of looks is checked as well.
 
     Args:
         connection: Connection to the store, in a transaction that reads one state of it.
@@ -93,6 +98,7 @@ def audit(
     yield from _orphans(entries, filed, attached, None)
     if gaps:
         yield from _missing(connection, last + 1, _highest(connection) + 1)
+        yield from (Problem(None, seq, "look", text) for seq, text in broken_looks(connection))
     progress("cases", total, total)
 
 

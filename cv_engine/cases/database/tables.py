@@ -108,6 +108,8 @@ cases = sa.Table(
     sa.Column("extensions", sa.Integer, nullable=False, default=0),
     sa.Column("returns", sa.Integer, nullable=False, default=0),
     sa.Column("reopenings", sa.Integer, nullable=False, default=0),
+    # When its evidence was deleted, and nothing has come to it since.
+    sa.Column("purged_at", UtcTime),
     sa.Index("cases_by_time", "began", "id"),
     sa.Index("cases_by_kind", "kind", "began", "id"),
     sa.Index("cases_by_zone", "zone", "began", "id"),
@@ -129,6 +131,14 @@ cases = sa.Table(
         *("filed_at", "dispatched_at", "handled_at", "returns"),
     ),
     sqlite_autoincrement=True,
+)
+
+#: What the retention rules may delete evidence of.
+sa.Index(
+    "cases_to_purge",
+    *(cases.c.ended_at, cases.c.kind, cases.c.state, cases.c.outcome, cases.c.id),
+    sqlite_where=sa.text("ended_at IS NOT NULL AND purged_at IS NULL"),
+    postgresql_where=sa.text("ended_at IS NOT NULL AND purged_at IS NULL"),
 )
 
 #: The texts of all places, for searching (see :mod:`cv_engine.cases.place_text`).
@@ -200,6 +210,26 @@ case_evidence = sa.Table(
     sa.Column("at", UtcTime, nullable=False),
 )
 
+#: Evidence packages that were deleted by a rule, or at a person's request: what is left of each.
+#: ``deleted_at`` is empty until the files are gone.
+purged_evidence = sa.Table(
+    "purged_evidence",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False, index=True),
+    sa.Column("sha256", sa.Text),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("deleted_at", UtcTime),
+    sa.Index(
+        "purged_evidence_to_delete",
+        "at",
+        "name",
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    ),
+)
+
 #: JSON text kept to the letter, since the history's hashes cover it.
 ExactJson: sa.types.TypeEngine[Any] = sa.JSON(none_as_null=True)
 
@@ -222,6 +252,42 @@ history = sa.Table(
     sa.Column("hash", sa.Text, nullable=False),
     sa.Index("history_by_case", "case_id", "seq", unique=True),
     sqlite_autoincrement=True,
+)
+
+#: Cases of which the present transaction erases personal data: the one exception of the triggers of
+#: table ``history``. The transaction removes its rows again.
+erasing = sa.Table(
+    "erasing", metadata, sa.Column("case_id", sa.Integer, primary_key=True, autoincrement=False)
+)
+
+#: Append-only, but for the plate, which a person's request erases: who looked at an original, at
+#: contact data or at all that is held about a plate (see :mod:`cv_engine.cases.looks`).
+looks = sa.Table(
+    "looks",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Integer),
+    sa.Column("plate", sa.Text),
+    sa.Column("salt", sa.Text),
+    # Digest of salt and plate: the hash covers it in place of both.
+    sa.Column("plate_sha256", sa.Text),
+    sa.Column("hash", sa.Text, nullable=False),
+    _index_of_some("looks_by_case", "case_id", "seq"),
+    _index_of_some("looks_by_plate", "plate", "seq"),
+)
+
+#: The last link of every chain that is not a case's: its number, and its hash.
+chain_heads = sa.Table(
+    "chain_heads",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
 )
 
 #: The pairs of states that the process has; a trigger refuses every other change of state.
