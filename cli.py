@@ -11,7 +11,17 @@ import typer
 # makes small matrix products 20 times as slow. NumPy reads the variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from cv_engine.commands import cameras, models, notices, outlets, registry, sensors, taxonomy, zones
+from cv_engine.commands import (
+    cameras,
+    models,
+    notices,
+    outlets,
+    privacy,
+    registry,
+    sensors,
+    taxonomy,
+    zones,
+)
 from cv_engine.commands.analyze import analyze
 from cv_engine.commands.cases import group as cases
 from cv_engine.commands.demo import demo
@@ -39,6 +49,7 @@ for _module in (
     registry,
     notices,
     evidence,
+    privacy,
     models,
     zones,
     cameras,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cv_engine.cases.deadlines import Deadlines
     from cv_engine.cases.dispatch import Organisation
     from cv_engine.cases.outbox.relays import Relays
+    from cv_engine.cases.removal.retention import Rules
     from cv_engine.config import Config
     from cv_engine.evidence.attaching import Attacher
     from cv_engine.evidence.clock_record import ClockRecord
@@ -118,6 +119,17 @@ class Services:
             QueueError: The city's file cannot be used.
         """
         return load_taxonomy(self.config.cases.taxonomy)
+
+    @property
+    def retention(self) -> Rules:
+        """How long evidence is kept, by the taxonomy and the configuration.
+
+        Raises:
+            QueueError: The city's file cannot be used.
+        """
+        from cv_engine.cases.removal.retention import Rules
+
+        return Rules(self.taxonomy, self.config.cases.retention.values())
 
     @cached_property
     def deadlines(self) -> Deadlines:

@@ -30,6 +30,8 @@ class Event(StrEnum):
     SPLIT = "split"  # findings of this case went to another one
     NOTICE = "notice"  # what became of the driver's notice
     NOTED = "noted"  # a person's note
+    PURGED = "purged"  # evidence was deleted, by a rule or at a person's request
+    ERASED = "erased"  # a plate was removed from the case and its history, at a person's request
 
 
 @dataclass(frozen=True, slots=True)

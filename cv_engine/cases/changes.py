@@ -17,7 +17,7 @@ from cv_engine.cases.chain import entry_hash
 from cv_engine.cases.database.prepared import Prepared
 from cv_engine.cases.database.tables import ExactJson, cases, findings, history, places
 from cv_engine.cases.errors import StaleError
-from cv_engine.cases.lifecycle import ENGINE, Actor, State
+from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, Actor, State
 from cv_engine.cases.place_text import PLACE_COLUMNS, add_place, place_of_text, place_text
 from cv_engine.cases.rows import digest_data, lock_case, need_finding
 
@@ -237,6 +237,8 @@ class LockedCase:
         if to is not None:
             self.state = to
             values["state"] = to.value
+        if event is not Event.PURGED and (to in OPEN_STATES or (data or {}).get("evidence")):
+            values["purged_at"] = None  # the rules count again from the next end
         self.set(version=self.version, head=self._head, **values)
 
     def _compare_clock(self) -> None:

@@ -162,6 +162,7 @@ def _case_class(entry: ClassEntry, standard: StandardEntry, code: str) -> CaseCl
         limits=_limits(entry.limits),
         urgent_limits=_limits(entry.urgent_limits),
         recurrence=_recurrence(entry.recurrence),
+        retention=entry.retention.values(),
     )
 
 

@@ -41,7 +41,7 @@ class NamedPackage:
     @property
     def data(self) -> Path | None:
         """The data folder in which the package lies, as far as its path shows."""
-        if self.folder is None or not self.folder.is_dir():
+        if self.folder is None:
             return None
         real = self.folder.resolve()
         return real.parents[1] if real.parent.name == "evidence" else None

@@ -11,12 +11,14 @@ import typer
 
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.evidence.package import Queues, named_package
+from cv_engine.commands.evidence.purged import purged_since
 from cv_engine.commands.evidence.verdict import Means, Verdict, verdict_on
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
 
 if TYPE_CHECKING:
+    from cv_engine.cases.removal.purging import Purged
     from cv_engine.evidence.profiles import Judged
 
 KeysOption = Annotated[
@@ -64,7 +66,7 @@ def verify_packages(
         keys: Register of the station's keys; that of the data folder if left out.
 
     Returns:
-        0 where all packages are intact, 2 where a folder does not exist, 1 otherwise.
+        0 where all packages are intact or were deleted by a rule, 2 where a folder does not exist, 1 otherwise.
 
     Raises:
         EvidenceError: An address is malformed, its store cannot be used here, or a register or
@@ -82,6 +84,9 @@ def verify_packages(
         for package in chosen:
             if isinstance(package, str):
                 codes.add(_verify_picture(session, Path(package), means))
+                continue
+            if (purged := purged_since(package, queues)) is not None:
+                _print_purged(session, package.where, purged)
                 continue
             try:
                 verdict = verdict_on(package, queues, means)
@@ -158,6 +163,21 @@ def _print_verdict(session: Session, package: str, verdict: Verdict) -> None:
         lines = [*proof_lines(verdict), *map(profile_line, verdict.profiles), *verdict.unchecked]
     for line in lines:
         session.out.print(f"  {escaped(line)}", soft_wrap=True)
+
+
+def _print_purged(session: Session, package: str, purged: Purged) -> None:
+    """Print that a package was deleted by a rule, with what is left of it."""
+    if session.format is Format.JSONL:
+        row = {"package": package, "intact": None, "case": purged.case_id, "problems": []}
+        left = {"rule": purged.rule, "at": purged.at.isoformat(), "sha256": purged.sha256}
+        session.line({**row, "purged": left})
+        return
+    session.out.print(
+        f"[yellow]purged[/] {escaped(package)} (case {purged.case_id})", soft_wrap=True
+    )
+    digest = f"the digest of its manifest is {purged.sha256 or 'not known'}"
+    told = f"deleted {_time(purged.at)}: {purged.rule}; {digest}"
+    session.out.print(f"  {escaped(told)}", soft_wrap=True)
 
 
 def verdict_row(package: str, verdict: Verdict) -> dict[str, Any]:

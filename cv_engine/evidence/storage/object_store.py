@@ -158,6 +158,14 @@ class ObjectStore(Store):
                 if len(path) == 2 and path[1] == SIGNATURE and is_name(path[0])
             )
 
+    def remove(self, name: str) -> bool:
+        """Deletes the objects, the signature first: see `Store.remove`."""
+        there = self._listed(checked_name(name))
+        with self._explained():
+            for path in sorted(there, key=lambda path: (path != SIGNATURE, path)):
+                self._objects.delete(f"{name}/{path}")
+        return True
+
     def read(self, key: str) -> bytes | None:
         """Reads an object beside the packages, ``None`` if it does not exist.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from cv_engine.evidence.errors import EvidenceError, from_os_error
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE
 from cv_engine.evidence.publishing import publish_package
+from cv_engine.evidence.staging import locked, staged
 from cv_engine.evidence.verify import Problem, verify
 
 _NAME = re.compile(r"[\w-]+")  # as `naming.package_name` makes them: no dots, no slashes
@@ -70,6 +71,18 @@ class Store(ABC):
 
         Raises:
             StoreError: The store does not answer, or refuses.
+        """
+
+    @abstractmethod
+    def remove(self, name: str) -> bool:
+        """Deletes a package, and what was set aside of it; never half of it seems whole.
+
+        Returns:
+            Whether nothing is left; ``False`` where another process holds the package now.
+
+        Raises:
+            StoreError: The store does not answer, or refuses.
+            EvidenceError: The files cannot be deleted.
         """
 
     @abstractmethod
@@ -171,6 +184,22 @@ class LocalStore(Store):
     def opened(self, name: str) -> Iterator[tuple[Path, list[Problem]]]:
         """Gives the package in its place: see `Store.opened`."""
         yield self._root / checked_name(name), []
+
+    def remove(self, name: str) -> bool:
+        """Deletes the folder in one step: see `Store.remove`."""
+        folder = self._root / checked_name(name)
+        try:
+            for aside in self._root.glob(f"{name}.damaged-*"):
+                shutil.rmtree(aside)
+            if not folder.is_dir():
+                return True
+            with locked(folder) as is_mine:
+                if is_mine:
+                    with staged(self._root, name) as discarded:
+                        folder.rename(discarded / name)
+                return is_mine
+        except OSError as error:
+            raise from_os_error(error, folder) from error
 
     def _copy(self, name: str, folder: Path) -> list[Problem]:
         shutil.copytree(self._root / name, folder, symlinks=True, dirs_exist_ok=True)
