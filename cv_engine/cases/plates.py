@@ -20,7 +20,7 @@ from cv_engine.cases.errors import QueueError
 PLATE = "plate"
 #: Signs that plates are written with and that are no part of them.
 _BETWEEN = "·•・.-_"
-_LONGEST = 16  # characters: no country's plates are longer
+_LONGEST = 12  # characters: no country's plates are longer
 
 
 def plate_text(typed: str) -> str:

@@ -201,8 +201,9 @@ def _add_json(archive: zipfile.ZipFile, name: str, content: object) -> None:
 
 
 def _readme(plate: str, now: datetime, missing: Mapping[str, str]) -> str:
+    at = now.isoformat(timespec="minutes")
     lines = [
-        f"All that cv-engine holds about the vehicle {plate}, on {now.isoformat(timespec='minutes')}.",
+        f"All that cv-engine holds about the vehicle {plate}, on {at}.",
         "",
         "cases.json     the cases, with their histories",
         "looks.json     who has seen pictures and data of the vehicle, by role, and why",
