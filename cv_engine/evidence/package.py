@@ -21,7 +21,7 @@ from cv_engine.evidence.media.caption import caption, description, position
 from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
 from cv_engine.evidence.media.credentials import Signer
 from cv_engine.evidence.media.exif import jpeg
-from cv_engine.evidence.media.redact import VEHICLES, Faces, redact
+from cv_engine.evidence.media.redact import VEHICLES, Finders, redact
 from cv_engine.evidence.media.still import Still, around, choose, choose_last, close_up_window, crop
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.publishing import publish_package
@@ -48,7 +48,7 @@ class Style:
         timezone: Local time zone of the captions.
         redacted: Whether bystanders' heads and other vehicles' plates are hidden; if not, the
             pictures' folder is called ``annotated`` instead of ``shareable``.
-        faces: A face model whose faces are hidden too.
+        finders: What finds the people and plates to hide, beside the stills' own detections.
         quality: JPEG quality, 1 to 100.
         spacing_s: Time between the stills of the start and of the end, seconds, where the stay
             gives it.
@@ -59,7 +59,7 @@ class Style:
 
     timezone: tzinfo = UTC
     redacted: bool = True
-    faces: Faces | None = None
+    finders: Finders | None = None
     quality: int = 92
     spacing_s: float = SPACING_S
     clock: ClockError | None = None
@@ -157,7 +157,9 @@ def write(
         pictures: Iterator[Exhibit] = chain(_pictures(finding, chosen, zone, drawing), exhibits)
         if drawing.credentials is not None:
             pictures = _with_credentials(finding, pictures, drawing.credentials)
-        origin = {"redacted": drawing.redacted} if chosen else {}
+        origin: dict[str, Any] = {"redacted": drawing.redacted} if chosen else {}
+        if chosen and drawing.redacted and drawing.finders is not None:
+            origin["redaction"] = dict(drawing.finders.about)
         sources = {**origin, **(provenance or {})}
         _fill(folder, finding, pictures, key, clips, sources, sealed)
 
@@ -223,7 +225,7 @@ def _pictures(
         about = description(finding, still)
         shared = still
         if style.redacted:
-            hidden = redact(still.image, still.box, _strangers(still), style.faces)
+            hidden = redact(still.image, still.box, _strangers(still), style.finders)
             shared = replace(still, image=hidden)
         window = close_up_window(still)
         views = {

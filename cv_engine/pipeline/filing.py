@@ -20,6 +20,7 @@ from cv_engine.evidence.clock_error import GIVEN, ClockError, ClockHistory
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.media.annotate import Zone as Outline
 from cv_engine.evidence.media.clip import ClipSource
+from cv_engine.evidence.media.redact import Finders
 from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.package import Style, write
 from cv_engine.finding import CAMERA_BLIND, NOTICE, WARNING, Finding, Place
@@ -120,6 +121,8 @@ class Filer:
         timezone: The camera's local time.
         first_s: Observer's time of the first sample: a thing that is in it came earlier.
         utc: From the observer's times to UTC.
+        finders: Opens what finds the people and plates to hide in pictures that are handed out;
+            called with the first evidence, since few runs of a camera have any.
     """
 
     camera: Camera
@@ -131,6 +134,7 @@ class Filer:
     timezone: str
     first_s: float
     utc: Callable[[float], datetime] = utc_of
+    finders: Callable[[], Finders] | None = None
 
     def file(
         self, violation: Violation, footage: Footage, missed: timedelta = timedelta(0)
@@ -210,6 +214,7 @@ class Filer:
                 quality=self.config.evidence.jpeg_quality,
                 clock=None if clock is None else clock.latest,
                 credentials=seal.credentials,
+                finders=None if self.finders is None else self.finders(),
             ),
             sealed=seal.sealed,
         )

@@ -25,6 +25,11 @@ __all__ = ["ModelSpec", "Weights", "cache_folder", "fetch", "list_models", "load
 
 # Counts changes to the graphs built here; each version is another file of the cache.
 _GRAPH_VERSION = 2
+_WHAT = {
+    "detect": "an object detector",
+    "change": "a change network, which compares two satellite images",
+    "faces": "a face model",
+}
 _LOCK_TIMEOUT_S = 900  # longer than any download: a process that holds the lock longer hangs
 
 
@@ -148,11 +153,10 @@ def _check_task(spec: ModelSpec, task: Task | None) -> None:
     if task is None or spec.task == task:
         return
     known = ", ".join(_names(task))
-    if task == "detect":
-        what = "a change network, which compares two satellite images, not an object detector"
-    else:
-        what = "an object detector, not a change network, which compares two satellite images"
-    raise ModelError(f"'{spec.name}' is {what}: choose another model (known: {known})")
+    found = _WHAT.get(spec.task, "no model")
+    raise ModelError(
+        f"'{spec.name}' is {found}, not {_WHAT[task]}: choose another model (known: {known})"
+    )
 
 
 def _names(task: Task | None) -> list[str]:

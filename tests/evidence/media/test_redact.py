@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cv_engine.evidence.media.redact import redact
+from cv_engine.evidence.media.redact import Finders, Quad, redact
 from cv_engine.evidence.media.still import Box, Image
 from tests.evidence.media.scenes import CAR, NEIGHBOURS, detections, frame_at
 
@@ -86,9 +86,75 @@ def test_face_model_and_missing_names(video: Path) -> None:
         return np.array([[515, 220, 530, 235]], dtype=np.float32)
 
     no_one = detections([])
-    assert _changed(image, redact(image, CAR, no_one, faces), (515, 220, 530, 235)) > 0.9
+    assert (
+        _changed(image, redact(image, CAR, no_one, Finders(faces=faces)), (515, 220, 530, 235))
+        > 0.9
+    )
     unnamed = detections(PERSONS)
     unnamed.data = {}
     assert _changed(image, redact(image, (0, 0, 20, 20), unnamed), PERSONS[0][0]) > 0.95
     outside = detections([((-90, -90, -10, -10), "person"), ((900, 10, 950, 40), "car")])
     assert np.array_equal(redact(image, (0, 0, 20, 20), outside), image)
+
+
+def _quad(x1: float, y1: float, x2: float, y2: float) -> Quad:
+    return np.array([[x1, y1], [x2, y1 + 2], [x2, y2], [x1, y2 - 2]], dtype=np.float32)
+
+
+OWN_PLATE = (380, 260, 440, 280)
+
+
+def test_the_plate_of_the_case_is_readable_and_others_are_not(video: Path) -> None:
+    """Whatever stands there: a person before the car, a car behind it, a plate on a wall."""
+    image = frame_at(video / "lot_leave_arrive.mp4", 5.0)
+    other, poster = (560, 300, 600, 315), (30, 10, 80, 30)
+    quads = [_quad(*box) for box in (poster, OWN_PLATE, other)]
+    before_car = ((370, 230, 450, 360), "person")
+    copy = redact(
+        image,
+        CAR,
+        detections([(CAR, "car"), before_car, *NEIGHBOURS]),
+        Finders(plates=lambda picture: quads),
+    )
+    assert _changed(image, copy, OWN_PLATE) == 0.0
+    assert _changed(image, copy, (375, 235, 445, 255)) > 0.9  # the head beside the plate
+    for box in (other, poster):
+        assert _changed(image, copy, box) > 0.9
+
+
+def test_a_plate_behind_the_thing_is_not_taken_for_its_own(video: Path) -> None:
+    """Goods before a car: the plate within their box is the car's, and is hidden."""
+    image = frame_at(video / "lot_leave_arrive.mp4", 5.0)
+    goods: Box = (360, 240, 460, 330)
+    finders = Finders(plates=lambda picture: [_quad(*OWN_PLATE)])
+    copy = redact(image, goods, detections([(CAR, "car")]), finders)
+    assert _changed(image, copy, OWN_PLATE) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("box", "confidence", "hidden"),
+    [
+        pytest.param((400, 120, 440, 240), 0.06, False, id="an uncertain person in the car's box"),
+        pytest.param((400, 120, 440, 240), 0.60, True, id="a person who is seen in the car"),
+        pytest.param((490, 120, 560, 240), 0.06, True, id="an uncertain person beside the car"),
+    ],
+)
+def test_what_is_seen_in_the_thing_itself(
+    video: Path, box: Box, confidence: float, hidden: bool
+) -> None:
+    image = frame_at(video / "lot_leave_arrive.mp4", 5.0)
+    closely = detections([(box, "person")])
+    closely.confidence = np.array([confidence], dtype=np.float32)
+    finders = Finders(people=lambda picture: closely)
+    copy = redact(image, CAR, detections([(CAR, "car")]), finders)
+    head: Box = (box[0], box[1], box[2], box[1] + 0.25 * (box[3] - box[1]))
+    assert (_changed(image, copy, head) > 0.9) is hidden
+
+
+def test_a_part_of_the_case_is_not_another_vehicle(video: Path) -> None:
+    """A close look at a part of the picture may see half of the car as a car of its own."""
+    image = frame_at(video / "lot_leave_arrive.mp4", 5.0)
+    half = detections([((300, 180, 400, 306), "truck")])
+    finders = Finders(people=lambda picture: half)
+    copy = redact(image, CAR, detections([(CAR, "car")]), finders)
+    assert np.array_equal(copy, image)
