@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ from cv_engine.commands.tables import empty_table
 
 if TYPE_CHECKING:
     from cv_engine.cases import Actor
+    from cv_engine.privacy.disclosure import CopyClip
     from cv_engine.privacy.holder import Holder, Kept
     from cv_engine.privacy.purge import Deleter, Progress, PurgeReport
     from cv_engine.services import Services
@@ -32,6 +33,12 @@ _REQUEST = "request of the person"
 
 CaseArgument = Annotated[int, typer.Argument(metavar="ID", help="The case's number.")]
 PlateArgument = Annotated[str, typer.Argument(metavar="PLATE", help="The plate, as 浙B12345.")]
+ClipsOption = Annotated[
+    bool,
+    typer.Option(
+        "--clips/--no-clips", help="Copy the clips, too: that takes some times their length."
+    ),
+]
 WhyOption = Annotated[
     str, typer.Option("--why", metavar="TEXT", help="The reason, which the log keeps.")
 ]
@@ -109,6 +116,38 @@ def _fetched(services: Services, name: str, out: Path) -> Path:
 
 
 @group.command()
+def share(
+    case: CaseArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the copies.")],
+    clips: ClipsOption = True,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Write the copies of a case's evidence that may be handed out: pictures, and clips."""
+    import shutil
+    from tempfile import TemporaryDirectory
+
+    from cv_engine.privacy.disclosure import copies_of
+    from cv_engine.privacy.originals import package_folder
+
+    session = Session(config, data, format)
+    with _services(session) as services, TemporaryDirectory(prefix="cv-engine-") as scratch:
+        spool, copy_clip = services.config.evidence_root, _copier(services) if clips else None
+        for name in services.queue.evidence(case):
+            folder = package_folder(
+                services.queue, services.store, spool, name, Path(scratch) / "packages"
+            )
+            (out / name).mkdir(parents=True, exist_ok=True)
+            for path in copies_of(folder, Path(scratch), copy_clip):
+                copy = Path(shutil.copy(path, out / name))
+                if format is Format.JSONL:
+                    session.line({"package": name, "file": str(copy)})
+                else:
+                    session.out.print(escaped(str(copy)), soft_wrap=True)
+
+
+@group.command()
 def purge(
     by: ByOption,
     dry_run: Annotated[
@@ -143,6 +182,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The ZIP file to write.")],
     by: ByOption,
     why: WhyOption = _REQUEST,
+    clips: ClipsOption = True,
     config: ConfigOption = None,
     data: DataOption = None,
     format: FormatOption = Format.TABLE,
@@ -154,7 +194,11 @@ def export(
     session = Session(config, data, format)
     with _services(session) as services:
         disclosing = Disclosing(
-            services.queue, services.store, services.config.evidence_root, _holders(services)
+            services.queue,
+            services.store,
+            services.config.evidence_root,
+            _holders(services),
+            _copier(services) if clips else None,
         )
         actor, wanted = _actor(services, by), plate_text(plate)
         found = disclosing.write(wanted, out, actor, why, datetime.now(UTC))
@@ -253,6 +297,19 @@ def _deleter(services: Services) -> Deleter:
     from cv_engine.privacy.purge import Deleter
 
     return Deleter(services.queue, services.store, services.config.evidence_root)
+
+
+def _copier(services: Services) -> CopyClip:
+    """Makes the copies of clips; the detector is opened with the first one."""
+
+    def copy_clip(source: Path, target: Path, manifest: Mapping[str, Any]) -> None:
+        from cv_engine.privacy.clips import box_in, redact_clip
+        from cv_engine.privacy.finders import CLIP_PARTS, finders_of
+
+        finders = finders_of(services.detector, parts=CLIP_PARTS)
+        redact_clip(source, target, box_in(manifest), finders)
+
+    return copy_clip
 
 
 def _holders(services: Services) -> list[Holder]:

@@ -156,32 +156,38 @@ class Disclosing:
             with TemporaryDirectory(prefix="cv-engine-") as scratch:
                 try:
                     folder = package_folder(self.queue, self.store, self.spool, name, Path(scratch))
-                    for path in self._copies(folder, Path(scratch)):
+                    for path in copies_of(folder, Path(scratch), self.copy_clip):
                         archive.write(path, f"pictures/{name}/{path.name}")
                         count += 1
                 except EngineError as error:
                     missing[name] = str(error)
         return count, missing
 
-    def _copies(self, folder: Path, scratch: Path) -> Iterator[Path]:
-        """The pictures of a package that may be handed out, and the copies of its clips.
 
-        Raises:
-            PrivacyError: The package has none.
-            EngineError: A clip cannot be copied.
-        """
-        pictures = sorted((folder / SHAREABLE).glob("*"))
-        if not pictures:
-            raise PrivacyError(_NO_COPIES)
-        yield from pictures
-        if self.copy_clip is None:
-            return
-        manifest = parse((folder / MANIFEST).read_bytes()).content
-        for clip in sorted((folder / ORIGINAL).iterdir()):
-            if clip.suffix in CLIPS:
-                copy = scratch / clip.with_suffix(".mp4").name
-                self.copy_clip(clip, copy, manifest)
-                yield copy
+def copies_of(folder: Path, scratch: Path, copy_clip: CopyClip | None) -> Iterator[Path]:
+    """The pictures of a package that may be handed out, and copies of its clips.
+
+    Args:
+        folder: The package.
+        scratch: Where the copies of the clips are written.
+        copy_clip: Makes them; without it there are none.
+
+    Raises:
+        PrivacyError: The package has no such pictures.
+        EngineError: A clip cannot be copied.
+    """
+    pictures = sorted((folder / SHAREABLE).glob("*"))
+    if not pictures:
+        raise PrivacyError(_NO_COPIES)
+    yield from pictures
+    if copy_clip is None:
+        return
+    manifest = parse((folder / MANIFEST).read_bytes()).content
+    for clip in sorted((folder / ORIGINAL).iterdir()):
+        if clip.suffix in CLIPS:
+            copy = scratch / clip.with_suffix(".mp4").name
+            copy_clip(clip, copy, manifest)
+            yield copy
 
 
 def _look(logged: LoggedLook) -> dict[str, Any]:

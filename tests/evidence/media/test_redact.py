@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from cv_engine.evidence.media.redact import Finders, Quad, redact
 from cv_engine.evidence.media.still import Box, Image
+from tests.evidence.media.plate_network import plate_network
 from tests.evidence.media.scenes import CAR, NEIGHBOURS, detections, frame_at
 
 PERSONS: list[tuple[Box, str]] = [
@@ -158,3 +160,24 @@ def test_a_part_of_the_case_is_not_another_vehicle(video: Path) -> None:
     finders = Finders(people=lambda picture: half)
     copy = redact(image, CAR, detections([(CAR, "car")]), finders)
     assert np.array_equal(copy, image)
+
+
+#: Plates in the photo 冀FA3215, from its annotation: the case's own, and two others.
+_OWN, _FOREIGN = (99, 689, 128, 39), [(648, 595, 106, 33), (970, 600, 121, 30)]
+
+
+def _corners(plate: tuple[int, int, int, int]) -> Box:
+    x, y, wide, high = plate  # the centre, and the size
+    return x - 0.4 * wide, y - 0.35 * high, x + 0.4 * wide, y + 0.35 * high
+
+
+def test_a_plate_network_leaves_the_own_plate_readable_and_no_other(shared_data: Path) -> None:
+    (path,) = (shared_data / "plates" / "easypr_general").rglob("冀FA3215.jpg")
+    image = np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+    finders = Finders(plates=plate_network(shared_data / "weights" / "clp_det.onnx"))
+    car: Box = (0, 400, 330, 780)
+    copy = redact(image, car, detections([(car, "car")]), finders)
+    assert _changed(image, copy, _corners(_OWN)) == 0.0
+    for plate in _FOREIGN:
+        assert _changed(image, copy, _corners(plate)) > 0.95
+        assert _steepest(copy, _corners(plate)) < 0.5 * _steepest(image, _corners(plate))
