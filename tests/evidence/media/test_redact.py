@@ -162,22 +162,30 @@ def test_a_part_of_the_case_is_not_another_vehicle(video: Path) -> None:
     assert np.array_equal(copy, image)
 
 
-#: Plates in the photo 冀FA3215, from its annotation: the case's own, and two others.
-_OWN, _FOREIGN = (99, 689, 128, 39), [(648, 595, 106, 33), (970, 600, 121, 30)]
+#: Plates in two photos, from their annotation: the centre, and the size.
+_OWN, _FOREIGN = ("京CX8888", (220, 207, 87, 26)), ("京H99999", (222, 214, 113, 39))
 
 
-def _corners(plate: tuple[int, int, int, int]) -> Box:
-    x, y, wide, high = plate  # the centre, and the size
-    return x - 0.4 * wide, y - 0.35 * high, x + 0.4 * wide, y + 0.35 * high
+def _corners(plate: tuple[int, int, int, int], shift: int) -> Box:
+    x, y, wide, high = plate
+    return shift + x - 0.4 * wide, y - 0.35 * high, shift + x + 0.4 * wide, y + 0.35 * high
 
 
 def test_a_plate_network_leaves_the_own_plate_readable_and_no_other(shared_data: Path) -> None:
-    (path,) = (shared_data / "plates" / "easypr_general").rglob("冀FA3215.jpg")
-    image = np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+    """Two photos side by side: the left one shows the case's vehicle."""
+    photos = []
+    for name in (_OWN[0], _FOREIGN[0]):
+        data = np.fromfile(shared_data / "plates" / "easypr_general" / f"{name}.jpg", np.uint8)
+        photo = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert photo is not None
+        photos.append(photo)
+    height = min(photo.shape[0] for photo in photos)
+    image = np.asarray(np.hstack([photo[:height] for photo in photos]), np.uint8)
+    width = photos[0].shape[1]
     finders = Finders(plates=plate_network(shared_data / "weights" / "clp_det.onnx"))
-    car: Box = (0, 400, 330, 780)
+    car: Box = (0, 0, width, height)
     copy = redact(image, car, detections([(car, "car")]), finders)
-    assert _changed(image, copy, _corners(_OWN)) == 0.0
-    for plate in _FOREIGN:
-        assert _changed(image, copy, _corners(plate)) > 0.95
-        assert _steepest(copy, _corners(plate)) < 0.5 * _steepest(image, _corners(plate))
+    assert _changed(image, copy, _corners(_OWN[1], 0)) == 0.0
+    foreign = _corners(_FOREIGN[1], width)
+    assert _changed(image, copy, foreign) > 0.95
+    assert _steepest(copy, foreign) < 0.5 * _steepest(image, foreign)
