@@ -82,7 +82,7 @@ class Score:
         return 1 - sum(hidden for hidden, _ in self.hidden) / max(1, self.heads)
 
     def miss_interval(self) -> tuple[float, float]:
-        """Its 95 % interval over pictures: people of one picture are missed together."""
+        """The 95 % interval over pictures: people of one picture are missed together."""
         counts = np.array(self.hidden, dtype=float)
         hidden, heads = (resampled(len(counts)) @ counts).T
         return interval(1 - hidden / np.maximum(heads, 1))
@@ -148,7 +148,8 @@ def _chosen(path: Path, people: Boxes) -> Boxes:
     image = cv2.imread(str(path))
     assert image is not None
     tall = (people[:, 3] - people[:, 1]) / image.shape[0]
-    return people[(tall >= _LEAST) & (tall <= _MOST)]
+    chosen: Boxes = people[(tall >= _LEAST) & (tall <= _MOST)]
+    return chosen
 
 
 def _ways(detector: Detector) -> dict[str, Find]:

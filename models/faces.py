@@ -137,4 +137,4 @@ def _of_any_size(path: Path) -> bytes:
     for value in (model.graph.input[0], *model.graph.output):
         for axis in (0, 2, 3):
             value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}_{axis}"
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())

@@ -55,8 +55,8 @@ class Problem:
     """One thing that is not as the queue wrote it.
 
     Attributes:
-        case_id: The case's number; ``None`` for the log of looks.
-        seq: Number of the history's entry, or of the look; ``None`` for the case itself.
+        case_id: The case's number; ``None`` for the access log.
+        seq: Number of the history's entry, or of the access; ``None`` for the case itself.
         what: Kind of the problem: ``"entry"``, ``"head"``, ``"column"``, ``"finding"``,
             ``"evidence"``, ``"number"``, ``"clock"`` or ``"look"``.
         text: Description for people.
@@ -81,7 +81,7 @@ def audit(
 ) -> Iterator[Problem]:
     """Check all cases of a queue, or some, in the order of their numbers; read as a stream.
 
-    With all cases, the log of looks is checked as well.
+    With all cases, the access log is checked as well.
 
     Args:
         connection: Connection to the store, in a transaction that reads one state of it.
@@ -229,10 +229,11 @@ def _check_chain(case: Row[Any], entries: Sequence[Row[Any]], replay: Replay) ->
             for seq in range(expected, entry.seq):
                 yield Problem(case.id, seq, "entry", "the entry is missing")
             previous = None
+        values = dict(entry._mapping)
         if entry.seq in erased:
-            fits = (entry.hash, left_digest(entry._mapping)) == erased[entry.seq]
+            fits = (entry.hash, left_digest(values)) == erased[entry.seq]
         else:
-            fits = previous is None or entry.hash == entry_hash(previous, entry._mapping)
+            fits = previous is None or entry.hash == entry_hash(previous, values)
         if not fits:
             text = "the entry was changed, or is not in its place: its hash does not fit"
             yield Problem(case.id, entry.seq, "entry", text)

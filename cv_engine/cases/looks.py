@@ -1,9 +1,9 @@
-"""The log of looks: who looked at an original, at contact data or at what is held of a plate.
+"""The access log: who looked at an original, at contact data or at what is held of a plate.
 
-The log is append-only and chained like a history: every look carries a hash of itself and of the
-look before, and table ``chain_heads`` keeps the last one, so that no look can be changed, removed
+The log is append-only and chained like a history: every access carries a hash of itself and of the
+one before, and table ``chain_heads`` keeps the last one, so that no access can be changed, removed
 or moved unseen. A plate is covered by a salted digest: erasing it, and the salt, leaves the chain
-whole, and the digest tells nobody what it was.
+whole, and the digest tells no one what it was.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ROWS_AT_ONCE = 1_000  # of a stream
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at what is not for everybody.
+    """One access to what is not for everybody.
 
     Attributes:
         who: The person's name.
@@ -41,8 +41,8 @@ class Look:
             plate, since it is kept for ever.
         why: The reason that the person gave.
         at: When, timezone-aware.
-        case_id: Number of the case, if the look was at one.
-        plate: The plate, if the look was at a vehicle's data.
+        case_id: Number of the case, if the access was to one.
+        plate: The plate, if the access was to a vehicle's data.
     """
 
     who: str
@@ -58,21 +58,21 @@ class Look:
             text = getattr(self, name)
             if not text.strip() or "\0" in text:
                 raise QueueError(
-                    f"a look without {name} is not allowed: say who looks at what, and why (--why)"
+                    f"an access without {name} is refused: say who looks at what, and why (--why)"
                 )
         if self.at.tzinfo is None:
-            raise QueueError("the time of a look has no time zone")
+            raise QueueError("the time of an access has no time zone")
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedLook:
-    """A look in the log.
+    """An access in the log.
 
     Attributes:
-        seq: Its number, from 1.
-        look: The look; without the plate where that was erased.
-        erased: Whether the look had a plate that was erased.
-        hash: Hash of the look and of the one before.
+        seq: The number, from 1.
+        look: The access; without the plate where that was erased.
+        erased: Whether the access had a plate that was erased.
+        hash: Hash of the access and of the one before.
     """
 
     seq: int
@@ -92,10 +92,10 @@ def record_look(
     case_id: int | None = None,
     plate: str | None = None,
 ) -> LoggedLook:
-    """Add a look to the log, before anything is shown.
+    """Add an access to the log, before anything is shown.
 
     Args:
-        where: The store; or a connection in a transaction that writes, whose end makes the look
+        where: The store; or a connection in a transaction that writes, whose end makes the access
             durable.
         who: See :class:`Look`.
         role: See :class:`Look`.
@@ -106,10 +106,10 @@ def record_look(
         plate: See :class:`Look`.
 
     Returns:
-        The look with its number and hash.
+        The access with its number and hash.
 
     Raises:
-        QueueError: The look has no reason, or the store cannot be written: show nothing then.
+        QueueError: The access has no reason, or the store cannot be written: show nothing then.
     """
     look = Look(who, role, what, why, at, case_id, plate)
     if isinstance(where, Store):
@@ -153,7 +153,7 @@ def _locked_head(connection: Connection) -> Row[Any]:
 def each_look(
     connection: Connection, *, case_id: int | None = None, plate: str | None = None
 ) -> Iterator[LoggedLook]:
-    """The looks of the log, oldest first, read one at a time.
+    """The accesses of the log, oldest first, read one at a time.
 
     Args:
         connection: Connection to the store.
@@ -179,7 +179,7 @@ def erase_plate_of_looks(connection: Connection, plate: str) -> int:
     """Erase a plate from the log; who looked, when, and why stays.
 
     Returns:
-        The number of looks that had the plate.
+        The number of entries that had the plate.
     """
     changed = looks.update().where(looks.c.plate == plate).values(plate=None, salt=None)
     return connection.execute(changed).rowcount
@@ -189,7 +189,7 @@ def broken_looks(connection: Connection) -> Iterator[tuple[int, str]]:
     """Check the log: every hash is computed again.
 
     Yields:
-        The number of a look, and what is wrong with it.
+        The number of an access, and what is wrong with it.
     """
     previous, expected = "", 1
     statement = looks.select().order_by(looks.c.seq)
@@ -197,15 +197,18 @@ def broken_looks(connection: Connection) -> Iterator[tuple[int, str]]:
         for row in rows:
             values = [getattr(row, name) for name in _FIELDS]
             if row.seq != expected:
-                yield expected, f"the look is missing, and all up to {row.seq - 1}"
+                yield expected, f"the access is missing, and all up to {row.seq - 1}"
             elif row.hash != link_hash(previous, values):
-                yield row.seq, "the look was changed, or is not in its place: its hash does not fit"
+                yield (
+                    row.seq,
+                    "the access was changed, or is not in its place: its hash does not fit",
+                )
             if row.plate is not None and row.plate_sha256 != _digest(row.salt or "", row.plate):
-                yield row.seq, "the plate of the look was changed"
+                yield row.seq, "the plate of the access was changed"
             previous, expected = row.hash, row.seq + 1
     head = connection.execute(chain_heads.select().where(chain_heads.c.name == _CHAIN)).first()
     if (head.seq, head.hash) != (expected - 1, previous) if head else expected > 1:
-        yield expected, "the last looks are missing: the log should end otherwise"
+        yield expected, "the last accesses are missing: the log should end otherwise"
 
 
 def _digest(salt: str, plate: str) -> str:

@@ -57,7 +57,7 @@ def cases_of_plate(connection: Connection, plate: str) -> list[int]:
 
 
 def _with_related(connection: Connection, found: set[int]) -> set[int]:
-    """Cases, and those that they have taken in or were split from: their histories tell of both."""
+    """Cases, and those that they have taken in or were split from: their histories name both."""
     waiting = list(found)
     for number in waiting:  # which grows meanwhile
         entries = sa.select(history.c.event, history.c.data).where(

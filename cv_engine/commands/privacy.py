@@ -89,7 +89,7 @@ def originals(
     data: DataOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Hand out the originals of a case to an officer; the look is logged first."""
+    """Hand out the originals of a case to an officer; the access is logged first."""
     from cv_engine.privacy.originals import log_look_at_originals
 
     session = Session(config, data, format)

@@ -7,7 +7,7 @@ from pathlib import Path
 from cv_engine.cases.taxonomy.file_model import RetentionEntry
 from cv_engine.section import FilePath, Section
 
-# 30 days leave time to object to a rejection; then nobody has a reason to look at the pictures.
+# 30 days leave time to object to a rejection; then no one has a reason to see the pictures.
 _RETENTION = RetentionEntry.model_validate({"rejected": "30 days"})
 
 

@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -24,10 +25,12 @@ from cv_engine.privacy.errors import PrivacyError
 
 _SEARCH_S = 0.25  # between two searches: a walker moves 0.35 m, about a head and its margin
 _SEARCHES = 2  # before and after a picture whose finds are hidden in it
-_CODEC, _PIXELS = "libx264", "yuv420p"  # plays everywhere
+_CODEC: Literal["libx264"] = "libx264"  # plays everywhere
+_PIXELS = "yuv420p"
+_FAST_START = {"movflags": "+faststart"}  # index first: the clip plays while it downloads
 _QUALITY = {"crf": "20", "preset": "veryfast"}  # plates stay readable at a third of the size
 _TIME_BASE = Fraction(1, 90_000)
-_NOBODY = sv.Detections(np.zeros((0, 4), np.float32), data={"class_name": np.zeros(0, str)})
+_NO_ONE = sv.Detections(np.zeros((0, 4), np.float32), data={"class_name": np.zeros(0, str)})
 
 #: Called with the number of pictures that are done.
 Progress = Callable[[int], None]
@@ -94,12 +97,12 @@ def _search(source: Path, box: Box | None, finders: Finders) -> Iterator[_Search
     next_s: float | None = None
     with av.open(str(source)) as container:
         for frame in container.decode(video=0):
-            if frame.time is None:
+            if frame.pts is None:
                 continue
             image = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
             found = None
             if next_s is None or frame.time >= next_s:
-                found = tuple(regions(image, own, _NOBODY, finders))
+                found = tuple(regions(image, own, _NO_ONE, finders))
                 next_s = frame.time + _SEARCH_S
             yield _Searched(frame.time, image, found)
 
@@ -128,23 +131,24 @@ def _next(waiting: deque[_Searched], before: deque[tuple[Region, ...]]) -> tuple
 
 
 def _write(target: Path, pictures: Iterator[tuple[float, Image]], progress: Progress) -> int:
-    count, start_s = 0, 0.0
-    with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = None
-        for time_s, image in pictures:
-            height, width = (side - side % 2 for side in image.shape[:2])  # as H.264 needs
-            if stream is None:
-                stream = container.add_stream(_CODEC, rate=None, options=dict(_QUALITY))
-                stream.width, stream.height, stream.pix_fmt = width, height, _PIXELS
-                stream.time_base = stream.codec_context.time_base = _TIME_BASE
-                start_s = time_s
-            elif (stream.height, stream.width) != (height, width):
-                raise PrivacyError("the pictures change their size")
-            frame = av.VideoFrame.from_ndarray(image[:height, :width].copy(), format="bgr24")
+    first = next(pictures, None)
+    if first is None:
+        return 0
+    start_s, image = first
+    height, width = (side - side % 2 for side in image.shape[:2])  # as H.264 needs
+    count = 0
+    with av.open(str(target), "w", format="mp4", options=_FAST_START) as container:
+        stream = container.add_stream(_CODEC, options=dict(_QUALITY))
+        stream.width, stream.height, stream.pix_fmt = width, height, _PIXELS
+        stream.time_base = stream.codec_context.time_base = _TIME_BASE
+        for time_s, picture in chain([first], pictures):
+            if picture.shape != image.shape:
+                raise PrivacyError("the pictures of the clip change their size")
+            whole = np.ascontiguousarray(picture[:height, :width])
+            frame = av.VideoFrame.from_ndarray(whole, format="bgr24")
             frame.pts, frame.time_base = round((time_s - start_s) / _TIME_BASE), _TIME_BASE
             container.mux(stream.encode(frame))
             count += 1
             progress(count)
-        if stream is not None:
-            container.mux(stream.encode(None))
+        container.mux(stream.encode(None))
     return count

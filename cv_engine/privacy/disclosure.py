@@ -25,7 +25,7 @@ from cv_engine.privacy.errors import PrivacyError
 from cv_engine.privacy.holder import Holder
 from cv_engine.privacy.originals import package_folder
 
-#: What the log calls a look at all that is held about a plate.
+#: What the log calls an access to all that is held about a plate.
 DISCLOSURE = "all data of a plate"
 
 #: Makes the copy of a clip that may be handed out: source, target, and the package's manifest.
@@ -75,7 +75,7 @@ class Disclosing:
     copy_clip: CopyClip | None = None
 
     def write(self, plate: str, file: Path, by: Actor, why: str, now: datetime) -> Disclosed:
-        """Write all that is held about a plate to a ZIP file, after the look is logged.
+        """Write all that is held about a plate to a ZIP file, after the access is logged.
 
         ::
 
@@ -191,7 +191,7 @@ def copies_of(folder: Path, scratch: Path, copy_clip: CopyClip | None) -> Iterat
 
 
 def _look(logged: LoggedLook) -> dict[str, Any]:
-    """A look as the person may see it: by role, not by name."""
+    """An access as the person may see it: by role, not by name."""
     look = logged.look
     return {
         "at": look.at.isoformat(),

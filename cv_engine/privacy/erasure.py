@@ -26,7 +26,7 @@ from cv_engine.cases.rows import findings_of, need_case
 from cv_engine.privacy.holder import Holder, Kept
 from cv_engine.privacy.purge import Deleter, PurgeReport
 
-#: What the log of looks, and the record of deleted evidence, call an erasure.
+#: What the access log, and the record of deleted evidence, call an erasure.
 ERASURE = "erasure at a person's request"
 
 
@@ -37,7 +37,7 @@ class ErasureReport:
     Attributes:
         cases: Numbers of the cases from which the plate was removed.
         evidence: The packages that were deleted, and those whose files are still there.
-        looks: Number of looks from which the plate was removed.
+        looks: Number of accesses from which the plate was removed.
         records: Number of records that each holder removed, by its name.
         kept: What is kept, and why.
     """

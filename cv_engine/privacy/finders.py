@@ -29,7 +29,7 @@ _LARGE_CONFIDENCE = 0.15
 _LARGE = 0.25  # of the picture's height
 _VEHICLE_CONFIDENCE = 0.25  # of a vehicle whose plate is hidden: a fainter one shows none to read
 _PARTS = 3  # parts of the picture in each direction: a person of 2 % of its height has 15 pixels
-CLIP_PARTS = 2  # of a clip's pictures, of which many are searched: a miss is covered by the next
+CLIP_PARTS = 2  # of the pictures of a clip: many are searched, and a miss is covered by the next
 _LEAST_PART_PX = 16  # a part with a shorter side shows nothing
 _OVERLAP = 0.25  # of a part: a person who is cut in two by one is whole in the next
 _SAME_IOU = 0.7  # of two boxes that are of one thing, from different parts
@@ -38,7 +38,7 @@ _SAME_IOU = 0.7  # of two boxes that are of one thing, from different parts
 def finders_of(detector: Detector, plates: Plates | None = None, parts: int = _PARTS) -> Finders:
     """The finders for the pictures of a case.
 
-    Where the face model cannot be had, heads are hidden all the same, and the log says so once.
+    Where the face model is not available, heads are hidden all the same, and the log says so once.
 
     Args:
         detector: Detects persons and vehicles.
@@ -73,7 +73,9 @@ def find_people(detector: Detector, image: Image, parts: int = _PARTS) -> sv.Det
     merged = sv.Detections.merge([each for each in found if len(each)])
     if not len(merged):
         return sv.Detections(np.zeros((0, 4), np.float32), data={"class_name": np.zeros(0, str)})
-    return merged[_wanted(merged, image.shape[0])].with_nms(_SAME_IOU)
+    wanted = merged[_wanted(merged, image.shape[0])]
+    assert isinstance(wanted, sv.Detections)
+    return wanted.with_nms(_SAME_IOU)
 
 
 def _wanted(found: sv.Detections, height: int) -> npt.NDArray[np.bool_]:
@@ -100,7 +102,7 @@ def _windows(width: int, height: int, parts: int) -> Iterator[tuple[int, int, in
 
 @cache
 def _faces() -> Faces | None:
-    """The face model, opened once; ``None`` where it cannot be had."""
+    """The face model, opened once; ``None`` where it is not available."""
     try:
         return open_faces()
     except ModelError as error:

@@ -1,4 +1,4 @@
-"""Originals: handed out to people whose role allows it, with a reason, after the look is logged."""
+"""Originals: for people whose role allows it, with a reason, after the access is logged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cv_engine.cases.looks import record_look
 from cv_engine.evidence.storage.store import Store
 from cv_engine.privacy.errors import PrivacyError
 
-#: What the log calls such a look.
+#: What the log calls such an access.
 ORIGINALS = "originals"
 
 
 def package_folder(queue: Queue, store: Store, spool: Path, name: str, scratch: Path) -> Path:
-    """A package on this machine, for a program that shows it after the look was logged.
+    """A package on this machine, for a program that shows it after the access was logged.
 
     Args:
         queue: Knows which packages were deleted.

@@ -1,4 +1,4 @@
-"""Every look at what is not for everybody is in a log that nobody can change unseen."""
+"""Every access to what is not for everybody is in a log that no one can change unseen."""
 
 from __future__ import annotations
 
@@ -57,8 +57,9 @@ def test_looks_are_kept_with_who_what_and_why(store: Store) -> None:
 @pytest.mark.parametrize("missing", ["who", "what", "why"])
 def test_a_look_without_a_reason_is_refused(store: Store, missing: str) -> None:
     given = {"who": "Li", "what": "contact", "why": "a call"} | {missing: " "}
+    who, what, why = given.values()
     with pytest.raises(QueueError, match=missing):
-        record_look(store, role=Role.OFFICER, at=at(0), **given)
+        record_look(store, role=Role.OFFICER, at=at(0), who=who, what=what, why=why)
     with store.reading() as connection:
         assert list(each_look(connection)) == []
 
@@ -66,7 +67,7 @@ def test_a_look_without_a_reason_is_refused(store: Store, missing: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE looks SET who = 'nobody' WHERE seq = 2",
+        "UPDATE looks SET who = 'no one' WHERE seq = 2",
         "UPDATE looks SET plate = 'A1' WHERE seq = 2",
         "DELETE FROM looks WHERE seq = 2",
     ],
@@ -84,11 +85,11 @@ def test_the_database_refuses_to_change_the_log(store: Store, statement: str) ->
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
-        ("UPDATE looks SET why = 'other' WHERE seq = 2", "look 2: the look was changed"),
-        ("UPDATE looks SET plate = 'A1' WHERE seq = 2", "look 2: the plate of the look"),
-        ("DELETE FROM looks WHERE seq = 2", "look 2: the look is missing"),
-        ("DELETE FROM looks WHERE seq = 3", "look 3: the last looks are missing"),
-        ("DELETE FROM looks", "look 1: the last looks are missing"),
+        ("UPDATE looks SET why = 'other' WHERE seq = 2", "look 2: the access was changed"),
+        ("UPDATE looks SET plate = 'A1' WHERE seq = 2", "look 2: the plate of the access"),
+        ("DELETE FROM looks WHERE seq = 2", "look 2: the access is missing"),
+        ("DELETE FROM looks WHERE seq = 3", "look 3: the last accesses are missing"),
+        ("DELETE FROM looks", "look 1: the last accesses are missing"),
     ],
 )
 def test_a_change_behind_the_log_is_found(store: Store, statement: str, found: str) -> None:

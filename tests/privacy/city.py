@@ -10,7 +10,7 @@ from pathlib import Path
 from cv_engine.cases import Actor, Queue, Role
 from cv_engine.cases.audit import audit
 from cv_engine.cases.removal.retention import Rules
-from cv_engine.cases.taxonomy import Retention, Taxonomy, load_taxonomy
+from cv_engine.cases.taxonomy import Retention, load_taxonomy
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.signing import SigningKey
@@ -42,9 +42,9 @@ class City:
     def deleter(self) -> Deleter:
         return Deleter(self.queue, self.store, self.spool)
 
-    def rules(self, taxonomy: Taxonomy | None = None, **days: int) -> Rules:
+    def rules(self, **days: int) -> Rules:
         kept = {ended: timedelta(days=number) for ended, number in days.items()}
-        return Rules(taxonomy or load_taxonomy(), Retention(**kept))
+        return Rules(load_taxonomy(), Retention(**kept))
 
     def later(self, days: float) -> None:
         self.clock.now += timedelta(days=days)

@@ -123,7 +123,7 @@ def test_merged_and_split_cases_lose_the_plate_too(city: City) -> None:
 def test_two_people_may_ask_about_one_case(city: City) -> None:
     number = city.park()
     city.queue.note(number, "Li", f"beside {PLATE} stood {OTHER}")
-    city.queue.note(number, "Li", f"{OTHER} was let go")
+    city.queue.note(number, "Li", f"{OTHER} drove off")
     city.reject(number)
     _erase(city, PLATE)
     with city.queue.store.writing() as connection:
@@ -162,7 +162,7 @@ def test_not_even_an_erasure_changes_who_acted_and_when(city: City) -> None:
         city.queue.store.writing() as connection,
     ):
         connection.execute(erasing.insert().values(case_id=number))
-        connection.execute(history.update().values(by="nobody"))
+        connection.execute(history.update().values(by="no one"))
 
 
 def test_the_log_of_looks_loses_the_plate_and_keeps_the_erasure(city: City) -> None:

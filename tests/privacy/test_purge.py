@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from cv_engine.cases import Action, Actor, Event, ForbiddenError, Role
 from cv_engine.cases.database.tables import purged_evidence
+from cv_engine.cases.removal.retention import Rules
 from cv_engine.cases.taxonomy import Retention, load_taxonomy
 from cv_engine.evidence.storage.outbox import Outbox
 from cv_engine.evidence.verify import manifest_sha256
@@ -68,7 +69,8 @@ def test_a_class_with_a_rule_of_its_own_keeps_by_that(city: City) -> None:
         else each
         for key, each in taxonomy.classes.items()
     }
-    rules = city.rules(replace(taxonomy, classes=classes), rejected=30)
+    default = Retention(rejected=timedelta(days=30))
+    rules = Rules(replace(taxonomy, classes=classes), default)
     car, goods = city.reject(city.park()), city.reject(city.park(None, "clutter"))
     city.later(40)
     purge(city.queue, city.deleter, rules, CHIEF, city.clock.now)

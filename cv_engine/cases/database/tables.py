@@ -254,13 +254,13 @@ history = sa.Table(
     sqlite_autoincrement=True,
 )
 
-#: Cases of which the present transaction erases personal data: the one exception of the triggers of
+#: Cases whose personal data the present transaction erases: the one exception of the triggers of
 #: table ``history``. The transaction removes its rows again.
 erasing = sa.Table(
     "erasing", metadata, sa.Column("case_id", sa.Integer, primary_key=True, autoincrement=False)
 )
 
-#: Append-only, but for the plate, which a person's request erases: who looked at an original, at
+#: Append-only, except for the plate, which a person's request erases: who looked at an original, at
 #: contact data or at all that is held about a plate (see :mod:`cv_engine.cases.looks`).
 looks = sa.Table(
     "looks",

@@ -1,9 +1,10 @@
 """Triggers that hold the process and the history even against a program with a bug.
 
 A change of state that the lifecycle does not know, and any change of the history, are refused by
-the database itself; so is any change of the log of looks. What is left is the erasure of personal
-data: of an entry's note and values while the case is in table ``erasing``, and of the plate of a
-look. Copying a whole queue needs the triggers away for a moment: :func:`drop`, then :func:`create`.
+the database itself; so is any change of the access log. What is left is the erasure of personal
+data: of an entry's note and values while the case is in table ``erasing``, and of the plate of an
+access. Copying a whole queue needs the triggers away for a moment: :func:`drop`, then
+:func:`create`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Connection
 from cv_engine.cases.database import tallies
 
 _APPEND_ONLY = "the history of cases is append-only"
-_LOOKS_ONLY = "the log of looks is append-only"
+_LOOKS_ONLY = "the access log is append-only"
 _NO_STEP = "the process of cases has no such change of state"
 _UNKNOWN = (
     "NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM case_transitions "

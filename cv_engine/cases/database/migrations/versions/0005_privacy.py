@@ -1,4 +1,4 @@
-"""The log of looks, evidence that was deleted, and cases by plate."""
+"""The access log, evidence that was deleted, and cases by plate."""
 
 from __future__ import annotations
 
