@@ -168,7 +168,12 @@ def _print_verdict(session: Session, package: str, verdict: Verdict) -> None:
 def _print_purged(session: Session, package: str, purged: Purged) -> None:
     """Print that a package was deleted by a rule, with what is left of it."""
     if session.format is Format.JSONL:
-        row = {"package": package, "intact": None, "case": purged.case_id, "problems": []}
+        row: dict[str, Any] = {
+            "package": package,
+            "intact": None,
+            "case": purged.case_id,
+            "problems": [],
+        }
         left = {"rule": purged.rule, "at": purged.at.isoformat(), "sha256": purged.sha256}
         session.line({**row, "purged": left})
         return
