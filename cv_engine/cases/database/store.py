@@ -156,6 +156,7 @@ class Store:
         """Copy SQLite's log back where it has become long."""
         if self.dialect != "sqlite" or not self._checkpoints.is_due():
             return
+        self._checkpoints.tried()
         # Nearly all of it while others write, and what they have written meanwhile in a turn.
         if self._checkpoints.copy(self._engine):
             with self._turn():

@@ -17,11 +17,15 @@ from sqlalchemy.engine import Engine
 #: Length of the log, in pages, at which it is copied back: 64 MB, some hundreds of filings. Longer
 #: saves writing, since a page that changed often is copied once, and makes reading slower.
 CHECKPOINT_PAGES = 16_384
-#: Length at which SQLite copies it in a commit: of other programs, or where the index is not read.
+#: Length at which SQLite itself copies it, in the transaction that commits.
 FULL_PAGES = 4 * CHECKPOINT_PAGES
-#: In the log's index (https://sqlite.org/walformat.html, 2.1): the number of valid pages.
-_PAGES = struct.Struct("=I")
-_PAGES_AT = 16
+# The log's file (https://sqlite.org/fileformat.html#the_write_ahead_log): a header with the size of
+# a page and two random numbers, the salts, which change when the log begins again; then the pages,
+# each after a header with the salts of its time.
+_HEADER = struct.Struct(">8xI4x8s")
+_HEADER_BYTES = 32
+_PAGE_HEADER = struct.Struct(">8x8s")
+_PAGE_HEADER_BYTES = 24
 
 
 def sync(database: Path) -> None:
@@ -46,20 +50,35 @@ def sync(database: Path) -> None:
 class Checkpoints:
     """Copies the log back into the database whenever it has become long.
 
+    Only the log's own file is read: to close the database's file or the log's index would give back
+    the locks that SQLite has on them in this process.
+
     Args:
         database: The database's file.
     """
 
     def __init__(self, database: Path) -> None:
-        self._index = Path(f"{database}-shm")
-        self._tried = 0  # length at the last attempt, which a long read may have stopped
+        self._log = Path(f"{database}-wal")
+        self._salts = b""
+        self._due_at = CHECKPOINT_PAGES
 
     def is_due(self) -> bool:
         """Whether the log has become long since it began, or since the last attempt."""
-        pages = self._pages()
-        if pages < self._tried:  # it began again
-            self._tried = 0
-        return pages - self._tried >= CHECKPOINT_PAGES
+        try:
+            with self._log.open("rb", buffering=0) as log:
+                header = log.read(_HEADER_BYTES)
+                if len(header) < _HEADER_BYTES:
+                    return False
+                page_bytes, salts = _HEADER.unpack_from(header)
+                if salts != self._salts:  # it began again
+                    self._salts, self._due_at = salts, CHECKPOINT_PAGES
+                whole = _PAGE_HEADER_BYTES + page_bytes
+                log.seek(_HEADER_BYTES + (self._due_at - 1) * whole)
+                found = log.read(_PAGE_HEADER_BYTES)
+        except OSError:  # no connection is open
+            return False
+        # Behind its end the log has pages from before it began again.
+        return len(found) == _PAGE_HEADER_BYTES and _PAGE_HEADER.unpack_from(found)[0] == salts
 
     def copy(self, engine: Engine) -> bool:
         """Copy back what no reader needs from the log; others write meanwhile.
@@ -69,7 +88,6 @@ class Checkpoints:
         Returns:
             Whether another process is not at it already.
         """
-        self._tried = self._pages()
         raw = engine.raw_connection()
         try:
             driver: Any = raw.driver_connection
@@ -78,11 +96,6 @@ class Checkpoints:
             raw.close()
         return not busy
 
-    def _pages(self) -> int:
-        try:
-            with self._index.open("rb", buffering=0) as index:
-                index.seek(_PAGES_AT)
-                found = index.read(_PAGES.size)
-        except OSError:  # no connection is open, or the file system hides the index
-            return 0
-        return int(_PAGES.unpack(found)[0]) if len(found) == _PAGES.size else 0
+    def tried(self) -> None:
+        """Wait with the next attempt: a long read may need what is in the log."""
+        self._due_at += CHECKPOINT_PAGES

@@ -66,7 +66,8 @@ def verify_packages(
         keys: Register of the station's keys; that of the data folder if left out.
 
     Returns:
-        0 where all packages are intact or were deleted by a rule, 2 where a folder does not exist, 1 otherwise.
+        0 where all packages are intact or were deleted by a rule, 2 where a folder does not exist,
+        1 otherwise.
 
     Raises:
         EvidenceError: An address is malformed, its store cannot be used here, or a register or

@@ -58,6 +58,26 @@ def test_a_long_read_only_puts_it_off(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_database_without_a_log_has_nothing_to_copy(tmp_path: Path) -> None:
     checkpoints = write_ahead_log.Checkpoints(tmp_path / "queue.db")
     assert not checkpoints.is_due()
-    (tmp_path / "queue.db-shm").write_bytes(b"short")
+    (tmp_path / "queue.db-wal").write_bytes(b"short")
     assert not checkpoints.is_due()
-    write_ahead_log.sync(tmp_path / "queue.db")
+    write_ahead_log.sync(tmp_path / "absent.db")
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the locks are read from /proc")
+def test_filing_leaves_sqlite_its_locks(tmp_path: Path) -> None:
+    """To close any descriptor of a file gives back all locks that the process has on it (POSIX)."""
+    with open_queue(tmp_path / "queue.db") as queue:
+        queue.file(finding())
+        held = _locks(tmp_path)
+        assert held, "SQLite locks its files as long as it has them open"
+        queue.file(finding(1000, 1300))
+        queue.file_all([finding(2000, 2300)])
+        assert _locks(tmp_path) == held
+
+
+def _locks(folder: Path) -> list[tuple[int, str]]:
+    """Of each file in the folder on which this process has locks: its inode, and the bytes."""
+    inodes = {file.stat().st_ino for file in folder.iterdir()}
+    rows = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    found = ((int(row[5].split(":")[2]), " ".join(row[6:])) for row in rows if row[1] == "POSIX")
+    return sorted(each for each in found if each[0] in inodes)
