@@ -359,15 +359,20 @@ class Services:
 
     @cached_property
     def vehicles(self) -> Vehicles:
-        """The register of vehicles that notices ask.
+        """The register of vehicles that notices ask: the city's registries, or a trial's list.
 
         Raises:
             NoticeError: The list of vehicles cannot be used.
+            RegistryError: The token or the certificates of a service cannot be read.
         """
+        path = self.config.notices.vehicles
+        if path is None:
+            from cv_engine.notices.city_registry import CityRegistry
+
+            return CityRegistry(self.registry)
         from cv_engine.notices.vehicle_list import VehicleList
 
-        path = self.config.notices.vehicles
-        return VehicleList(()) if path is None else VehicleList.read(path)
+        return VehicleList.read(path)
 
     @cached_property
     def gateway(self) -> Gateway:
@@ -385,6 +390,7 @@ class Services:
         Raises:
             NoticeError: There is no gateway, or it or the list of vehicles cannot be used.
             QueueError: The queue cannot be opened.
+            RegistryError: The token or the certificates of a service cannot be read.
         """
         from cv_engine.notices.rounds import open_rounds
 

@@ -34,13 +34,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _park(folder: Path, plate: str, x: float = 0.0, kind: str = "motor_vehicle_parked") -> int:
+def _park(folder: Path, plate: str, x: float = 0.0, place: dict[str, Any] | None = None) -> int:
     """A car that stands now, and whose case is confirmed."""
     now = datetime.now(UTC)
     attributes = {"plate": {"text": plate, "confidence": 0.999, "layout": "blue"}}
-    place = Place(None, None, "unknown", (x, 0.0, x + 50.0, 50.0))
-    began = now - timedelta(minutes=6)
-    found = Finding(kind, "market-street", "pavement", place, began, now, 0.9, attributes)
+    basis = "unknown" if place is None else "camera"
+    where = Place(place, 100.0, basis, (x, 0.0, x + 50.0, 50.0))
+    found = Finding(
+        *("motor_vehicle_parked", "market-street", "pavement", where),
+        *(now - timedelta(minutes=6), now, 0.9, attributes),
+    )
     with open_queue(folder / "data" / "queue.db") as queue:
         number = queue.file(found).case_id
         queue.confirm(number, "Wang")
@@ -128,3 +131,22 @@ def test_following_sends_until_it_is_stopped(folder: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_the_citys_registries_say_who_is_asked_and_who_has_a_permit(folder: Path) -> None:
+    (folder / "config.yaml").write_text("data: data\nnotices:\n  file: sms.jsonl\n")
+    (folder / "v.csv").write_text("plate,phone\nA1,13800000001\nA2,13800000002\n")
+    permits = "number,plate,longitude,latitude,radius_m\n7,A2,121.55,29.87,20\n"
+    (folder / "p.csv").write_text(permits)
+    for kind, name in (("vehicles", "v.csv"), ("parking", "p.csv")):
+        done = run_program(folder, "registry", "import", kind, name, "--config", "config.yaml")
+        assert done.returncode == 0, done.stderr
+    here = {"type": "Point", "coordinates": [121.55, 29.87]}
+    asked, permitted = _park(folder, "A1", place=here), _park(folder, "A2", x=100.0, place=here)
+    assert _run(folder, "run").stderr == "1 asked, 1 exempt, 1 sent\n"
+    (message,) = map(json.loads, (folder / "sms.jsonl").read_text().splitlines())
+    assert message["to"] == "13800000001"
+    ways = {row["case_id"]: row["way"] for row in _list(folder)}
+    assert ways == {asked: "notice", permitted: "exempt"}
+    (look,) = map(json.loads, (folder / "data" / "looks.jsonl").read_text().splitlines())
+    assert (look["who"], look["case"]) == ("cv-engine", asked)
