@@ -175,8 +175,9 @@ def _wait(street: Street, running: Sequence[ForkProcess]) -> None:
     """Wait until every process has done what is due by the clock."""
     now, deadline = street.clock.now().timestamp(), time.monotonic() + _STEP_LIMIT_S
     while any(done < now for done in street.done):
-        if any(process.exitcode is not None for process in running):
-            raise RuntimeError("a process ended by itself")
+        codes = [process.exitcode for process in running]
+        if any(code is not None for code in codes):
+            raise RuntimeError(f"a process ended by itself: exit codes {codes}")
         if time.monotonic() > deadline:
             raise RuntimeError(f"a process does nothing for {_STEP_LIMIT_S:g} s")
         time.sleep(0.002)
