@@ -14,8 +14,9 @@ from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import Event
 from cv_engine.cases.chain import entry_hash
+from cv_engine.cases.database.column_types import ExactJson
 from cv_engine.cases.database.prepared import Prepared
-from cv_engine.cases.database.tables import ExactJson, cases, findings, history, places
+from cv_engine.cases.database.tables import cases, findings, history, places
 from cv_engine.cases.errors import StaleError
 from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, Actor, State
 from cv_engine.cases.place_text import PLACE_COLUMNS, add_place, place_of_text, place_text
