@@ -351,9 +351,11 @@ class Services:
         Raises:
             RegistryError: The token or the certificates of a service cannot be read.
         """
-        from cv_engine.registry.looks import LookFile
+        from cv_engine.cases.looks import Look, log_look
 
-        log = LookFile(self.config.data / "looks.jsonl")
+        def log(look: Look) -> None:
+            log_look(self.queue.store, look)
+
         settings = self.config.registry
         return settings.open(self.config.data, os.environ, log, _now, time.monotonic)
 

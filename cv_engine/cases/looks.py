@@ -91,7 +91,7 @@ def record_look(
     at: datetime,
     case_id: int | None = None,
     plate: str | None = None,
-) -> LoggedLook:
+) -> None:
     """Add an access to the log, before anything is shown.
 
     Args:
@@ -105,20 +105,23 @@ def record_look(
         case_id: See :class:`Look`.
         plate: See :class:`Look`.
 
-    Returns:
-        The access with its number and hash.
-
     Raises:
         QueueError: The access has no reason, or the store cannot be written: show nothing then.
     """
     look = Look(who, role, what, why, at, case_id, plate)
     if isinstance(where, Store):
-        with where.writing() as connection:
-            return _add(connection, look)
-    return _add(where, look)
+        log_look(where, look)
+    else:
+        _add(where, look)
 
 
-def _add(connection: Connection, look: Look) -> LoggedLook:
+def log_look(store: Store, look: Look) -> None:
+    """Add an access to the log, in a transaction of its own; see :func:`record_look`."""
+    with store.writing() as connection:
+        _add(connection, look)
+
+
+def _add(connection: Connection, look: Look) -> None:
     head = _locked_head(connection)
     salt = None if look.plate is None else secrets.token_hex(_SALT_BYTES)
     row: dict[str, Any] = {
@@ -137,7 +140,6 @@ def _add(connection: Connection, look: Look) -> LoggedLook:
     connection.execute(looks.insert().values(row))
     moved = chain_heads.update().where(chain_heads.c.name == _CHAIN)
     connection.execute(moved.values(seq=row["seq"], hash=row["hash"]))
-    return LoggedLook(row["seq"], look, False, row["hash"])
 
 
 def _locked_head(connection: Connection) -> Row[Any]:

@@ -191,17 +191,17 @@ def export(
     from cv_engine.cases.plates import plate_text
     from cv_engine.privacy.disclosure import Disclosing
 
-    session = Session(config, data, format)
+    session, now = Session(config, data, format), datetime.now(UTC)
     with _services(session) as services:
+        actor, wanted = _actor(services, by), plate_text(plate)
         disclosing = Disclosing(
             services.queue,
             services.store,
             services.config.evidence_root,
-            _holders(services),
+            _holders(services, actor, why, now),
             _copier(services) if clips else None,
         )
-        actor, wanted = _actor(services, by), plate_text(plate)
-        found = disclosing.write(wanted, out, actor, why, datetime.now(UTC))
+        found = disclosing.write(wanted, out, actor, why, now)
     if format is Format.JSONL:
         session.line({"file": str(out), **asdict(found)})
     else:
@@ -227,12 +227,16 @@ def erase(
     from cv_engine.cases.plates import plate_text
     from cv_engine.privacy.erasure import Erasing
 
-    session = Session(config, data, format)
+    session, now = Session(config, data, format), datetime.now(UTC)
     with _services(session) as services:
+        actor, wanted = _actor(services, by), plate_text(plate)
         erasing = Erasing(
-            services.queue, _deleter(services), services.retention, _holders(services)
+            services.queue,
+            _deleter(services),
+            services.retention,
+            _holders(services, actor, why, now),
         )
-        report = erasing.erase(plate_text(plate), _actor(services, by), why, datetime.now(UTC))
+        report = erasing.erase(wanted, actor, why, now)
         outlets = services.config.outlets.names
     if format is Format.JSONL:
         session.line(asdict(report))
@@ -312,11 +316,15 @@ def _copier(services: Services) -> CopyClip:
     return copy_clip
 
 
-def _holders(services: Services) -> list[Holder]:
+def _holders(services: Services, by: Actor, why: str, now: datetime) -> list[Holder]:
     """The parts that hold data about vehicles beside the cases."""
     from cv_engine.privacy.notices import NoticesHolder
+    from cv_engine.privacy.register import RegistryHolder
 
-    return [NoticesHolder(services.queue)]
+    return [
+        NoticesHolder(services.queue),
+        RegistryHolder(services.registry, by, why, now),
+    ]
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import field_validator, model_validator
 
 from cv_engine.cases.lifecycle import Role
+from cv_engine.cases.looks import Look
 from cv_engine.registry.errors import RegistryError
-from cv_engine.registry.looks import Look
 from cv_engine.registry.records import Kind
 from cv_engine.section import Count, FilePath, Seconds, SecondsOrZero, Section, Text
 from zones.schedule import time_zone

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from cv_engine.cases.lifecycle import Actor, Role
+from cv_engine.cases.looks import Look
 from cv_engine.registry.errors import RegistryError
-from cv_engine.registry.looks import Look
 from cv_engine.registry.plate import normal_plate
 from cv_engine.registry.records import (
     PERMITS,

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from cv_engine.cases import ForbiddenError
 from cv_engine.cases.lifecycle import Role
 from cv_engine.registry import Contact, Kind, Look, Merchant, Permit, Registry, RegistryError, Spot
-from cv_engine.registry.looks import LookFile
 from tests.registry.made import NOW, load, registry, tables, vehicles, write, write_rows
 
 _PERMITS = "number,plate,zone,longitude,latitude,radius_m,valid_from,valid_to,hours"
@@ -103,17 +102,6 @@ def test_no_contact_data_without_a_reason_or_without_a_log(tmp_path: Path) -> No
         pytest.raises(OSError, match="the disk is full"),
     ):
         opened.contact("浙B00000", who="ann", role=Role.SUPERVISOR, why="case 7")
-
-
-def test_the_file_of_accesses_grows_by_a_line_each(tmp_path: Path) -> None:
-    log = LookFile(tmp_path / "new" / "looks.jsonl")
-    for who in ("ann", "王"):
-        log(Look(who, Role.SUPERVISOR, "contact", 'a "why"\n', NOW, 7, "浙B00000"))
-    path = tmp_path / "new" / "looks.jsonl"
-    assert path.stat().st_mode & 0o777 == 0o600
-    first, second = path.read_text().splitlines()
-    assert first.startswith('{"at": "2026-05-01T04:00:00+00:00", "who": "ann", "role": "superv')
-    assert '"王"' in second
 
 
 def test_exemptions_hold_in_their_zone_and_time(tmp_path: Path) -> None:
