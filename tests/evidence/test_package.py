@@ -320,7 +320,7 @@ def test_exhibits_outside_the_packages_folders_are_refused(path: str) -> None:
 
 
 def _found_on_the_plate() -> Finders:
-    """The vehicle of the plate, found a little larger, what is faintly taken for a person, and the plate."""
+    """The vehicle of the plate, found a little larger; a faint person, and the plate again."""
     seen = detections([((285, 70, 520, 310), "car"), ((360, 225, 460, 300), "person")])
     seen.confidence = np.array([0.9, 0.06], np.float32)
     quad = np.array([[381, 231], [438, 230], [439, 249], [380, 250]], np.float32)
