@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from cv_engine.evidence.timestamp.authority import Authority
     from cv_engine.evidence.timestamp.waiting import Waiting
     from cv_engine.notices.gateways.gateway import Gateway
-    from cv_engine.notices.registry import Registry as Vehicles
     from cv_engine.notices.rounds import Rounds
     from cv_engine.registry import Registry
     from models.detector import Detector
@@ -351,30 +350,13 @@ class Services:
         Raises:
             RegistryError: The token or the certificates of a service cannot be read.
         """
-        from cv_engine.cases.looks import Look, log_look
+        from cv_engine.cases.looks import Look, record_look
 
         def log(look: Look) -> None:
-            log_look(self.queue.store, look)
+            record_look(self.queue.store, look)
 
         settings = self.config.registry
         return settings.open(self.config.data, os.environ, log, _now, time.monotonic)
-
-    @cached_property
-    def vehicles(self) -> Vehicles:
-        """The register of vehicles that notices ask: the city's registries, or a trial's list.
-
-        Raises:
-            NoticeError: The list of vehicles cannot be used.
-            RegistryError: The token or the certificates of a service cannot be read.
-        """
-        path = self.config.notices.vehicles
-        if path is None:
-            from cv_engine.notices.city_registry import CityRegistry
-
-            return CityRegistry(self.registry)
-        from cv_engine.notices.vehicle_list import VehicleList
-
-        return VehicleList.read(path)
 
     @cached_property
     def gateway(self) -> Gateway:
@@ -390,7 +372,7 @@ class Services:
         """Asks drivers to leave, and follows what they do.
 
         Raises:
-            NoticeError: There is no gateway, or it or the list of vehicles cannot be used.
+            NoticeError: There is no gateway, or it cannot be used.
             QueueError: The queue cannot be opened.
             RegistryError: The token or the certificates of a service cannot be read.
         """
@@ -399,7 +381,7 @@ class Services:
         config = self.config.notices
         return open_rounds(
             self.queue,
-            self.vehicles,
+            self.registry,
             self.gateway,
             config.policy(),
             config.wording(),

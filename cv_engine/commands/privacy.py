@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
@@ -58,10 +59,9 @@ def looks(
 ) -> None:
     """List who looked at originals, contact data and disclosures, when and why."""
     from cv_engine.cases.looks import each_look
-    from cv_engine.cases.plates import plate_text
 
     session = Session(config, data, format)
-    wanted = None if plate is None else plate_text(plate)
+    wanted = None if plate is None else _plate(plate)
     table = empty_table(("look", "at", "who", "role", "what", "case", "plate", "why"))
     with session.open_queue() as queue, queue.store.reading() as connection:
         for logged in each_look(connection, case_id=case, plate=wanted):
@@ -188,7 +188,6 @@ def export(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Write all that is held about a vehicle to a ZIP file, for the person who asks for it."""
-    from cv_engine.cases.plates import plate_text
     from cv_engine.privacy.disclosure import Disclosing
 
     session, now = Session(config, data, format), datetime.now(UTC)
@@ -201,7 +200,8 @@ def export(
             _holders(services, actor, why, now),
             _copier(services) if clips else None,
         )
-        found = disclosing.write(wanted, out, actor, why, now)
+        actor, wanted = _actor(services, by), _plate(plate)
+        found = disclosing.write(wanted, out, actor, why, datetime.now(UTC))
     if format is Format.JSONL:
         session.line({"file": str(out), **asdict(found)})
     else:
@@ -224,7 +224,6 @@ def erase(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Erase what is held about a vehicle, with proof; says what must be kept, and why."""
-    from cv_engine.cases.plates import plate_text
     from cv_engine.privacy.erasure import Erasing
 
     session, now = Session(config, data, format), datetime.now(UTC)
@@ -236,7 +235,7 @@ def erase(
             services.retention,
             _holders(services, actor, why, now),
         )
-        report = erasing.erase(wanted, actor, why, now)
+        report = erasing.erase(_plate(plate), _actor(services, by), why, datetime.now(UTC))
         outlets = services.config.outlets.names
     if format is Format.JSONL:
         session.line(asdict(report))
@@ -281,6 +280,16 @@ def _print_left(session: Session, report: PurgeReport) -> None:
     if report.left:
         session.err.print("the next `cv-engine privacy purge` tries again")
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _plate(typed: str) -> str:
+    from cv_engine.plate import normal_plate
+    from zones.errors import WrongValue
+
+    try:
+        return normal_plate(typed)
+    except WrongValue as error:
+        raise InputError(str(error)) from None
 
 
 @contextmanager

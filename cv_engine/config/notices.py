@@ -179,7 +179,6 @@ class NoticesConfig(Section):
     file: FilePath | None = None
     http: HttpGatewayConfig | None = None
     apprise: AppriseGatewayConfig | None = None
-    vehicles: FilePath | None = None
     kinds: tuple[Text, ...] = ("motor_vehicle_parked",)
     plate_confidence: Fraction = 0.99
     grace_s: _Grace = 600.0
@@ -279,7 +278,6 @@ class NoticesConfig(Section):
         return self.model_copy(
             update={
                 "file": moved(self.file),
-                "vehicles": moved(self.vehicles),
                 "http": http,
                 "apprise": apprise,
                 "car_parks": parks,

@@ -18,6 +18,7 @@ from cv_engine.section import Count, FilePath, Seconds, SecondsOrZero, Section, 
 from zones.schedule import time_zone
 
 if TYPE_CHECKING:
+    from cv_engine.cases.looks import Look
     from cv_engine.registry import Registry
     from cv_engine.registry.service.service import ServiceOptions
     from cv_engine.registry.tables.keys import KeySource

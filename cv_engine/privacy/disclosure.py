@@ -14,7 +14,7 @@ from typing import Any
 
 from cv_engine.cases import Actor, Queue, Role
 from cv_engine.cases.export import feature
-from cv_engine.cases.looks import LoggedLook, each_look, record_look
+from cv_engine.cases.looks import LoggedLook, Look, each_look, record_look
 from cv_engine.cases.plates import cases_of_plate
 from cv_engine.errors import EngineError
 from cv_engine.evidence.manifest import MANIFEST, parse
@@ -86,7 +86,7 @@ class Disclosing:
             README.txt            what this is, and what is missing
 
         Args:
-            plate: The plate, as :func:`cv_engine.cases.plates.plate_text` gives it.
+            plate: The plate, as :func:`cv_engine.plate.normal_plate` writes it.
             file: The file; it appears whole or not at all.
             by: Who discloses: a supervisor.
             why: The reason, such as the number of the person's request.
@@ -105,15 +105,8 @@ class Disclosing:
                 *(each_look(connection, case_id=number) for number in numbers),
             )
             looks = [_look(each) for each in sorted(found, key=lambda each: each.seq)]
-        record_look(
-            self.queue.store,
-            who=by.name,
-            role=by.role,
-            what=DISCLOSURE,
-            why=why,
-            at=now,
-            plate=plate,
-        )
+        look = Look(by.name, by.role, DISCLOSURE, why, now, plate=plate)
+        record_look(self.queue.store, look)
         held = {holder.name: list(holder.held(plate)) for holder in self.holders}
         with (
             atomic_file(file, sync=True) as partial,

@@ -21,7 +21,6 @@ __all__ = [
     "Exemption",
     "ImportRefused",
     "Kind",
-    "Look",
     "Merchant",
     "Permit",
     "Registry",

@@ -12,7 +12,7 @@ from cv_engine.registry.records import Contact, Exemption, Kind, Merchant, Permi
 class Source(Protocol):
     """Where records of some registries are.
 
-    Plates are given as :func:`~cv_engine.registry.plate.normal_plate` writes them. Every method
+    Plates are given as :func:`~cv_engine.plate.normal_plate` writes them. Every method
     raises ``RegistryUnavailable`` where the source cannot answer now.
     """
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cv_engine.cases import Actor, ForbiddenError, Role
-from cv_engine.cases.looks import each_look, record_look
+from cv_engine.cases.looks import Look, each_look, record_look
 from cv_engine.privacy.disclosure import DISCLOSURE, Disclosed, Disclosing
 from cv_engine.privacy.notices import NoticesHolder
 from cv_engine.privacy.originals import log_look_at_originals
@@ -60,15 +60,8 @@ def test_the_names_of_officers_are_left_out(city: City, tmp_path: Path) -> None:
 
 def test_the_file_tells_who_has_looked_and_is_a_look_itself(city: City, tmp_path: Path) -> None:
     city.park()
-    record_look(
-        city.queue.store,
-        who="Li",
-        role=Role.OFFICER,
-        what="contact",
-        why="a call",
-        at=city.clock.now,
-        plate=PLATE,
-    )
+    look = Look("Li", Role.OFFICER, "contact", "a call", city.clock.now, plate=PLATE)
+    record_look(city.queue.store, look)
     _write(city, tmp_path / "out.zip")
     assert [each["what"] for each in _read(tmp_path / "out.zip")["looks.json"]] == ["contact"]
     with city.queue.store.reading() as connection:

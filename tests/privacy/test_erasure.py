@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from cv_engine.cases import Action, Actor, Event, ForbiddenError, QueueError, Role
 from cv_engine.cases.database.tables import cases, erasing, findings, history, looks
-from cv_engine.cases.looks import each_look, record_look
+from cv_engine.cases.looks import Look, each_look, record_look
 from cv_engine.cases.plates import cases_of_plate
 from cv_engine.privacy.erasure import ERASURE, Erasing, ErasureReport
 from cv_engine.privacy.notices import NoticesHolder
@@ -167,15 +167,8 @@ def test_not_even_an_erasure_changes_who_acted_and_when(city: City) -> None:
 
 def test_the_log_of_looks_loses_the_plate_and_keeps_the_erasure(city: City) -> None:
     city.reject(city.park())
-    record_look(
-        city.queue.store,
-        who="Li",
-        role=Role.OFFICER,
-        what="contact",
-        why="appeal",
-        at=at(0),
-        plate=PLATE,
-    )
+    look = Look("Li", Role.OFFICER, "contact", "appeal", at(0), plate=PLATE)
+    record_look(city.queue.store, look)
     assert _erase(city).looks == 1
     with city.queue.store.reading() as connection:
         first, second = each_look(connection)

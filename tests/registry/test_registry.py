@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_engine.cases import ForbiddenError
+from cv_engine.cases import ForbiddenError, QueueError
 from cv_engine.cases.lifecycle import Role
-from cv_engine.registry import Contact, Kind, Look, Merchant, Permit, Registry, RegistryError, Spot
+from cv_engine.cases.looks import Look
+from cv_engine.registry import Contact, Kind, Merchant, Permit, Registry, RegistryError, Spot
 from tests.registry.made import NOW, load, registry, tables, vehicles, write, write_rows
 
 _PERMITS = "number,plate,zone,longitude,latitude,radius_m,valid_from,valid_to,hours"
@@ -63,7 +64,7 @@ def test_contact_data_are_shown_to_those_who_need_them_and_logged(
     load(tmp_path, Kind.VEHICLES, vehicles(tmp_path, 1))
     looks: list[Look] = []
     with registry(tmp_path, looks) as opened:
-        found = opened.contact("浙b00000", who="ann", role=role, why=" a call ", case_id=7)
+        found = opened.contact("浙b00000", who="ann", role=role, why="a call", case_id=7)
         assert found == Contact("王小明", "13800000000", "street 0")
         assert "王" not in repr(found)
         assert opened.contact("浙B99999", who="ann", role=role, why="an appeal") is None
@@ -88,7 +89,7 @@ def test_no_contact_data_without_a_reason_or_without_a_log(tmp_path: Path) -> No
     load(tmp_path, Kind.VEHICLES, vehicles(tmp_path, 1))
     looks: list[Look] = []
     with registry(tmp_path, looks) as opened:
-        with pytest.raises(RegistryError, match="say why"):
+        with pytest.raises(QueueError, match="say who looks at what, and why"):
             opened.contact("浙B00000", who="ann", role=Role.SUPERVISOR, why=" ")
         with pytest.raises(RegistryError, match="parking has no contact data"):
             opened.contact("7", who="a", role=Role.SUPERVISOR, why="w", kind=Kind.PARKING)
