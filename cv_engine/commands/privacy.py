@@ -245,7 +245,8 @@ def erase(
             f"erased: the plate in {len(report.cases)} cases and {report.looks} looks, "
             f"{len(report.evidence.deleted)} evidence packages{records}"
         )
-        _print_kept(session, report.kept)
+        _print_left_over(session, "kept", report.kept)
+        _print_left_over(session, "not erased", report.beyond)
     session.err.print(
         "not reached from here: backups made before now"
         + "".join(f", the outlet {escaped(name)}" for name in outlets)
@@ -253,9 +254,9 @@ def erase(
     _print_left(session, report.evidence)
 
 
-def _print_kept(session: Session, kept: list[Kept]) -> None:
-    for each in kept:
-        session.out.print(f"[yellow]kept:[/] {escaped(each.what)}: {escaped(each.why)}")
+def _print_left_over(session: Session, label: str, found: list[Kept]) -> None:
+    for each in found:
+        session.out.print(f"[yellow]{label}:[/] {escaped(each.what)}: {escaped(each.why)}")
 
 
 def _print_counts(session: Session, counts: dict[str, int], what: str) -> None:
@@ -328,12 +329,9 @@ def _copier(services: Services) -> CopyClip:
 def _holders(services: Services, by: Actor, why: str, now: datetime) -> list[Holder]:
     """The parts that hold data about vehicles beside the cases."""
     from cv_engine.privacy.notices import NoticesHolder
-    from cv_engine.privacy.register import RegistryHolder
+    from cv_engine.privacy.registry import RegistryHolder
 
-    return [
-        NoticesHolder(services.queue),
-        RegistryHolder(services.registry, by, why, now),
-    ]
+    return [NoticesHolder(services.queue), RegistryHolder(services.registry)]
 
 
 @contextmanager

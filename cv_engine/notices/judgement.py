@@ -70,7 +70,7 @@ def judge(
     Args:
         case: The case.
         plates: The plates that its findings have read, the surest first.
-        registry: The vehicles, exemptions and permits, asked only about a plate read with confidence.
+        registry: Asked only about a plate that was read with confidence.
         policy: The city's rules.
         now: The present time (timezone-aware).
 

@@ -39,7 +39,8 @@ class ErasureReport:
         evidence: The packages that were deleted, and those whose files are still there.
         looks: Number of accesses from which the plate was removed.
         records: Number of records that each holder removed, by its name.
-        kept: What is kept, and why.
+        kept: What is kept until a later request, and why.
+        beyond: What others hold, such as the city's registries, and whose it is.
     """
 
     cases: list[int] = field(default_factory=list)
@@ -47,6 +48,7 @@ class ErasureReport:
     looks: int = 0
     records: dict[str, int] = field(default_factory=dict)
     kept: list[Kept] = field(default_factory=list)
+    beyond: list[Kept] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Erasing:
             removed = holder.erase(plate, now)
             report.records[holder.name] = removed.count
             report.kept += removed.kept
+            report.beyond += removed.beyond
         if not report.kept:
             with self.queue.store.writing() as connection:
                 report.looks = erase_plate_of_looks(connection, plate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -164,6 +164,27 @@ class Registry:
             if each.longitude is None or spot is not None
         )
         return (*exempt, *permitted)
+
+    def records_of(self, plate: str) -> Iterator[tuple[Kind, Vehicle | Permit | Exemption]]:
+        """All that the registries hold about a vehicle, of any time, without contact data.
+
+        Args:
+            plate: The plate, in any spelling.
+
+        Yields:
+            The registry, and a record of it.
+        """
+        name = _plate(plate)
+        if name is None:
+            return
+        vehicle = self._sources[Kind.VEHICLES].vehicle(name)
+        if vehicle is not None:
+            yield Kind.VEHICLES, vehicle
+        for kind in PERMITS:
+            for permit in self._sources[kind].permits(kind, None, None, name, None):
+                yield kind, permit
+        for exemption in self._sources[Kind.EXEMPTIONS].exemptions(name, None):
+            yield Kind.EXEMPTIONS, exemption
 
     def contact(
         self,
