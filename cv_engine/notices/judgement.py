@@ -123,7 +123,4 @@ def _spot(place: Place) -> Spot | None:
     """Where the vehicle stands; ``None`` if unknown, where no permit for a place holds."""
     if place.geometry is None:
         return None
-    from shapely.geometry import shape
-
-    middle = shape(dict(place.geometry)).centroid
-    return Spot(middle.x, middle.y, place.accuracy_m or 0.0)
+    return Spot.of(place.geometry, place.accuracy_m or 0.0)
