@@ -98,7 +98,7 @@ def import_cars(folder: Path, of: Sequence[Car]) -> None:
         (car.plate, *(exempt if car.kind == "exempt" else ("normal", "")), car.phone) for car in of
     ]
     permits = [(car.number, car.plate, ZONE) for car in of if car.kind == "permit"]
-    tables = {
+    tables: dict[Kind, list[tuple[object, ...]]] = {
         Kind.VEHICLES: [("plate", "status", "exempt_reason", "phone"), *vehicles],
         Kind.PARKING: [("number", "plate", "zone"), *permits],
     }

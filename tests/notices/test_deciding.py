@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,9 @@ def test_a_permit_for_a_place_holds_where_the_vehicle_is_known_to_stand(
     city: City, latitude: float | None, way: str
 ) -> None:
     point = {"type": "Point", "coordinates": [121.5, latitude]}
-    place = {} if latitude is None else {"geometry": point, "accuracy_m": 3.0, "basis": "camera"}
+    place: dict[str, Any] = (
+        {} if latitude is None else {"geometry": point, "accuracy_m": 3.0, "basis": "camera"}
+    )
     number = city.confirmed("浙B44444", **place)
     city.run()
     assert city.notice(number).way == way

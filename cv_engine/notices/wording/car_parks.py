@@ -18,7 +18,7 @@ class CarPark:
 
     Attributes:
         name: The name that drivers know.
-        spot: Its entrance or middle.
+        spot: The entrance or the middle.
         free: Number of free places; ``None`` if unknown.
     """
 
