@@ -192,16 +192,15 @@ def export(
 
     session, now = Session(config, data, format), datetime.now(UTC)
     with _services(session) as services:
-        actor, wanted = _actor(services, by), plate_text(plate)
+        actor, wanted = _actor(services, by), _plate(plate)
         disclosing = Disclosing(
             services.queue,
             services.store,
             services.config.evidence_root,
-            _holders(services, actor, why, now),
+            _holders(services),
             _copier(services) if clips else None,
         )
-        actor, wanted = _actor(services, by), _plate(plate)
-        found = disclosing.write(wanted, out, actor, why, datetime.now(UTC))
+        found = disclosing.write(wanted, out, actor, why, now)
     if format is Format.JSONL:
         session.line({"file": str(out), **asdict(found)})
     else:
@@ -228,14 +227,11 @@ def erase(
 
     session, now = Session(config, data, format), datetime.now(UTC)
     with _services(session) as services:
-        actor, wanted = _actor(services, by), plate_text(plate)
+        actor, wanted = _actor(services, by), _plate(plate)
         erasing = Erasing(
-            services.queue,
-            _deleter(services),
-            services.retention,
-            _holders(services, actor, why, now),
+            services.queue, _deleter(services), services.retention, _holders(services)
         )
-        report = erasing.erase(_plate(plate), _actor(services, by), why, datetime.now(UTC))
+        report = erasing.erase(wanted, actor, why, now)
         outlets = services.config.outlets.names
     if format is Format.JSONL:
         session.line(asdict(report))
@@ -326,7 +322,7 @@ def _copier(services: Services) -> CopyClip:
     return copy_clip
 
 
-def _holders(services: Services, by: Actor, why: str, now: datetime) -> list[Holder]:
+def _holders(services: Services) -> list[Holder]:
     """The parts that hold data about vehicles beside the cases."""
     from cv_engine.privacy.notices import NoticesHolder
     from cv_engine.privacy.registry import RegistryHolder
