@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cv_engine.cases.looks import Look
 from cv_engine.registry.errors import ImportRefused, RegistryError, RegistryUnavailable
 from cv_engine.registry.records import (
     Contact,
