@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cv_engine.cases import Queue
+    from cv_engine.cases import Case, Queue
     from cv_engine.cases.filing.filed import FiledEvidence
+    from cv_engine.cases.removal.retention import Rules
     from cv_engine.evidence.profiles import CaseFacts
 
 
@@ -25,8 +26,13 @@ def recorded_at(queue: Queue, evidence: FiledEvidence) -> datetime | None:
     return None
 
 
-def case_facts(queue: Queue, case_id: int) -> CaseFacts:
-    """Who reviewed a case, and when notice was given.
+def case_facts(queue: Queue, case_id: int, retention: Rules | None) -> CaseFacts:
+    """Who reviewed a case, when notice was given, and when its pictures are destroyed.
+
+    Args:
+        queue: The queue.
+        case_id: The case's number.
+        retention: The city's rules; ``None`` where they are not known.
 
     Raises:
         QueueError: The queue cannot be read.
@@ -43,4 +49,20 @@ def case_facts(queue: Queue, case_id: int) -> CaseFacts:
             notice_at = entry.at
         if entry.to_state in (State.REPORTED, State.REJECTED):  # the verdict was taken back
             reviewed_by = None
-    return CaseFacts(reviewed_by=reviewed_by, notice_at=notice_at)
+    destroyed = None if retention is None else _destroyed(queue.get(case_id), retention)
+    return CaseFacts(reviewed_by=reviewed_by, notice_at=notice_at, destroyed=destroyed)
+
+
+def _destroyed(case: Case, retention: Rules) -> str:
+    """When a case's pictures are destroyed, in words; empty where no rule says so."""
+    from cv_engine.cases.lifecycle import State
+
+    ended_at = case.result.ended_at
+    if ended_at is None:  # a sheet is served while the case is open, and the citation follows
+        kept_until = retention.kept_until(case.kind, "cited", case.began)
+        days = None if kept_until is None else (kept_until - case.began).days
+        return "" if days is None else f"{days} days after the case has ended"
+    was = "cited" if case.result.outcome == "cited" else "closed"
+    was = "rejected" if case.state in (State.REJECTED, State.WITHDRAWN) else was
+    until = retention.kept_until(case.kind, was, ended_at)
+    return "" if until is None else until.date().isoformat()

@@ -12,6 +12,7 @@ from cv_engine.commands.evidence.package import NamedPackage, Queues
 if TYPE_CHECKING:
     from cv_engine.cases import Queue
     from cv_engine.cases.filing.filed import FiledEvidence
+    from cv_engine.cases.removal.retention import Rules
     from cv_engine.evidence.keys import KeyRecord
     from cv_engine.evidence.media.credentials import Credentials
     from cv_engine.evidence.profiles import Judged, Profile
@@ -40,12 +41,14 @@ class Means:
         keys: Register of the station's keys; ``None``: that of the data folder.
         profiles: What courts ask; ``None``: those of the configuration.
         city: The city's certificate of content credentials, if there is one.
+        retention: How long the city keeps evidence; ``None`` where that is not known.
     """
 
     trusted: str | None = None
     keys: Path | None = None
     profiles: Sequence[Profile] | None = None
     city: Path | None = None
+    retention: Rules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def _examined(
         queue, evidence = filed
         sha256, case = evidence.sha256, evidence.case_id
         at = recorded_at(queue, evidence)
-        known = case_facts(queue, evidence.case_id)
+        known = case_facts(queue, evidence.case_id, means.retention)
     with package.opened() as (folder, found):
         shown = examine(
             *(folder, means.trusted),

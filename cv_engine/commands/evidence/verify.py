@@ -111,9 +111,11 @@ def means_of(session: Session, trusted: str | None, keys: Path | None) -> Means:
     if session.config_path is None and session.data is None:
         return Means(trusted, keys)
     from cv_engine.evidence.profiles import load_profiles
+    from cv_engine.services import Services
 
     evidence = session.config.evidence
-    return Means(trusted, keys, load_profiles(evidence.profiles), evidence.credentials.certificate)
+    profiles, city = load_profiles(evidence.profiles), evidence.credentials.certificate
+    return Means(trusted, keys, profiles, city, Services(session.config).retention)
 
 
 def _is_picture(where: str) -> bool:

@@ -281,10 +281,10 @@ class DestructionPoint(Point):
 
     def judge(self, facts: Facts) -> Said:
         """See `Point.judge`."""
-        if facts.case is None:
+        if facts.case is None or facts.case.destroyed is None:
             return Said(Outcome.UNKNOWN, _NO_QUEUE)
-        on = facts.case.destroyed_on
-        return _said(is_met=on is not None, found=on.isoformat() if on else "no date is set")
+        destroyed = facts.case.destroyed
+        return _said(is_met=bool(destroyed), found=destroyed or "no date is set")
 
 
 AnyPoint = Annotated[

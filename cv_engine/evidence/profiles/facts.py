@@ -75,12 +75,13 @@ class CaseFacts:
     Attributes:
         reviewed_by: Who confirmed the violation, if anybody did.
         notice_at: When the keeper got notice.
-        destroyed_on: When the pictures are to be destroyed.
+        destroyed: When the pictures are to be destroyed, in words; empty where no rule says so,
+            ``None`` where the rules are not known.
     """
 
     reviewed_by: str | None = None
     notice_at: datetime | None = None
-    destroyed_on: date | None = None
+    destroyed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pypdfium2
 import pytest
 
 import cli
+from cv_engine.cases.lifecycle import Action
 from cv_engine.commands.exit_codes import run
 from cv_engine.config import load_config
 from cv_engine.evidence.media.still import Still
@@ -191,3 +192,28 @@ def test_the_citys_profiles_are_those_that_are_compared(
     (profile,) = json.loads(capsys.readouterr().out)["profiles"]
     assert (profile["id"], profile["outcome"]) == ("ours", "met")
     assert profile["points"][0]["found"] == "640 x 360 pixels"
+
+
+def test_what_the_queue_knows_is_compared_too(
+    config: Path, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def california(*words: str) -> list[tuple[str, str]]:
+        capsys.readouterr()
+        assert run(cli.app, ["evidence", "verify", str(package), "--format", "jsonl", *words]) == 0
+        (profile,) = (
+            each
+            for each in json.loads(capsys.readouterr().out)["profiles"]
+            if each["id"] == "california"
+        )
+        return [(point["outcome"], point["found"]) for point in profile["points"]]
+
+    with Services(load_config(config)) as services:
+        services.queue.confirm(1, "Wang Fang")
+        services.queue.move(1, Action.CITE, "Li Wei")
+    reviewed, notice, _, kept = california()
+    assert reviewed[0] == "met" and reviewed[1].startswith("confirmed by Wang Fang")
+    assert notice[0] == "falls short", "the pictures are of May, and notice is given today"
+    assert kept[0] == "not known"
+    config.write_text(f"{config.read_text()}cases:\n  retention: {{cited: 1000 days}}\n")
+    *_, kept = california("--config", str(config))
+    assert kept == ("met", "1000 days after the case has ended")

@@ -52,7 +52,7 @@ SOUND = Facts(
     clock=_clock(),
     plate="浙B12345",
     warned=(date(2026, 3, 2), date(2026, 3, 31)),
-    case=CaseFacts("wang (officer)", BEGAN + timedelta(days=3), date(2027, 1, 1)),
+    case=CaseFacts("wang (officer)", BEGAN + timedelta(days=3), "2027-01-01"),
 )
 
 
@@ -171,9 +171,11 @@ def test_london(facts: Facts, outcomes: list[Outcome]) -> None:
 def test_california() -> None:
     assert SOUND.case is not None
     late = replace(SOUND.case, reviewed_by=None, notice_at=BEGAN + timedelta(days=16))
-    open_ended = replace(SOUND.case, destroyed_on=None)
+    open_ended = replace(SOUND.case, destroyed="")
     assert _outcomes(replace(SOUND, case=late), "california") == [SHORT, SHORT, MET, MET]
     assert _outcomes(replace(SOUND, case=open_ended), "california") == [MET, MET, MET, SHORT]
+    unknown = replace(SOUND.case, destroyed=None)
+    assert _outcomes(replace(SOUND, case=unknown), "california") == [MET, MET, MET, UNKNOWN]
     assert _outcomes(replace(SOUND, case=None), "california") == [UNKNOWN, UNKNOWN, MET, UNKNOWN]
 
 
