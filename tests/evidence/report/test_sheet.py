@@ -84,7 +84,11 @@ def _qr(page: Image) -> str:
     """What a phone reads that is held over the code."""
     height, width = page.shape[:2]
     code = page[int(0.78 * height) : int(0.93 * height), int(0.72 * width) :]
-    return str(cv2.QRCodeDetector().detectAndDecode(np.ascontiguousarray(code))[0])
+    for factor in (1.0, 0.75, 1.5, 2.0):  # OpenCV's reader misses codes of some sizes
+        seen = cv2.resize(code, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        if read := cv2.QRCodeDetector().detectAndDecode(seen)[0]:
+            return str(read)
+    return ""
 
 
 def _class() -> CaseClass:
