@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-Task = Literal["detect", "change"]
-"""Detecting objects in an image, or changes between two images."""
+Task = Literal["detect", "change", "plates"]
+"""Detecting objects in an image, changes between two images, or number plates in an image."""
 
 DetectorFamily = Literal["ultralytics", "ultralytics-nms", "yolox", "detr"]
 """How a detector's output is read, see :mod:`models.detection.decoders`."""
 
 ChangeFamily = Literal["tinycd"]
 """The architecture of a change network, see :mod:`models.convert.tinycd`."""
+
+PlateFamily = Literal["retinaface"]
+"""How a plate detector's output is read, see :mod:`models.plates.detector`."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import onnx
 import platformdirs
@@ -25,6 +25,11 @@ __all__ = ["ModelSpec", "Weights", "cache_folder", "fetch", "list_models", "load
 
 # Counts changes to the graphs built here; each version is another file of the cache.
 _GRAPH_VERSION = 2
+_PURPOSE: dict[Task, str] = {
+    "detect": "an object detector",
+    "change": "a change network, which compares two satellite images",
+    "plates": "a detector of number plates",
+}
 _LOCK_TIMEOUT_S = 900  # longer than any download: a process that holds the lock longer hangs
 
 
@@ -148,10 +153,7 @@ def _check_task(spec: ModelSpec, task: Task | None) -> None:
     if task is None or spec.task == task:
         return
     known = ", ".join(_names(task))
-    if task == "detect":
-        what = "a change network, which compares two satellite images, not an object detector"
-    else:
-        what = "an object detector, not a change network, which compares two satellite images"
+    what = f"{_PURPOSE[cast('Task', spec.task)]}, not {_PURPOSE[task]}"
     raise ModelError(f"'{spec.name}' is {what}: choose another model (known: {known})")
 
 

