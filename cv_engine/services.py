@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cv_engine.evidence.storage.outbox import Outbox
     from cv_engine.evidence.storage.store import Store
     from cv_engine.evidence.storage.uploader import Uploader
+    from cv_engine.pipeline.plates import StayPlates
     from models.detector import Detector
     from models.verifier import Verifier
 
@@ -247,6 +248,13 @@ class Services:
         from models.verifier import open_verifier
 
         return open_verifier()
+
+    @cached_property
+    def plates(self) -> StayPlates | None:
+        """Reads number plates; ``None`` where the configuration turns that off."""
+        from cv_engine.pipeline.plates import StayPlates
+
+        return StayPlates(self.config.plates) if self.config.plates.enabled else None
 
     def send_evidence(self) -> dict[str, str]:
         """Sends the evidence packages that wait, after those that the uploader is sending.

@@ -17,6 +17,7 @@ from cv_engine.config.errors import ConfigError
 from cv_engine.config.evidence import EvidenceConfig
 from cv_engine.config.live import LiveConfig
 from cv_engine.config.outlets import OutletsConfig
+from cv_engine.config.plates import PlatesConfig
 from cv_engine.config.rules import RulesModel
 from cv_engine.config.satellite import SatelliteConfig
 from cv_engine.config.sensors import SensorsConfig
@@ -39,6 +40,7 @@ class Config(Section):
     change: ChangeConfig = ChangeConfig()
     tracking: TrackingConfig = TrackingConfig()
     rules: RulesModel = RulesModel()
+    plates: PlatesConfig = PlatesConfig()
     evidence: EvidenceConfig = EvidenceConfig()
     cases: CasesConfig = CasesConfig()
     live: LiveConfig = LiveConfig()

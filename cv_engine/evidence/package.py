@@ -27,7 +27,8 @@ from cv_engine.finding import Finding
 ORIGINAL = "original"
 SHAREABLE = "shareable"
 ANNOTATED = "annotated"  # drawn pictures in which nothing is hidden: not to be handed out
-_ROLES = ("start", "between", "end")
+_ROLES = ("start", "between", "end", "plate")
+_CLOSE_ROLES = frozenset({"plate"})  # stills that are a close-up and nothing else
 _ORIGINAL_QUALITY = 97  # of JPEG, in full colour: differs from the frame by rounding only
 
 
@@ -188,12 +189,13 @@ def _pictures(
             shared = replace(still, image=hidden)
         window = close_up_window(still)
         views = {
-            "overview": (still, annotate(shared, zone, lines)),
             "closeup": (
                 crop(still, window),
                 annotate(crop(shared, window), moved(zone, window), lines),
             ),
         }
+        if still.role not in _CLOSE_ROLES:
+            views = {"overview": (still, annotate(shared, zone, lines))} | views
         for view, (plain, drawn) in views.items():
             for folder, image, quality in (
                 (ORIGINAL, plain.image, _ORIGINAL_QUALITY),

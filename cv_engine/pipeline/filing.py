@@ -17,10 +17,11 @@ from cv_engine.config import Config
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.media.annotate import Zone as Outline
 from cv_engine.evidence.media.clip import ClipSource
-from cv_engine.evidence.media.still import Role, Still
+from cv_engine.evidence.media.still import Role, Still, others_than
 from cv_engine.evidence.package import Style, write
 from cv_engine.finding import CAMERA_BLIND, Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
+from cv_engine.pipeline.plates import StayPlate, StayPlates
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Violation
 from cv_engine.video.errors import VideoError
@@ -36,6 +37,8 @@ _CANDIDATE_STEP_S = 1.0
 STOOD_BEFORE = "since_before_recording"
 # Attribute with the local time's offset from UTC, where that is not known from the configuration.
 TIME_ZONE = "timezone"
+# Attribute with the number plate: text, calibrated confidence, layout.
+PLATE = "plate"
 # Where between start and end the middle still lies, for the kinds that have one.
 _BETWEEN = 0.5
 
@@ -114,6 +117,7 @@ class Filer:
         timezone: The camera's local time.
         first_s: Observer's time of the first sample: a thing that is in it came earlier.
         utc: From the observer's times to UTC.
+        plates: Reads the number plates of vehicles, ``None`` where they are not read.
     """
 
     camera: Camera
@@ -125,6 +129,7 @@ class Filer:
     timezone: str
     first_s: float
     utc: Callable[[float], datetime] = utc_of
+    plates: StayPlates | None = None
 
     def file(
         self, violation: Violation, footage: Footage, missed: timedelta = timedelta(0)
@@ -142,8 +147,12 @@ class Filer:
             QueueError: The case cannot be filed.
             VideoError: The present recording cannot be read.
         """
+        plate = self._plate(violation, footage)
         finding = self.finding(violation)
-        evidence = partial(self._write_evidence, finding, violation, footage)
+        if plate is not None and self.plates is not None:
+            attributes = {**finding.attributes, PLATE: self.plates.attribute(plate)}
+            finding = replace(finding, attributes=attributes)
+        evidence = partial(self._write_evidence, finding, violation, footage, plate)
         try:
             filed = self.cases.file(
                 finding, evidence if footage.recordings else None, missed=missed
@@ -184,11 +193,42 @@ class Filer:
         """
         self.cases.queue.seen(key, self.utc(seen_s))
 
-    def _write_evidence(self, finding: Finding, violation: Violation, footage: Footage) -> None:
+    def _plate(self, violation: Violation, footage: Footage) -> StayPlate | None:
+        """The number plate of a vehicle, where its kind asks for it and it can be read."""
+        if self.plates is None or not footage.recordings:
+            return None
+        if not registry.reads_plates(violation.kind):
+            return None
+        began, observed = self.utc(violation.began), self.utc(violation.observed)
+        try:
+            return self.plates.read(footage, violation.box, began, observed)
+        except VideoError:
+            if not footage.stream:
+                raise
+            return None  # filing meets the same error and warns of it
+
+    def _plate_stills(self, violation: Violation, plate: StayPlate | None) -> list[Still]:
+        """The close-up of the plate."""
+        if plate is None:
+            return []
+        sample = plate.shot.sample
+        others = self.detect(sample)
+        # The vehicle itself is no bystander of its plate.
+        foreign = others[others_than(violation.box, others)]
+        assert isinstance(foreign, sv.Detections)
+        return [Still("plate", plate.shot.taken, sample.image(), plate.box, foreign)]
+
+    def _write_evidence(
+        self,
+        finding: Finding,
+        violation: Violation,
+        footage: Footage,
+        plate: StayPlate | None = None,
+    ) -> None:
         write(
             self.cases.root,
             finding,
-            self._stills(violation, footage),
+            [*self._stills(violation, footage), *self._plate_stills(violation, plate)],
             key=self.cases.key,
             clips=self._clips(violation, footage),
             zone=self._outline(violation),

@@ -126,8 +126,8 @@ class PlateDetector:
         ]
 
 
-# The network's landmarks from the top left on, clockwise.
-_ORDER = [0, 1, 2, 3]
+# The network's landmarks are bottom right, bottom left, top left, top right.
+_ORDER = [2, 3, 0, 1]
 
 
 @lru_cache(maxsize=8)

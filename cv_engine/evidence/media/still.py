@@ -16,7 +16,7 @@ from cv_engine.evidence.errors import EvidenceError
 
 Image = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
-Role = Literal["start", "between", "end"]
+Role = Literal["start", "between", "end", "plate"]
 
 SAME_IOU = 0.5  # a detection that overlaps the case's box by this much is the thing itself
 _SHARPNESS_SIDE_PX = 256  # boxes are compared at one size, so that noise of large ones counts less
@@ -31,7 +31,7 @@ class Still:
     """One frame that may serve as evidence.
 
     Attributes:
-        role: Moment of the violation: start, end, or the time between.
+        role: Moment of the violation: start, end, or the time between; or the plate's close-up.
         time: When the frame was taken, timezone-aware UTC.
         image: The whole frame, uint8 (H, W, 3) BGR.
         box: The violation, ``(x1, y1, x2, y2)`` in pixels of ``image``.
