@@ -6,7 +6,7 @@ box are those of vehicles in front of it or behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -33,9 +33,9 @@ Box = tuple[float, float, float, float]
 _LOOKED_AT = 2
 # Closest frames: nothing changes in less.
 _LEAST_STEP = timedelta(seconds=1)
-# Longer side of a vehicle's crop as the detector gets it, pixels: plates are an eighth to a third
-# of a vehicle's width, and the detector's smallest ones are 24 pixels.
-_VEHICLE_SIDE_PX = 640
+# Longer side of a vehicle's crop as the detector gets it, pixels. Plates are an eighth to a third of
+# a vehicle's width; at 640 those of lorries are found with half the confidence.
+_VEHICLE_SIDE_PX = 960
 # Share of the vehicle's box added on each side: boxes cut bumpers.
 _MARGIN = 0.05
 # Plates below this confidence are noise; the syntax and the vote judge the rest.
@@ -73,6 +73,17 @@ class _Sighting:
     quality: float
 
 
+def open_recogniser(config: PlatesConfig) -> PlateRecogniser:
+    """Open the networks that the settings name.
+
+    Raises:
+        ModelError: They cannot be had.
+    """
+    return PlateRecogniser(
+        open_plate_detector(confidence=_FOUND_CONFIDENCE), open_reader(COUNTRIES[config.country])
+    )
+
+
 class StayPlates:
     """Reads the plates of stays.
 
@@ -82,10 +93,18 @@ class StayPlates:
     Args:
         config: Settings.
         knowledge: What is known of plates beside the settings; the own province is theirs.
+        opener: Opens the networks.
     """
 
-    def __init__(self, config: PlatesConfig, knowledge: Knowledge | None = None) -> None:
+    def __init__(
+        self,
+        config: PlatesConfig,
+        knowledge: Knowledge | None = None,
+        *,
+        opener: Callable[[PlatesConfig], PlateRecogniser] = open_recogniser,
+    ) -> None:
         self._config = config
+        self._opener = opener
         self._knowledge = replace(
             knowledge or Knowledge(), own_province=config.own_province
         )
@@ -94,10 +113,7 @@ class StayPlates:
     def recogniser(self) -> PlateRecogniser | None:
         """The networks, ``None`` where they cannot be had."""
         try:
-            return PlateRecogniser(
-                open_plate_detector(confidence=_FOUND_CONFIDENCE),
-                open_reader(COUNTRIES[self._config.country]),
-            )
+            return self._opener(self._config)
         except ModelError as error:
             structlog.get_logger(__name__).warning("plates are not read", reason=str(error))
             return None

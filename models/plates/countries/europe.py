@@ -7,6 +7,8 @@ from models.plates.syntax import Country, Syntax
 
 FORMS = (
     "A AA 9999",
+    "AAA A 9999",
+    "AAA 99999",
     "AA AA 999",
     "AAA A 999",
     "AAA AA 99",

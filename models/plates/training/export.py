@@ -1,4 +1,4 @@
-"""Export a checkpoint as the reader's ONNX file: half-precision weights and a calibration.
+"""Export a checkpoint as the reader's ONNX file: half-precision weights, not calibrated.
 
 ``python -m models.plates.training.export china CHECKPOINT FILE``
 """
@@ -31,8 +31,6 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("file", type=Path)
     parser.add_argument("--width", type=int, default=24)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the calibration")
-    parser.add_argument("--bias", type=float, default=0.0, help="of the calibration")
     options = parser.parse_args()
     script = SCRIPTS[options.script]
     country = script.country
@@ -58,7 +56,7 @@ def main() -> None:
         "licence": "Apache-2.0",
         "characters": "".join(country.characters),
         "layouts": " ".join(country.layouts),
-        CALIBRATION: Platt(options.scale, options.bias).to_text(),
+        CALIBRATION: Platt().to_text(),
     }
     onnx.helper.set_model_props(model, facts)
     write_atomically(options.file, model.SerializeToString())

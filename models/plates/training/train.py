@@ -16,7 +16,8 @@ from models.plates.training.network import PlateNetwork
 
 _WEIGHT_DECAY = 0.01
 _LAYOUT_WEIGHT = 0.2
-_WARM_UP_STEPS = 200
+_FIRST_PLACE_WEIGHT = 2.0  # provinces are 31 fine characters, and there is one on each plate
+_WARM_UP_STEPS = 60
 _AVERAGE = 0.998  # exponential average of the weights: about 500 steps
 _FIRST_AVERAGE_STEPS = 10  # while the average is young, it forgets the random start
 _FIRST_SAMPLES = 6000  # that have to be rendered before training begins
@@ -66,6 +67,14 @@ def _batch(
     )
 
 
+def _begin_with(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Take over the weights of a checkpoint, even of another country: what has the same shape."""
+    own = network.state_dict()
+    network.load_state_dict(
+        own | {name: value for name, value in state.items() if own[name].shape == value.shape}
+    )
+
+
 def _averaged(mean: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
     """Average the weights exponentially."""
     decay = min(_AVERAGE, float(1 + count) / float(_FIRST_AVERAGE_STEPS + count))
@@ -110,7 +119,7 @@ def main() -> None:
         script.places, len(script.country.characters), len(script.country.layouts), arguments.width
     ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if arguments.start:
-        network.load_state_dict(torch.load(arguments.start, weights_only=True))
+        _begin_with(network, torch.load(arguments.start, weights_only=True))
     average = torch.optim.swa_utils.AveragedModel(network, avg_fn=_averaged, use_buffers=True)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=_WEIGHT_DECAY)
     last = arguments.out.with_suffix(".last.pt")
@@ -123,6 +132,9 @@ def main() -> None:
         _FIRST_SAMPLES, arguments.samples // 2
     ):
         time.sleep(2)
+    weights = torch.ones(script.places)
+    weights[0] = _FIRST_PLACE_WEIGHT
+    weights = weights / weights.mean()
     mean_loss, begun = 0.0, time.monotonic()
     for step in range(arguments.steps):
         for group in optimiser.param_groups:
@@ -130,9 +142,10 @@ def main() -> None:
         pictures, places, layouts = _batch(samples, ready, arguments.batch, random)
         with torch.autocast("cpu", torch.bfloat16):
             characters, layout = network(pictures.contiguous(memory_format=torch.channels_last))
-        loss = nn.functional.cross_entropy(
-            characters.float().flatten(0, 1), places.flatten(), label_smoothing=0.01
-        ) + _LAYOUT_WEIGHT * nn.functional.cross_entropy(layout.float(), layouts)
+        losses = nn.functional.cross_entropy(
+            characters.float().transpose(1, 2), places, label_smoothing=0.01, reduction="none"
+        )
+        loss = (losses * weights).mean() + _LAYOUT_WEIGHT * nn.functional.cross_entropy(layout.float(), layouts)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -145,10 +158,10 @@ def main() -> None:
             if (step + 1) % (5 * _REPORT_STEPS) == 0 or step + 1 == arguments.steps:
                 whole, single = _checked(average.module, script, arguments.seed + 1_000_000)
                 line += f" plates {whole:.4f} characters {single:.4f}"
-                torch.save(average.module.state_dict(), arguments.out)
-                torch.save(
-                    {"network": network.state_dict(), "optimiser": optimiser.state_dict()}, last
-                )
+            torch.save(average.module.state_dict(), arguments.out)
+            torch.save(
+                {"network": network.state_dict(), "optimiser": optimiser.state_dict()}, last
+            )
             print(f"{line} {time.monotonic() - begun:.0f} s", flush=True)
 
 
