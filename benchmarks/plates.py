@@ -41,6 +41,7 @@ _FOUND_CONFIDENCE = 0.3  # what is no plate is read with no confidence
 # Plates as the readers of the references get them.
 _ONE_LINE_PX, _TWO_LINES_PX = (168, 48), (168, 84)
 _TWO_LINE_ASPECT = 2.4
+_LOOK_ALIKE_KIND = "one character that looks alike"
 _LOOK_ALIKE = ("0DOQ", "8B", "2Z", "5S", "1IT7", "UVJ", "CG", "4A", "6G", "MNHW", "EF", "PR", "KX")
 
 
@@ -133,7 +134,7 @@ def _read(folder: Path) -> dict[str, Image]:
     for path in sorted(folder.glob("*.jpg")) if folder.is_dir() else ():
         picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         if picture is not None:
-            pictures[normalised(path.stem)] = picture.astype(np.uint8)
+            pictures[normalised(path.stem)] = np.asarray(picture, np.uint8)
     return pictures
 
 
@@ -248,8 +249,14 @@ def kind_of_failure(answer: Answer) -> str:
     if truth[0] != text[0]:
         return "the province"
     if any(a in group and b in group for group in _LOOK_ALIKE):
-        return "one look-alike character"
+        return _LOOK_ALIKE_KIND
     return "one other character"
+
+
+def _kinds(answers: Sequence[Answer]) -> list[tuple[str, int]]:
+    """Return how often each kind of failure occurs, the most frequent first."""
+    wrong = (answer for answer in answers if not answer.right)
+    return Counter(kind_of_failure(answer) for answer in wrong).most_common()
 
 
 def summary(results: Sequence[Result]) -> dict[str, object]:
@@ -263,12 +270,7 @@ def summary(results: Sequence[Result]) -> dict[str, object]:
         "ms_per_crop": round(own.crop_ms, 2),
         "sure": len(sure),
         "sure_right": accuracy(sure),
-        "failures": {
-            kind: count
-            for kind, count in Counter(
-                kind_of_failure(answer) for answer in own.photos + own.crops if not answer.right
-            ).most_common()
-        },
+        "failures": dict(_kinds(own.photos + own.crops)),
         "references": {
             result.name: {
                 "photo_accuracy": accuracy(result.photos),
@@ -303,9 +305,8 @@ def _print(results: Sequence[Result]) -> None:
 
 def _print_failures(name: str, answers: Sequence[Answer], listed: int) -> None:
     wrong = [answer for answer in answers if not answer.right]
-    kinds = Counter(kind_of_failure(answer) for answer in wrong)
     print(f"{name}: {len(wrong)} of {len(answers)} wrong")
-    for kind, count in kinds.most_common():
+    for kind, count in _kinds(answers):
         print(f"  {kind}: {count}")
     for answer in wrong[:listed]:
         print(f"    {answer.truth} read as {answer.text or '-'} ({answer.confidence:.3f})")

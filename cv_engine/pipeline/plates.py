@@ -33,8 +33,8 @@ Box = tuple[float, float, float, float]
 _LOOKED_AT = 2
 # Closest frames: nothing changes in less.
 _LEAST_STEP = timedelta(seconds=1)
-# Longer side of a vehicle's crop as the detector gets it, pixels. Plates are an eighth to a third of
-# a vehicle's width; at 640 those of lorries are found with half the confidence.
+# Longer side of a vehicle's crop as the detector gets it, pixels. Plates are an eighth to a third
+# of a vehicle's width; at 640 those of lorries are found with half the confidence.
 _VEHICLE_SIDE_PX = 960
 # Share of the vehicle's box added on each side: boxes cut bumpers.
 _MARGIN = 0.05
@@ -77,7 +77,7 @@ def open_recogniser(config: PlatesConfig) -> PlateRecogniser:
     """Open the networks that the settings name.
 
     Raises:
-        ModelError: They cannot be had.
+        ModelError: The networks are not available.
     """
     return PlateRecogniser(
         open_plate_detector(confidence=_FOUND_CONFIDENCE), open_reader(COUNTRIES[config.country])
@@ -87,8 +87,8 @@ def open_recogniser(config: PlatesConfig) -> PlateRecogniser:
 class StayPlates:
     """Reads the plates of stays.
 
-    The networks are opened when the first plate is asked for. Where they cannot be had, cases are
-    filed without plates, and a warning says so.
+    The networks are opened when the first plate is asked for. Where they are not available, cases
+    are filed without plates, and a warning says so.
 
     Args:
         config: Settings.
@@ -105,13 +105,11 @@ class StayPlates:
     ) -> None:
         self._config = config
         self._opener = opener
-        self._knowledge = replace(
-            knowledge or Knowledge(), own_province=config.own_province
-        )
+        self._knowledge = replace(knowledge or Knowledge(), own_province=config.own_province)
 
     @cached_property
     def recogniser(self) -> PlateRecogniser | None:
-        """The networks, ``None`` where they cannot be had."""
+        """The networks, ``None`` where they are not available."""
         try:
             return self._opener(self._config)
         except ModelError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -200,7 +201,7 @@ def test_frames_lie_within_the_stay_and_apart(length_s: float, frames: int) -> N
     moments = plates.moments(START, ended)
     assert 1 <= len(moments) <= 2 * frames
     assert all(START <= moment <= ended for moment in moments)
-    gaps = [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(moments)]
     assert all(gap >= timedelta(seconds=0.99) for gap in gaps)
 
 

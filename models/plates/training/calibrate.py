@@ -16,7 +16,7 @@ from models.files import write_atomically
 from models.plates.reader import CALIBRATION, open_reader
 from models.plates.training.pool import SCRIPTS, Script, render
 from models.plates.voting import vote
-from models.platt import Platt, calibration_error, fit
+from models.platt import calibration_error, fit
 
 _SEED = 2_000_000  # of plates that neither training nor its checks see
 
@@ -60,10 +60,12 @@ def main() -> None:
     for layout in sorted(set(layouts)):
         here = np.array([each == layout for each in layouts])
         print(f"  {layout}: {right[here].mean():.3f} of {here.sum()}")
-    print(f"calibration error: {calibration_error(true[half:], right[half:]):.4f} on the other half")
+    print(
+        f"calibration error: {calibration_error(true[half:], right[half:]):.4f} on the other half"
+    )
     for least in (0.9, 0.99):
         sure = true >= least
-        print(f"read with {least} and more: {sure.mean():.3f}, of these right {right[sure].mean():.4f}")
+        print(f"read with {least} and more: {sure.mean():.3f}, right {right[sure].mean():.4f}")
     platt = fit(given, right)
     print(f"scale {platt.scale:.4f}, bias {platt.bias:.4f}")
     model = onnx.load(options.file)

@@ -9,7 +9,6 @@ import numpy as np
 from models.plates.alphabet import DIGITS, PROVINCES
 from models.plates.countries.china import (
     ARMED_POLICE_TAILS,
-    CHINA,
     MILITARY_HEADS,
     NEW_ENERGY,
     OFFICES,
@@ -131,7 +130,7 @@ def police(random: Random) -> Plate:
 
 
 def military(random: Random) -> Plate:
-    """Armed forces: two letters, of which the first is red, and five characters; or WJ."""
+    """Armed forces: two letters, the first one red, and five characters; or WJ."""
     ground = _shade(random, (225, 225, 225), 25)
     if random.random() < 0.3:
         last = _pick(random, ARMED_POLICE_TAILS)

@@ -30,7 +30,7 @@ class Plate:
     """A plate to be drawn.
 
     Attributes:
-        text: Its characters, one for each box.
+        text: The characters, one for each box.
         layout: Name of its layout.
         size: Width and height, millimetres (one pixel each).
         boxes: Boxes of the characters.

@@ -145,7 +145,9 @@ def main() -> None:
         losses = nn.functional.cross_entropy(
             characters.float().transpose(1, 2), places, label_smoothing=0.01, reduction="none"
         )
-        loss = (losses * weights).mean() + _LAYOUT_WEIGHT * nn.functional.cross_entropy(layout.float(), layouts)
+        loss = (losses * weights).mean() + _LAYOUT_WEIGHT * nn.functional.cross_entropy(
+            layout.float(), layouts
+        )
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -159,9 +161,7 @@ def main() -> None:
                 whole, single = _checked(average.module, script, arguments.seed + 1_000_000)
                 line += f" plates {whole:.4f} characters {single:.4f}"
             torch.save(average.module.state_dict(), arguments.out)
-            torch.save(
-                {"network": network.state_dict(), "optimiser": optimiser.state_dict()}, last
-            )
+            torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict()}, last)
             print(f"{line} {time.monotonic() - begun:.0f} s", flush=True)
 
 
