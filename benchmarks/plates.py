@@ -174,13 +174,17 @@ def _references(
         _measured(
             name,
             partial(_reference_photo, find, read),
-            lambda crop, read=read: [(read(crop), 0.0)],
+            partial(_reference_crop, read),
             photos,
             crops,
             options.limit,
         )
         for name, find, read in systems
     ]
+
+
+def _reference_crop(read: Reader, crop: Image) -> Texts:
+    return [(read(crop), 0.0)]
 
 
 def _finder(options: argparse.Namespace) -> PlateDetector:

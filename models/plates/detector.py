@@ -96,7 +96,7 @@ class PlateDetector:
         )
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         fitted = cv2.resize(image, (size[1], size[0]), interpolation=method)
-        blob = cv2.dnn.blobFromImage(fitted, 1.0, mean=_MEAN_BGR)
+        blob = np.asarray(cv2.dnn.blobFromImage(fitted, 1.0, mean=_MEAN_BGR), np.float32)
         with self._lock:
             outputs = self._runtime.run(blob)
         return self._decode(outputs, (size[0], size[1]), (width / size[1], height / size[0]))

@@ -78,7 +78,8 @@ class PlateReader:
                 )
         readings: list[Reading] = []
         for begin in range(0, len(pictures), _BATCH):
-            blob = cv2.dnn.blobFromImages(pictures[begin : begin + _BATCH])
+            batch = pictures[begin : begin + _BATCH]
+            blob = np.asarray(cv2.dnn.blobFromImages(batch), np.float32)
             with self._lock:
                 characters, layouts = self._runtime.run(blob)
             logs = _log_softmax(characters)

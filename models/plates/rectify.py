@@ -24,7 +24,7 @@ UPPER_WIDTH_PX = 44
 
 # Added on each side of a found plate, in parts of its width and height: corners are often found a
 # little inside, and a cut character is lost.
-_MARGIN_ACROSS, _MARGIN_DOWN = 0.015, 0.04
+_MARGIN_ACROSS, _MARGIN_DOWN = 0.03, 0.05
 # Finest sampling, in samples per pixel of the input and direction: beyond that a plate of 1500
 # pixels, no camera needs more.
 _FINEST = 12

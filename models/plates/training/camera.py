@@ -29,15 +29,15 @@ def photograph(plate: Picture, random: Random, two_lines: bool) -> Picture:
     hardness = float(random.beta(1.2, 2.2))
     scene = _stained(plate, random)
     scene, corners = _surrounded(scene, random)
-    warped = _seen(scene, corners, random, two_lines)
-    warped = _lit(warped.astype(np.float32), random)
-    return _recorded(warped, random, hardness)
+    seen = _seen(scene, corners, random, two_lines)
+    return _recorded(_lit(seen.astype(np.float32), random), random, hardness)
 
 
 def _noise_field(random: Random, shape: tuple[int, int], cells: int) -> Real:
     """Smooth noise, 0 to 1."""
     coarse = random.random((cells, cells * 3)).astype(np.float32)
-    return cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    field = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(field, np.float32)
 
 
 def _stained(plate: Picture, random: Random) -> Picture:
@@ -165,7 +165,7 @@ def _box_view(random: Random) -> Real:
     points = (points - low) / (high - low)
     margin = random.uniform(-0.03, 0.08, (2, 2)) * [0.6, 1.0]
     points = margin[0] + points * (1 - margin.sum(axis=0))
-    return (points * [INPUT_WIDTH_PX, INPUT_HEIGHT_PX]).astype(np.float32)
+    return np.asarray(points * [INPUT_WIDTH_PX, INPUT_HEIGHT_PX], np.float32)
 
 
 def _two_line_view(scene: Picture, corners: Real, random: Random) -> Picture:
@@ -216,7 +216,7 @@ def _lit(picture: Real, random: Random) -> Real:
     if random.random() < 0.15:
         exposure *= random.uniform(0.15, 0.5)  # night
     picture = np.clip(picture * exposure, 0, 255) / 255
-    return (picture ** np.exp(random.normal(0, 0.3)) * 255).astype(np.float32)
+    return np.asarray(picture ** np.exp(random.normal(0, 0.3)) * 255, np.float32)
 
 
 def _recorded(picture: Real, random: Random, hardness: float) -> Picture:
@@ -224,31 +224,32 @@ def _recorded(picture: Real, random: Random, hardness: float) -> Picture:
     if random.random() < 0.9:
         height = int(np.clip(random.normal(32 - 18 * hardness, 4), 10, 40))
         width = int(height * random.uniform(3.0, 4.4))
-        picture = cv2.GaussianBlur(picture, (0, 0), max(0.2, 13.0 / height))
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        soft = cv2.GaussianBlur(picture, (0, 0), max(0.2, 13.0 / height))
+        small = cv2.resize(soft, (width, height), interpolation=cv2.INTER_AREA)
+        picture = np.asarray(small, np.float32)
     picture = _blurred(picture, random, hardness)
     if random.random() < 0.7:
         sigma = abs(random.normal(0, 6 * hardness)) * max(0.3, float(picture.mean()) / 128)
         picture = picture + random.normal(0, sigma + 0.1, picture.shape).astype(np.float32)
-    if random.random() < 0.35:  # sharpening by the camera
+    if random.random() < 0.5:  # sharpening by the camera
         soft = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.7, 1.6))
         picture = picture + (picture - soft) * float(random.uniform(0.3, 2.2))
     if random.random() < 0.12:  # stretched contrast
         low, high = np.percentile(picture, [1, 99])
         picture = (picture - low) * (random.uniform(150, 255) / max(high - low, 8))
-    coded = np.clip(picture, 0, 255).astype(np.uint8)
+    coded: Picture = np.clip(picture, 0, 255).astype(np.uint8)
     for _ in range(int(random.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))):
         quality = int(np.clip(random.normal(70 - 35 * hardness, 15), 12, 98))
-        coded = cv2.imdecode(
-            cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
-        )
+        data = cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        coded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     way = int(random.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA]))
     return cv2.resize(coded, (INPUT_WIDTH_PX, INPUT_HEIGHT_PX), interpolation=way).astype(np.uint8)
 
 
 def _blurred(picture: Real, random: Random, hardness: float) -> Real:
     if random.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), 0.25 + abs(random.normal(0, 0.75 * hardness)))
+        sigma = 0.25 + abs(random.normal(0, 0.75 * hardness))
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
     if random.random() < 0.25:
         length = 1 + int(abs(random.normal(0, 5 * hardness)))
         kernel = np.zeros((15, 15), np.float32)
@@ -256,5 +257,5 @@ def _blurred(picture: Real, random: Random, hardness: float) -> Real:
         reach = np.array([np.cos(angle), np.sin(angle)]) * min(length, 7) / 2
         start, end = (np.round(7 + sign * reach).astype(int) for sign in (-1, 1))
         cv2.line(kernel, tuple(start.tolist()), tuple(end.tolist()), (1.0,), 1)
-        picture = cv2.filter2D(picture, -1, kernel / kernel.sum())
-    return picture.astype(np.float32)
+        picture = np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.float32)
+    return picture

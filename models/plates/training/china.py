@@ -11,7 +11,6 @@ from models.plates.countries.china import (
     ARMED_POLICE_TAILS,
     MILITARY_HEADS,
     NEW_ENERGY,
-    OFFICES,
     SERIAL_LETTERS,
 )
 from models.plates.training.drawing import Box, Colour, Plate
@@ -19,6 +18,8 @@ from models.plates.training.drawing import Box, Colour, Plate
 PLACES = 8
 _WHITE: Colour = (240, 240, 240)
 _BLACK: Colour = (25, 25, 25)
+
+_OLD_OFFICES = 0.008  # share of plates with the letter O, which looks like D and Q
 
 Random = np.random.Generator
 
@@ -57,7 +58,8 @@ def _standard(
 
 
 def _head(random: Random) -> str:
-    return _pick(random, PROVINCES) + _pick(random, OFFICES)
+    office = "O" if random.random() < _OLD_OFFICES else _pick(random, SERIAL_LETTERS)
+    return _pick(random, PROVINCES) + office
 
 
 def blue(random: Random) -> Plate:

@@ -54,6 +54,8 @@ class Plate:
 
 _RED: Colour = (40, 30, 200)
 _DOT_RADIUS_MM = 5
+_EMBOSSED = 0.6  # share of plates on which the embossing can be seen
+_GROOVE_MM = 5
 
 
 def draw_plate(plate: Plate, face: Typeface, random: np.random.Generator) -> Picture:
@@ -61,9 +63,10 @@ def draw_plate(plate: Plate, face: Typeface, random: np.random.Generator) -> Pic
     picture = _ground(plate)
     picture = _border(picture, plate, random)
     slack = random.uniform(0, 2.0)
+    groove = random.uniform(0.15, 0.7) if random.random() < _EMBOSSED else 0.0
     for index, (character, box) in enumerate(zip(plate.text, plate.boxes, strict=True)):
         ink = _RED if index in plate.red else plate.ink
-        _ink(picture, face, character, box, ink, slack, random)
+        _ink(picture, face, character, box, ink, slack, groove, random)
     if random.random() < 0.85:
         radius = _DOT_RADIUS_MM + int(random.integers(-1, 2))
         for x, y in plate.dots:
@@ -108,15 +111,31 @@ def _ink(
     box: Box,
     ink: Colour,
     slack: float,
+    groove: float,
     random: np.random.Generator,
 ) -> None:
     glyph = face.glyph(character, round(box.width), round(box.height))
+    if groove:
+        # Glyphs are embossed: the ground falls into shadow along their edges.
+        rim = _GROOVE_MM
+        wide = cv2.copyMakeBorder(glyph, rim, rim, rim, rim, cv2.BORDER_CONSTANT, value=0)
+        around = cv2.GaussianBlur(cv2.dilate(wide, np.ones((rim, rim), np.uint8)), (0, 0), 1.2)
+        _shaded(picture, around.astype(np.uint8), box.left - rim, box.top - rim, groove)
     left = round(box.left + random.uniform(-slack, slack))
     top = round(box.top + random.uniform(-slack, slack))
     height, width = glyph.shape
     part = picture[top : top + height, left : left + width]
     share = glyph[: part.shape[0], : part.shape[1], None].astype(np.float32) / 255
     part[:] = (part * (1 - share) + np.array(ink, np.float32) * share).astype(np.uint8)
+
+
+def _shaded(picture: Picture, cover: Picture, left: float, top: float, darkness: float) -> None:
+    """Darken a picture where ``cover`` lies, which may reach beyond its edges."""
+    x, y = max(0, round(left)), max(0, round(top))
+    cover = cover[y - round(top) :, x - round(left) :]
+    part = picture[y : y + cover.shape[0], x : x + cover.shape[1]]
+    share = cover[: part.shape[0], : part.shape[1], None].astype(np.float32) / 255 * darkness
+    part[:] = (part * (1 - share)).astype(np.uint8)
 
 
 def _bolts(picture: Picture, random: np.random.Generator) -> None:

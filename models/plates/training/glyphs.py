@@ -18,6 +18,7 @@ HEIGHT_PX = 90
 WIDTH_PX = 45
 _FONT_PX = 160
 _SIMPLIFIED = 2  # the face of Noto's collections with the forms of mainland China
+_FLAGGED_FROM = 0.13  # strokes from this width on, one in ten, have a 1 with its flag
 _NARROW = frozenset("1IJ")  # keep their own proportions more than others
 
 _FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
@@ -115,8 +116,9 @@ class Typeface:
     def glyph(self, character: str, width: int = WIDTH_PX, height: int = HEIGHT_PX) -> Coverage:
         """Return a character's coverage, ``(height, width)``, 0 to 255."""
         if character in STROKES and self.latin is None:
-            # Many plates have a 1 without its flag.
-            character = "I" if character == "1" and self.weight > 0 else character
+            # Nearly all plates have a 1 without its flag.
+            if character == "1" and self.stroke < _FLAGGED_FROM:
+                character = "I"
             return draw(character, width, height, self.stroke * HEIGHT_PX, self.wobble)
         font = self.chinese if character in PROVINCES + SPECIAL else (self.latin or self.chinese)
         ink = _tight(character, font)
@@ -157,5 +159,5 @@ def typeface(random: np.random.Generator, own_share: float) -> Typeface:
         chinese=str(random.choice(chinese, p=weights / weights.sum())),
         stroke=float(random.uniform(0.085, 0.135)),
         weight=float(random.choice([-1.2, 0, 0, 0, 1.2, 2.0])),
-        wobble=random.normal(0, [0.03, 0.02, 0.03, 0.02, 0.02, 0.01]),
+        wobble=random.normal(0, [0.03, 0.02, 0.03, 0.02, 0.02, 0.01, 0.08]),
     )

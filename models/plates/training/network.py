@@ -24,7 +24,7 @@ def _conv(inputs: int, outputs: int, stride: int | tuple[int, int] = 1, side: in
     )
 
 
-class _Residual(nn.Module):
+class _Residual(nn.Module):  # type: ignore[misc]
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = _conv(channels, channels)
@@ -50,7 +50,7 @@ def _levelled(pictures: Tensor) -> Tensor:
     return centred / (spread + _LEAST_SPREAD)
 
 
-class PlateNetwork(nn.Module):
+class PlateNetwork(nn.Module):  # type: ignore[misc]
     """Reader of rectified plates.
 
     Args:

@@ -42,7 +42,7 @@ class Script:
 
 
 SCRIPTS: dict[str, Script] = {
-    "china": Script(china.plate, china.PLACES, CHINA, 0.6),
+    "china": Script(china.plate, china.PLACES, CHINA, 0.85),
     "europe": Script(europe.plate, europe.PLACES, EUROPE, 0.15),
 }
 

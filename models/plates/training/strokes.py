@@ -70,7 +70,7 @@ STROKES: dict[str, list[Points]] = {
     "J": [[(0.95, 0), (0.95, 0.74), *_arc(0.48, 0.74, 0.47, 0.26, 0, 170)]],
     "K": [[(0, 0), (0, 1)], [(0.98, 0), (0.02, 0.62)], [(0.32, 0.44), (1, 1)]],
     "L": [[(0, 0), (0, 1), (1, 1)]],
-    "M": [[(0, 1), (0, 0), (0.5, 0.72), (1, 0), (1, 1)]],
+    "M": [[(0, 1), (0, 0), (0.5, 0.62), (1, 0), (1, 1)]],
     "N": [[(0, 1), (0, 0), (1, 1), (1, 0)]],
     "O": [_RING],
     "P": [[(0, 1), *_BOWL, (0, 0)]],
@@ -102,8 +102,9 @@ def draw(
         width: Width of the box, pixels.
         height: Height of the box, pixels.
         stroke: Width of the strokes, pixels.
-        wobble: Six numbers about 0 that shift, shear and bend the centre lines, in parts of the
-            box: what one maker's dies have other than another's.
+        wobble: Seven numbers about 0 that shift, shear and bend the centre lines, in parts of the
+            box, the last one the inner vertices of M and W: what one maker's dies have other than
+            another's.
 
     Returns:
         Coverage, ``(height, width)``, 0 to 255.
@@ -112,6 +113,8 @@ def draw(
     inset = stroke / 2
     for line in STROKES[character]:
         points = np.array(line, np.float64)
+        if character in "MW":
+            points[2, 1] += wobble[6]
         x, y = points[:, 0] - 0.5, points[:, 1] - 0.5
         x = x * (1 + wobble[0]) + wobble[1] * y + wobble[2] * (y * y - 0.1)
         y = y * (1 + wobble[3]) + wobble[4] * (x * x - 0.1) + wobble[5] * x

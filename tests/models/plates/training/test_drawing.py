@@ -49,7 +49,7 @@ def test_all_layouts_are_rendered() -> None:
 
 @pytest.mark.parametrize("character", STROKES)
 def test_a_glyph_of_strokes_fills_its_box(character: str) -> None:
-    glyph = draw(character, 45, 90, 9.0, np.zeros(6))
+    glyph = draw(character, 45, 90, 9.0, np.zeros(7))
     rows, columns = np.nonzero(glyph > 127)
     assert rows.min() <= 2
     assert rows.max() >= 87
