@@ -28,7 +28,7 @@ from models.plates.countries import COUNTRIES
 from models.plates.detector import FoundPlate, PlateDetector, open_plate_detector
 from models.plates.reader import open_reader
 from models.plates.recognise import PlateRecogniser
-from models.plates.rectify import cut_out, whole
+from models.plates.rectify import cut_out
 from models.plates.syntax import normalised
 
 Image = npt.NDArray[np.uint8]
@@ -147,8 +147,8 @@ def _own(options: argparse.Namespace, photos: dict[str, Image], crops: dict[str,
         return [(each.text.text, each.text.confidence) for each in seen]
 
     def of_crop(crop: Image) -> Texts:
-        voted = recogniser.vote(reader([whole(crop)]))
-        return [(voted.text, voted.confidence)] if voted else []
+        text = recogniser.read_crop(crop).text
+        return [(text.text, text.confidence)]
 
     return _measured("own reader, clp_det", of_photo, of_crop, photos, crops, options.limit)
 

@@ -102,8 +102,19 @@ def combined(readings: Sequence[Reading]) -> Floats:
     logs = np.stack([np.maximum(reading.places, _LEAST_LOG) for reading in readings])
     count = len(readings)
     worth = count / (1 + (count - 1) * _CORRELATION)
-    total = logs.mean(axis=0) * worth
-    shifted = total - total.max(axis=1, keepdims=True)
+    return _normalised(logs.mean(axis=0) * worth)
+
+
+def averaged(readings: Sequence[Reading]) -> Reading:
+    """Return the mean reading of several cuts of one picture, which are no independent frames."""
+    logs = np.mean([np.maximum(reading.places, _LEAST_LOG) for reading in readings], axis=0)
+    shares = np.mean([reading.layouts for reading in readings], axis=0)
+    return Reading(_normalised(logs), np.asarray(shares, np.float32))
+
+
+def _normalised(logs: Floats) -> Floats:
+    """Return log-probabilities of which each row sums to 1."""
+    shifted = logs - logs.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
 
 

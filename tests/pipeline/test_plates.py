@@ -80,7 +80,7 @@ def test_a_parked_car_is_read(photos: Path, plates: StayPlates, tmp_path: Path) 
     assert found.frames == 5
     x1, y1, x2, y2 = found.box
     assert 0 < x1 < x2 < image.shape[1]
-    assert image.shape[0] / 2 < y1 < y2 < image.shape[0]
+    assert image.shape[0] / 3 < y1 < y2 < image.shape[0]
     value = plates.attribute(found)
     assert value["text"] == CAR
     assert value["layout"] == "blue"

@@ -18,7 +18,7 @@ HEIGHT_PX = 90
 WIDTH_PX = 45
 _FONT_PX = 160
 _SIMPLIFIED = 2  # the face of Noto's collections with the forms of mainland China
-_FLAGGED_FROM = 0.13  # strokes from this width on, one in ten, have a 1 with its flag
+_FLAGGED_FROM = 0.12  # strokes from this width on, one in ten, have a 1 with its flag
 _NARROW = frozenset("1IJ")  # keep their own proportions more than others
 
 _FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
@@ -157,7 +157,7 @@ def typeface(random: np.random.Generator, own_share: float) -> Typeface:
     return Typeface(
         latin=None if own else str(random.choice(available(LATIN_FONTS))),
         chinese=str(random.choice(chinese, p=weights / weights.sum())),
-        stroke=float(random.uniform(0.085, 0.135)),
+        stroke=float(random.uniform(0.075, 0.125)),
         weight=float(random.choice([-1.2, 0, 0, 0, 1.2, 2.0])),
         wobble=random.normal(0, [0.03, 0.02, 0.03, 0.02, 0.02, 0.01, 0.08]),
     )

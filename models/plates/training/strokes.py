@@ -13,6 +13,7 @@ import numpy.typing as npt
 Points = list[tuple[float, float]]
 _ARC_STEP_DEG = 12
 _SHIFT = 4  # fractional bits of cv2's coordinates
+_EXTRA_PX = 1.4  # smooth lines of cv2 are wider by this
 
 
 def _arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float) -> Points:
@@ -125,7 +126,7 @@ def draw(
             [np.round(pixels * (1 << _SHIFT)).astype(np.int32)],
             False,
             (255,),
-            max(1, round(stroke)),
+            max(1, round(stroke - _EXTRA_PX)),
             cv2.LINE_AA,
             _SHIFT,
         )
