@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from models.errors import ModelError
-from models.plates.detector import PlateDetector, open_plate_detector
+from models.plates.detector import FoundPlate, PlateDetector, open_plate_detector
 from models.registry.manifest import load_manifest
 from models.registry.weights import fetch
 
@@ -67,3 +67,32 @@ def test_a_detector_of_objects_is_refused() -> None:
 def test_the_detector_of_plates_is_no_detector_of_objects(model_cache: Path) -> None:
     with pytest.raises(ModelError, match="'clp_det' is a detector of number plates"):
         fetch("clp_det", cache=model_cache, task="detect")
+
+
+@pytest.mark.parametrize("width_px", [160, 220, 300])
+def test_a_plate_is_found_again_close_up(
+    plate_detector: PlateDetector, car: Image, width_px: int
+) -> None:
+    (plate,) = plate_detector(car, 640)
+    again = plate_detector.refine(car, plate, width_px)
+    assert again is not None
+    assert np.abs(again.corners - plate.corners).max() < 0.1 * plate.width_px
+    assert again.covers(*plate.corners.mean(axis=0))
+
+
+def test_a_plate_is_found_in_a_crop_that_it_fills(
+    plate_detector: PlateDetector, car: Image
+) -> None:
+    (plate,) = plate_detector(car, 640)
+    x1, y1, x2, y2 = (round(value) for value in plate.box)
+    crop = np.ascontiguousarray(car[y1 - 3 : y2 + 3, x1 - 6 : x2 + 6])
+    again = plate_detector.refine(crop, FoundPlate.filling(crop), 220)
+    assert again is not None
+    assert np.abs(again.corners + (x1 - 6, y1 - 3) - plate.corners).max() < 0.1 * plate.width_px
+
+
+def test_where_there_is_no_plate_none_is_found_again(
+    plate_detector: PlateDetector, car: Image
+) -> None:
+    nowhere = FoundPlate.filling(np.ascontiguousarray(car[:20, :60]))
+    assert plate_detector.refine(np.full_like(car, 90), nowhere, 220) is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.plates.countries.china import CHINA
 from models.plates.countries.europe import EUROPE
 from models.plates.reader import Reading
-from models.plates.voting import Knowledge, combined, vote
+from models.plates.voting import Knowledge, averaged, combined, vote
 from models.platt import Platt
 from tests.models.plates.texts import reading, texts
 
@@ -141,3 +141,12 @@ def _torn(one: str, other: str) -> Reading:
     shown.places[0, CHINA.classes[one]] = np.log(0.49)
     shown.places[0, CHINA.classes[other]] = np.log(0.49)
     return shown
+
+
+def test_cuts_of_one_picture_count_as_one_frame() -> None:
+    shown = reading("皖A12345", CHINA, 0.9)
+    one, mean = vote([shown], CHINA), vote([averaged([shown] * 4)], CHINA)
+    assert one is not None
+    assert mean is not None
+    assert mean.text == one.text
+    assert mean.confidence == pytest.approx(one.confidence, abs=1e-4)
