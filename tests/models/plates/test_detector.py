@@ -88,7 +88,8 @@ def test_a_plate_is_found_in_a_crop_that_it_fills(
     crop = np.ascontiguousarray(car[y1 - 3 : y2 + 3, x1 - 6 : x2 + 6])
     again = plate_detector.refine(crop, FoundPlate.filling(crop), 220)
     assert again is not None
-    assert np.abs(again.corners + (x1 - 6, y1 - 3) - plate.corners).max() < 0.1 * plate.width_px
+    offset = again.corners + np.array([x1 - 6, y1 - 3]) - plate.corners
+    assert np.abs(offset).max() < 0.1 * plate.width_px
 
 
 def test_where_there_is_no_plate_none_is_found_again(
