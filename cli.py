@@ -11,11 +11,22 @@ import typer
 # makes small matrix products 20 times as slow. NumPy reads the variable when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from cv_engine.commands import cameras, evidence, models, outlets, sensors, taxonomy, zones
+from cv_engine.commands import (
+    cameras,
+    models,
+    notices,
+    outlets,
+    privacy,
+    registry,
+    sensors,
+    taxonomy,
+    zones,
+)
 from cv_engine.commands.analyze import analyze
 from cv_engine.commands.cases import group as cases
 from cv_engine.commands.demo import demo
 from cv_engine.commands.doctor import doctor
+from cv_engine.commands.evidence import group as evidence
 from cv_engine.commands.exit_codes import run
 from cv_engine.commands.root import root_options
 from cv_engine.commands.status import status
@@ -31,7 +42,20 @@ app = typer.Typer(
 app.callback()(root_options)
 for _command in (analyze, watch, status, demo, doctor):
     app.command()(_command)
-for _module in (cases, taxonomy, outlets, evidence, models, zones, cameras, sensors, satellite):
+for _module in (
+    cases,
+    taxonomy,
+    outlets,
+    registry,
+    notices,
+    evidence,
+    privacy,
+    models,
+    zones,
+    cameras,
+    sensors,
+    satellite,
+):
     app.add_typer(_module.group)
 
 

@@ -1,9 +1,10 @@
 """How many cases a second the queue files, and how long officers wait for their lists.
 
 A city's cases of five years are generated (see `harness/generated_cases.py`). Then eight processes
-file as fast as they can through `Queue.file`, one durable transaction each, like live workers; and
-officers' lists are queried while two processes keep filing at a steady rate. First on SQLite, then
-on a PostgreSQL server of its own with durable settings, if one is installed; or on `--store` alone.
+file as fast as they can: first through `Queue.file_all`, as `cv-engine cases file` does, some
+findings in each durable transaction; then through `Queue.file`, one in each. Officers' lists are
+queried while two processes keep filing at a steady rate. All that on a PostgreSQL server of its own
+with durable settings, if one is installed, and on SQLite; or on `--store` alone.
 """
 
 from __future__ import annotations
@@ -41,9 +42,11 @@ from benchmarks.harness.postgresql import NoServerError, server
 from cv_engine.cases import Filter, Queue, State, open_queue
 from cv_engine.cases.database.copying import copy_queue
 from cv_engine.cases.database.store import Store
+from cv_engine.cases.filing.findings_file import AT_ONCE
 from cv_engine.cases.statistics.period import Period
 from cv_engine.cases.statistics.queries import figures_and_total
 from cv_engine.figure_rows import By
+from cv_engine.finding import Finding
 
 _SEED = 7
 _ASKED = 60  # times for each list
@@ -114,12 +117,14 @@ def on_copy(file: Path, url: str, seconds: float) -> dict[str, float]:
 
 def measure(where: str, seconds: float) -> dict[str, float]:
     """File and query, and return the keys of the last line."""
-    with _filing(where, _WRITERS, None) as filed:
-        time.sleep(seconds)
-    result = {"filed_per_s": round(filed[0], 1)}
+    result = {}
+    for name, at_once in (("filed_per_s", AT_ONCE), ("filed_singly_per_s", 1)):
+        with _filing(where, _WRITERS, at_once) as filed:
+            time.sleep(seconds)
+        result[name] = round(filed[0], 1)
     chance = random.Random(_SEED)
     with (
-        _filing(where, _STEADY_WRITERS, _STEADY_PER_S) as filed,
+        _filing(where, _STEADY_WRITERS, 1, _STEADY_PER_S) as filed,
         open_queue(where) as queue,
         closing(Store(where)) as store,
     ):
@@ -138,13 +143,15 @@ def _p95_ms(queue: Queue, ask: Callable[[Queue], object]) -> float:
 
 
 @contextmanager
-def _filing(where: str, writers: int, per_s: float | None) -> Iterator[list[float]]:
+def _filing(
+    where: str, writers: int, at_once: int, per_s: float | None = None
+) -> Iterator[list[float]]:
     """Let processes file while the block runs; the list then has their cases a second."""
     spawn = multiprocessing.get_context("spawn")
     stop, ready = spawn.Event(), spawn.Semaphore(0)
     filed: Results[float] = spawn.Queue()
     processes = [
-        spawn.Process(target=_file_until, args=(where, seed, per_s, ready, stop, filed))
+        spawn.Process(target=_file_until, args=(where, seed, at_once, per_s, ready, stop, filed))
         for seed in range(writers)
     ]
     result: list[float] = []
@@ -163,18 +170,32 @@ def _filing(where: str, writers: int, per_s: float | None) -> Iterator[list[floa
 
 
 def _file_until(
-    where: str, seed: int, per_s: float | None, ready: Semaphore, stop: Event, filed: Results[float]
+    where: str,
+    seed: int,
+    at_once: int,
+    per_s: float | None,
+    ready: Semaphore,
+    stop: Event,
+    filed: Results[float],
 ) -> None:
     """File new findings of all cameras until the event, and report how many a second."""
     chance, began = random.Random(f"{time.time_ns()} {seed}"), _END
+
+    def some() -> list[Finding]:
+        nonlocal began
+        began += timedelta(seconds=at_once * chance.random())
+        return [make_finding(chance, began) for _ in range(at_once)]
+
     with open_queue(where) as queue:
-        queue.file(make_finding(chance, began))  # imports, connections
+        queue.file_all(some())  # imports, connections
         ready.release()
         count, start = 0, time.monotonic()
         while not stop.is_set():
-            began += timedelta(seconds=chance.random())
-            queue.file(make_finding(chance, began))
-            count += 1
+            if at_once == 1:
+                queue.file(*some())
+            else:
+                queue.file_all(some())
+            count += at_once
             if per_s is not None:
                 stop.wait(max(0.0, start + count / per_s - time.monotonic()))
         filed.put(count / (time.monotonic() - start))

@@ -12,6 +12,11 @@ from typing import Any
 
 #: Kind of the findings about a camera that shows nothing useful.
 CAMERA_BLIND = "camera_blind"
+#: Attribute of a finding from a zone in its warning period: the driver is warned, never cited.
+WARNING = "warning"
+#: Attribute of a finding with its zone's word on the driver's notice, at once or never; absent
+#: where a person confirms the case first.
+NOTICE, AT_ONCE, NEVER = "notice", "at_once", "never"
 _KEY_TIME_STEP_S = 1.0  # two starts closer than this name the same violation
 
 

@@ -33,6 +33,11 @@ SecondsOrZero = Annotated[
     Field(ge=0, le=_LONGEST_S, allow_inf_nan=False, strict=True),
     Unit("a number of seconds, 0 or more", "5"),
 ]
+ClockErrorSeconds = Annotated[
+    float,
+    Field(ge=-_LONGEST_S, le=_LONGEST_S, allow_inf_nan=False, strict=True),
+    Unit("a number of seconds, above 0 where the clock is fast", "-1.5"),
+]
 PicturesPerSecond = Annotated[
     float,
     Field(ge=1 / 3600, le=1000, allow_inf_nan=False, strict=True),

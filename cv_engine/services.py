@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+import structlog
 
 from cv_engine.cases import Queue, open_queue
 from cv_engine.cases.taxonomy import Taxonomy, check_departments, load_taxonomy
@@ -15,16 +19,32 @@ if TYPE_CHECKING:
     from cv_engine.cases.deadlines import Deadlines
     from cv_engine.cases.dispatch import Organisation
     from cv_engine.cases.outbox.relays import Relays
+    from cv_engine.cases.removal.retention import Rules
     from cv_engine.config import Config
     from cv_engine.evidence.attaching import Attacher
+    from cv_engine.evidence.clock_record import ClockRecord
     from cv_engine.evidence.filing import CaseFiler
+    from cv_engine.evidence.keys import KeyRing
+    from cv_engine.evidence.media.credentials import Signer
     from cv_engine.evidence.signing import SigningKey
+    from cv_engine.evidence.stamping import Stamper
     from cv_engine.evidence.storage.outbox import Outbox
     from cv_engine.evidence.storage.store import Store
     from cv_engine.evidence.storage.uploader import Uploader
+    from cv_engine.evidence.timestamp.authority import Authority
+    from cv_engine.evidence.timestamp.waiting import Waiting
+    from cv_engine.notices.gateways.gateway import Gateway
+    from cv_engine.notices.registry import Registry as Vehicles
+    from cv_engine.notices.rounds import Rounds
     from cv_engine.pipeline.plates import StayPlates
+    from cv_engine.registry import Registry
     from models.detector import Detector
     from models.verifier import Verifier
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
 
 # How long a command that ends waits for the package that is being sent, seconds.
 _UPLOAD_END_S = 1.0
@@ -67,10 +87,12 @@ class Services:
         _ = self.store, self.key
         if detector:
             _ = self.detector, self.verifier
-        _ = self.cases, self.uploader
+        _ = self.cases, self.uploader, self.stamper
+        if self.signer is not None:
+            self.signer(self.key)
 
     def close(self, timeout_s: float = _UPLOAD_END_S) -> None:
-        """Stops the uploader and the relays, and closes the queue, where they were opened.
+        """Stops uploader and relays, and closes registries and queue, where they were opened.
 
         Args:
             timeout_s: How long to wait for the package that is being sent, seconds; what is not
@@ -79,8 +101,14 @@ class Services:
         opened = vars(self)
         if "uploader" in opened:
             self.uploader.stop(timeout_s)
+        if "stamper" in opened:
+            self.stamper.stop(timeout_s)
         if "relays" in opened:
             self.relays.stop()
+        if "registry" in opened:
+            self.registry.close()
+        if "notices" in opened:
+            self.notices.close()
         if "queue" in opened:
             self.queue.close()
 
@@ -92,6 +120,17 @@ class Services:
             QueueError: The city's file cannot be used.
         """
         return load_taxonomy(self.config.cases.taxonomy)
+
+    @property
+    def retention(self) -> Rules:
+        """How long evidence is kept, by the taxonomy and the configuration.
+
+        Raises:
+            QueueError: The city's file cannot be used.
+        """
+        from cv_engine.cases.removal.retention import Rules
+
+        return Rules(self.taxonomy, self.config.cases.retention.values())
 
     @cached_property
     def deadlines(self) -> Deadlines:
@@ -144,9 +183,84 @@ class Services:
         Raises:
             EvidenceError: The key cannot be read or made.
         """
-        from cv_engine.evidence.signing import SigningKey
+        return self.keys.load_or_create(_now())
 
-        return SigningKey.load_or_create(self.config.data / "signing-key.pem")
+    @cached_property
+    def keys(self) -> KeyRing:
+        """The register of the station's keys."""
+        from cv_engine.evidence.keys import KeyRing
+
+        return KeyRing(self.config.data)
+
+    @cached_property
+    def clocks(self) -> ClockRecord:
+        """The measured errors of the cameras' clocks."""
+        from cv_engine.evidence.clock_record import ClockRecord
+
+        return ClockRecord(self.config.data / "clocks")
+
+    @cached_property
+    def authority(self) -> Authority | None:
+        """The timestamping authority, ``None`` where there is none.
+
+        Raises:
+            EvidenceError: The authority's certificate cannot be read.
+        """
+        from cv_engine.evidence.timestamp.authority import Authority
+
+        stamp = self.config.evidence.timestamp
+        if stamp.url is None or stamp.certificate is None:
+            return None
+        return Authority.of(stamp.url, stamp.certificate)
+
+    @cached_property
+    def waiting(self) -> Waiting | None:
+        """The packages that wait for their timestamp; ``None`` without an authority.
+
+        Raises:
+            EvidenceError: The authority's certificate cannot be read.
+        """
+        from cv_engine.evidence.timestamp.waiting import Waiting
+
+        authority = self.authority
+        return None if authority is None else Waiting(self.config.data / "unstamped", authority.url)
+
+    @cached_property
+    def stamper(self) -> Stamper:
+        """Fetches timestamps in a thread of its own, once it is started.
+
+        Raises:
+            EvidenceError: The authority's certificate cannot be read.
+        """
+        from cv_engine.evidence.stamping import Stamper
+
+        root = self.config.evidence_root
+        return Stamper(self.authority, self.waiting, root, lambda: self.store)
+
+    @cached_property
+    def signer(self) -> Callable[[SigningKey], Signer] | None:
+        """Gives what signs content credentials, by the station's key; ``None`` if they are off.
+
+        Raises:
+            EvidenceError: The city's certificate cannot be used.
+        """
+        from functools import lru_cache
+        from importlib import metadata
+
+        from cv_engine.evidence.certificate import given_signer, own_signer
+
+        settings, version = self.config.evidence.credentials, metadata.version("cv-engine")
+        if not settings.enabled:
+            return None
+        if settings.certificate is not None and settings.key is not None:
+            given = given_signer(settings.certificate, settings.key, version)
+            return lambda key: given
+
+        @lru_cache(maxsize=1)
+        def certified(fingerprint: str, key: SigningKey) -> Signer:
+            return own_signer(self.config.data, key, _now(), version)
+
+        return lambda key: certified(key.fingerprint, key)
 
     @cached_property
     def cases(self) -> CaseFiler:
@@ -162,7 +276,14 @@ class Services:
 
         sweep(self.config.evidence_root)
         remove_unrecorded(self.config.evidence_root, self.queue)
-        return CaseFiler(self.queue, self.key, self.config.evidence_root)
+        return CaseFiler(
+            self.queue,
+            self.key,
+            self.config.evidence_root,
+            waiting=self.waiting,
+            signer=self.signer,
+            clocks=self.clocks,
+        )
 
     @cached_property
     def attacher(self) -> Attacher:
@@ -174,7 +295,7 @@ class Services:
         """
         from cv_engine.evidence.attaching import Attacher
 
-        return Attacher(self.queue, self.key, self.config.evidence_root)
+        return Attacher(self.queue, self.key, self.config.evidence_root, self.waiting)
 
     @cached_property
     def store(self) -> Store:
@@ -221,11 +342,69 @@ class Services:
         """
         from cv_engine.cases.outbox.relays import Relays
 
-        def clock() -> datetime:
-            return datetime.now(UTC)
+        outlets = self.config.outlets.open(os.environ, _now, self.taxonomy)
+        return Relays(self.queue.store, outlets, _now)
 
-        outlets = self.config.outlets.open(os.environ, clock, self.taxonomy)
-        return Relays(self.queue.store, outlets, clock)
+    @cached_property
+    def registry(self) -> Registry:
+        """Vehicles, merchants, permits and exemptions; accesses to contact data are logged.
+
+        Raises:
+            RegistryError: The token or the certificates of a service cannot be read.
+        """
+        from cv_engine.registry.looks import LookFile
+
+        log = LookFile(self.config.data / "looks.jsonl")
+        settings = self.config.registry
+        return settings.open(self.config.data, os.environ, log, _now, time.monotonic)
+
+    @cached_property
+    def vehicles(self) -> Vehicles:
+        """The register of vehicles that notices ask: the city's registries, or a trial's list.
+
+        Raises:
+            NoticeError: The list of vehicles cannot be used.
+            RegistryError: The token or the certificates of a service cannot be read.
+        """
+        path = self.config.notices.vehicles
+        if path is None:
+            from cv_engine.notices.city_registry import CityRegistry
+
+            return CityRegistry(self.registry)
+        from cv_engine.notices.vehicle_list import VehicleList
+
+        return VehicleList.read(path)
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        """The gateway of the notices; nothing is connected yet.
+
+        Raises:
+            NoticeError: There is none, or it cannot be used.
+        """
+        return self.config.notices.open(os.environ, _now)
+
+    @cached_property
+    def notices(self) -> Rounds:
+        """Asks drivers to leave, and follows what they do.
+
+        Raises:
+            NoticeError: There is no gateway, or it or the list of vehicles cannot be used.
+            QueueError: The queue cannot be opened.
+            RegistryError: The token or the certificates of a service cannot be read.
+        """
+        from cv_engine.notices.rounds import open_rounds
+
+        config = self.config.notices
+        return open_rounds(
+            self.queue,
+            self.vehicles,
+            self.gateway,
+            config.policy(),
+            config.wording(),
+            None if config.car_parks is None else config.car_parks.open(),
+            _now,
+        )
 
     @cached_property
     def detector(self) -> Detector:
@@ -257,7 +436,9 @@ class Services:
         return StayPlates(self.config.plates) if self.config.plates.enabled else None
 
     def send_evidence(self) -> dict[str, str]:
-        """Sends the evidence packages that wait, after those that the uploader is sending.
+        """Fetches the timestamps that are missing, and sends the evidence packages that wait.
+
+        A timestamping authority that does not answer is asked once, and delays nothing else.
 
         Returns:
             The packages that could not be sent, each with the reason.
@@ -266,5 +447,10 @@ class Services:
             EvidenceError: The folder of the packages cannot be read.
             QueueError: The queue cannot be read.
         """
+        self.stamper.stop()
+        for reason in set(self.stamper.stamp_waiting().unstamped.values()):
+            structlog.get_logger(__name__).warning(
+                "evidence waits for its timestamp", reason=reason
+            )
         self.uploader.stop()
         return self.outbox.send_waiting().unsent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -79,6 +80,16 @@ class Detector:
         self.class_names = _class_names(weights, probed.classes)
         self._name_of = np.array(self.class_names)
         self._lock = Lock()
+
+    def at(self, confidence: float) -> Detector:
+        """The same loaded detector with detections down to another confidence.
+
+        Args:
+            confidence: Detections below this are left out, 0 to 1.
+        """
+        other = copy(self)
+        other.confidence = confidence
+        return other
 
     @property
     def digest(self) -> str:

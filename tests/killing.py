@@ -67,7 +67,7 @@ def outcome(data: Path) -> dict[str, Any]:
             },
             "evidence of cases": {case.id: queue.evidence(case.id) for case in cases},
         }
-    packages = sorted(path for path in (data / "evidence").iterdir())
+    packages = sorted((data / "evidence").glob("*"))  # none where the disk was full before
     left["packages"] = [path.name for path in packages]
     left["problems"] = [str(problem) for path in packages for problem in verify(path)]
     left["partial"] = sorted(str(path) for path in data.rglob("*.partial*"))

@@ -72,6 +72,17 @@ def test_a_wrong_store_is_reported_before_anything_is_written(tmp_path: Path) ->
     assert not (tmp_path / "data").exists()
 
 
+def test_registries_are_opened_once_and_accesses_are_logged(tmp_path: Path) -> None:
+    from cv_engine.cases.lifecycle import Role
+
+    with Services(Config(data=tmp_path / "data")) as services:
+        assert services.registry is services.registry
+        assert services.registry.vehicle("A1") is None
+        assert not (tmp_path / "data").exists()
+        assert services.registry.contact("A1", who="ann", role=Role.ENGINE, why="case 7") is None
+    assert '"plate": "A1"' in (tmp_path / "data" / "looks.jsonl").read_text()
+
+
 def test_the_detector_is_opened_only_where_it_is_needed(tmp_path: Path) -> None:
     config = Config.model_validate({"data": tmp_path, "detector": {"model": "no-such-model"}})
     with Services(config) as services:

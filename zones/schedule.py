@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from zones.errors import ScheduleError
@@ -41,11 +42,15 @@ class Schedule:
         text: The schedule as written; ``"24/7"`` for always.
         timezone: IANA name, or a fixed offset such as ``UTC+08:00``.
         week: The ranges that start on each day from Monday, in minutes.
+        first: The first day on which the zone is watched; ``None``: always until now.
+        last: The last day on which the zone is watched; ``None``: from now on always.
     """
 
     text: str
     timezone: str
     week: tuple[tuple[Range, ...], ...]
+    first: date | None = None
+    last: date | None = None
 
     @classmethod
     def parse(cls, text: str | None, timezone: str = "UTC") -> Schedule:
@@ -69,6 +74,15 @@ class Schedule:
             raise ScheduleError(f"{text!r} has no hours; add some, such as {_EXAMPLE}")
         return cls(text.strip(), timezone, tuple(week))
 
+    def between(self, first: date | None, last: date | None) -> Schedule:
+        """The same hours, on some days only.
+
+        Args:
+            first: The first day; ``None`` for no limit.
+            last: The last day; ``None`` for no limit.
+        """
+        return dataclasses.replace(self, first=first, last=last)
+
     def active(self, at: datetime) -> bool:
         """Whether the zone is watched at a moment.
 
@@ -82,10 +96,16 @@ class Schedule:
             raise ScheduleError(f"{at.isoformat()} has no time zone; give one, such as +08:00")
         local = at.astimezone(time_zone(self.timezone))
         minute = local.hour * 60 + local.minute
-        yesterday = (local.date() - timedelta(days=1)).weekday()
-        return any(start <= minute < end for start, end in self.week[local.weekday()]) or any(
-            minute + _DAY_MIN < end for _, end in self.week[yesterday]
+        today, yesterday = local.date(), local.date() - timedelta(days=1)
+        return any(start <= minute < end for start, end in self._on(today)) or any(
+            minute + _DAY_MIN < end for _, end in self._on(yesterday)
         )
+
+    def _on(self, day: date) -> tuple[Range, ...]:
+        """The ranges that start on a day."""
+        too_early = self.first is not None and day < self.first
+        too_late = self.last is not None and day > self.last
+        return () if too_early or too_late else self.week[day.weekday()]
 
 
 def is_fixed_offset(name: str) -> bool:

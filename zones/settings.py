@@ -7,8 +7,9 @@ import math
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from zones.document import MOST_PROBLEMS
 from zones.errors import ScheduleError, WrongValue
@@ -16,6 +17,8 @@ from zones.schedule import Schedule
 from zones.size import OLD_KEY, share_of_pixels
 
 Frame = Literal["image", "wgs84"]
+#: When the driver of a vehicle in the zone is asked to leave.
+NoticeTime = Literal["confirmed", "at_once", "never"]
 
 _LONGEST_NAME = 200  # characters
 _UNPRINTABLE = ("Cc", "Cs")  # Unicode's control characters, and halves of characters
@@ -47,6 +50,9 @@ class Settings:
     min_size: float | None
     min_size_m: float | None
     camera: str | None
+    notice: NoticeTime = "confirmed"
+    warning_until: date | None = None
+    address: str | None = None
     numbers: tuple[tuple[str, float], ...] = ()
 
 
@@ -80,11 +86,17 @@ def read_settings(
         "min_size": _share,
         "min_size_m": lambda value: _positive(value, "a number of metres", "0.3"),
         "camera": read_name,
+        "from": _date,
+        "to": _date,
+        "notice": _notice,
+        "warning": _warning,
+        "address": read_name,
     }
     readers |= {name: partial(_number, setting) for name, setting in numbers.items()}
     defaults = {
         "kinds": frozenset(kinds),
         "frame": "wgs84",
+        "notice": "confirmed",
         "schedule": Schedule.parse(None, timezone),
     }
     wrong: dict[str, WrongValue] = {}
@@ -105,8 +117,14 @@ def read_settings(
             wrong[key] = WrongValue(what, advice)
         elif key not in readers and len(wrong) < MOST_PROBLEMS:
             wrong[key] = WrongValue("unknown property", suggest_key(key, readers))
+    first, last = values.pop("from"), values.pop("to")
+    if first is not None and last is not None and last < first:
+        wrong["to"] = WrongValue(f"{last} is before {first}", "give from and to in order")
     if wrong:
         return None, wrong
+    if first is not None or last is not None:
+        values["schedule"] = values["schedule"].between(first, last)
+    values["warning_until"] = values.pop("warning")
     given = {name: values.pop(name) for name in numbers}
     written = tuple((name, value) for name, value in given.items() if value is not None)
     return Settings(**values, numbers=written), wrong
@@ -186,6 +204,31 @@ def _schedule(value: Any, timezone: str) -> Schedule:
     except ScheduleError as error:
         what, _, advice = str(error).partition("; ")
         raise WrongValue(what if len(what) <= 200 else f"{what[:200]}...", advice) from None
+
+
+def _date(value: Any) -> date:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise WrongValue(f"{value!r:.60} is no date", 'write one such as "2026-09-01"') from None
+
+
+def _warning(value: Any) -> date | None:
+    """The last day of the warning period; the last of all where it has no end."""
+    if isinstance(value, bool):
+        return date.max if value else None
+    try:
+        return _date(value)
+    except WrongValue:
+        advice = 'write the last day of the warning period, such as "2026-10-31", or true'
+        raise WrongValue(f"{value!r:.60} is no date", advice) from None
+
+
+def _notice(value: Any) -> NoticeTime:
+    if value in ("confirmed", "at_once", "never"):
+        return cast("NoticeTime", value)
+    advice = 'write "confirmed" (once a person has confirmed the case), "at_once" or "never"'
+    raise WrongValue(f"{value!r:.60} is no time for a notice", advice)
 
 
 def _frame(value: Any) -> Frame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from zones.crossings import cross_too_often
 from zones.document import MOST_PROBLEMS, Document, read_document
 from zones.errors import OutOfView, Problem, ScheduleError, WrongValue, ZoneError
 from zones.features import feature_locations
-from zones.schedule import Schedule
-from zones.settings import Frame, NumberSetting, Settings, read_settings
+from zones.schedule import Schedule, time_zone
+from zones.settings import Frame, NoticeTime, NumberSetting, Settings, read_settings
 from zones.shape import CROSSES_TOO_OFTEN, read_shape
 
 __all__ = ["Zone", "ZoneError", "load_zones", "on_image", "visible_zones", "whole_frame"]
@@ -34,12 +35,16 @@ class Zone:
         polygon: Pixels (x right, y down) or degrees WGS 84 (longitude first), see ``frame``.
         frame: ``"image"`` or ``"wgs84"``.
         dwell_s: Seconds that a thing must stay; ``None`` for the rule's own.
-        schedule: The hours in which the zone is watched.
+        schedule: The hours, and the days, on which the zone is watched.
         min_size: Shorter side of the smallest box that counts, as a share of the frame's height;
             ``None`` for the rule's own.
         min_size_m: The same in metres where the thing stands, which comes first where the camera's
             ground control points give it.
         camera: The only camera that watches the zone; ``None`` for every camera that shows it.
+        notice: When the driver of a vehicle in the zone is asked to leave.
+        warning_until: The last day of the warning period, in which no driver is cited; ``None``
+            without one.
+        address: The place in words, for notices and searches.
         numbers: Properties that rules add, as name and value.
     """
 
@@ -52,11 +57,20 @@ class Zone:
     min_size: float | None = None
     min_size_m: float | None = None
     camera: str | None = None
+    notice: NoticeTime = "confirmed"
+    warning_until: date | None = None
+    address: str | None = None
     numbers: tuple[tuple[str, float], ...] = ()
 
     def number(self, name: str, default: float) -> float:
         """A property that a rule adds to zones, or the default where the zone has none."""
         return dict(self.numbers).get(name, default)
+
+    def is_warning(self, at: datetime) -> bool:
+        """Whether a moment (timezone-aware) is in the zone's warning period."""
+        if self.warning_until is None:
+            return False
+        return at.astimezone(time_zone(self.schedule.timezone)).date() <= self.warning_until
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ _MEGABYTE = 1 << 20
 def alone(way: Callable[..., Result], *args: object) -> Result:
     """Runs ``way`` in a fresh process that is bound to one core, for its own CPU and memory."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1, initializer=_bind) as pool:
+    with context.Pool(1, initializer=bind_to_one_core) as pool:
         return pool.apply(way, args)
 
 
-def _bind() -> None:
+def bind_to_one_core() -> None:
+    """Bind this process to one core, and send warnings to stderr."""
     warnings_to_stderr()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

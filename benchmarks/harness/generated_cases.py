@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from cv_engine.cases.database import tallies
+from cv_engine.cases.database.column_types import sqlite_time
 from cv_engine.cases.database.store import Store
-from cv_engine.cases.database.tables import cases, findings, history, sqlite_time
+from cv_engine.cases.database.tables import cases, findings, history
 from cv_engine.cases.filing.cells import cell_of
 from cv_engine.cases.place_text import place_text
 from cv_engine.finding import Finding, Place

@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.oddities.mutation import mutated
 from cv_engine.cases import open_queue
-from cv_engine.commands.evidence import verify_packages
+from cv_engine.commands.evidence.verify import verify_packages
 from cv_engine.commands.options import Format
 from cv_engine.commands.session import Session
 from cv_engine.evidence.filing import CaseFiler

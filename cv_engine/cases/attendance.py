@@ -1,16 +1,19 @@
-"""Attends to the deadlines of a queue again and again."""
+"""Attends to the deadlines of a queue, or its notices, again and again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from threading import Event, Thread
+from typing import Any, TypeVar
 
 import structlog
 
-from cv_engine.cases.attention import Attended
 from cv_engine.cases.errors import QueueError
+
+#: What a round did: a dataclass that is true where it did anything.
+_Done = TypeVar("_Done")
 
 #: Seconds between two rounds: limits are counted in hours, people wait for minutes.
 EVERY_S = 10.0
@@ -19,11 +22,12 @@ _END_S = 15.0
 
 
 def keep_attending(
-    attend: Callable[[], Attended],
-    report: Callable[[Attended], None],
+    attend: Callable[[], _Done],
+    report: Callable[[_Done], None],
     stopped: Callable[[float], bool],
+    name: str = "deadlines",
 ) -> None:
-    """Warn, escalate and resume what is due, round after round, until told to stop.
+    """Do what is due, round after round, until told to stop.
 
     While the database is away, a warning is logged once, and the next round that reaches the
     database does everything that has become due. Any number of programs may attend to one queue
@@ -33,6 +37,7 @@ def keep_attending(
         attend: Does what is due by now, such as :meth:`cv_engine.cases.Queue.attend`.
         report: Receives what was done in a round, where anything was.
         stopped: Waits for some seconds, at most, and returns whether to stop.
+        name: What is attended to, for the log.
     """
     log, problem = structlog.get_logger(__name__), ""
     while True:
@@ -40,7 +45,7 @@ def keep_attending(
             done = attend()
         except QueueError as error:
             if str(error) != problem:
-                log.warning("deadlines wait to be attended to", reason=str(error))
+                log.warning(f"{name} wait to be attended to", reason=str(error))
             problem = str(error)
         else:
             problem = ""
@@ -51,20 +56,21 @@ def keep_attending(
 
 
 @contextmanager
-def attending(attend: Callable[[], Attended]) -> Iterator[None]:
+def attending(attend: Callable[[], _Done], name: str = "deadlines") -> Iterator[None]:
     """Keep attending in a thread of its own while a block runs; what was done is logged.
 
     Args:
         attend: As for :func:`keep_attending`.
+        name: What is attended to, for the log.
     """
     log, stopping = structlog.get_logger(__name__), Event()
 
-    def report(done: Attended) -> None:
-        log.info("deadlines", **asdict(done))
+    def report(done: Any) -> None:
+        log.info(name, **{field.name: getattr(done, field.name) for field in fields(done)})
 
     # A daemon: a program that ends does not wait for a database that does not answer.
-    arguments = (attend, report, stopping.wait)
-    thread = Thread(target=keep_attending, args=arguments, name="deadlines", daemon=True)
+    arguments = (attend, report, stopping.wait, name)
+    thread = Thread(target=keep_attending, args=arguments, name=name, daemon=True)
     thread.start()
     try:
         yield

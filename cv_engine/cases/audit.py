@@ -8,18 +8,27 @@ from the changed entry to the case's head. Only a copy elsewhere tells: a backup
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from cv_engine.cases.case import Event
 from cv_engine.cases.chain import entry_hash
-from cv_engine.cases.database.tables import case_evidence, cases, findings, history
+from cv_engine.cases.database.tables import (
+    case_evidence,
+    cases,
+    findings,
+    history,
+    purged_evidence,
+)
+from cv_engine.cases.looks import broken_looks
+from cv_engine.cases.removal.erasing import left_digest
 from cv_engine.cases.replay import REPLAYED, Replay
 from cv_engine.finding import Finding, Place
 
@@ -46,10 +55,10 @@ class Problem:
     """One thing that is not as the queue wrote it.
 
     Attributes:
-        case_id: The case's number.
-        seq: Number of the history's entry; ``None`` for the case itself.
+        case_id: The case's number; ``None`` for the access log.
+        seq: Number of the history's entry, or of the access; ``None`` for the case itself.
         what: Kind of the problem: ``"entry"``, ``"head"``, ``"column"``, ``"finding"``,
-            ``"evidence"``, ``"number"`` or ``"clock"``.
+            ``"evidence"``, ``"number"``, ``"clock"`` or ``"look"``.
         text: Description for people.
         remark: Whether it may have a harmless reason.
     """
@@ -61,6 +70,8 @@ class Problem:
     remark: bool = False
 
     def __str__(self) -> str:
+        if self.case_id is None:
+            return f"look {self.seq}: {self.text}"
         entry = "" if self.seq is None else f", entry {self.seq}"
         return f"case {self.case_id}{entry}: {self.text}"
 
@@ -70,29 +81,36 @@ def audit(
 ) -> Iterator[Problem]:
     """Check all cases of a queue, or some, in the order of their numbers; read as a stream.
 
+    With all cases, the access log is checked as well.
+
     Args:
         connection: Connection to the store, in a transaction that reads one state of it.
         ids: Numbers of the cases; all if ``None``.
         progress: Receives the progress.
     """
     total = len(ids) if ids is not None else _highest(connection)
-    order = (history.c.case_id, history.c.seq)
-    entries = _ByCase(_stream(connection, tuple(history.columns), order, ids))
-    filed = _ByCase(_stream(connection, _FINDING, (findings.c.case_id, findings.c.key), ids))
-    added = (case_evidence.c.case_id, case_evidence.c.name)
-    attached = _ByCase(_stream(connection, tuple(case_evidence.columns), added, ids))
+    streams = {
+        table: _ByCase(_stream(connection, columns, (table.c.case_id, order), ids))
+        for table, columns, order in (
+            (history, tuple(history.columns), history.c.seq),
+            (findings, _FINDING, findings.c.key),
+            (case_evidence, tuple(case_evidence.columns), case_evidence.c.name),
+            (purged_evidence, tuple(purged_evidence.columns), purged_evidence.c.name),
+        )
+    }
     last, gaps = 0, ids is None
     for row in _stream(connection, _CASE, (cases.c.id,), ids):
-        yield from _orphans(entries, filed, attached, row.id)
+        yield from _orphans(streams, row.id)
         if gaps:
             yield from _missing(connection, last + 1, row.id)
         last = row.id
-        yield from check_case(row, entries.take(row.id), filed.take(row.id), attached.take(row.id))
+        yield from check_case(row, *(stream.take(row.id) for stream in streams.values()))
         if last % _REPORT_EVERY == 0:
             progress("cases", last, total)
-    yield from _orphans(entries, filed, attached, None)
+    yield from _orphans(streams, None)
     if gaps:
         yield from _missing(connection, last + 1, _highest(connection) + 1)
+        yield from (Problem(None, seq, "look", text) for seq, text in broken_looks(connection))
     progress("cases", total, total)
 
 
@@ -131,20 +149,17 @@ def _stream(
         yield from rows
 
 
-def _orphans(
-    entries: _ByCase, filed: _ByCase, attached: _ByCase, case_id: int | None
-) -> Iterator[Problem]:
-    for rows in entries.before(case_id):
-        for row in rows:
-            yield Problem(row.case_id, row.seq, "entry", "there is no case of this entry")
-    for rows in filed.before(case_id):
-        for row in rows:
-            text = f"there is no case of finding {row.key}"
-            yield Problem(row.case_id, None, "finding", text)
-    for rows in attached.before(case_id):
-        for row in rows:
-            text = f"there is no case of the evidence {row.name}"
-            yield Problem(row.case_id, None, "evidence", text)
+def _orphans(streams: Mapping[sa.Table, _ByCase], case_id: int | None) -> Iterator[Problem]:
+    for table, stream in streams.items():
+        for row in chain.from_iterable(stream.before(case_id)):
+            if table is history:
+                yield Problem(row.case_id, row.seq, "entry", "there is no case of this entry")
+            elif table is findings:
+                text = f"there is no case of finding {row.key}"
+                yield Problem(row.case_id, None, "finding", text)
+            else:
+                text = f"there is no case of the evidence {row.name}"
+                yield Problem(row.case_id, None, "evidence", text)
 
 
 def _highest(connection: Connection) -> int:
@@ -175,6 +190,7 @@ def check_case(
     entries: Sequence[Row[Any]],
     filed: Sequence[Row[Any]],
     attached: Sequence[Row[Any]],
+    purged: Sequence[Row[Any]],
 ) -> Iterator[Problem]:
     """Check one case.
 
@@ -183,6 +199,7 @@ def check_case(
         entries: The rows of its history, by ``seq``.
         filed: The rows of its findings.
         attached: The rows of the evidence that people added to it.
+        purged: The rows of its evidence that was deleted.
     """
     replay = Replay()
     yield from _check_chain(case, entries, replay)
@@ -199,18 +216,25 @@ def check_case(
         text = "the key does not fit kind, source and zone, and what was filed"
         yield Problem(case.id, None, "column", text)
     yield from _check_findings(case, replay, filed)
-    yield from _check_attached(case, replay, attached)
+    yield from _check_packages(case, "evidence", replay.attached, attached)
+    yield from _check_packages(case, "deleted evidence", replay.purged, purged)
 
 
 def _check_chain(case: Row[Any], entries: Sequence[Row[Any]], replay: Replay) -> Iterator[Problem]:
     previous: str | None = case.key  # None: the entry before is missing, its hash is not known
     expected, at = 1, None
+    erased = _erased(entries)
     for entry in entries:
         if entry.seq != expected:
             for seq in range(expected, entry.seq):
                 yield Problem(case.id, seq, "entry", "the entry is missing")
             previous = None
-        if previous is not None and entry.hash != entry_hash(previous, dict(entry._mapping)):
+        values = dict(entry._mapping)
+        if entry.seq in erased:
+            fits = (entry.hash, left_digest(values)) == erased[entry.seq]
+        else:
+            fits = previous is None or entry.hash == entry_hash(previous, values)
+        if not fits:
             text = "the entry was changed, or is not in its place: its hash does not fit"
             yield Problem(case.id, entry.seq, "entry", text)
         wrong = replay.apply(entry)
@@ -220,6 +244,20 @@ def _check_chain(case: Row[Any], entries: Sequence[Row[Any]], replay: Replay) ->
             text = "the entry was recorded before the one it follows: the clock was set back"
             yield Problem(case.id, entry.seq, "clock", text, remark=True)
         previous, expected, at = entry.hash, entry.seq + 1, entry.at
+
+
+def _erased(entries: Sequence[Row[Any]]) -> dict[int, tuple[str, str]]:
+    """By their numbers, the entries that were erased: their hashes, and digests of what is left.
+
+    An erasure speaks of entries before it only, and the last one of an entry counts.
+    """
+    return {
+        int(seq): (said["hash"], said["left"])
+        for entry in entries
+        if entry.event == Event.ERASED
+        for seq, said in entry.data["entries"].items()
+        if int(seq) < entry.seq
+    }
 
 
 def _differs(case: Row[Any], name: str, said: object) -> Problem:
@@ -256,18 +294,18 @@ def _check_findings(case: Row[Any], replay: Replay, filed: Sequence[Row[Any]]) -
             yield Problem(case.id, None, "evidence", text)
 
 
-def _check_attached(
-    case: Row[Any], replay: Replay, attached: Sequence[Row[Any]]
+def _check_packages(
+    case: Row[Any], what: str, said: Mapping[str, str | None], rows: Sequence[Row[Any]]
 ) -> Iterator[Problem]:
-    """Whether the evidence that people added is what the history says."""
-    found = {row.name: row.sha256 for row in attached}
-    for name in sorted(found.keys() | replay.attached.keys()):
+    """Whether the evidence that people added, or that was deleted, is what the history says."""
+    found = {row.name: row.sha256 for row in rows}
+    for name in sorted(found.keys() | said.keys()):
         if name not in found:
-            text = f"the evidence {name} is missing"
-        elif name not in replay.attached:
-            text = f"the evidence {name} is not in the history"
-        elif found[name] != replay.attached[name]:
-            text = f"the digest of the evidence {name} is not that of the history"
+            text = f"the {what} {name} is missing"
+        elif name not in said:
+            text = f"the {what} {name} is not in the history"
+        elif found[name] != said[name]:
+            text = f"the digest of the {what} {name} is not that of the history"
         else:
             continue
         yield Problem(case.id, None, "evidence", text)

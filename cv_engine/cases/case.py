@@ -28,7 +28,10 @@ class Event(StrEnum):
     ESCALATED = "escalated"  # the deadline has passed
     MERGED = "merged"  # the findings of another case were added to this one
     SPLIT = "split"  # findings of this case went to another one
+    NOTICE = "notice"  # what became of the driver's notice
     NOTED = "noted"  # a person's note
+    PURGED = "purged"  # evidence was deleted, by a rule or at a person's request
+    ERASED = "erased"  # a plate was removed from the case and its history, at a person's request
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class Result:
 
     Attributes:
         reason: The reason of the last verdict, of the taxonomy's list.
-        outcome: How the case ended: ``"left"``, ``"cited"``, ``"handled"`` or ``"dismissed"``.
+        outcome: How the case ended: ``"left"``, ``"warned"``, ``"cited"``, ``"handled"`` or
+            ``"dismissed"``.
         merged_into: Number of the case that continues with this one's findings.
         confirmed_at: When the case was last confirmed (UTC).
         dispatched_at: When the case was last dispatched (UTC).

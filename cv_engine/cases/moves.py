@@ -14,6 +14,7 @@ from cv_engine.cases.lifecycle import Action, Actor, Role, State, Step, step_of
 from cv_engine.cases.rows import last_entry, time_text
 from cv_engine.cases.stages import Limits, entered
 from cv_engine.cases.taxonomy import Priority, Stage
+from cv_engine.finding import WARNING
 
 _OUTCOMES = {State.NOTICED: "left", State.CITED: "cited", State.VERIFIED: "handled"}
 _DISMISSED = "dismissed"
@@ -50,6 +51,7 @@ class Move:
         to: To whom the case is dispatched.
         until: Until when the case is deferred (timezone-aware).
         into: Number of the case that continues with a merged one's findings.
+        outcome: How a noticed case ends, if not as ``"left"``.
         version: Version of the case that the person has seen; a case that has changed since is
             left alone. ``None``: whatever the version.
         data: Further JSON values for the history.
@@ -62,6 +64,7 @@ class Move:
     to: Assignment | None = None
     until: datetime | None = None
     into: int | None = None
+    outcome: str | None = None
     version: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
@@ -147,6 +150,7 @@ def _said(move: Move) -> dict[str, Any]:
     """What the history keeps of a move, without what was not given."""
     given = {} if move.to is None else move.to.columns()
     values: dict[str, Any] = {**given, "reason": move.reason, "into": move.into}
+    values["outcome"] = move.outcome
     if move.until is not None:
         values["until"] = time_text(move.until)
     return {name: value for name, value in values.items() if value is not None}
@@ -176,6 +180,16 @@ def _undo(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
 
 
 def _stay(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    return {}
+
+
+def _cite(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
+    """Refuse a citation in a zone's warning period."""
+    if case.row.attributes.get(WARNING):
+        raise QueueError(
+            f"case {case.row.id} was found in the warning period of zone {case.row.zone}: its "
+            "driver may be warned, not cited"
+        )
     return {}
 
 
@@ -215,7 +229,8 @@ def _return(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
 
 def _close(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
     before = case.row.outcome or _DISMISSED  # of an appeal
-    return {"ended_at": case.at, "outcome": _OUTCOMES.get(step.before, before)}
+    outcome = move.outcome or _OUTCOMES.get(step.before, before)
+    return {"ended_at": case.at, "outcome": outcome}
 
 
 def _defer(case: LockedCase, move: Move, step: Step) -> dict[str, Any]:
@@ -251,7 +266,7 @@ _EFFECTS: Mapping[Action, Callable[[LockedCase, Move, Step], dict[str, Any]]] = 
     Action.REJECT: _reject,
     Action.UNDO: _undo,
     Action.NOTICE: _stay,
-    Action.CITE: _stay,
+    Action.CITE: _cite,
     Action.DISPATCH: _dispatch,
     Action.HANDLE: _handle,
     Action.VERIFY: _verify,

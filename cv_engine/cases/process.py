@@ -43,8 +43,12 @@ class Process:
         self._store = self.store = store  # public for the outbox
         self._clock = clock
         self._taxonomy = taxonomy
-        self._limits = limits
+        self._limits = self.limits = limits  # public for the notices
         self._organisation = organisation
+
+    def now(self) -> datetime:
+        """The present time of the queue's clock, timezone-aware."""
+        return self._clock()
 
     def confirm(self, case_id: int, by: str | Actor, note: str = "") -> Case:
         """Confirm a violation, by an officer; see :meth:`move`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +16,11 @@ from cv_engine.cases.changes import LockedCase, add_evidence
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.dispatch.organisation import Organisation
 from cv_engine.cases.errors import QueueError, StaleError
-from cv_engine.cases.filing.entering import NewFinding, file_finding
+from cv_engine.cases.filing.entering import NewFinding, file_finding, open_new
 from cv_engine.cases.filing.filed import Filed
 from cv_engine.cases.filing.opening import Opening
 from cv_engine.cases.filing.problem import Presence
+from cv_engine.cases.filing.search import Search, read_ahead
 from cv_engine.cases.filing.sightings import Sighting, check_time, note_sighting
 from cv_engine.cases.filing.site import SITE_GAP_M
 from cv_engine.cases.filing.splitting import merge, split
@@ -116,16 +117,44 @@ class Queue(Process, QueueReader):
             QueueError: The finding is invalid: the kind is not in the taxonomy, the geometry is
                 not in degrees, or the attributes are not JSON.
         """
-        new = NewFinding(
-            row=case_row(finding, self._taxonomy),
-            presence=Presence.of(finding, missed),
-            rule=self._recurrence(finding.kind),
-            gap_m=gap_m,
-            sha256=evidence_sha256,
+        return self._file(self._new(finding, missed, gap_m, evidence_sha256))
+
+    def file_all(self, findings: Sequence[Finding]) -> list[Filed]:
+        """File findings that are there together, such as those of an import or of a backlog.
+
+        Cases that nothing else belongs to are opened in one transaction, which takes a third of the
+        time; each other finding is filed in its own, as by :meth:`file`. If the process ends before
+        the method returns, some are filed and some are not: file them again, which changes nothing
+        for those that are.
+
+        Args:
+            findings: The findings; some tens at a time, since others wait for places meanwhile.
+
+        Returns:
+            For each finding what filing it led to.
+
+        Raises:
+            QueueError: A finding is invalid, as for :meth:`file`; nothing is filed.
+        """
+        news = [self._new(finding) for finding in findings]
+        opened = self._transact(
+            lambda at, connection: open_new(connection, news, self._opening, at),
+            lambda connection: read_ahead(connection, [new.search for new in news]),
         )
-        return self._transact(
-            lambda at, connection: file_finding(connection, new, self._opening, at)
-        )
+        filed = []
+        for new in news:
+            key = new.search.presence.key
+            # Of a finding that is given twice, the second is known.
+            filed.append(opened.pop(key) if key in opened else self._file(new))
+        return filed
+
+    def check(self, finding: Finding) -> None:
+        """Refuse a finding that cannot be filed, without filing it.
+
+        Raises:
+            QueueError: The finding is invalid, as for :meth:`file`.
+        """
+        case_row(finding, self._taxonomy)
 
     def seen(self, key: str, at: datetime) -> None:
         """Record that the thing of a finding is still there; idempotent, and not in the history.
@@ -267,6 +296,23 @@ class Queue(Process, QueueReader):
 
         return self._transact(change)
 
+    def _new(
+        self,
+        finding: Finding,
+        missed: timedelta = timedelta(0),
+        gap_m: float = SITE_GAP_M,
+        evidence_sha256: str | None = None,
+    ) -> NewFinding:
+        """A finding with all that filing it needs, made before others have to wait."""
+        search = Search(Presence.of(finding, missed), self._recurrence(finding.kind), gap_m)
+        return NewFinding(case_row(finding, self._taxonomy), search, evidence_sha256)
+
+    def _file(self, new: NewFinding) -> Filed:
+        return self._transact(
+            lambda at, connection: file_finding(connection, new, self._opening, at),
+            lambda connection: read_ahead(connection, [new.search]),
+        )
+
     def _note(self, sighting: Sighting) -> bool:
         """Record news of a filed finding's thing."""
 
@@ -291,11 +337,15 @@ class Queue(Process, QueueReader):
         except QueueError:
             return Recurrence()
 
-    def _transact(self, change: Callable[[datetime, Connection], _T]) -> _T:
+    def _transact(
+        self,
+        change: Callable[[datetime, Connection], _T],
+        ahead: Callable[[Connection], object] | None = None,
+    ) -> _T:
         """Make a change in one transaction, again where another one was faster."""
         while True:
             try:
-                with self._store.writing() as connection:
+                with self._store.writing(ahead) as connection:
                     return change(self._clock(), connection)
             except StaleError:
                 continue

@@ -14,6 +14,7 @@ from cv_engine.cases.dispatch.attachment import attached_to
 from cv_engine.cases.export import export
 from cv_engine.cases.filing.filed import FiledEvidence, FiledFinding
 from cv_engine.cases.filter import Filter, count_cases, select_cases
+from cv_engine.cases.removal.purging import Purged, find_purged
 from cv_engine.cases.rows import case_of, entry_of, finding_of, findings_of, need_case
 
 _ROWS_AT_ONCE = 1000  # of a stream: some megabytes of memory, few round trips
@@ -70,14 +71,12 @@ class QueueReader:
         """
         with self._store.reading() as connection:
             need_case(connection, case_id)
-            filed = findings_of(connection, case_id)
-            found = [row.evidence for row in filed if row.evidence is not None]
-            added = (
-                name
-                for number in _absorbed(connection, case_id, {row.key for row in filed})
-                for name in attached_to(connection, number)
-            )
-            return list(dict.fromkeys([*found, *added]))
+            return list(packages_of(connection, case_id))
+
+    def purged(self, name: str) -> Purged | None:
+        """What is left of an evidence package that was deleted; ``None`` if it was not."""
+        with self._store.reading() as connection:
+            return find_purged(connection, name)
 
     def findings(self, case_id: int) -> list[FiledFinding]:
         """The findings of a case, in order of their start.
@@ -108,6 +107,20 @@ class QueueReader:
     def export(self, wanted: Filter | None = None, form: str = "geojson") -> Iterator[str]:
         """The cases that match a filter as pieces of a ``"geojson"`` or ``"csv"`` file."""
         return export(self.each(wanted), form)
+
+
+def packages_of(connection: Connection, case_id: int) -> dict[str, str | None]:
+    """The evidence packages of a case, as :meth:`QueueReader.evidence` lists them.
+
+    Returns:
+        The digest of each package's manifest by its name; ``None`` where none was recorded.
+    """
+    filed = findings_of(connection, case_id)
+    found = {row.evidence: row.evidence_sha256 for row in filed if row.evidence is not None}
+    for number in _absorbed(connection, case_id, {row.key for row in filed}):
+        for name, sha256 in attached_to(connection, number):
+            found.setdefault(name, sha256)
+    return found
 
 
 def _absorbed(connection: Connection, case_id: int, keys: Set[str]) -> list[int]:

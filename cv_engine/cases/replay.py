@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from cv_engine.cases.case import Event
-from cv_engine.cases.lifecycle import Action, State
+from cv_engine.cases.lifecycle import OPEN_STATES, Action, State
 
 #: The time of the stage that a change to a state sets, in histories of the first schema, whose
 #: entries name no action.
@@ -48,6 +48,7 @@ class Replay:
         evidence: What was said about the evidence of each finding that was filed to this case, by
             the finding's key.
         attached: Digests of the packages that people added, by name.
+        purged: Digests of the packages that were deleted, by name.
         divided: Whether findings were split off, so that source and zone may be others than filed.
     """
 
@@ -56,6 +57,7 @@ class Replay:
     keys: set[str] = field(default_factory=set)
     evidence: dict[str, FiledEvidenceSaid] = field(default_factory=dict)
     attached: dict[str, str | None] = field(default_factory=dict)
+    purged: dict[str, str | None] = field(default_factory=dict)
     divided: bool = False
 
     def apply(self, entry: Any) -> str | None:
@@ -83,11 +85,19 @@ class Replay:
         elif event == Event.EXTENDED:
             self.columns["extensions"] += 1
         self._take_findings(event, data)
+        self._purge(entry)
         if "key" in data and (event in _OPENED or event == Event.EVIDENCE):
             self._remember(event, data)
         elif event in _BY_PEOPLE and "evidence" in data:
             self.attached[data["evidence"]] = data.get("evidence_sha256")
         return wrong
+
+    def _purge(self, entry: Any) -> None:
+        if entry.event == Event.PURGED:
+            self.columns["purged_at"] = entry.at
+            self.purged |= {each["name"]: each["sha256"] for each in entry.data["packages"]}
+        elif entry.to_state in OPEN_STATES or entry.data.get("evidence"):
+            self.columns["purged_at"] = None
 
     def _take_findings(self, event: str, data: Mapping[str, Any]) -> None:
         given = {str(key) for key in data.get("keys", ())}
@@ -143,7 +153,8 @@ class Replay:
                 columns["returns"] += 1
             case Action.CLOSE:
                 before = columns["outcome"] or "dismissed"
-                columns |= {"ended_at": at, "outcome": _OUTCOMES.get(entry.from_state, before)}
+                outcome = data.get("outcome") or _OUTCOMES.get(entry.from_state, before)
+                columns |= {"ended_at": at, "outcome": outcome}
             case Action.DEFER:
                 columns["deferred_until"] = _time(data.get("until"))
                 columns["deferrals"] += 1
@@ -160,7 +171,7 @@ _INITIAL: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("filed_at", "confirmed_at", "dispatched_at", "handled_at", "verified_at"),
-            *("ended_at", "deferred_until", "reason", "outcome", *_ASSIGNED),
+            *("ended_at", "deferred_until", "purged_at", "reason", "outcome", *_ASSIGNED),
         )
     ),
     **dict.fromkeys(("deferrals", "extensions", "returns", "reopenings"), 0),

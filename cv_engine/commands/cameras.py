@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
-from cv_engine.commands.options import ConfigOption, Format, FormatOption
+from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.tables import rows_table
 from cv_engine.commands.zones import problems_of
@@ -65,6 +68,23 @@ def discover(
     """Find ONVIF cameras on the network, and the addresses of their streams."""
     password = None if user is None else read_password(user)
     raise typer.Exit(discover_cameras(Session(None, None, format), timeout, user, password))
+
+
+@group.command()
+def clock(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CAMERA...]", help="Cameras; all with a stream if left out."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Port of the cameras' ONVIF service.")
+    ] = 80,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Measure the clocks of cameras by ONVIF, and keep the errors for evidence packages."""
+    raise typer.Exit(measure_clocks(Session(config, data, format), names or (), port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,49 @@ def discover_cameras(
         lines = _ASK_FOR_STREAMS if user is None else snippet(answers, user)
         session.err.print(escaped(lines))
     return ExitCode.FAILED if any(answer.problem for answer in answers) else ExitCode.DONE
+
+
+def measure_clocks(session: Session, names: Sequence[str], port: int) -> ExitCode:
+    """Measure the clocks of cameras, keep the errors, and show them.
+
+    Args:
+        session: Configuration, data folder, and where output goes.
+        names: The cameras; all that have a stream if empty.
+        port: Port of the cameras' ONVIF service.
+
+    Returns:
+        0, or 1 where a camera did not answer.
+
+    Raises:
+        ConfigError: A camera is not in the configuration.
+        EvidenceError: The errors cannot be kept.
+        DiscoveryError: The extra ``onvif`` is not installed.
+    """
+    from cv_engine.discovery import DiscoveryError, device_clock
+    from cv_engine.evidence.clock_error import ONVIF, ClockError
+    from cv_engine.evidence.machine_clock import machine_error_s
+    from cv_engine.services import Services
+
+    config = session.config
+    cameras = [config.camera(name) for name in names] or [c for c in config.cameras if c.url]
+    rows: list[dict[str, Any]] = []
+    for camera in cameras:
+        host = None if camera.url is None else urlsplit(camera.url.get_secret_value()).hostname
+        row: dict[str, Any] = {"camera": camera.name, "error_s": None, "within_s": None}
+        try:
+            if host is None:
+                raise DiscoveryError("the configuration names no url of its stream")
+            shown = f"[{host}]" if ":" in host else host
+            found = device_clock(f"http://{shown}:{port}/onvif/device_service", time.time)
+            now = datetime.now(UTC)
+            error = ClockError(found.error_s, found.within_s, ONVIF, now, machine_error_s())
+            Services(config).clocks.note(camera.name, error)
+            row |= {"error_s": round(error.error_s, 2), "within_s": round(found.within_s, 2)}
+            rows.append(row | {"machine_within_s": error.reference_s, "problem": None})
+        except DiscoveryError as problem:
+            rows.append(row | {"machine_within_s": None, "problem": str(problem)})
+    session.show(rows_table(rows), rows)
+    return ExitCode.FAILED if any(row["problem"] for row in rows) else ExitCode.DONE
 
 
 def snippet(answers: Sequence[Answer], user: str) -> str:

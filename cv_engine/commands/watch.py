@@ -64,7 +64,8 @@ def watch_cameras(
 ) -> ExitCode:
     """Watch live streams until SIGINT or SIGTERM; a second signal does not wait for the workers.
 
-    Meanwhile events are sent to the outlets, and deadlines are attended to.
+    Meanwhile events are sent to the outlets, deadlines are attended to, and drivers are asked to
+    leave.
 
     Args:
         session: Configuration and output.
@@ -79,7 +80,7 @@ def watch_cameras(
         ConfigError, InputError: The cameras cannot be watched, or are watched already.
         MetricsError: The port of the metrics is taken.
         ClusterError: The cluster cannot be used.
-        OutletError, QueueError: An outlet or the queue cannot be used.
+        NoticeError, OutletError, QueueError: A gateway, an outlet or the queue cannot be used.
     """
     from cv_engine.cases.attendance import attending
     from cv_engine.live.control.dispatcher import Dispatcher
@@ -106,6 +107,9 @@ def watch_cameras(
             stack.enter_context(services.relays)
         # The queue is opened in the thread: a database that is away must not keep cameras waiting.
         stack.enter_context(attending(lambda: services.queue.attend()))
+        if config.notices.is_on:
+            _ = services.gateway, services.vehicles  # what is wrong with them is reported now
+            stack.enter_context(attending(lambda: services.notices.run_once(), "notices"))
         show = stack.enter_context(_screen(session, logs))
 
         def publish(snapshot: StatusSnapshot) -> None:

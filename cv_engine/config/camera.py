@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import SecretStr, field_validator, model_validator
 
 from cv_engine.section import (
+    ClockErrorSeconds,
     FilePath,
     Latitude,
     Longitude,
@@ -58,6 +59,7 @@ class CameraConfig(Section):
     max_fit_error_m: Metres = 2.0
     zones: FilePath | None = None
     timezone: Text = "UTC"
+    clock_error_s: ClockErrorSeconds | None = None
     file_time: Text | None = None
     fps: PicturesPerSecond | None = None
     url: SecretStr | None = None

@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.storage.address import read_address
-from cv_engine.section import SecondsOrZero, Section, Switch, Text, Unit
+from cv_engine.section import FilePath, SecondsOrZero, Section, Switch, Text, Unit
+
+
+class TimestampConfig(Section):
+    """The timestamping authority (RFC 3161) that says when a package was sealed."""
+
+    url: Text | None = None
+    certificate: FilePath | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError(
+                "this is no web address; write one such as http://timestamp.city.example"
+            )
+        return url
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.url is None) != (self.certificate is None):
+            missing = "certificate" if self.certificate is None else "url"
+            raise ValueError(
+                f"{missing} is missing; a timestamping authority needs its url and the PEM file "
+                "of the certificate that it is verified by"
+            )
+        return self
+
+
+class CredentialsConfig(Section):
+    """The content credentials (C2PA) of shareable pictures."""
+
+    enabled: Switch = True
+    certificate: FilePath | None = None
+    key: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            missing = "certificate" if self.certificate is None else "key"
+            raise ValueError(f"{missing} is missing; the city's certificate needs its key, in PEM")
+        return self
 
 
 class EvidenceConfig(Section):
@@ -23,6 +65,9 @@ class EvidenceConfig(Section):
     ] = 92
     redact: Switch = True
     store: Text | None = None
+    timestamp: TimestampConfig = TimestampConfig()
+    credentials: CredentialsConfig = CredentialsConfig()
+    profiles: FilePath | None = None
 
     @field_validator("store")
     @classmethod

@@ -68,8 +68,10 @@ def _with_absolute_paths(config: Config, base: Path) -> Config:
         "cameras": cameras,
         "cases": config.cases.based(base),
         "outlets": config.outlets.based(base),
+        "notices": config.notices.based(base),
         "satellite": config.satellite.based(base),
         "sensors": config.sensors.based(base),
+        "registry": config.registry.based(base),
         "store": store,
         "data": data,
     }

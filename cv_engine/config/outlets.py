@@ -19,6 +19,7 @@ from cv_engine.cases.outbox.outlet import Outlet, Selection
 from cv_engine.cases.outbox.people import People
 from cv_engine.cases.outbox.webhook import Webhook, read_secrets
 from cv_engine.cases.taxonomy import Taxonomy
+from cv_engine.config.secrets import SecretError, check_secret, read_secret
 from cv_engine.section import FilePath, Name, Section, Text, Unit
 from zones.schedule import Schedule, time_zone
 
@@ -96,29 +97,10 @@ class OutletConfig(Section):
         Raises:
             OutletError: The variable is not set, or the file cannot be read.
         """
-        where = f"outlet {self.name!r}: {key}"
-        if variable is not None:
-            if variable not in environment:
-                raise OutletError(f"{where}_env: the environment variable {variable} is not set")
-            return environment[variable].strip()
-        if file is None:
-            return None
         try:
-            return file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise OutletError(f"{where}_file: {file} cannot be read ({why})") from None
-
-
-def _one_of(section: OutletConfig, key: str, *, needed: bool) -> None:
-    given = [n for n in (f"{key}_env", f"{key}_file") if getattr(section, n) is not None]
-    if len(given) == 2:
-        raise ValueError(f"{key}_env and {key}_file are both there; one of them is enough")
-    if needed and not given:
-        raise ValueError(
-            f"{key}_env is missing; name the environment variable that holds it, such as "
-            f"{key}_env: CITY_{key.upper()}, or a file with {key}_file"
-        )
+            return read_secret(f"outlet {self.name!r}: {key}", variable, file, environment)
+        except SecretError as error:
+            raise OutletError(str(error)) from None
 
 
 class WebhookConfig(OutletConfig):
@@ -138,7 +120,7 @@ class WebhookConfig(OutletConfig):
 
     @model_validator(mode="after")
     def _one_secret(self) -> Self:
-        _one_of(self, "secret", needed=True)
+        check_secret(self, "secret", needed=True)
         return self
 
     def open(self, environment: Mapping[str, str], clock: Callable[[], datetime]) -> Webhook:
@@ -183,7 +165,7 @@ class MqttConfig(OutletConfig):
 
     @model_validator(mode="after")
     def _usable_login(self) -> Self:
-        _one_of(self, "password", needed=False)
+        check_secret(self, "password", needed=False)
         if self.user is None and (self.password_env or self.password_file):
             raise ValueError("user is missing; a password belongs to a user")
         if self.tls_ca is not None and not self.url.startswith("mqtts://"):
@@ -223,7 +205,7 @@ class PeopleConfig(OutletConfig):
 
     @model_validator(mode="after")
     def _usable_rule(self) -> Self:
-        _one_of(self, "to", needed=True)
+        check_secret(self, "to", needed=True)
         self.schedule(self.quiet)
         return self
 

@@ -16,8 +16,10 @@ from cv_engine.config.detector import DetectorConfig
 from cv_engine.config.errors import ConfigError
 from cv_engine.config.evidence import EvidenceConfig
 from cv_engine.config.live import LiveConfig
+from cv_engine.config.notices import NoticesConfig
 from cv_engine.config.outlets import OutletsConfig
 from cv_engine.config.plates import PlatesConfig
+from cv_engine.config.registry import RegistryConfig
 from cv_engine.config.rules import RulesModel
 from cv_engine.config.satellite import SatelliteConfig
 from cv_engine.config.sensors import SensorsConfig
@@ -25,7 +27,11 @@ from cv_engine.config.tracking import ChangeConfig, TrackingConfig
 from cv_engine.config.video import VideoConfig
 from cv_engine.section import FilePath, Section, Text
 
-_OTHER_SOURCES = ("satellite", "sensors")  # no result of a camera depends on these sections
+_OTHER_SOURCES = (
+    "satellite",
+    "sensors",
+    "registry",
+)  # no result of a camera depends on these sections
 # Written as a path, the password of such an address would become the name of a folder.
 _NEARLY_AN_ADDRESS = re.compile(r"(?i)(postgres|sqlite|mysql)[^/\\]*[:@/]")
 
@@ -45,8 +51,10 @@ class Config(Section):
     cases: CasesConfig = CasesConfig()
     live: LiveConfig = LiveConfig()
     outlets: OutletsConfig = OutletsConfig()
+    notices: NoticesConfig = NoticesConfig()
     satellite: SatelliteConfig = SatelliteConfig()
     sensors: SensorsConfig = SensorsConfig()
+    registry: RegistryConfig = RegistryConfig()
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("store")
@@ -119,13 +127,15 @@ class Config(Section):
         """SHA-256 (hex) of every value that can change a result.
 
         Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
-        cases are named and timed, how live streams are reached and received, who receives events,
-        and what is seen from above or by sensors. A zones file enters with its content, so that
-        moving it changes nothing and editing it does.
+        packages are signed and judged, how cases are named and timed, how live streams are reached
+        and received, who receives events, what is seen from above or by sensors, and what the
+        registries know. A zones file enters with its content, so that moving it changes nothing and
+        editing it does.
         """
-        elsewhere = {"data", "store", "cases", "live", "outlets", *_OTHER_SOURCES}
+        elsewhere = {"data", "store", "cases", "live", "outlets", "notices", *_OTHER_SOURCES}
         values = self.model_dump(mode="json", exclude=elsewhere)
-        del values["evidence"]["store"]
+        for key in ("store", "timestamp", "credentials", "profiles"):
+            del values["evidence"][key]
         for camera, entry in zip(self.cameras, values["cameras"], strict=True):
             for key in STREAM_KEYS:
                 del entry[key]

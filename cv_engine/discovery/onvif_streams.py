@@ -77,7 +77,7 @@ def streams_of(
     Raises:
         DiscoveryError: The extra ``onvif`` is not installed.
     """
-    library = _library()
+    library = onvif_library()
 
     async def ask_all() -> list[list[Stream] | DiscoveryError]:
         free = asyncio.Semaphore(_AT_ONCE)
@@ -91,7 +91,12 @@ def streams_of(
     return asyncio.run(ask_all())
 
 
-def _library() -> Any:
+def onvif_library() -> Any:
+    """The library of the extra ``onvif``.
+
+    Raises:
+        DiscoveryError: The extra is not installed.
+    """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
@@ -125,7 +130,7 @@ async def _ask(
     except DiscoveryError as error:
         return DiscoveryError(f"{device.address}: {error}")
     except Exception as error:  # any answer may break the library; the other devices continue
-        return DiscoveryError(f"{device.address}: {_reason(error, user)}")
+        return DiscoveryError(f"{device.address}: {reason_of(error, user)}")
     finally:
         await camera.close()
 
@@ -186,7 +191,7 @@ def _refuses(error: Exception) -> bool:
     return bool(codes & _REFUSED) or getattr(error, "status_code", None) in (401, 403)
 
 
-def _reason(error: Exception, user: str) -> str:
+def reason_of(error: Exception, user: str) -> str:
     """Return the reason of a device's failure, for people."""
     from aiohttp import ClientError
     from zeep.exceptions import Fault

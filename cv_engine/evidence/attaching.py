@@ -20,11 +20,12 @@ from cv_engine.cases import Actor, Queue, QueueError
 from cv_engine.cases.dispatch.attachment import Attachment
 from cv_engine.errors import EngineError
 from cv_engine.evidence.errors import EvidenceError, from_os_error
-from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Sealed, compose
 from cv_engine.evidence.media.photo import Photo
 from cv_engine.evidence.naming import Note, is_note, package_name
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import locked, publish, staged, write_file
+from cv_engine.evidence.timestamp.waiting import Waiting
 
 _FOLDER = "original"
 _Result = TypeVar("_Result")
@@ -38,11 +39,13 @@ class Attacher:
         queue: Where the cases are.
         key: Signs the packages.
         root: Folder of the packages.
+        waiting: Where packages wait for their timestamp; ``None``: none is fetched.
     """
 
     queue: Queue
     key: SigningKey
     root: Path
+    waiting: Waiting | None = None
 
     def attach(
         self,
@@ -100,10 +103,13 @@ class Attacher:
         record: Callable[[Attachment], _Result],
     ) -> _Result:
         with staged(self.root, name) as folder:
-            _fill(folder, note, photos, self.key)
+            authority = None if self.waiting is None else self.waiting.authority
+            _fill(folder, note, photos, self.key.current(), Sealed(self.queue.now(), authority))
             digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
             if not publish(folder, self.root / name):
                 raise EvidenceError(f"{self.root / name}: exists already; try again")
+            if self.waiting is not None:
+                self.waiting.add(name, digest)
             # The folder stays locked until the case names it: no one removes it meanwhile.
             return record(Attachment(name, digest))
 
@@ -133,7 +139,9 @@ def remove_unrecorded(root: Path, queue: Queue, case_id: int | None = None) -> N
                     folder.rename(discarded / folder.name)
 
 
-def _fill(folder: Path, note: Note, photos: Sequence[Photo], key: SigningKey) -> None:
+def _fill(
+    folder: Path, note: Note, photos: Sequence[Photo], key: SigningKey, sealed: Sealed
+) -> None:
     """Writes a package's files into an empty folder."""
     (folder / _FOLDER).mkdir()
     files: list[dict[str, Any]] = []
@@ -153,6 +161,6 @@ def _fill(folder: Path, note: Note, photos: Sequence[Photo], key: SigningKey) ->
                 "exif": dict(photo.exif),
             }
         )
-    manifest = compose(note, files, [], {}, key.public_key)
+    manifest = compose(note, files, [], {}, key.public_key, sealed)
     write_file(folder / MANIFEST, manifest)
     write_file(folder / SIGNATURE, key.sign(manifest))

@@ -24,6 +24,12 @@ class StoreError(EvidenceError):
     failure = Failure.UNAVAILABLE
 
 
+class AuthorityError(EvidenceError):
+    """A timestamping authority does not answer, or refuses; packages have to wait for it."""
+
+    failure = Failure.UNAVAILABLE
+
+
 def from_os_error(error: OSError, folder: Path) -> EvidenceError:
     """Explains to the user why ``folder`` could not be written.
 

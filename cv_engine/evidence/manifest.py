@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,6 +18,7 @@ from cv_engine.finding import Finding
 SCHEMA = "cv-engine/evidence/1"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
+_ADDED_LATER = "timestamp"  # the folder of what is added to a sealed package
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,6 +38,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """When a package was sealed.
+
+    Attributes:
+        at: The time by the station's clock, timezone-aware.
+        authority: Address of the timestamping authority that is to confirm the time; ``None``
+            where none was asked.
+    """
+
+    at: datetime
+    authority: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What verification needs of a manifest.
 
@@ -43,11 +59,13 @@ class Manifest:
         files: Every file of the package except the manifest and its signature.
         public_key: The 32 raw bytes of the key that signed the manifest.
         content: The whole manifest as parsed.
+        sealed: When the package was sealed; ``None`` in packages of earlier releases.
     """
 
     files: tuple[Entry, ...]
     public_key: bytes
     content: Mapping[str, Any]
+    sealed: Sealed | None = None
 
 
 def compose(
@@ -56,6 +74,7 @@ def compose(
     clips: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any],
     public_key: bytes,
+    sealed: Sealed | None = None,
 ) -> bytes:
     """Encodes a manifest; equal content gives equal bytes.
 
@@ -65,6 +84,7 @@ def compose(
         clips: Notes on the clips, those that could not be cut included.
         provenance: JSON values on the origin.
         public_key: The 32 raw bytes of the key that signs the manifest.
+        sealed: When the package is sealed; ``None`` where that is not known.
 
     Raises:
         EvidenceError: An attribute or a provenance value is not JSON.
@@ -75,6 +95,7 @@ def compose(
         "files": sorted(files, key=lambda file: str(file["path"])),
         "clips": list(clips),
         "provenance": dict(provenance),
+        **({} if sealed is None else {"sealed": _seal_row(sealed)}),
         "signature": {
             "algorithm": "Ed25519",
             "file": SIGNATURE,
@@ -142,7 +163,25 @@ def parse(data: bytes) -> Manifest:
         raise EvidenceError(f"is not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise EvidenceError(f"is not a manifest of the form {SCHEMA}")
-    return Manifest(_entries(content.get("files")), _public_key(content), content)
+    files, key = _entries(content.get("files")), _public_key(content)
+    return Manifest(files, key, content, _sealed(content))
+
+
+def _seal_row(sealed: Sealed) -> dict[str, str | None]:
+    return {"at": sealed.at.astimezone(UTC).isoformat(), "timestamp_by": sealed.authority}
+
+
+def _sealed(content: Mapping[str, Any]) -> Sealed | None:
+    row = content.get("sealed")
+    if row is None:
+        return None
+    try:
+        at, authority = datetime.fromisoformat(row["at"]), row.get("timestamp_by")
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise EvidenceError("says no usable time at which it was sealed") from None
+    if at.tzinfo is None:
+        raise EvidenceError("says when it was sealed without a time zone")
+    return Sealed(at, None if authority is None else str(authority))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -200,4 +239,5 @@ def _is_inside(path: str) -> bool:
         and "\\" not in path
         and path.isprintable()
         and path not in (MANIFEST, SIGNATURE)
+        and parts[0] != _ADDED_LATER
     )

@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import supervision as sv
+
+from cv_engine.evidence.clock_error import ClockError
 from cv_engine.evidence.errors import ClipError, EvidenceError
-from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, compose
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Sealed, compose
 from cv_engine.evidence.media.annotate import Zone, annotate, moved
 from cv_engine.evidence.media.caption import caption, description, position
 from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
+from cv_engine.evidence.media.credentials import Signer
 from cv_engine.evidence.media.exif import jpeg
-from cv_engine.evidence.media.redact import Faces, redact
-from cv_engine.evidence.media.still import Still, choose, close_up_window, crop
+from cv_engine.evidence.media.redact import VEHICLES, Finders, redact
+from cv_engine.evidence.media.still import Still, around, choose, choose_last, close_up_window, crop
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.signing import SigningKey
@@ -28,7 +33,10 @@ ORIGINAL = "original"
 SHAREABLE = "shareable"
 ANNOTATED = "annotated"  # drawn pictures in which nothing is hidden: not to be handed out
 _ROLES = ("start", "between", "end", "plate")
-_CLOSE_ROLES = frozenset({"plate"})  # stills that are a close-up and nothing else
+_CLOSE_ONLY = "plate"  # the role whose still is cut out only: the plate, to be read
+# A citation needs two pictures of what stands still this far apart (GA/T 832-2014, by secondary
+# copies), and every dwell that is enforced is longer.
+SPACING_S = 10.0
 _ORIGINAL_QUALITY = 97  # of JPEG, in full colour: differs from the frame by rounding only
 
 
@@ -40,14 +48,22 @@ class Style:
         timezone: Local time zone of the captions.
         redacted: Whether bystanders' heads and other vehicles' plates are hidden; if not, the
             pictures' folder is called ``annotated`` instead of ``shareable``.
-        faces: A face model whose faces are hidden too.
+        finders: What finds the people and plates to hide, beside the stills' own detections.
         quality: JPEG quality, 1 to 100.
+        spacing_s: Time between the stills of the start and of the end, seconds, where the stay
+            gives it.
+        clock: The error of the camera's clock, drawn in the captions; ``None``: not measured.
+        credentials: Signs the content credentials of the shareable pictures; ``None``: they have
+            none.
     """
 
     timezone: tzinfo = UTC
     redacted: bool = True
-    faces: Faces | None = None
+    finders: Finders | None = None
     quality: int = 92
+    spacing_s: float = SPACING_S
+    clock: ClockError | None = None
+    credentials: Signer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,7 @@ def write(
     provenance: Mapping[str, Any] | None = None,
     style: Style | None = None,
     exhibits: Sequence[Exhibit] = (),
+    sealed: Sealed | None = None,
 ) -> Path:
     """Writes the evidence package of a finding, whole or not at all.
 
@@ -99,6 +116,8 @@ def write(
                       original/overview-start.jpg ...   the frame, nothing drawn on it
                       original/closeup-start.jpg ...    the thing and what is around it
                       original/clip.mp4                 or .mkv: packets as the camera sent them
+                      original/clip-frames.csv          number, date and time of each picture
+                      original/closeup-plate.jpg        the plate, if it was read
                       shareable/overview-start.jpg ...  redacted, with box, zone and caption
 
     The clip is among the originals only: hiding anything would require encoding it again, which
@@ -119,7 +138,9 @@ def write(
         provenance: JSON values on the origin: digests of model and configuration, software
             version, name and SHA-256 of the source file, basis of the frame clock.
         style: How the shareable pictures are made.
-        exhibits: Finished files, kept unchanged.
+        exhibits: Finished files, kept unchanged, except for the content credentials of shareable
+            pictures.
+        sealed: When the package is sealed, which the manifest says.
 
     Returns:
         The package's folder.
@@ -130,20 +151,37 @@ def write(
     """
 
     def fill(folder: Path) -> None:
-        chosen = _best_of_each_role(stills) if stills or not exhibits else []
         drawing = style or Style()
-        pictures = chain(_pictures(finding, chosen, zone, drawing), exhibits)
-        origin = {"redacted": drawing.redacted} if chosen else {}
-        _fill(folder, finding, pictures, key, clips, {**origin, **(provenance or {})})
+        spacing = timedelta(seconds=drawing.spacing_s)
+        chosen = _best_of_each_role(stills, spacing) if stills or not exhibits else []
+        pictures: Iterator[Exhibit] = chain(_pictures(finding, chosen, zone, drawing), exhibits)
+        if drawing.credentials is not None:
+            pictures = _with_credentials(finding, pictures, drawing.credentials)
+        origin: dict[str, Any] = {"redacted": drawing.redacted} if chosen else {}
+        if chosen and drawing.redacted and drawing.finders is not None:
+            origin["redaction"] = dict(drawing.finders.about)
+        sources = {**origin, **(provenance or {})}
+        _fill(folder, finding, pictures, key, clips, sources, sealed)
 
     return publish_package(root, package_name(finding), fill)
 
 
-def _best_of_each_role(stills: Sequence[Still]) -> list[Still]:
+def _best_of_each_role(stills: Sequence[Still], spacing: timedelta) -> list[Still]:
+    """The best still of each role; those of start and end are as far apart as they can be asked."""
     if not stills:
         raise EvidenceError("evidence needs at least one still")
-    groups = ([still for still in stills if still.role == role] for role in _ROLES)
-    return [choose(group) for group in groups if group]
+    groups = {role: [still for still in stills if still.role == role] for role in _ROLES}
+    starts, ends = groups["start"], groups["end"]
+    if starts and ends:
+        last = max(still.time for still in ends)
+        groups["start"] = [s for s in starts if last - s.time >= spacing] or starts[:1]
+        start = choose(groups["start"])
+        groups["end"] = [still for still in ends if still.time - start.time >= spacing] or ends[-1:]
+    return [
+        choose_last(group) if role == "end" else choose(group)
+        for role, group in groups.items()
+        if group
+    ]
 
 
 def _fill(
@@ -153,6 +191,7 @@ def _fill(
     key: SigningKey,
     clips: Sequence[ClipSource],
     provenance: Mapping[str, Any],
+    sealed: Sealed | None,
 ) -> None:
     (folder / ORIGINAL).mkdir()
     files: list[dict[str, Any]] = []
@@ -162,12 +201,13 @@ def _fill(
         digest = hashlib.sha256(picture.data).hexdigest()
         entry = _entry(picture.path, len(picture.data), digest, picture.view)
         files.append(entry | {"role": picture.role, "time": picture.time.isoformat()})
-    copies = [
-        _clip(folder, clip, name, span) for clip in clips for name, span in clip.spans().items()
-    ]
-    files += [file for file, _ in copies if file is not None]
-    noted = [note for _, note in copies]
-    manifest = compose(finding, files, noted, provenance, key.public_key)
+    noted = []
+    for clip in clips:
+        for name, span in clip.spans().items():
+            made, note = _clip(folder, clip, name, span)
+            files += made
+            noted.append(note)
+    manifest = compose(finding, files, noted, provenance, key.public_key, sealed)
     write_file(folder / MANIFEST, manifest)
     write_file(folder / SIGNATURE, key.sign(manifest))
 
@@ -181,21 +221,22 @@ def _pictures(
 ) -> Iterator[Exhibit]:
     place = position(finding.place)
     for still in stills:
-        lines = caption(finding, still, style.timezone)
+        lines = caption(finding, still, style.timezone, style.clock)
         about = description(finding, still)
         shared = still
         if style.redacted:
-            hidden = redact(still.image, still.box, still.others, style.faces)
+            hidden = redact(still.image, still.box, _strangers(still), _finders(still, style))
             shared = replace(still, image=hidden)
         window = close_up_window(still)
         views = {
+            "overview": (still, annotate(shared, zone, lines)),
             "closeup": (
                 crop(still, window),
                 annotate(crop(shared, window), moved(zone, window), lines),
             ),
         }
-        if still.role not in _CLOSE_ROLES:
-            views = {"overview": (still, annotate(shared, zone, lines))} | views
+        if still.role == _CLOSE_ONLY:
+            del views["overview"]
         for view, (plain, drawn) in views.items():
             for folder, image, quality in (
                 (ORIGINAL, plain.image, _ORIGINAL_QUALITY),
@@ -210,19 +251,65 @@ def _pictures(
                 )
 
 
+def _finders(still: Still, style: Style) -> Finders | None:
+    """What finds more to hide: about a plate nothing that would find its own vehicle again."""
+    if style.finders is None or still.role != _CLOSE_ONLY:
+        return style.finders
+    return replace(style.finders, people=None)
+
+
+def _strangers(still: Still) -> sv.Detections:
+    """What may have to be hidden: of a plate that is to be read, not the vehicle that it is on."""
+    if still.role != _CLOSE_ONLY:
+        return still.others
+    names = still.others.data.get("class_name", np.full(len(still.others), ""))
+    own = around(still.box, still.others) & np.isin(names, sorted(VEHICLES))
+    kept = still.others[~own]
+    assert isinstance(kept, sv.Detections)
+    return kept
+
+
+def _with_credentials(
+    finding: Finding, pictures: Iterable[Exhibit], signer: Signer
+) -> Iterator[Exhibit]:
+    """Signs the shareable pictures; each says which original it is a copy of."""
+    originals: dict[str, str] = {}
+    for picture in pictures:
+        inside, _, name = picture.path.partition("/")
+        if inside == ORIGINAL:
+            originals[name] = hashlib.sha256(picture.data).hexdigest()
+        if inside == SHAREABLE and name.endswith(".jpg"):
+            facts = {
+                "package": package_name(finding),
+                "file": picture.path,
+                "camera": finding.source,
+                "time": picture.time.isoformat(),
+                "original_sha256": originals.get(name),
+            }
+            picture = replace(picture, data=signer.sign(picture.data, name, facts))
+        yield picture
+
+
 def _clip(
     folder: Path, source: ClipSource, name: str, span: tuple[float, float]
-) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Cuts one clip; returns its entry in the list of files, if it was cut, and a note on it."""
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Cuts one clip; returns the entries of its files, if it was cut, and a note on it."""
     note: dict[str, Any] = {"name": name, "asked_start_s": span[0], "asked_end_s": span[1]}
     try:
         info = cut(source.path, *span, folder / ORIGINAL / name, source.settings)
     except ClipError as error:
-        return None, note | {"path": None, "missing": str(error)}
+        return [], note | {"path": None, "missing": str(error)}
     path = f"{ORIGINAL}/{info.path.name}"
     with info.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return _entry(path, info.path.stat().st_size, digest, "clip"), note | _noted(info, path)
+    made = [_entry(path, info.path.stat().st_size, digest, "clip")]
+    note |= _noted(info, path)
+    if source.zero is not None:
+        frames, data = f"{ORIGINAL}/{name}-frames.csv", info.frame_list(source.zero)
+        write_file(folder / frames, data)
+        made.append(_entry(frames, len(data), hashlib.sha256(data).hexdigest(), "frames"))
+        note["frames"] = frames
+    return made, note
 
 
 def _noted(info: ClipInfo, path: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cv_engine.evidence.errors import EvidenceError, from_os_error
-from cv_engine.files import sync_folder
+from cv_engine.files import atomic_file, sync_folder
 
 PUBLIC_KEY_BYTES = 32  # RFC 8032, section 5.1.5
 SIGNATURE_BYTES = 64  # RFC 8032, section 5.1.6
@@ -42,11 +42,13 @@ class SigningKey:
 
     Args:
         private: The key.
+        path: The file that the key was loaded from, if any.
     """
 
-    def __init__(self, private: Ed25519PrivateKey) -> None:
+    def __init__(self, private: Ed25519PrivateKey, path: Path | None = None) -> None:
         self._private = private
         self._public = private.public_key().public_bytes_raw()
+        self._path = path
 
     @property
     def public_key(self) -> bytes:
@@ -58,9 +60,30 @@ class SigningKey:
         """The public key's name, for those who are to trust this station's evidence."""
         return fingerprint(self._public)
 
+    @property
+    def pem(self) -> bytes:
+        """The private key, PKCS #8 in PEM form: for a library that signs by itself."""
+        return _pem(self._private)
+
     def sign(self, message: bytes) -> bytes:
         """Signs ``message``: 64 bytes."""
         return self._private.sign(message)
+
+    def current(self) -> SigningKey:
+        """The key that the file holds now: another one, once the station's key was rotated.
+
+        A program that runs for months asks before each package, so that none is sealed with a key
+        that holds no more.
+
+        Raises:
+            EvidenceError: The file is not a key any more, or cannot be read.
+        """
+        if self._path is None:
+            return self
+        try:
+            return SigningKey(_load(self._path), self._path)
+        except OSError as error:
+            raise from_os_error(error, self._path) from error
 
     @classmethod
     def load_or_create(cls, path: Path) -> SigningKey:
@@ -77,17 +100,35 @@ class SigningKey:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _create(path)
-            return cls(_load(path))
+            return cls(_load(path), path)
+        except OSError as error:
+            raise from_os_error(error, path) from error
+
+    @classmethod
+    def replace(cls, path: Path) -> SigningKey:
+        """Makes another key in place of the one at ``path``, which is destroyed.
+
+        Raises:
+            EvidenceError: The file cannot be written.
+        """
+        try:
+            with atomic_file(path, sync=True) as fresh:
+                _create(fresh)
+            return cls(_load(path), path)
         except OSError as error:
             raise from_os_error(error, path) from error
 
 
-def _create(path: Path) -> None:
-    pem = Ed25519PrivateKey.generate().private_bytes(
+def _pem(private: Ed25519PrivateKey) -> bytes:
+    return private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def _create(path: Path) -> None:
+    pem = _pem(Ed25519PrivateKey.generate())
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     fresh = Path(name)
     try:

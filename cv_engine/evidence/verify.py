@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.keys import KeyRecord
 from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Entry, Manifest, parse
 from cv_engine.evidence.naming import is_note, key_in, name_in
 from cv_engine.evidence.signing import SIGNATURE_BYTES, fingerprint, is_signed
+from cv_engine.evidence.timestamp import token
+from cv_engine.evidence.timestamp.token import Timestamp
+from cv_engine.evidence.validity import Proven, key_statement
 
 _LARGEST_MANIFEST = 16 * 1024 * 1024  # bytes; a real one has a few thousand
 _CHUNK = 1024 * 1024
@@ -32,6 +38,24 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What a package shows.
+
+    Attributes:
+        problems: Everything that was changed, removed or added; empty where the package is intact.
+        manifest: The manifest; ``None`` where it cannot be read.
+        timestamp: When a third party saw the manifest; ``None`` where the package has no valid
+            timestamp.
+        notes: What holds although nothing was changed, such as that the key was revoked later.
+    """
+
+    problems: list[Problem]
+    manifest: Manifest | None = None
+    timestamp: Timestamp | None = None
+    notes: tuple[str, ...] = ()
 
 
 def verify(
@@ -64,20 +88,56 @@ def verify(
         >>> [str(problem) for problem in verify(Path("no-such-package"))]
         ['.: there is no such folder']
     """
+    return examine(folder, trusted, name=name, sha256=sha256).problems
+
+
+def examine(
+    folder: Path,
+    trusted: str | None = None,
+    *,
+    name: str | None = None,
+    sha256: str | None = None,
+    keys: Sequence[KeyRecord] = (),
+    only_these_keys: bool = True,
+    filed: datetime | None = None,
+) -> Examination:
+    """Verifies a package (see `verify`), and says what else it shows.
+
+    Args:
+        folder: See `verify`.
+        trusted: See `verify`.
+        name: See `verify`.
+        sha256: See `verify`.
+        keys: The station's keys; the one that signed must have held when the package was sealed.
+            Where there are none, any key is accepted.
+        only_these_keys: Whether any other key is wrong, or only noted.
+        filed: When the queue recorded ``sha256``, if it did: a proof that the package is not
+            younger.
+    """
     if not folder.is_dir():
-        return [Problem(".", "there is no such folder")]
+        return Examination([Problem(".", "there is no such folder")])
     try:
         data = _read_regular(folder / MANIFEST, _LARGEST_MANIFEST)
         manifest = parse(data)
     except EvidenceError as error:
-        return [Problem(MANIFEST, str(error))]
+        return Examination([Problem(MANIFEST, str(error))])
     problems = _identity_problems(data, manifest, name or folder.name, sha256)
     problems += _signature_problems(folder, data, manifest, trusted)
+    timestamp, notes = None, list[str]()
+    if os.path.lexists(folder / token.FOLDER):
+        timestamp, wrong = token.problems_in(partial(_read_inside, folder), data)
+        problems += [Problem(where, what) for where, what in wrong]
+    if keys:
+        proven = Proven.of(None if timestamp is None else timestamp.at, filed)
+        statement = key_statement(manifest, keys, proven, only_these=only_these_keys)
+        problems += [Problem(SIGNATURE, what) for what in statement.wrong]
+        notes += statement.notes
     for entry in manifest.files:
         problem = _file_problem(folder, entry)
         if problem is not None:
             problems.append(problem)
-    return [*problems, *_added(folder, manifest)]
+    problems += _added(folder, manifest)
+    return Examination(problems, manifest, timestamp, tuple(notes))
 
 
 def manifest_sha256(folder: Path) -> str | None:
@@ -103,6 +163,14 @@ def _identity_problems(
             Problem(MANIFEST, "is not the one that was filed with the case: it was exchanged")
         )
     return problems
+
+
+def _read_inside(folder: Path, path: str) -> bytes:
+    """Reads a file in a regular folder of a package."""
+    inside = folder / path.rpartition("/")[0]
+    if not stat.S_ISDIR(inside.lstat().st_mode):
+        raise EvidenceError(f"its folder {inside.name!r} is not a regular folder")
+    return _read_regular(folder / path, _LARGEST_MANIFEST)
 
 
 def _read_regular(path: Path, largest: int) -> bytes:
@@ -171,7 +239,7 @@ def _sha256(path: Path) -> str:
 
 def _added(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Yields the files and folders in the package that the manifest does not list."""
-    files = {MANIFEST, SIGNATURE} | {entry.path for entry in manifest.files}
+    files = {MANIFEST, SIGNATURE, *token.FILES} | {entry.path for entry in manifest.files}
     folders = {
         "/".join(parts[:depth])
         for parts in (path.split("/") for path in files)

@@ -20,6 +20,7 @@ from cv_engine.pipeline.filing import Filer, utc_of
 from cv_engine.pipeline.observer import Observer
 from cv_engine.pipeline.perception import EXPLAINING_CONFIDENCE
 from cv_engine.pipeline.plates import StayPlates
+from cv_engine.privacy.finders import finders_of
 from cv_engine.rules import registry
 from cv_engine.tracking.look import Verify
 from cv_engine.video.frame import Image, Sample
@@ -171,6 +172,7 @@ class CameraSetup:
             first_s=first_s,
             utc=utc,
             plates=plates,
+            finders=partial(finders_of, detector) if config.evidence.redact else None,
         )
 
 

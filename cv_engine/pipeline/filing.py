@@ -11,15 +11,20 @@ from typing import Any, NamedTuple
 
 import structlog
 import supervision as sv
+from shapely import segmentize
+from shapely.geometry import Polygon
 
 from cv_engine.cases import Filed
+from cv_engine.cases.plates import PLATE
 from cv_engine.config import Config
+from cv_engine.evidence.clock_error import GIVEN, ClockError, ClockHistory
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.media.annotate import Zone as Outline
 from cv_engine.evidence.media.clip import ClipSource
-from cv_engine.evidence.media.still import Role, Still, others_than
+from cv_engine.evidence.media.redact import Finders
+from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.package import Style, write
-from cv_engine.finding import CAMERA_BLIND, Finding, Place
+from cv_engine.finding import CAMERA_BLIND, NOTICE, WARNING, Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.pipeline.plates import StayPlate, StayPlates
 from cv_engine.rules import registry
@@ -37,10 +42,11 @@ _CANDIDATE_STEP_S = 1.0
 STOOD_BEFORE = "since_before_recording"
 # Attribute with the local time's offset from UTC, where that is not known from the configuration.
 TIME_ZONE = "timezone"
-# Attribute with the number plate: text, calibrated confidence, layout.
-PLATE = "plate"
 # Where between start and end the middle still lies, for the kinds that have one.
 _BETWEEN = 0.5
+
+_LEAST_CORNERS = 3  # of a zone on a map
+_EDGE_STEP_PX = 16.0  # between points of an edge, which the horizon may cut
 
 # A thing in a zone: kind of violation, name of the zone, number of the thing.
 ThingKey = tuple[str, str, int]
@@ -118,6 +124,8 @@ class Filer:
         first_s: Observer's time of the first sample: a thing that is in it came earlier.
         utc: From the observer's times to UTC.
         plates: Reads the number plates of vehicles, ``None`` where they are not read.
+        finders: Opens what finds the people and plates to hide in pictures that are handed out;
+            called with the first evidence, since few runs of a camera have any.
     """
 
     camera: Camera
@@ -130,6 +138,7 @@ class Filer:
     first_s: float
     utc: Callable[[float], datetime] = utc_of
     plates: StayPlates | None = None
+    finders: Callable[[], Finders] | None = None
 
     def file(
         self, violation: Violation, footage: Footage, missed: timedelta = timedelta(0)
@@ -147,11 +156,8 @@ class Filer:
             QueueError: The case cannot be filed.
             VideoError: The present recording cannot be read.
         """
-        plate = self._plate(violation, footage)
-        finding = self.finding(violation)
-        if plate is not None and self.plates is not None:
-            attributes = {**finding.attributes, PLATE: self.plates.attribute(plate)}
-            finding = replace(finding, attributes=attributes)
+        plate = None if self.plates is None else self.plates.of(violation, footage, self.utc)
+        finding = self.finding(violation, plate)
         evidence = partial(self._write_evidence, finding, violation, footage, plate)
         try:
             filed = self.cases.file(
@@ -193,31 +199,6 @@ class Filer:
         """
         self.cases.queue.seen(key, self.utc(seen_s))
 
-    def _plate(self, violation: Violation, footage: Footage) -> StayPlate | None:
-        """The number plate of a vehicle, where its kind asks for it and it can be read."""
-        if self.plates is None or not footage.recordings:
-            return None
-        if not registry.reads_plates(violation.kind):
-            return None
-        began, observed = self.utc(violation.began), self.utc(violation.observed)
-        try:
-            return self.plates.read(footage, violation.box, began, observed)
-        except VideoError:
-            if not footage.stream:
-                raise
-            return None  # filing meets the same error and warns of it
-
-    def _plate_stills(self, violation: Violation, plate: StayPlate | None) -> list[Still]:
-        """The close-up of the plate."""
-        if plate is None:
-            return []
-        sample = plate.shot.sample
-        others = self.detect(sample)
-        # The vehicle itself is no bystander of its plate.
-        foreign = others[others_than(violation.box, others)]
-        assert isinstance(foreign, sv.Detections)
-        return [Still("plate", plate.shot.taken, sample.image(), plate.box, foreign)]
-
     def _write_evidence(
         self,
         finding: Finding,
@@ -225,22 +206,52 @@ class Filer:
         footage: Footage,
         plate: StayPlate | None = None,
     ) -> None:
+        seal = self.cases.seal()
+        clock = self._clock_history(footage, seal.sealed.at)
+        provenance = self._provenance(violation, footage) | {"site": self._site(violation)}
+        if clock is not None:
+            provenance["clock_error"] = clock.as_json()
         write(
             self.cases.root,
             finding,
-            [*self._stills(violation, footage), *self._plate_stills(violation, plate)],
-            key=self.cases.key,
+            [*self._stills(violation, footage), *(plate.stills(self.detect) if plate else ())],
+            key=seal.key,
             clips=self._clips(violation, footage),
             zone=self._outline(violation),
-            provenance=self._provenance(violation, footage),
+            provenance=provenance,
             style=Style(
                 timezone=time_zone(self.timezone),
                 redacted=self.config.evidence.redact,
                 quality=self.config.evidence.jpeg_quality,
+                clock=None if clock is None else clock.latest,
+                credentials=seal.credentials,
+                finders=None if self.finders is None else self.finders(),
             ),
+            sealed=seal.sealed,
         )
 
-    def finding(self, violation: Violation) -> Finding:
+    def _clock_history(self, footage: Footage, now: datetime) -> ClockHistory | None:
+        """The error of the clock that times the pictures: measured of streams, given of files."""
+        if footage.stream:
+            clocks = self.cases.clocks
+            return None if clocks is None else clocks.history(self.camera.name, now)
+        given = next((c for c in self.config.cameras if c.name == self.camera.name), None)
+        if given is None or given.clock_error_s is None:
+            return None
+        return ClockHistory.of([ClockError(given.clock_error_s, None, GIVEN, None)])
+
+    def _site(self, violation: Violation) -> dict[str, Any]:
+        """What a map of the place shows besides the thing, in degrees WGS 84."""
+        outline = self._outline(violation)
+        site: dict[str, Any] = {"timezone": self.timezone}
+        if self.camera.position is not None:
+            latitude, longitude = self.camera.position
+            site["camera"] = [longitude, latitude]
+        if outline is not None and self.camera.ground_control_points:
+            site["zone"] = _on_ground(self.camera, outline)
+        return site
+
+    def finding(self, violation: Violation, plate: StayPlate | None = None) -> Finding:
         """The violation as the queue knows it."""
         x1, _, x2, y2 = violation.box
         of_camera = violation.kind == CAMERA_BLIND
@@ -251,7 +262,9 @@ class Filer:
                 "type": "Point",
                 "coordinates": [round(point.lon, 7), round(point.lat, 7)],
             }
-        attributes = dict(violation.attributes)
+        attributes = {**violation.attributes, **self._of_zone(violation)}
+        if plate is not None:
+            attributes[PLATE] = plate.as_json()
         # A stay that was over before the first sample is of an earlier view, and filed late.
         if violation.began <= self.first_s <= violation.observed:
             attributes[STOOD_BEFORE] = True
@@ -322,13 +335,29 @@ class Filer:
             evidence.after_s,
             name=name,
             settings=recording.settings,
+            zero=recording.clock.start,
         )
 
     def _outline(self, violation: Violation) -> Outline | None:
-        for zone in self.zones:
-            if zone.name == violation.zone:
-                return zone.polygon
-        return None
+        zone = self._zone(violation)
+        return None if zone is None else zone.polygon
+
+    def _zone(self, violation: Violation) -> Zone | None:
+        return next((zone for zone in self.zones if zone.name == violation.zone), None)
+
+    def _of_zone(self, violation: Violation) -> dict[str, Any]:
+        """What the zone says of all cases in it, on the day on which they begin."""
+        zone = self._zone(violation)
+        if zone is None:
+            return {}
+        attributes: dict[str, Any] = {}
+        if zone.is_warning(self.utc(violation.began)):
+            attributes[WARNING] = True
+        if zone.notice != "confirmed":
+            attributes[NOTICE] = zone.notice
+        if zone.address is not None:
+            attributes["address"] = zone.address
+        return attributes
 
     def _provenance(self, violation: Violation, footage: Footage) -> dict[str, Any]:
         recording = footage.at(self.utc(violation.observed))
@@ -345,3 +374,20 @@ class Filer:
         if first is not recording:
             provenance["began_in"] = {"name": first.path.name}
         return provenance
+
+
+def _on_ground(camera: Camera, outline: Outline) -> list[list[list[float]]]:
+    """Rings of a zone in degrees, longitude first; parts that show no ground are left out."""
+    polygons = [outline] if isinstance(outline, Polygon) else list(outline.geoms)
+    rings = []
+    for polygon in polygons:
+        edge = segmentize(polygon.exterior, _EDGE_STEP_PX)
+        points = [camera.locate(x, y) for x, y, *_ in edge.coords]
+        ring = [
+            [round(point.lon, 7), round(point.lat, 7)]
+            for point in points
+            if point.basis == "homography" and point.lon is not None and point.lat is not None
+        ]
+        if len(ring) >= _LEAST_CORNERS:
+            rings.append(ring)
+    return rings

@@ -14,10 +14,16 @@ from typing import Any
 
 import numpy as np
 import structlog
+import supervision as sv
 from numpy.typing import NDArray
 
 from cv_engine.config.plates import PlatesConfig
+from cv_engine.evidence.media.still import Still
 from cv_engine.pipeline.footage import Footage, Shot
+from cv_engine.rules import registry
+from cv_engine.rules.stays import Violation
+from cv_engine.video.errors import VideoError
+from cv_engine.video.frame import Sample
 from models.errors import ModelError
 from models.plates.countries import COUNTRIES
 from models.plates.detector import open_plate_detector
@@ -55,12 +61,33 @@ class StayPlate:
         box: Where the plate is in the best frame, pixels of the frame.
         shot: The best frame.
         frames: Number of frames that were read.
+        sure: Whether the text is as likely right as the settings want.
     """
 
     text: PlateText
     box: Box
     shot: Shot
     frames: int
+    sure: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The plate as an attribute of a finding."""
+        text = self.text
+        value = {
+            "text": text.text,
+            "confidence": round(text.confidence, 4),
+            "layout": text.layout,
+        }
+        return value if self.sure else value | {"unsure": True}
+
+    def stills(self, detect: Callable[[Sample], sv.Detections]) -> list[Still]:
+        """The close-up of the plate, from the best frame.
+
+        Args:
+            detect: The detector on a sample, for the people and vehicles beside the plate.
+        """
+        sample = self.shot.sample
+        return [Still("plate", self.shot.taken, sample.image(), self.box, detect(sample))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +143,32 @@ class StayPlates:
             structlog.get_logger(__name__).warning("plates are not read", reason=str(error))
             return None
 
+    def of(
+        self, violation: Violation, footage: Footage, utc: Callable[[float], datetime]
+    ) -> StayPlate | None:
+        """Read the plate of a violation, where its kind asks for it.
+
+        Args:
+            violation: The stay.
+            footage: Recordings that show the stay.
+            utc: From the observer's times to UTC.
+
+        Returns:
+            The plate, ``None`` where none could be read.
+
+        Raises:
+            VideoError: The present recording cannot be read.
+        """
+        if not footage.recordings or not registry.reads_plates(violation.kind):
+            return None
+        began, observed = utc(violation.began), utc(violation.observed)
+        try:
+            return self.read(footage, violation.box, began, observed)
+        except VideoError:
+            if not footage.stream:
+                raise
+            return None  # filing meets the same error and warns of it
+
     def read(
         self, footage: Footage, box: Box, began: datetime, observed: datetime
     ) -> StayPlate | None:
@@ -142,7 +195,8 @@ class StayPlates:
         voted = recogniser.vote([each.seen.reading for each in best], self._knowledge)
         if voted is None or voted.confidence < _LEAST_CONFIDENCE:
             return None
-        return StayPlate(voted, best[0].box, best[0].shot, len(best))
+        sure = voted.confidence >= self._config.sure
+        return StayPlate(voted, best[0].box, best[0].shot, len(best), sure)
 
     def moments(self, began: datetime, observed: datetime) -> list[datetime]:
         """When frames are looked at: evenly spread over the stay, both ends included."""
@@ -151,16 +205,6 @@ class StayPlates:
         if count < 2:
             return [observed]
         return [began + length * k / (count - 1) for k in range(count)]
-
-    def attribute(self, plate: StayPlate) -> dict[str, Any]:
-        """The plate as an attribute of a finding."""
-        text = plate.text
-        value = {
-            "text": text.text,
-            "confidence": round(text.confidence, 4),
-            "layout": text.layout,
-        }
-        return value if text.confidence >= self._config.sure else value | {"unsure": True}
 
 
 def _sightings(recogniser: PlateRecogniser, shot: Shot, box: Box) -> Iterable[_Sighting]:

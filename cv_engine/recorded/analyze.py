@@ -73,6 +73,7 @@ def analyze(
     with Services(config) as services:
         recorded = RecordedServices.open(services)
         services.uploader.start()
+        services.stamper.start()
         cameras: list[tuple[str, Sequence[Path]]] = [(video.stem, [video]) for video in videos]
         if camera is not None:
             cameras = [(camera, videos)]

@@ -319,6 +319,7 @@ class Recordings:
             key, filed = filer.file(violation, stretch.footage)
             keys.add(violation, key)
             self._services.uploader.soon()
+            self._services.stamper.soon()
             report.cases.append(filed.case_id)
             report.cases_new += filed.outcome == "new"
             report.cases_known += filed.outcome != "new"

@@ -113,7 +113,7 @@ def averaged(readings: Sequence[Reading]) -> Reading:
 
 
 def _normalised(logs: Floats) -> Floats:
-    """Return log-probabilities of which each row sums to 1."""
+    """Return log-probabilities; each row sums to 1."""
     shifted = logs - logs.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
 

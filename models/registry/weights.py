@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import onnx
 import platformdirs
@@ -25,9 +25,10 @@ __all__ = ["ModelSpec", "Weights", "cache_folder", "fetch", "list_models", "load
 
 # Counts changes to the graphs built here; each version is another file of the cache.
 _GRAPH_VERSION = 2
-_PURPOSE: dict[Task, str] = {
+_WHAT = {
     "detect": "an object detector",
     "change": "a change network, which compares two satellite images",
+    "faces": "a face model",
     "plates": "a detector of number plates",
 }
 _LOCK_TIMEOUT_S = 900  # longer than any download: a process that holds the lock longer hangs
@@ -153,8 +154,10 @@ def _check_task(spec: ModelSpec, task: Task | None) -> None:
     if task is None or spec.task == task:
         return
     known = ", ".join(_names(task))
-    what = f"{_PURPOSE[cast('Task', spec.task)]}, not {_PURPOSE[task]}"
-    raise ModelError(f"'{spec.name}' is {what}: choose another model (known: {known})")
+    found = _WHAT.get(spec.task, "no model")
+    raise ModelError(
+        f"'{spec.name}' is {found}, not {_WHAT[task]}: choose another model (known: {known})"
+    )
 
 
 def _names(task: Task | None) -> list[str]:

@@ -21,7 +21,7 @@ from cv_engine.cases import Case, Filed, Filter, Queue
 from cv_engine.cases.filing.site import SITE_GAP_M
 from cv_engine.cases.lifecycle import OPEN_STATES, State
 from cv_engine.evidence.filing import CaseFiler
-from cv_engine.evidence.package import write
+from cv_engine.evidence.package import Style, write
 from cv_engine.finding import Finding, Place
 from satellite.imagery.acquisition import Acquisition
 from satellite.records.judge import Judge, Verdict
@@ -102,13 +102,16 @@ class SiteFiler:
                 return Filed(known, "known")
 
         def write_evidence() -> None:
+            seal = self.cases.seal()
             write(
                 self.cases.root,
                 finding,
                 [],
-                key=self.cases.key,
+                key=seal.key,
                 provenance=self._provenance(before, after),
+                style=Style(credentials=seal.credentials),
                 exhibits=evidence_files(finding, verdict, before, after, chips()),
+                sealed=seal.sealed,
             )
 
         return self.cases.file(finding, write_evidence, gap_m=self.gap_m)

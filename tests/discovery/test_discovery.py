@@ -343,7 +343,8 @@ def test_the_library_does_not_turn_on_logging() -> None:
     import subprocess
 
     code = (
-        "import logging; from cv_engine.discovery.onvif_streams import _library; _library(); "
+        "import logging; from cv_engine.discovery.onvif_streams import onvif_library as library; "
+        "library(); "
         "print(logging.getLogger().handlers, logging.getLogger().level)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

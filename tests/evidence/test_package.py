@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -316,3 +316,51 @@ def test_exhibits_beside_stills(tmp_path: Path, stills: list[Still], key: Signin
 def test_exhibits_outside_the_packages_folders_are_refused(path: str) -> None:
     with pytest.raises(EvidenceError, match="must be a file in original/ or shareable/"):
         _exhibit(path)
+
+
+def test_the_plate_is_cut_out_and_readable(
+    tmp_path: Path, stills: list[Still], key: SigningKey
+) -> None:
+    plate = (380.0, 230.0, 440.0, 250.0)  # on the vehicle of the case
+    stills = [*stills, replace(stills[1], role="plate", box=plate)]
+    package = write(tmp_path, parked(), stills, key=key)
+    assert verify(package) == []
+    for folder in ("original", "shareable"):
+        names = {path.name for path in (package / folder).iterdir()}
+        assert names == {*VIEWS, "closeup-plate.jpg"}, "the plate has no view of the whole"
+    manifest = json.loads((package / "manifest.json").read_bytes())
+    shown = [file for file in manifest["files"] if file.get("role") == "plate"]
+    assert [file["view"] for file in shown] == ["closeup", "closeup"]
+    original = np.asarray(Pictures.open(package / "original/closeup-plate.jpg"), float)
+    height, width = original.shape[:2]
+    drawn = Pictures.open(package / "shareable/closeup-plate.jpg")
+    factor = drawn.width // width
+    shared = np.asarray(drawn.crop((0, 0, width * factor, height * factor)).resize((width, height)))
+    inside = np.s_[height // 2 - 5 : height // 2 + 5, width // 2 - 20 : width // 2 + 20]
+    assert np.abs(shared[inside] - original[inside]).mean() < 12, "the case's own plate is hidden"
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "spacing_s", "chosen"),
+    [
+        ((0, 1, 2), (10, 11, 12), 10.0, 10.0),
+        ((0, 1, 2), (10, 11, 12), 12.0, 12.0),
+        ((0, 1, 2), (3, 4, 5), 10.0, 5.0),  # the stay is shorter: as far apart as it permits
+    ],
+)
+def test_the_pictures_of_a_citation_are_some_time_apart(
+    tmp_path: Path,
+    stills: list[Still],
+    key: SigningKey,
+    starts: tuple[int, ...],
+    ends: tuple[int, ...],
+    spacing_s: float,
+    chosen: float,
+) -> None:
+    start, end = stills
+    given = [replace(start, time=BEGAN + timedelta(seconds=second)) for second in starts]
+    given += [replace(end, time=BEGAN + timedelta(seconds=second)) for second in ends]
+    package = write(tmp_path, parked(), given, key=key, style=Style(spacing_s=spacing_s))
+    manifest = json.loads((package / "manifest.json").read_bytes())
+    times = {f["role"]: datetime.fromisoformat(f["time"]) for f in manifest["files"] if "time" in f}
+    assert (times["end"] - times["start"]).total_seconds() >= chosen

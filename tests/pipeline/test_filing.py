@@ -19,7 +19,7 @@ from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.signing import SigningKey
 from cv_engine.finding import CAMERA_BLIND
 from cv_engine.live.worker.unwatched import UnwatchedTimes
-from cv_engine.pipeline.filing import FiledKeys, Filer, thing_of
+from cv_engine.pipeline.filing import FiledKeys, Filer, thing_of, utc_of
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.rules.registry import kinds
 from cv_engine.rules.stays import Violation
@@ -192,6 +192,21 @@ def test_keys_are_those_of_the_things_that_still_stand() -> None:
 def test_what_stood_there_at_first_came_earlier(filer: Filer) -> None:
     assert filer.finding(_violation(0.0, 8.0)).attributes["since_before_recording"] is True
     assert "since_before_recording" not in filer.finding(_violation(1.0, 8.0)).attributes
+
+
+def test_a_case_carries_what_its_zone_says_on_that_day(filer: Filer) -> None:
+    plain = filer.finding(_violation(1.0, 8.0)).attributes
+    assert {"warning", "notice", "address"}.isdisjoint(plain)
+    zone = replace(
+        filer.zones[0], notice="at_once", warning_until=START.date(), address="7 Market Street"
+    )
+    filer = replace(filer, zones=[zone])
+    said = filer.finding(_violation(1.0, 8.0)).attributes
+    assert (said["warning"], said["notice"], said["address"]) == (
+        *(True, "at_once", "7 Market Street"),
+    )
+    later = replace(filer, utc=lambda seconds: utc_of(seconds + 86_400))
+    assert "warning" not in later.finding(_violation(1.0, 8.0)).attributes
 
 
 def test_what_was_over_before_the_first_sample_is_of_an_earlier_view(filer: Filer) -> None:

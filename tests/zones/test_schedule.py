@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -174,3 +174,21 @@ def test_a_fixed_offset_is_a_time_zone(name: str, utc: str, active: bool) -> Non
 def test_other_offsets_are_refused(name: str) -> None:
     with pytest.raises(ScheduleError, match="is no time zone"):
         Schedule.parse("24/7", name)
+
+
+@pytest.mark.parametrize(
+    ("local", "active"),
+    [
+        ("2026-08-31T23:59:00", False),
+        ("2026-09-01T00:30:00", False),  # of the night before the first day
+        ("2026-09-01T22:00:00", True),
+        ("2026-09-30T22:00:00", True),
+        ("2026-10-01T01:59:00", True),  # of the last day's night
+        ("2026-10-01T22:00:00", False),
+    ],
+)
+def test_a_zone_may_be_watched_between_two_days_only(local: str, active: bool) -> None:
+    nights = Schedule.parse("22:00-02:00", "Asia/Shanghai")
+    season = nights.between(date(2026, 9, 1), date(2026, 9, 30))
+    assert season.active(datetime.fromisoformat(f"{local}+08:00")) is active
+    assert nights.between(None, None) == nights

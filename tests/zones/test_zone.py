@@ -333,3 +333,48 @@ def test_whole_frame() -> None:
     assert zone.polygon.area == 640 * 360
     assert (zone.frame, zone.kinds, zone.camera) == ("image", frozenset(["clutter"]), None)
     assert zone.schedule.active(datetime.fromisoformat("2026-05-01T03:00Z"))
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def test_a_zone_has_days_a_warning_period_and_a_say_on_notices(tmp_path: Path) -> None:
+    dates = {"from": "2026-09-01", "to": "2026-12-31", "warning": "2026-09-30"}
+    (zone,) = _load(
+        tmp_path, _feature([SQUARE], **dates, notice="at_once", address="7 Market Street")
+    )
+    assert (zone.notice, zone.address) == ("at_once", "7 Market Street")
+    days = ("2026-08-31", "2026-09-01", "2026-12-31", "2027-01-01")
+    watched = [zone.schedule.active(_at(f"{day}T12:00:00+00:00")) for day in days]
+    assert watched == [False, True, True, False]
+    assert zone.is_warning(_at("2026-09-30T23:59:59+00:00"))
+    assert not zone.is_warning(_at("2026-10-01T00:00:00+00:00"))
+
+
+def test_a_warning_period_may_have_no_end(tmp_path: Path) -> None:
+    (zone,) = _load(tmp_path, _feature([SQUARE], warning=True))
+    assert zone.is_warning(_at("2999-01-01T00:00:00+00:00"))
+    (zone,) = _load(tmp_path, _feature([SQUARE], warning=False))
+    assert not zone.is_warning(_at("2026-01-01T00:00:00+00:00"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("from", "1.9.2026", "'1.9.2026' is no date"),
+        ("to", 7, "7 is no date"),
+        ("to", "2026-08-31", "2026-08-31 is before 2026-09-01"),
+        ("warning", "soon", "'soon' is no date"),
+        ("warning", 1, "1 is no date"),
+        ("notice", "later", "'later' is no time for a notice"),
+        ("notice", ["at_once"], "is no time for a notice"),
+        ("address", "", "is no name"),
+    ],
+)
+def test_days_and_notices_that_cannot_be_are_named(
+    tmp_path: Path, key: str, value: Any, message: str
+) -> None:
+    with pytest.raises(ZoneError) as caught:
+        _load(tmp_path, _feature([SQUARE], **{"from": "2026-09-01", key: value}))
+    assert message in str(caught.value)

@@ -22,10 +22,13 @@ _EXPECTED = {
     "cases_by_confirmation": "1000000 2 2 2 1",
     "cases_by_closing_deadline": "1000000 2 2 2 1 1",
     "cases_by_end": "1000000 2 2 2 1 1 1 1",
+    "cases_to_purge": "1000000 2 2 2 1 1",
+    "cases_by_plate": "1000000 2 1",
     "sqlite_autoindex_findings_1": "1000000 1",
     "ix_findings_case_id": "1000000 1",
     "findings_by_zone": "1000000 1000 900 300 1",
     "findings_by_cell": "1000000 200000 100 1",
+    "findings_by_plate": "1000000 2 1",
 }
 
 

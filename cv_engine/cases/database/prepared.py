@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
-from cv_engine.cases.database.tables import UtcTime, sqlite_time
+from cv_engine.cases.database.column_types import UtcTime, sqlite_time
 
 _Convert = Callable[[Any], Any]
 

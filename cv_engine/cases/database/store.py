@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import select
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
 
-from cv_engine.cases.database import triggers
+from cv_engine.cases.database import triggers, write_ahead_log
 from cv_engine.cases.database.db_errors import explain
 from cv_engine.cases.database.planner import set_statistics
 from cv_engine.cases.database.turns import turn
@@ -24,7 +23,7 @@ from cv_engine.cases.errors import QueueError
 from cv_engine.errors import failure_of_os_error
 
 #: The newest version of the schema; equal to the head of the migrations, as a test checks.
-SCHEMA = "0003"
+SCHEMA = "0005"
 #: The table with a database's schema version; not Alembic's default name, so that the queue can
 #: share a PostgreSQL database with other programs.
 VERSION_TABLE = "cv_engine_schema"
@@ -34,7 +33,6 @@ COPYING = "cv_engine_copying"
 
 _BUSY_TIMEOUT_S = 30.0  # far longer than any transaction here, shorter than a person's patience
 _BUSY_PAUSE_S = 0.02  # between retries of the one statement for which SQLite does not wait itself
-_CHECKPOINT_PAGES = 16_384  # 64 MB of write-ahead log, some hundreds of filings
 _CACHE_KIB = 32_768  # of each connection
 _CONNECT_TIMEOUT_S = 10
 _SCHEMA_LOCK = 0x63765F73636865  # an arbitrary number: the PostgreSQL lock taken while opening
@@ -65,6 +63,7 @@ class Store:
         with explain(str(self.name)):
             self._engine = _engine(url)
             self._writing = self._engine.execution_options(cv_write=True)
+        self._checkpoints = write_ahead_log.Checkpoints(Path(str(self.name)))
         try:
             self._bring_to_schema(unfinished)
         except BaseException:
@@ -93,12 +92,18 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection in a transaction that is committed, and durable, when the block ends."""
+    def writing(self, ahead: Callable[[Connection], object] | None = None) -> Iterator[Connection]:
+        """A connection in a transaction that is committed, and durable, when the block ends.
+
+        Args:
+            ahead: Reads what the block will read. Who has to wait for others on SQLite does so
+                meanwhile: what comes from the disk then, is not waited for by all.
+        """
         with explain(str(self.name)):
-            with self._turn(), self._writing.begin() as connection:
+            with self._turn(ahead), self._writing.begin() as connection:
                 yield connection
             self.make_durable()
+            self._checkpoint()
 
     def vacuum(self) -> None:
         """Let PostgreSQL note that no transaction needs older versions of many new rows.
@@ -125,7 +130,7 @@ class Store:
         if self.dialect != "sqlite":
             return
         try:
-            _sync(Path(f"{self.name}-wal"))
+            write_ahead_log.sync(Path(str(self.name)))
         except OSError as error:
             raise QueueError(
                 f"{self.name}: the disk does not say that it kept the last change "
@@ -133,11 +138,29 @@ class Store:
                 failure_of_os_error(error),
             ) from error
 
-    def _turn(self) -> AbstractContextManager[None]:
+    def _turn(
+        self, ahead: Callable[[Connection], object] | None = None
+    ) -> AbstractContextManager[None]:
         """This writer's turn; PostgreSQL has many at a time."""
         if self.dialect != "sqlite":
             return nullcontext()
-        return turn(Path(f"{self.name}-lock"), _BUSY_TIMEOUT_S)
+
+        def read_ahead() -> None:
+            if ahead is not None:
+                with self.reading() as connection:
+                    ahead(connection)
+
+        return turn(Path(f"{self.name}-lock"), _BUSY_TIMEOUT_S, read_ahead)
+
+    def _checkpoint(self) -> None:
+        """Copy SQLite's log back where it has become long."""
+        if self.dialect != "sqlite" or not self._checkpoints.is_due():
+            return
+        self._checkpoints.tried()
+        # Nearly all of it while others write, and what they have written meanwhile in a turn.
+        if self._checkpoints.copy(self._engine):
+            with self._turn():
+                self._checkpoints.copy(self._engine)
 
     def close(self) -> None:
         """Close the connections."""
@@ -245,8 +268,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     # NORMAL: the log is synced before a checkpoint, and by the store after a commit.
     connection.execute("PRAGMA synchronous = NORMAL")
-    # A checkpoint syncs two files and writes a page once, however many filings have changed it.
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {write_ahead_log.FULL_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")
 
@@ -257,18 +279,6 @@ def _begin_sqlite(connection: Connection) -> None:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _sync(log: Path) -> None:
-    """Write a file through to the disk; any descriptor of the file does for all."""
-    try:
-        file = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:  # the last connection has closed, and has synced the database itself
-        return
-    try:
-        os.fdatasync(file)
-    finally:
-        os.close(file)
 
 
 def _use_wal(engine: Engine) -> None:

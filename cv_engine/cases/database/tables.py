@@ -3,44 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Dialect
 
-_TIME_LENGTH = len("2026-05-01 08:00:00.000000")  # without the offset, which is that of UTC
-
-
-def sqlite_time(at: datetime) -> str:
-    """A time (timezone-aware) as :class:`UtcTime` keeps it on SQLite, made ten times as fast."""
-    return at.astimezone(UTC).isoformat(" ", "microseconds")[:_TIME_LENGTH]
-
-
-class UtcTime(sa.types.TypeDecorator[datetime]):
-    """A time: ``timestamptz`` on PostgreSQL, ISO text in UTC on SQLite; aware in Python."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The time for the database; without time zone on SQLite."""
-        if value is None:
-            return None
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The time for the program, in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-#: JSON values; PostgreSQL keeps them parsed.
-Json: sa.types.TypeEngine[Any] = sa.JSON(none_as_null=True).with_variant(
-    JSONB(none_as_null=True), "postgresql"
-)
+from cv_engine.cases.database.column_types import ExactJson, Json, UtcTime
 
 metadata = sa.MetaData()
 
@@ -108,6 +74,8 @@ cases = sa.Table(
     sa.Column("extensions", sa.Integer, nullable=False, default=0),
     sa.Column("returns", sa.Integer, nullable=False, default=0),
     sa.Column("reopenings", sa.Integer, nullable=False, default=0),
+    # When its evidence was deleted, and nothing has come to it since.
+    sa.Column("purged_at", UtcTime),
     sa.Index("cases_by_time", "began", "id"),
     sa.Index("cases_by_kind", "kind", "began", "id"),
     sa.Index("cases_by_zone", "zone", "began", "id"),
@@ -129,6 +97,14 @@ cases = sa.Table(
         *("filed_at", "dispatched_at", "handled_at", "returns"),
     ),
     sqlite_autoincrement=True,
+)
+
+#: What the retention rules may delete evidence of.
+sa.Index(
+    "cases_to_purge",
+    *(cases.c.ended_at, cases.c.kind, cases.c.state, cases.c.outcome, cases.c.id),
+    sqlite_where=sa.text("ended_at IS NOT NULL AND purged_at IS NULL"),
+    postgresql_where=sa.text("ended_at IS NOT NULL AND purged_at IS NULL"),
 )
 
 #: The texts of all places, for searching (see :mod:`cv_engine.cases.place_text`).
@@ -200,8 +176,25 @@ case_evidence = sa.Table(
     sa.Column("at", UtcTime, nullable=False),
 )
 
-#: JSON text kept to the letter, since the history's hashes cover it.
-ExactJson: sa.types.TypeEngine[Any] = sa.JSON(none_as_null=True)
+#: Evidence packages that were deleted by a rule, or at a person's request: what is left of each.
+#: ``deleted_at`` is empty until the files are gone.
+purged_evidence = sa.Table(
+    "purged_evidence",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False, index=True),
+    sa.Column("sha256", sa.Text),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("deleted_at", UtcTime),
+    sa.Index(
+        "purged_evidence_to_delete",
+        "at",
+        "name",
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    ),
+)
 
 #: Append-only: triggers refuse UPDATE and DELETE. Every entry carries a hash (see
 #: :mod:`cv_engine.cases.chain`); ``seq`` counts the entries of one case from 1.
@@ -222,6 +215,42 @@ history = sa.Table(
     sa.Column("hash", sa.Text, nullable=False),
     sa.Index("history_by_case", "case_id", "seq", unique=True),
     sqlite_autoincrement=True,
+)
+
+#: Cases whose personal data the present transaction erases: the one exception of the triggers of
+#: table ``history``. The transaction removes its rows again.
+erasing = sa.Table(
+    "erasing", metadata, sa.Column("case_id", sa.Integer, primary_key=True, autoincrement=False)
+)
+
+#: Append-only, except for the plate, which a person's request erases: who looked at an original, at
+#: contact data or at all that is held about a plate (see :mod:`cv_engine.cases.looks`).
+looks = sa.Table(
+    "looks",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("case_id", sa.Integer),
+    sa.Column("plate", sa.Text),
+    sa.Column("salt", sa.Text),
+    # Digest of salt and plate: the hash covers it in place of both.
+    sa.Column("plate_sha256", sa.Text),
+    sa.Column("hash", sa.Text, nullable=False),
+    _index_of_some("looks_by_case", "case_id", "seq"),
+    _index_of_some("looks_by_plate", "plate", "seq"),
+)
+
+#: The last link of every chain that is not a case's: its number, and its hash.
+chain_heads = sa.Table(
+    "chain_heads",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
 )
 
 #: The pairs of states that the process has; a trigger refuses every other change of state.
@@ -262,6 +291,58 @@ deliveries = sa.Table(
     sa.Index("deliveries_by_outlet", "outlet", "case_id", "entry_id", unique=True),
     sa.Index("deliveries_due", "outlet", "next_at", "id"),
     sqlite_autoincrement=True,
+)
+
+#: The drivers' notices: one row per decided case and dwell (``round`` counts the reopenings), also
+#: where no notice is sent. The outbox of the notices: what is to be sent next, and when.
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    # The idempotency key that the gateway gets.
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("plate", sa.Text),
+    sa.Column("way", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("decided_at", UtcTime, nullable=False),
+    # The notice of the same vehicle and dwell that was sent for another case.
+    sa.Column("asked_by", sa.Integer),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("text", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("first_tried_at", UtcTime),
+    # When it is sent, counts as interrupted, or its delivery report is asked for next.
+    sa.Column("next_at", UtcTime),
+    # Whether an attempt was interrupted, so that the gateway may have the message.
+    sa.Column("in_doubt", sa.Boolean, nullable=False, default=False),
+    sa.Column("error", sa.Text),
+    sa.Column("message_id", sa.Text),
+    sa.Column("sent_at", UtcTime),
+    sa.Column("leave_by", UtcTime),
+    sa.Column("escalated_at", UtcTime),
+    sa.Index("notices_by_case", "case_id", "round", unique=True),
+    sa.Index("notices_by_plate", "plate", "decided_at"),
+    sa.Index("notices_due", "state", "next_at", "id"),
+    sqlite_autoincrement=True,
+)
+
+#: The zones of cameras, as far as their notices are concerned: whether people's verdicts have shown
+#: that they work, and whether their notices are stopped.
+notice_zones = sa.Table(
+    "notice_zones",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("zone", sa.Text, primary_key=True),
+    sa.Column("proven_at", UtcTime),
+    sa.Column("stopped_at", UtcTime),
+    sa.Column("stopped_by", sa.Text),
+    sa.Column("why", sa.Text),
+    sa.Column("released_at", UtcTime),
+    sa.Column("released_by", sa.Text),
+    # Number of cases in the surge that a supervisor has found right.
+    sa.Column("allowed", sa.Integer, nullable=False, default=0),
 )
 
 #: Sensors: where each is, what it said last, and when.

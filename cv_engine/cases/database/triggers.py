@@ -1,7 +1,9 @@
 """Triggers that hold the process and the history even against a program with a bug.
 
 A change of state that the lifecycle does not know, and any change of the history, are refused by
-the database itself. Copying a whole queue needs them away for a moment: :func:`drop`, then
+the database itself; so is any change of the access log. What is left is the erasure of personal
+data: of an entry's note and values while the case is in table ``erasing``, and of the plate of an
+access. Copying a whole queue needs the triggers away for a moment: :func:`drop`, then
 :func:`create`.
 """
 
@@ -13,11 +15,28 @@ from sqlalchemy.engine import Connection
 from cv_engine.cases.database import tallies
 
 _APPEND_ONLY = "the history of cases is append-only"
+_LOOKS_ONLY = "the access log is append-only"
 _NO_STEP = "the process of cases has no such change of state"
 _UNKNOWN = (
     "NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM case_transitions "
     "WHERE from_state = OLD.state AND to_state = NEW.state)"
 )
+
+
+def _changed(names: tuple[str, ...], differs: str) -> str:
+    """The condition that a row has another value in one of some columns."""
+    return " OR ".join(f'NEW."{name}" {differs} OLD."{name}"' for name in names)
+
+
+#: Columns that not even an erasure changes.
+_KEPT_OF_ENTRY = (
+    *("id", "case_id", "seq", "at", "event", "by", "role", "from_state", "to_state", "hash"),
+)
+_KEPT_OF_LOOK = (*("seq", "at", "who", "role", "what", "why", "case_id", "plate_sha256", "hash"),)
+_NO_ERASURE = "NOT EXISTS (SELECT 1 FROM erasing WHERE case_id = OLD.case_id) OR "
+_NOT_ERASED = "NEW.plate IS NOT NULL OR NEW.salt IS NOT NULL OR "
+_SQLITE_DIFFERS, _POSTGRESQL_DIFFERS = "IS NOT", "IS DISTINCT FROM"
+
 # Due at once by any clock, and before what is tried again.
 _DELIVER = (
     "INSERT INTO deliveries (outlet, case_id, entry_id, attempts, next_at) "
@@ -25,11 +44,17 @@ _DELIVER = (
 )
 
 _SQLITE = {
+    "history_no_update": (
+        f"BEFORE UPDATE ON history WHEN {_NO_ERASURE}{_changed(_KEPT_OF_ENTRY, _SQLITE_DIFFERS)} "
+        f"BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END"
+    ),
+    "looks_no_update": (
+        f"BEFORE UPDATE ON looks WHEN {_NOT_ERASED}{_changed(_KEPT_OF_LOOK, _SQLITE_DIFFERS)} "
+        f"BEGIN SELECT RAISE(ABORT, '{_LOOKS_ONLY}'); END"
+    ),
     **{
-        f"history_no_{verb.lower()}": (
-            f"BEFORE {verb} ON history BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END"
-        )
-        for verb in ("UPDATE", "DELETE")
+        f"{table}_no_delete": (f"BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, '{text}'); END")
+        for table, text in (("history", _APPEND_ONLY), ("looks", _LOOKS_ONLY))
     },
     "cases_transition": (
         f"BEFORE UPDATE OF state ON cases WHEN {_UNKNOWN} "
@@ -43,8 +68,25 @@ _SQLITE = {
 _POSTGRESQL = {
     "history_no_change": (
         "history",
-        "BEFORE UPDATE OR DELETE OR TRUNCATE ON history FOR EACH STATEMENT",
+        "BEFORE DELETE OR TRUNCATE ON history FOR EACH STATEMENT",
         f"RAISE EXCEPTION '{_APPEND_ONLY}';",
+    ),
+    "history_no_update": (
+        "history",
+        "BEFORE UPDATE ON history FOR EACH ROW",
+        f"IF {_NO_ERASURE}{_changed(_KEPT_OF_ENTRY, _POSTGRESQL_DIFFERS)} "
+        f"THEN RAISE EXCEPTION '{_APPEND_ONLY}'; END IF; RETURN NEW;",
+    ),
+    "looks_no_change": (
+        "looks",
+        "BEFORE DELETE OR TRUNCATE ON looks FOR EACH STATEMENT",
+        f"RAISE EXCEPTION '{_LOOKS_ONLY}';",
+    ),
+    "looks_no_update": (
+        "looks",
+        "BEFORE UPDATE ON looks FOR EACH ROW",
+        f"IF {_NOT_ERASED}{_changed(_KEPT_OF_LOOK, _POSTGRESQL_DIFFERS)} "
+        f"THEN RAISE EXCEPTION '{_LOOKS_ONLY}'; END IF; RETURN NEW;",
     ),
     "cases_transition": (
         "cases",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,9 @@ _PAUSE_S = 0.002  # between attempts: some filings long
 
 
 @contextmanager
-def turn(path: Path, wait_s: float) -> Iterator[None]:
+def turn(
+    path: Path, wait_s: float, meanwhile: Callable[[], object] = lambda: None
+) -> Iterator[None]:
     """Wait for this writer's turn, and hold it while the block runs.
 
     Without the right to create the file, or after the longest wait, the block runs all the same:
@@ -29,6 +31,7 @@ def turn(path: Path, wait_s: float) -> Iterator[None]:
     Args:
         path: The file; it is created, and stays empty.
         wait_s: The longest wait, seconds.
+        meanwhile: Called once if another writer has its turn, before the wait.
     """
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -36,20 +39,25 @@ def turn(path: Path, wait_s: float) -> Iterator[None]:
         yield
         return
     try:
-        _wait(file, time.monotonic() + wait_s)
+        if not _is_ours(file):
+            meanwhile()
+            _wait(file, time.monotonic() + wait_s)
         yield
     finally:
         os.close(file)  # which gives the lock back
 
 
 def _wait(file: int, until: float) -> None:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return
-            time.sleep(_PAUSE_S)
-        except OSError:  # the file system has no such locks
-            return
+    while not _is_ours(file) and time.monotonic() < until:
+        time.sleep(_PAUSE_S)
+
+
+def _is_ours(file: int) -> bool:
+    """Whether the lock is this writer's, or the file system has none."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -47,14 +47,14 @@ def attach(case: LockedCase, attachment: Attachment) -> None:
     )
 
 
-def attached_to(connection: Connection, case_id: int) -> list[str]:
-    """Names of the packages that people added to a case, oldest first."""
+def attached_to(connection: Connection, case_id: int) -> list[tuple[str, str]]:
+    """Names and digests of the packages that people added to a case, oldest first."""
     statement = (
-        sa.select(case_evidence.c.name)
+        sa.select(case_evidence.c.name, case_evidence.c.sha256)
         .where(case_evidence.c.case_id == case_id)
         .order_by(case_evidence.c.at, case_evidence.c.name)
     )
-    return list(connection.execute(statement).scalars())
+    return [(row.name, row.sha256) for row in connection.execute(statement)]
 
 
 def find_attachment(connection: Connection, name: str) -> FiledEvidence | None:

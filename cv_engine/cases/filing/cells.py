@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,16 +50,23 @@ def cells_near(place: Place) -> list[int]:
     return sorted({_cell(column, row) for column in columns for row in rows})
 
 
-def lock_on(kind: str, source: str, zone: str, place: Place) -> tuple[Prepared, dict[str, Any]]:
-    """PostgreSQL's statement that keeps others from filing the same thing, and its values.
+def lock_numbers(kind: str, source: str, zone: str, place: Place) -> set[int]:
+    """Numbers of the locks that keep others from filing the same thing.
 
-    The locks are held until the transaction ends. They are named by the camera's zone and by the
-    cells that the place reaches, and are taken in one order, so that no two transactions wait for
-    each other. Two findings that can show one thing have a lock in common.
+    They stand for the camera's zone and for the cells that the place reaches: two findings that can
+    show one thing have a number in common.
     """
     names: list[Sequence[Any]] = [(source, "" if is_site(place) else zone, kind)]
     names += [(kind, cell) for cell in cells_near(place)]
-    return _LOCK, {"numbers": sorted(map(_number, names))}
+    return {_number(name) for name in names}
+
+
+def lock_on(numbers: Iterable[int]) -> tuple[Prepared, dict[str, Any]]:
+    """PostgreSQL's statement that takes locks until the transaction ends, and its values.
+
+    They are taken in one order, so that no two transactions wait for each other.
+    """
+    return _LOCK, {"numbers": sorted(numbers)}
 
 
 def _number(name: Sequence[Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -9,19 +10,17 @@ from typing import Any, Literal
 from sqlalchemy.engine import Connection
 
 from cv_engine.cases.case import Event
-from cv_engine.cases.changes import add_evidence, add_finding, open_case
+from cv_engine.cases.changes import NewCase, add_evidence, add_finding, open_cases
 from cv_engine.cases.filing.cells import cell_of
 from cv_engine.cases.filing.facts import EARLIER, Facts
 from cv_engine.cases.filing.filed import Filed
 from cv_engine.cases.filing.joining import Growing, gather
 from cv_engine.cases.filing.opening import Opening
-from cv_engine.cases.filing.problem import Presence
-from cv_engine.cases.filing.search import Match, find_closed, lock_and_find
+from cv_engine.cases.filing.search import Match, Search, find_closed, lock_and_find
 from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, Action, State
 from cv_engine.cases.moves import Move, take_step
 from cv_engine.cases.rows import finding_data, time_text
 from cv_engine.cases.stages import Limits
-from cv_engine.cases.taxonomy import Recurrence
 
 #: Columns of table ``cases`` that a finding keeps for itself.
 _KEPT = (
@@ -39,16 +38,12 @@ class NewFinding:
 
     Attributes:
         row: The finding as a row of table ``cases``, without the time of filing.
-        presence: Where and when its thing was seen.
-        rule: The rule of its kind for what is seen again.
-        gap_m: Largest distance of two parts of one building site, in metres.
+        search: What finds others of its thing.
         sha256: Digest (hex) of the manifest of its evidence, if known.
     """
 
     row: dict[str, Any]
-    presence: Presence
-    rule: Recurrence
-    gap_m: float
+    search: Search
     sha256: str | None = None
 
 
@@ -79,22 +74,67 @@ def file_finding(connection: Connection, new: NewFinding, opening: Opening, at: 
     Raises:
         StaleError: Another transaction changed a case meanwhile: try again.
     """
-    presence = new.presence
-    found = lock_and_find(connection, presence, new.rule, new.gap_m)
+    (found,) = lock_and_find(connection, [new.search])
     if found.itself is not None:
         add_evidence(connection, found.itself, new.row["evidence"], new.sha256, at)
         return Filed(found.itself.case_id, "known")
     entry = _entry(connection, new, found.matches, opening.limits, at)
-    data = finding_data(new.row, new.sha256)
     if entry.growing is None:
-        case_id = _open(connection, new, data, entry.earlier, opening, at)
+        (case_id,) = open_cases(connection, [_new_case(new, entry.earlier, opening, at)], at)
         return Filed(case_id, "new")
     growing = entry.growing
     add_finding(connection, {**_kept(new), "case_id": growing.case.row.id})
     growing.facts += _facts(new)
     also = {"also": list(growing.also)} if growing.also else {}
-    growing.record(Event.JOINED, {**data, **also})
+    growing.record(Event.JOINED, {**finding_data(new.row, new.sha256), **also})
     return Filed(growing.case.row.id, entry.outcome)
+
+
+def open_new(
+    connection: Connection, news: Sequence[NewFinding], opening: Opening, at: datetime
+) -> dict[str, Filed]:
+    """Open the cases of those of some findings that belong to no case, in one transaction.
+
+    Findings of things that another one of them may show, too, and findings of places at which a
+    case is known, are left: each of them is for :func:`file_finding`.
+
+    Args:
+        connection: Connection to the store.
+        news: The findings.
+        opening: The rules for new cases.
+        at: The time of filing (timezone-aware).
+
+    Returns:
+        What was filed, by the finding's key.
+    """
+    apart = _apart(news)
+    searches = [new.search for new in apart]
+    found = lock_and_find(connection, searches)
+    alone = [
+        new
+        for new, each in zip(apart, found, strict=True)
+        if each.itself is None and not each.matches
+    ]
+    reopening = [new.search for new in alone if new.search.rule.reopen_within is not None]
+    closed = dict(zip(map(id, reopening), find_closed(connection, reopening), strict=True))
+    alone = [new for new in alone if closed.get(id(new.search)) is None]
+    numbers = open_cases(connection, [_new_case(new, None, opening, at) for new in alone], at)
+    return {
+        new.search.presence.key: Filed(number, "new")
+        for new, number in zip(alone, numbers, strict=True)
+    }
+
+
+def _apart(news: Sequence[NewFinding]) -> list[NewFinding]:
+    """Those findings that cannot show the thing of one before them."""
+    apart: list[NewFinding] = []
+    taken: set[int] = set()
+    for new in news:
+        locks = new.search.locks
+        if taken.isdisjoint(locks):
+            apart.append(new)
+        taken |= locks
+    return apart
 
 
 def _entry(
@@ -104,7 +144,7 @@ def _entry(
     limits: Limits,
     at: datetime,
 ) -> _Entry:
-    presence, rule = new.presence, new.rule
+    presence, rule = new.search.presence, new.search.rule
     opened = [match for match in matches if match.state in OPEN_STATES]
     if opened:
         return _Entry(gather(connection, opened, limits, at), "joined")
@@ -114,7 +154,7 @@ def _entry(
         return _Entry(gather(connection, [max(decided, key=_latest)], limits, at), "joined")
     closed = None
     if rule.reopen_within is not None:
-        closed = find_closed(connection, presence, rule, new.gap_m)
+        (closed,) = find_closed(connection, [new.search])
     if closed is None or closed.ended_at is None:
         return _Entry(None, "new", max(stays, key=_latest).case_id if stays else None)
     if _covers(closed, presence.observed):
@@ -140,19 +180,11 @@ def _latest(match: Match) -> tuple[datetime, int]:
     return match.ended_at or datetime.max.replace(tzinfo=UTC), match.case_id
 
 
-def _open(
-    connection: Connection,
-    new: NewFinding,
-    data: dict[str, Any],
-    earlier: int | None,
-    opening: Opening,
-    at: datetime,
-) -> int:
-    """Open a case, and return its number."""
+def _new_case(new: NewFinding, earlier: int | None, opening: Opening, at: datetime) -> NewCase:
     named = {} if earlier is None else {EARLIER: earlier}
     row = {**new.row, "attributes": {**new.row["attributes"], **named}}
     row |= opening.columns(row, at)
-    return open_case(connection, row, {**data, **named}, at, finding=_kept(new))
+    return NewCase(row, {**finding_data(new.row, new.sha256), **named}, _kept(new))
 
 
 def _kept(new: NewFinding) -> dict[str, Any]:
@@ -160,8 +192,8 @@ def _kept(new: NewFinding) -> dict[str, Any]:
     return {
         **{name: new.row[name] for name in _KEPT},
         "gone_at": None,
-        "since": new.presence.since,
-        "cell": cell_of(new.presence.place),
+        "since": new.search.presence.since,
+        "cell": cell_of(new.search.presence.place),
         "evidence_sha256": new.sha256,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 
 from cv_engine.cases.database.prepared import Prepared, run_all
 from cv_engine.cases.database.tables import cases, findings
-from cv_engine.cases.filing.cells import cell_of, cells_near, lock_on
+from cv_engine.cases.filing.cells import cell_of, cells_near, lock_numbers, lock_on
 from cv_engine.cases.filing.problem import Presence, at_one_place, same_problem
-from cv_engine.cases.filing.site import is_site, reach
+from cv_engine.cases.filing.site import SITE_GAP_M, is_site, reach
 from cv_engine.cases.filter import box_conditions
 from cv_engine.cases.lifecycle import State
 from cv_engine.cases.taxonomy import Recurrence
@@ -36,6 +36,31 @@ _COLUMNS = (
     *(cases.c[name] for name in ("state", "version", "ended_at")),
 )
 _WITH_CASE = findings.join(cases, cases.c.id == findings.c.case_id)
+
+
+#: A statement, and the values of its parameters.
+_Call = tuple[Prepared, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is searched for among the filed findings.
+
+    Attributes:
+        presence: Where and when a finding's thing was seen.
+        rule: The rule of its kind for what is seen again.
+        gap_m: Largest distance of two parts of one building site, in metres.
+    """
+
+    presence: Presence
+    rule: Recurrence
+    gap_m: float = SITE_GAP_M
+
+    @property
+    def locks(self) -> set[int]:
+        """Numbers of the locks; two findings that can show one thing have one in common."""
+        presence = self.presence
+        return lock_numbers(presence.kind, presence.source, presence.zone, presence.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,56 +98,88 @@ class Found:
     matches: tuple[Match, ...]
 
 
-def lock_and_find(
-    connection: Connection, presence: Presence, rule: Recurrence, gap_m: float
-) -> Found:
-    """Find a finding itself, and the findings of the same thing at the same time.
+def lock_and_find(connection: Connection, searches: Sequence[Search]) -> list[Found]:
+    """Find findings themselves, and the findings of the same things at the same time.
 
-    No other process files the same thing until this transaction ends. SQLite admits only one writer
-    at a time; on PostgreSQL all transactions take the locks of the place in one order, so that no
-    two wait for each other.
+    No other process files the same things until this transaction ends. SQLite admits only one
+    writer at a time; on PostgreSQL all transactions take the locks of the places in one order, so
+    that no two wait for each other: a transaction may call this once.
 
     Args:
         connection: Connection to the store, in a transaction that writes.
-        presence: The finding.
-        rule: The rule of its kind.
-        gap_m: Largest distance of two parts of one building site, in metres.
+        searches: What is searched for.
+
+    Returns:
+        What was found by each search.
     """
-    gap = rule.join_within or timedelta(0)
+    calls = [_present_calls(connection, search) for search in searches]
+    first: list[_Call] = []
+    if connection.dialect.name == "postgresql":
+        first.append(lock_on(set().union(*(search.locks for search in searches))))
+    # One round trip: each statement sees what was committed before it, so with the locks, all.
+    found = _grouped(connection, [first, *calls])[1:]
+    return [_found(search, rows) for search, rows in zip(searches, found, strict=True)]
+
+
+def read_ahead(connection: Connection, searches: Sequence[Search]) -> None:
+    """Read the rows and the parts of indexes that filing some findings will read and change.
+
+    Args:
+        connection: Connection to the store.
+        searches: Where the findings are; nothing is locked.
+    """
+    calls = [call for search in searches for call in _present_calls(connection, search)]
+    calls += [(_NEIGHBOURS, _given(search.presence)) for search in searches]
+    run_all(connection, calls)
+
+
+def find_closed(connection: Connection, searches: Sequence[Search]) -> list[Match | None]:
+    """Find closed cases of the same places.
+
+    Args:
+        connection: Connection to the store, in a transaction that has locked the places.
+        searches: What is searched for.
+
+    Returns:
+        For each search the case that was closed last, before or after the finding.
+    """
+    calls = [_closed_calls(connection, search) for search in searches]
+    found = _grouped(connection, calls)
+    return [_latest_at_place(search, rows) for search, rows in zip(searches, found, strict=True)]
+
+
+def _present_calls(connection: Connection, search: Search) -> list[_Call]:
+    """The statements that find a finding itself, and others at its time."""
+    presence = search.presence
+    gap = search.rule.join_within or timedelta(0)
     given = {
         **_given(presence),
         "earliest": min(presence.since, presence.began - gap),
         "latest": presence.observed + gap,
     }
     if is_site(presence.place):
-        statement = Prepared(_present(_on_site(connection, presence, gap_m)))
+        statement = Prepared(_present(_on_site(connection, search)))
     else:
         statement = _PRESENT[_form(presence)]
-    locks: list[tuple[Prepared, dict[str, Any]]] = []
-    if connection.dialect.name == "postgresql":
-        locks.append(lock_on(presence.kind, presence.source, presence.zone, presence.place))
-    calls = [(statement, given | cells) for cells in _cells(presence)]
-    # One round trip: each statement sees what was committed before it, so with the lock, all.
-    rows = [row for found in run_all(connection, locks + calls)[len(locks) :] for row in found]
+    return [(statement, given | cells) for cells in _cells(presence)]
+
+
+def _found(search: Search, rows: Sequence[Any]) -> Found:
+    presence = search.presence
     itself = next((row for row in rows if row.key == presence.key), None)
     # A finding at one place is found in the camera's zone and on the ground.
     others = {row.key: row for row in rows if row.key != presence.key}.values()
-    scored = ((row, same_problem(_in(row), presence, rule, gap_m)) for row in others)
+    scored = (
+        (row, same_problem(Presence.in_row(row), presence, search.rule, search.gap_m))
+        for row in others
+    )
     return Found(itself, tuple(_match(row, presence, score) for row, score in scored if score > 0))
 
 
-def find_closed(
-    connection: Connection, presence: Presence, rule: Recurrence, gap_m: float
-) -> Match | None:
-    """Find the closed case of the same place that was closed last, before or after the finding.
-
-    Args:
-        connection: Connection to the store, in a transaction that has locked the place.
-        presence: The finding.
-        rule: The rule of its kind.
-        gap_m: Largest distance of two parts of one building site, in metres.
-    """
-    oldest = presence.began - max(_EARLIER_WITHIN, rule.reopen_within or timedelta(0))
+def _closed_calls(connection: Connection, search: Search) -> list[_Call]:
+    """The statements that find the closed cases of the last months at a place."""
+    presence = search.presence
+    oldest = presence.began - max(_EARLIER_WITHIN, search.rule.reopen_within or timedelta(0))
     given = {
         **_given(presence),
         "oldest": oldest,
@@ -130,15 +187,24 @@ def find_closed(
         "observed": presence.observed,
     }
     if is_site(presence.place):
-        statement = Prepared(_closed(_on_site(connection, presence, gap_m)))
+        statement = Prepared(_closed(_on_site(connection, search)))
     else:
         statement = _CLOSED[_form(presence)]
-    rows = [row for cells in _cells(presence) for row in statement.run(connection, given | cells)]
+    return [(statement, given | cells) for cells in _cells(presence)]
+
+
+def _latest_at_place(search: Search, rows: Sequence[Any]) -> Match | None:
     for row in sorted(rows, key=lambda row: (row.ended_at, row.key), reverse=True):
-        score = at_one_place(_in(row), presence, gap_m)
+        score = at_one_place(Presence.in_row(row), search.presence, search.gap_m)
         if score > 0.0:
-            return _match(row, presence, score)
+            return _match(row, search.presence, score)
     return None
+
+
+def _grouped(connection: Connection, groups: Sequence[Sequence[_Call]]) -> list[list[Any]]:
+    """Run groups of statements in one round trip; returns the rows of each group."""
+    found = iter(run_all(connection, [call for group in groups for call in group]))
+    return [[row for _ in group for row in next(found)] for group in groups]
 
 
 #: The cells of one statement: more than four are near only in the far north and south.
@@ -208,6 +274,23 @@ def _closed(places: Iterable[_Conditions]) -> sa.Select[Any]:
     return ordered.limit(_EARLIER_FINDINGS)
 
 
+def _latest_with(condition: sa.ColumnElement[bool], column: sa.Column[Any]) -> Any:
+    before = cases.c.began <= sa.bindparam("began", None)
+    latest = sa.select(column).where(condition, before)
+    return latest.order_by(cases.c.began.desc(), cases.c.id.desc()).limit(1).scalar_subquery()
+
+
+#: The newest cases of a finding's camera, place and zone, and the case of its key: beside these a
+#: new case enters the indexes that have too many ends to be all in memory.
+_AT_CAMERA = _latest_with(cases.c.source == sa.bindparam("source", None), cases.c.place_id)
+_NEIGHBOURS = Prepared(
+    sa.select(
+        sa.select(cases.c.id).where(cases.c.key == sa.bindparam("key", None)).scalar_subquery(),
+        _latest_with(cases.c.zone == sa.bindparam("zone", None), cases.c.id),
+        _latest_with(cases.c.place_id == _AT_CAMERA, cases.c.id),
+    )
+)
+
 _PRESENT = {
     form: Prepared(
         _present([(*place, findings.c.since <= sa.bindparam("latest", None)) for place in places])
@@ -230,9 +313,9 @@ def _form(presence: Presence) -> _Form:
     return presence.place.image_box is not None, cell_of(presence.place) is not None
 
 
-def _on_site(connection: Connection, presence: Presence, gap_m: float) -> list[_Conditions]:
+def _on_site(connection: Connection, search: Search) -> list[_Conditions]:
     """Conditions for the parts of a building site, whatever their dates."""
-    near = box_conditions(connection, reach(presence.place.geometry or {}, gap_m))
+    near = box_conditions(connection, reach(search.presence.place.geometry or {}, search.gap_m))
     return [(_OF_KIND, findings.c.source == sa.bindparam("source", None), *near)]
 
 
@@ -240,13 +323,9 @@ def _given(presence: Presence) -> dict[str, Any]:
     """The values of a finding in the statements."""
     box = presence.place.image_box or (None,) * 4
     return {
-        **{name: getattr(presence, name) for name in ("key", "kind", "source", "zone")},
+        **{name: getattr(presence, name) for name in ("key", "kind", "source", "zone", "began")},
         **dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)),
     }
-
-
-def _in(row: Any) -> Presence:
-    return Presence.in_row(row)
 
 
 def _match(row: Any, presence: Presence, score: float) -> Match:

@@ -14,7 +14,7 @@ from cv_engine.cases.errors import QueueError, StaleError
 from cv_engine.cases.filing.joining import Growing, acted_on, gather, itself
 from cv_engine.cases.filing.opening import Opening
 from cv_engine.cases.filing.problem import Presence, continues, problems
-from cv_engine.cases.filing.search import lock_and_find
+from cv_engine.cases.filing.search import Search, lock_and_find
 from cv_engine.cases.filing.site import SITE_GAP_M, is_site
 from cv_engine.cases.filing.splitting import part
 from cv_engine.cases.lifecycle import ENGINE, OPEN_STATES, State
@@ -70,7 +70,7 @@ def note_sighting(
         StaleError: Another transaction changed a case meanwhile: try again.
     """
     known = Presence.in_row(row)
-    found = lock_and_find(connection, _with(known, sighting), rule, SITE_GAP_M)
+    (found,) = lock_and_find(connection, [Search(_with(known, sighting), rule)])
     if found.itself is None:
         raise StaleError
     known = Presence.in_row(found.itself)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import Event
-from cv_engine.cases.changes import LockedCase, open_case
+from cv_engine.cases.changes import LockedCase, NewCase, open_cases
 from cv_engine.cases.database.tables import findings
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.filing.facts import EARLIER, Facts, columns_of
@@ -133,14 +133,13 @@ def part(case: LockedCase, keys: Sequence[str], by: Actor, note: str, opening: O
     rows = findings_of(connection, old.id)
     moved = [row for row in rows if row.key in keys]
     row = _new_case(case, moved)
-    new = open_case(
-        connection,
+    new_case = NewCase(
         {**row, **opening.columns(row, case.at)},
         {"split_from": old.id, "keys": [row.key for row in moved]},
-        case.at,
-        by,
-        note,
+        by=by,
+        note=note,
     )
+    (new,) = open_cases(connection, [new_case], case.at)
     chosen = findings.c.key.in_([row.key for row in moved])
     connection.execute(findings.update().where(chosen).values(case_id=new))
     left = columns_of([row for row in rows if row.key not in keys], old.key)

@@ -35,7 +35,10 @@ EVENTS_ZH: Mapping[Event, str] = {
     Event.ESCALATED: "超期",
     Event.MERGED: "合并",
     Event.SPLIT: "拆分",
+    Event.NOTICE: "短信通知",
     Event.NOTED: "备注",
+    Event.PURGED: "证据删除",
+    Event.ERASED: "个人信息删除",
 }
 STATES_ZH: Mapping[State, str] = {
     State.REPORTED: "上报",

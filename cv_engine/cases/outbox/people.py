@@ -76,7 +76,7 @@ class People:
 
         title, text = digest(events, self.taxonomy, self.language, self.zone)
         form = apprise.NotifyFormat.TEXT
-        with _said() as reasons:
+        with said_by_apprise() as reasons:
             taken = self._service.notify(body=text, title=title, body_format=form)
         if not taken:
             raise RetryLater(reasons[-1] if reasons else "the message was not taken")
@@ -89,7 +89,7 @@ class People:
         import apprise
 
         service = apprise.Apprise()
-        with _said():
+        with said_by_apprise():
             known = service.add(self.address)
         if not known:
             raise OutletError(
@@ -101,23 +101,31 @@ class People:
 
 
 @contextmanager
-def _said() -> Iterator[list[str]]:
-    """The warnings of apprise in this thread, which returns no reasons.
+def said_by_apprise(*, details: bool = False) -> Iterator[list[str]]:
+    """What apprise says in this thread; it returns no reasons.
 
-    Some repeat the address: none gets into the log.
+    Some of it repeats the address: none gets into the log.
+
+    Args:
+        details: Whether messages below a warning are wanted, too; a warning comes last.
     """
+    warned: list[str] = []
     said: list[str] = []
     thread = get_ident()
 
     class Reasons(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.thread == thread:
-                said.append(record.getMessage())
+                is_warning = record.levelno >= logging.WARNING
+                (warned if is_warning else said).append(record.getMessage())
 
-    handler, log = Reasons(logging.WARNING), logging.getLogger("apprise")
+    handler, log = Reasons(), logging.getLogger("apprise")
     log.addHandler(handler)
     log.propagate = False
+    if details:
+        log.setLevel(logging.DEBUG)  # and stays there: other threads may want them, too
     try:
         yield said
     finally:
+        said += warned
         log.removeHandler(handler)

@@ -138,7 +138,7 @@ class Webhook:
                 status, after = answer.status_code, answer.headers.get("retry-after")
         except httpx.HTTPError as error:
             raise OutletAway(f"no answer ({type(error).__name__}: {error})") from error
-        _judge(status, _seconds(after, now))
+        _judge(status, retry_after_s(after, now))
 
 
 def _judge(status: int, after_s: float) -> None:
@@ -159,8 +159,13 @@ def _judge(status: int, after_s: float) -> None:
     raise RetryLater(text, after_s)
 
 
-def _seconds(retry_after: str | None, now: datetime) -> float:
-    """The value of a header ``Retry-After`` in seconds (RFC 9110, 10.2.3); 0 without one."""
+def retry_after_s(retry_after: str | None, now: datetime) -> float:
+    """The value of a header ``Retry-After`` in seconds (RFC 9110, 10.2.3); 0 without one.
+
+    Args:
+        retry_after: The header's value.
+        now: The present time (timezone-aware).
+    """
     if retry_after is None:
         return 0.0
     if retry_after.strip().isdigit():

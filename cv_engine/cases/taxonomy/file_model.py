@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from cv_engine.cases.errors import QueueError
+from cv_engine.cases.taxonomy.model import Retention
 from cv_engine.cases.taxonomy.time_limit import TimeLimit
 from cv_engine.section import Name, Section, Switch, Text, Unit
 
@@ -99,6 +100,18 @@ class RecurrenceEntry(Section):
     may_return: Switch = True
 
 
+class RetentionEntry(Section):
+    """How long evidence is kept; see `cv_engine.cases.taxonomy.model.Retention`."""
+
+    rejected: Duration | None = None
+    cited: Duration | None = None
+    closed: Duration | None = None
+
+    def values(self) -> Retention:
+        """The same for the program."""
+        return Retention(self.rejected, self.cited, self.closed)
+
+
 class ClassEntry(Section):
     """A kind of violation with its code in each standard."""
 
@@ -106,6 +119,7 @@ class ClassEntry(Section):
     name: Text
     name_zh: Text = ""
     former_name_zh: Text = ""
+    law: Text = ""
     codes: Annotated[dict[str, Code], Field(min_length=1)]
     majors: dict[str, Code] = Field(default_factory=dict)
     shared: Switch = False
@@ -115,6 +129,7 @@ class ClassEntry(Section):
     limits: LimitsEntry = LimitsEntry()
     urgent_limits: LimitsEntry = LimitsEntry()
     recurrence: RecurrenceEntry = RecurrenceEntry()
+    retention: RetentionEntry = RetentionEntry()
 
 
 class TaxonomyFile(Section):

@@ -107,6 +107,21 @@ class Recurrence:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the evidence of a case is kept after the case has ended; ``None``: no limit.
+
+    Attributes:
+        rejected: Of a case that was rejected or withdrawn: nothing was wrong.
+        cited: Of a case that was closed with a citation.
+        closed: Of a case that was closed otherwise.
+    """
+
+    rejected: timedelta | None = None
+    cited: timedelta | None = None
+    closed: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CaseClass:
     """One class, keyed by (standard, kind, code).
 
@@ -127,6 +142,8 @@ class CaseClass:
         limits: Time limits by stage; a stage without one has no deadline.
         urgent_limits: The same for urgent cases; a stage without one has the limit of ``limits``.
         recurrence: What a later finding of the same kind and place does.
+        law: The provision that is violated, in the city's words; may be empty.
+        retention: How long the evidence is kept, as far as the class has rules of its own.
     """
 
     standard: str
@@ -144,6 +161,8 @@ class CaseClass:
     limits: Mapping[Stage, TimeLimit] = field(default_factory=dict)
     urgent_limits: Mapping[Stage, TimeLimit] = field(default_factory=dict)
     recurrence: Recurrence = Recurrence()
+    law: str = ""
+    retention: Retention = Retention()
 
     def limit(self, stage: Stage, *, urgent: bool = False) -> TimeLimit | None:
         """The time limit of a stage, ``None`` where it has none.

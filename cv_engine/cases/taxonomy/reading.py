@@ -156,11 +156,13 @@ def _case_class(entry: ClassEntry, standard: StandardEntry, code: str) -> CaseCl
         inferred=entry.inferred,
         shared=entry.shared,
         former_name_zh=entry.former_name_zh,
+        law=entry.law,
         department=entry.department,
         priority=Priority(entry.priority),
         limits=_limits(entry.limits),
         urgent_limits=_limits(entry.urgent_limits),
         recurrence=_recurrence(entry.recurrence),
+        retention=entry.retention.values(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cv_engine.commands.cases import listing, merging, moves, stores
+from cv_engine.commands.cases import importing, listing, merging, moves, stores
 from cv_engine.commands.cases.deadlines import deadlines
 from cv_engine.commands.cases.events import follow
 from cv_engine.commands.cases.stats import stats
@@ -13,6 +13,7 @@ group = typer.Typer(name="cases", help="The queue of cases.", no_args_is_help=Tr
 group.command("list")(listing.list_cases)
 group.command()(listing.show)
 group.command()(listing.export)
+group.command("file")(importing.file_cases)
 moves.register(group)
 for _command in (merging.findings, merging.merge, merging.split):
     group.command()(_command)

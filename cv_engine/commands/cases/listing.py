@@ -87,7 +87,7 @@ def _print_case(session: Session, queue: Queue, number: int) -> None:
         QueueError: There is no such case.
     """
     case, history = queue.get(number), queue.history(number)
-    packages = [_package_address(session, name) for name in queue.evidence(number)]
+    packages = [_package_address(session, queue, name) for name in queue.evidence(number)]
     if session.format is Format.JSONL:
         events = [entry_row(entry) for entry in history]
         session.line({**as_row(case), "folders": packages, "history": events})
@@ -95,9 +95,15 @@ def _print_case(session: Session, queue: Queue, number: int) -> None:
     session.out.print(sheet(case, history, packages, session.config, datetime.now(UTC)))
 
 
-def _package_address(session: Session, name: str) -> str:
-    """The folder of an evidence package, or its address in the object store it was sent to."""
+def _package_address(session: Session, queue: Queue, name: str) -> str:
+    """The folder of an evidence package, or its address in the object store it was sent to.
+
+    Of a package that was deleted, the name, when and by which rule.
+    """
     folder, store = session.evidence_root / name, session.config.evidence.store
+    purged = queue.purged(name)
+    if purged is not None:
+        return f"{name} (purged at {purged.at.isoformat()}: {purged.rule})"
     return str(folder) if store is None or folder.is_dir() else f"{store.rstrip('/')}/{name}"
 
 

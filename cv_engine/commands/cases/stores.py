@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cv_engine.commands.cases.progress import counting
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption
@@ -36,7 +36,7 @@ def audit(
     with (
         closing(Store(session.config.queue)) as store,
         store.snapshot() as connection,
-        _bar(session) as progress,
+        counting(session) as progress,
     ):
         for problem in problems_of(connection, sorted(set(ids)) if ids else None, progress):
             problems += not problem.remark
@@ -60,7 +60,7 @@ def backup(
     from cv_engine.cases.database.store import Store
 
     session = Session(config, data, format)
-    with closing(Store(session.config.queue)) as store, _bar(session) as progress:
+    with closing(Store(session.config.queue)) as store, counting(session) as progress:
         manifest = back_up(store, file, datetime.now(UTC), progress)
     if format is Format.JSONL:
         session.line(asdict(manifest))
@@ -99,7 +99,7 @@ def restore(
 
     session = Session(config, data, format)
     where = session.config.queue if to is None else to
-    with closing(Store(where, unfinished=True)) as store, _bar(session) as progress:
+    with closing(Store(where, unfinished=True)) as store, counting(session) as progress:
         manifest, copied = fill(file, store, progress)
         name = str(store.name)
     if format is Format.JSONL:
@@ -141,7 +141,7 @@ def move(
                 f"{escaped(target)} since is only there"
             )
             return
-        with closing(Store(to, unfinished=True)) as store, _bar(session) as progress:
+        with closing(Store(to, unfinished=True)) as store, counting(session) as progress:
             copied = move_queue(source, store, progress)
             name = str(store.name)
         if format is Format.JSONL:
@@ -151,26 +151,3 @@ def move(
             f"`store: {escaped(name)}` into the configuration (with the password, if there is one) "
             f"and start all programs again; {escaped(str(source.name))} is kept and closed"
         )
-
-
-@contextmanager
-def _bar(session: Session) -> Iterator[Callable[[str, int, int], None]]:
-    """Show the progress of what is counted, where stderr is a terminal."""
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
-        TimeRemainingColumn(),
-    )
-    shown = session.err.is_terminal
-    with Progress(*columns, console=session.err, transient=True, disable=not shown) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def update(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield update

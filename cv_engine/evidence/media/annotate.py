@@ -28,8 +28,7 @@ ZONE_COLOUR = sv.Color(255, 200, 0)  # amber: the zone
 STRIP_BGR = (32, 26, 22)
 TITLE_BGR = (255, 255, 255)
 _TEXT_BGR = (214, 210, 206)
-_ZONE_FILL = 0.09  # opacity: the zone's content stays visible
-_ZONE_LINE = 0.75
+_ZONE_LINE = 0.75  # opacity of the outline; a fill would dim the thing and its plate
 _WHOLE_FRAME = 0.98  # a zone that covers this share of the picture has no outline worth drawing
 BOLD, REGULAR = 700, 450  # weights of the variable font
 
@@ -102,12 +101,9 @@ def _draw_zone(image: Image, zone: Zone) -> Image:
         for ring in (polygon.exterior, *polygon.interiors)
     ]
     colour = ZONE_COLOUR.as_bgr()
-    filled = image.copy()
-    cv2.fillPoly(filled, rings, colour)  # even-odd: holes stay clear
-    tinted = cv2.addWeighted(filled, _ZONE_FILL, image, 1 - _ZONE_FILL, 0)
-    lined = tinted.copy()
+    lined = image.copy()
     cv2.polylines(lined, rings, True, colour, _line_width(image), cv2.LINE_AA)
-    return np.asarray(cv2.addWeighted(lined, _ZONE_LINE, tinted, 1 - _ZONE_LINE, 0), np.uint8)
+    return np.asarray(cv2.addWeighted(lined, _ZONE_LINE, image, 1 - _ZONE_LINE, 0), np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
+from cv_engine.evidence.clock_error import ClockError, clock_line
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.media.exif import Position
 from cv_engine.evidence.media.still import Still
@@ -17,14 +18,24 @@ _ROUND_FROM_M = 10.0
 _BASES = {"homography": "from ground control points", "raster": "from a georeferenced image"}
 
 
-def caption(finding: Finding, still: Still, timezone: tzinfo) -> list[str]:
-    """Writes the lines of a still's caption; the first is its title."""
+def caption(
+    finding: Finding, still: Still, timezone: tzinfo, clock: ClockError | None = None
+) -> list[str]:
+    """Writes the lines of a still's caption; the first is its title.
+
+    Args:
+        finding: What the still shows.
+        still: The still.
+        timezone: The camera's local time.
+        clock: The error of the camera's clock, if it was measured.
+    """
     zone = f" · zone {finding.zone}" if finding.zone else ""
     times = [_clock(still.time, timezone)] if timezone is not UTC else []
     return [
         f"{title(finding.kind)} · {still.role}{_elapsed(finding.began, still.time)}",
         f"{finding.source}{zone}",
         " · ".join([*times, _clock(still.time, UTC)]),
+        clock_line(clock),
         place_line(finding.place),
     ]
 

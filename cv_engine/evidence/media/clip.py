@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ class ClipSource:
             disk: beyond this length, one clip shows the start and one the end.
         name: The clip's name.
         settings: What the user states about the recording.
+        zero: Time of media time 0, timezone-aware, where it is known.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class ClipSource:
     longest_s: float = 600.0
     name: str = "clip"
     settings: ReadSettings = AS_STATED
+    zero: datetime | None = None
 
     def spans(self) -> dict[str, tuple[float, float]]:
         """Returns the clips to cut: name to first and last media second."""
@@ -78,6 +81,7 @@ class ClipInfo:
         pictures: Number of pictures.
         repaired: Number of timestamps that had to be repaired; no picture is changed.
         stopped: Why the clip ends before the end of the span, ``None`` if it does not.
+        times_s: Media time of each picture, in the order in which they are shown.
     """
 
     path: Path
@@ -87,6 +91,20 @@ class ClipInfo:
     pictures: int
     repaired: int
     stopped: str | None
+    times_s: tuple[float, ...] = ()
+
+    def frame_list(self, zero: datetime) -> bytes:
+        """Numbers, times and dates of the pictures: CSV, a line for each in the order shown.
+
+        Args:
+            zero: Time of media time 0, timezone-aware.
+        """
+        start = zero.astimezone(UTC)
+        rows = [
+            f"{number},{(start + timedelta(seconds=time)).isoformat()},{time - self.start_s:.6f}"
+            for number, time in enumerate(self.times_s, start=1)
+        ]
+        return "\n".join(["number,time_utc,second_of_clip", *rows, ""]).encode()
 
 
 def cut(
@@ -180,6 +198,7 @@ def _copy(
         pictures=len(times),
         repaired=reader.repaired,
         stopped=reader.stopped,
+        times_s=tuple(map(reader.seconds, sorted(times))),
     )
     return info, size
 

@@ -1,8 +1,10 @@
-"""Hides bystanders' heads and other vehicles' plates."""
+"""Hides bystanders' heads and faces, and other vehicles' plates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +16,15 @@ from cv_engine.evidence.media.still import Box, Image, others_than
 Faces = Callable[[Image], npt.NDArray[np.float32]]
 """A face model: picture uint8 (H, W, 3) BGR to face boxes (N, 4) xyxy in pixels."""
 
+Quad = npt.NDArray[np.float32]
+"""The four corners (4, 2) of a plate, x and y in pixels."""
+
+Plates = Callable[[Image], Sequence[Quad]]
+"""A plate detector: picture uint8 (H, W, 3) BGR to the plates in it."""
+
+People = Callable[[Image], sv.Detections]
+"""A detector that looks closely: picture uint8 (H, W, 3) BGR to persons and vehicles in pixels."""
+
 PERSONS = frozenset({"person", "rider", "pedestrian"})
 VEHICLES = frozenset({"car", "truck", "bus", "van", "motorcycle", "bicycle", "train", "tricycle"})
 
@@ -22,46 +33,186 @@ _HEAD_WIDTH = 0.75  # head and neck per width of the box: covers people cut off 
 _HEAD_MARGIN = 0.10  # of the box, to the sides and upwards: detectors cut hair and hats
 _PLATE_FROM = 0.45  # of the box's height, from the top: plates are in a vehicle's lower half
 _FACE_MARGIN = 0.25  # of a face's box on each side: face models leave out ears, hair and chin
+_PLATE_MARGIN = 0.15  # of a plate's box on each side: corners are found to a few pixels
 _CELLS = 4  # along a region's shorter side: too few for a face, and a plate fits into one cell
 _LONG_CELLS = 10  # along the longer side, at most: cells of a wide region stay as large as a plate
+_PART_OF_OWN = 0.7  # share of a box within the case's box from which it is a part of the thing
+_UNSURE = 0.25  # a person below this confidence who is seen within the thing is taken for a part
+_IN_FRONT = 0.05  # of the case's height: a box that ends this much lower stands in front
 
 
-def redact(image: Image, box: Box, others: sv.Detections, faces: Faces | None = None) -> Image:
+@dataclass(frozen=True, slots=True)
+class Finders:
+    """What finds the people and plates to hide, beside the detections that a still has.
+
+    Attributes:
+        people: Looks closely for persons and vehicles, also small and uncertain ones.
+        faces: A face model.
+        plates: A plate detector.
+        about: What the finders are, as JSON values for the manifest.
+    """
+
+    people: People | None = None
+    faces: Faces | None = None
+    plates: Plates | None = None
+    about: Mapping[str, object] = field(default_factory=dict)
+
+
+class Region(NamedTuple):
+    """A part of a picture that is made unreadable.
+
+    Attributes:
+        box: The part, ``(x1, y1, x2, y2)`` in pixels.
+        spared: Boxes within it that are not changed: what belongs to the case itself.
+    """
+
+    box: Box
+    spared: tuple[Box, ...] = ()
+
+
+def redact(image: Image, box: Box, others: sv.Detections, finders: Finders | None = None) -> Image:
     """Copies a picture with bystanders' heads and other vehicles' plates made unreadable.
-
-    The pixels of a region are averaged to at most `_CELLS` cells along the shorter side, and the
-    cells are enlarged, so that nothing can be recovered, unlike after a blur. The vehicle of the
-    case stays readable: its box is not changed where another vehicle stands behind it. Persons and
-    vehicles that the detector did not find are not hidden.
 
     Args:
         image: uint8 (H, W, 3) BGR; not changed.
         box: The case's vehicle or thing, ``(x1, y1, x2, y2)`` in pixels.
         others: Detections in the picture; ``data["class_name"]`` distinguishes persons and
             vehicles. Without names, every detection except the case's own is hidden completely.
-        faces: A face model whose faces are hidden too, if there is one.
+        finders: What finds more of them.
+
+    Returns:
+        A picture of the same shape.
+    """
+    return hide(image, regions(image, box, others, finders or Finders()))
+
+
+def regions(image: Image, box: Box, others: sv.Detections, finders: Finders) -> list[Region]:
+    """Finds what has to be hidden in a picture.
+
+    The vehicle of the case stays readable: its box is not changed where another vehicle stands
+    behind it, and its plate, where a plate detector finds it, is not changed at all. Persons,
+    vehicles and plates that nothing finds are not hidden.
+
+    Args:
+        image: uint8 (H, W, 3) BGR.
+        box: See `redact`.
+        others: See `redact`.
+        finders: See `redact`.
+    """
+    seen = list(_detected(box, others))
+    if finders.people is not None:
+        seen += _detected(box, finders.people(image))
+    quads = [] if finders.plates is None else [_around(quad) for quad in finders.plates(image)]
+    own = _own_plate(box, quads, seen)
+    spared = () if own is None else (own,)
+    found = [
+        Region(part, (*rest, *spared)) for each in seen for part, rest in _hidden_of(each, box)
+    ]
+    if finders.faces is not None:
+        faces = finders.faces(image)
+        found += [Region(_grown(_box(face[:4]), _FACE_MARGIN), spared) for face in faces]
+    found += [Region(_grown(quad, _PLATE_MARGIN), spared) for quad in quads if quad != own]
+    return found
+
+
+def hide(image: Image, found: Iterable[Region]) -> Image:
+    """Copies a picture with regions made unreadable.
+
+    The pixels of a region are averaged to at most `_CELLS` cells along the shorter side, and the
+    cells are enlarged, so that nothing can be recovered, unlike after a blur.
+
+    Args:
+        image: uint8 (H, W, 3) BGR; not changed.
+        found: What to hide.
 
     Returns:
         A picture of the same shape.
     """
     covered = np.zeros(image.shape[:2], dtype=bool)
     result = image.copy()
-    names = others.data.get("class_name")
-    foreign = others_than(box, others)
-    for number, other in enumerate(others.xyxy):
-        x1, y1, x2, y2 = (float(v) for v in other)
-        name = None if names is None else str(names[number])
-        if name is None and foreign[number]:
-            _hide(result, covered, (x1, y1, x2, y2), image)
-        elif name in PERSONS:
-            _hide(result, covered, _head((x1, y1, x2, y2)), image)
-        elif name in VEHICLES and foreign[number]:
-            plate = (x1, y1 + _PLATE_FROM * (y2 - y1), x2, y2)
-            _hide(result, covered, plate, image, spare=box if y2 <= box[3] else None)
-    if faces is not None:
-        for face in faces(image):
-            _hide(result, covered, _grown(face, _FACE_MARGIN), image)
+    for region in found:
+        _hide(result, covered, region, image)
     return result
+
+
+class _Seen(NamedTuple):
+    """A detection, and what it is to the case."""
+
+    box: Box
+    name: str | None
+    confidence: float
+    is_own: bool  # the thing of the case, or a part of it
+
+
+def _detected(box: Box, detections: sv.Detections) -> Iterator[_Seen]:
+    names = detections.data.get("class_name")
+    foreign = others_than(box, detections)
+    for number, other in enumerate(detections.xyxy):
+        each = _box(other)
+        name = None if names is None else str(names[number])
+        sure = 1.0
+        if detections.confidence is not None:
+            sure = float(detections.confidence[number])
+        is_part = name is not None and _share_within(each, box) >= _PART_OF_OWN
+        yield _Seen(each, name, sure, is_part or not foreign[number])
+
+
+def _hidden_of(seen: _Seen, box: Box) -> Iterator[tuple[Box, tuple[Box, ...]]]:
+    """The part of a detection that is hidden, and what of the case's thing is not changed."""
+    x1, y1, x2, y2 = seen.box
+    if seen.name is None and not seen.is_own:
+        yield seen.box, ()
+    elif seen.name in PERSONS and not (
+        seen.confidence < _UNSURE and _share_within(seen.box, box) >= _PART_OF_OWN
+    ):
+        yield _head(seen.box), ()
+    elif seen.name in VEHICLES and not seen.is_own:
+        lower = (x1, y1 + _PLATE_FROM * (y2 - y1), x2, y2)
+        yield lower, () if _is_in_front(seen.box, box) else (box,)
+
+
+def _own_plate(box: Box, quads: Sequence[Box], seen: Sequence[_Seen]) -> Box | None:
+    """The plate of the case's own vehicle: the lowest in its box that is on no other vehicle."""
+    has_own = any(each.is_own and each.name in VEHICLES for each in seen)
+    foreign = [each.box for each in seen if each.name in VEHICLES and not each.is_own]
+    if has_own:  # what stands behind the vehicle is hidden by it
+        foreign = [each for each in foreign if _is_in_front(each, box)]
+    mine = [
+        quad
+        for quad in quads
+        if _holds(box, quad) and not any(_holds(other, quad) for other in foreign)
+    ]
+    return max(mine, key=lambda quad: quad[1] + quad[3], default=None)
+
+
+def _is_in_front(other: Box, box: Box) -> bool:
+    """Whether another thing stands nearer to the camera: on level ground, it ends lower."""
+    return other[3] > box[3] + _IN_FRONT * (box[3] - box[1])
+
+
+def _holds(box: Box, quad: Box) -> bool:
+    """Whether a box holds the centre of another."""
+    x, y = (quad[0] + quad[2]) / 2, (quad[1] + quad[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def _share_within(inner: Box, outer: Box) -> float:
+    """The share of a box that lies within another."""
+    across = min(inner[2], outer[2]) - max(inner[0], outer[0])
+    down = min(inner[3], outer[3]) - max(inner[1], outer[1])
+    area = (inner[2] - inner[0]) * (inner[3] - inner[1])
+    return max(0.0, across) * max(0.0, down) / area if area > 0 else 0.0
+
+
+def _box(values: npt.NDArray[np.floating]) -> Box:
+    x1, y1, x2, y2 = (float(value) for value in values)
+    return x1, y1, x2, y2
+
+
+def _around(quad: Quad) -> Box:
+    corners = np.asarray(quad, dtype=np.float64).reshape(4, 2)
+    (x1, y1), (x2, y2) = corners.min(axis=0), corners.max(axis=0)
+    return float(x1), float(y1), float(x2), float(y2)
 
 
 def _head(box: Box) -> Box:
@@ -72,31 +223,25 @@ def _head(box: Box) -> Box:
     return x1 - aside, y1 - above, x2 + aside, y1 + deep
 
 
-def _grown(face: npt.NDArray[np.float32], margin: float) -> Box:
-    x1, y1, x2, y2 = (float(v) for v in face[:4])
+def _grown(box: Box, margin: float) -> Box:
+    x1, y1, x2, y2 = box
     across, down = margin * (x2 - x1), margin * (y2 - y1)
     return x1 - across, y1 - down, x2 + across, y2 + down
 
 
-def _hide(
-    result: Image,
-    covered: npt.NDArray[np.bool_],
-    region: Box,
-    image: Image,
-    spare: Box | None = None,
-) -> None:
-    """Overwrites a region of ``result`` with its coarse average, except for ``spare``."""
+def _hide(result: Image, covered: npt.NDArray[np.bool_], region: Region, image: Image) -> None:
+    """Overwrites a region of ``result`` with its coarse average, except for what is spared."""
     height, width = image.shape[:2]
-    x1, y1 = max(0, int(np.floor(region[0]))), max(0, int(np.floor(region[1])))
-    x2, y2 = min(width, int(np.ceil(region[2]))), min(height, int(np.ceil(region[3])))
+    x1, y1 = max(0, int(np.floor(region.box[0]))), max(0, int(np.floor(region.box[1])))
+    x2, y2 = min(width, int(np.ceil(region.box[2]))), min(height, int(np.ceil(region.box[3])))
     if x1 >= x2 or y1 >= y2:
         return
     coarse = _coarse(image[y1:y2, x1:x2])
     inside = ~covered[y1:y2, x1:x2]
-    if spare is not None:
-        rows, columns = np.arange(y1, y2), np.arange(x1, x2)
-        own_rows = (rows >= spare[1]) & (rows < spare[3])
-        own_columns = (columns >= spare[0]) & (columns < spare[2])
+    rows, columns = np.arange(y1, y2), np.arange(x1, x2)
+    for own in region.spared:
+        own_rows = (rows >= own[1]) & (rows < own[3])
+        own_columns = (columns >= own[0]) & (columns < own[2])
         inside &= ~(own_rows[:, None] & own_columns[None, :])
     result[y1:y2, x1:x2][inside] = coarse[inside]
     covered[y1:y2, x1:x2] |= inside

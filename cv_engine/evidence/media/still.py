@@ -19,6 +19,7 @@ Box = tuple[float, float, float, float]
 Role = Literal["start", "between", "end", "plate"]
 
 SAME_IOU = 0.5  # a detection that overlaps the case's box by this much is the thing itself
+_HOLDS = 0.9  # of a part, so that boxes may be loose
 _SHARPNESS_SIDE_PX = 256  # boxes are compared at one size, so that noise of large ones counts less
 _CLEAR_MARGIN = 0.05  # share of the box; frames this close in occlusion count as equally clear
 _OCCLUSION_GRID = 64  # cells per side of the box: finer than the accuracy of any detector
@@ -31,7 +32,7 @@ class Still:
     """One frame that may serve as evidence.
 
     Attributes:
-        role: Moment of the violation: start, end, or the time between; or the plate's close-up.
+        role: Moment of the violation: start, end, or the time between; or the plate, seen close.
         time: When the frame was taken, timezone-aware UTC.
         image: The whole frame, uint8 (H, W, 3) BGR.
         box: The violation, ``(x1, y1, x2, y2)`` in pixels of ``image``.
@@ -143,12 +144,47 @@ def choose(candidates: Sequence[Still]) -> Still:
     Raises:
         EvidenceError: There is no candidate.
     """
+    return max(_clear(candidates), key=lambda still: sharpness(still.image, still.box))
+
+
+def choose_last(candidates: Sequence[Still]) -> Still:
+    """Picks the still that shows how long a violation lasted.
+
+    The last of the least hidden candidates is returned: one that is a second too early is no
+    proof of a dwell, however sharp it is.
+
+    Args:
+        candidates: At least one still.
+
+    Raises:
+        EvidenceError: There is no candidate.
+    """
+    return max(_clear(candidates), key=lambda still: still.time)
+
+
+def _clear(candidates: Sequence[Still]) -> list[Still]:
+    """The least hidden candidates, within `_CLEAR_MARGIN` of the best."""
     if not candidates:
         raise EvidenceError("there is no still to choose from: pass at least one candidate")
     hidden = [occlusion(still.box, still.others) for still in candidates]
     clear = min(hidden) + _CLEAR_MARGIN
-    seen = [still for still, share in zip(candidates, hidden, strict=True) if share <= clear]
-    return max(seen, key=lambda still: sharpness(still.image, still.box))
+    return [still for still, share in zip(candidates, hidden, strict=True) if share <= clear]
+
+
+def around(box: Box, detections: sv.Detections) -> npt.NDArray[np.bool_]:
+    """Marks the detections that hold a part of a thing, such as the vehicle of a plate.
+
+    Args:
+        box: The part, ``(x1, y1, x2, y2)`` in pixels.
+        detections: N detections.
+
+    Returns:
+        Boolean array (N,): whether the detection covers nearly all of the part.
+    """
+    left = np.maximum(detections.xyxy[:, :2], np.array(box[:2], np.float32))
+    right = np.minimum(detections.xyxy[:, 2:], np.array(box[2:], np.float32))
+    covered = np.clip(right - left, 0, None).prod(axis=1)
+    return np.asarray(covered >= _HOLDS * (box[2] - box[0]) * (box[3] - box[1]), dtype=bool)
 
 
 def close_up_window(still: Still) -> tuple[int, int, int, int]:

@@ -32,6 +32,7 @@ from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, parse
 from cv_engine.evidence.signing import is_signed
 from cv_engine.evidence.storage.address import Address
 from cv_engine.evidence.storage.store import Store, checked_name, is_name
+from cv_engine.evidence.timestamp import token
 from cv_engine.evidence.verify import Problem, verify
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class ObjectStore(Store):
         if problems:
             raise EvidenceError(f"{folder}: the package is damaged and was not sent: {problems[0]}")
         entries = parse((folder / MANIFEST).read_bytes()).files
-        paths = [*(entry.path for entry in entries), MANIFEST, SIGNATURE]  # the signature last
+        stamp = [path for path in token.FILES if (folder / path).exists()]
+        paths = [*(entry.path for entry in entries), *stamp, MANIFEST, SIGNATURE]  # it comes last
         there = self._listed(name)
         self._clear(name, folder, there, set(paths))
         sent = [
@@ -130,9 +132,17 @@ class ObjectStore(Store):
         if manifest is None:
             return False
         sizes = {entry.path: entry.size for entry in parse(manifest).files}
-        return sizes == {
-            path: meta["size"] for path, meta in there.items() if path not in (MANIFEST, SIGNATURE)
-        }
+        unlisted = (MANIFEST, SIGNATURE, *token.FILES)
+        return sizes == {path: meta["size"] for path, meta in there.items() if path not in unlisted}
+
+    def manifest(self, name: str) -> bytes | None:
+        """See `Store.manifest`."""
+        return self._signed_manifest(name, self._listed(checked_name(name)))
+
+    def add_timestamp(self, name: str, files: Mapping[str, bytes]) -> None:
+        """See `Store.add_timestamp`."""
+        for path, data in files.items():
+            self.write(f"{checked_name(name)}/{path}", data)
 
     def names(self) -> list[str]:
         """See `Store.names`."""
@@ -147,6 +157,14 @@ class ObjectStore(Store):
                 for path in paths
                 if len(path) == 2 and path[1] == SIGNATURE and is_name(path[0])
             )
+
+    def remove(self, name: str) -> bool:
+        """Deletes the objects, the signature first: see `Store.remove`."""
+        there = self._listed(checked_name(name))
+        with self._explained():
+            for path in sorted(there, key=lambda path: (path != SIGNATURE, path)):
+                self._objects.delete(f"{name}/{path}")
+        return True
 
     def read(self, key: str) -> bytes | None:
         """Reads an object beside the packages, ``None`` if it does not exist.
@@ -226,10 +244,10 @@ class ObjectStore(Store):
                 f"{name}: s3://{self._bucket} holds another signed package of this name, which is "
                 "not overwritten; compare the two and remove one"
             )
-        elif there.keys() - paths:
+        elif added := there.keys() - paths - set(token.FILES):
             raise EvidenceError(
-                f"{name}: {min(there.keys() - paths)!a} was added to the package in "
-                f"s3://{self._bucket}; find out by whom, and remove it"
+                f"{name}: {min(added)!a} was added to the package in s3://{self._bucket}; find out "
+                "by whom, and remove it"
             )
 
     def _holds(self, path: Path, key: str, meta: ObjectMeta | None) -> bool:

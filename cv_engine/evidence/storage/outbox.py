@@ -93,7 +93,9 @@ class Outbox:
         return sending
 
     def _is_filed(self, name: str) -> bool:
-        """Whether a case names a package."""
+        """Whether a case names a package, which was not deleted by a rule since."""
+        if self._queue.purged(name) is not None:
+            return False
         if is_note(name):
             return self._queue.attachment(name) is not None
         key = key_in(name)

@@ -7,11 +7,14 @@ import re
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from cv_engine.evidence.errors import EvidenceError, from_os_error
-from cv_engine.evidence.manifest import SIGNATURE
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE
 from cv_engine.evidence.publishing import publish_package
+from cv_engine.evidence.staging import locked, staged
 from cv_engine.evidence.verify import Problem, verify
 
 _NAME = re.compile(r"[\w-]+")  # as `naming.package_name` makes them: no dots, no slashes
@@ -51,6 +54,38 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def manifest(self, name: str) -> bytes | None:
+        """Returns the manifest of a signed package, ``None`` if the store holds no such package.
+
+        Raises:
+            StoreError: The store does not answer, or refuses.
+        """
+
+    @abstractmethod
+    def add_timestamp(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Adds the timestamp to a package that the store holds.
+
+        Args:
+            name: The package.
+            files: Content of each file of the timestamp, by path; stored in this order.
+
+        Raises:
+            StoreError: The store does not answer, or refuses.
+        """
+
+    @abstractmethod
+    def remove(self, name: str) -> bool:
+        """Deletes a package, and what was set aside of it; never half of it seems whole.
+
+        Returns:
+            Whether nothing is left; ``False`` where another process holds the package now.
+
+        Raises:
+            StoreError: The store does not answer, or refuses.
+            EvidenceError: The files cannot be deleted.
+        """
+
+    @abstractmethod
     def _copy(self, name: str, folder: Path) -> list[Problem]:
         """Copies a package as it is into ``folder``; returns the files that no folder can hold."""
 
@@ -84,13 +119,27 @@ class Store(ABC):
             StoreError: The store does not answer, or refuses.
             EvidenceError: ``name`` is no name of a package.
         """
+        with self.opened(name) as (folder, found):
+            return [*found, *verify(folder, trusted, name=name, sha256=sha256)]
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[tuple[Path, list[Problem]]]:
+        """Gives a package as it is in the store, for reading only.
+
+        Yields:
+            A folder of this machine, and the files that no folder can hold.
+
+        Raises:
+            StoreError: The store does not answer, or refuses.
+            EvidenceError: ``name`` is no name of a package.
+        """
         checked_name(name)
         with tempfile.TemporaryDirectory(prefix="cv-engine-") as scratch:
             try:
                 found = self._copy(name, Path(scratch))
             except OSError as error:
                 raise from_os_error(error, Path(scratch)) from error
-            return [*found, *verify(Path(scratch), trusted, name=name, sha256=sha256)]
+            yield Path(scratch), found
 
 
 class LocalStore(Store):
@@ -122,11 +171,35 @@ class LocalStore(Store):
             name for name in packages_in(self._root) if (self._root / name / SIGNATURE).exists()
         ]
 
-    def problems(
-        self, name: str, trusted: str | None = None, sha256: str | None = None
-    ) -> list[Problem]:
-        """Verifies the package in its place: see `Store.problems`."""
-        return verify(self._root / checked_name(name), trusted, sha256=sha256)
+    def manifest(self, name: str) -> bytes | None:
+        """See `Store.manifest`."""
+        folder = self._root / checked_name(name)
+        data = folder / MANIFEST
+        return data.read_bytes() if (folder / SIGNATURE).exists() and data.exists() else None
+
+    def add_timestamp(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Adds nothing: a package in its place is stamped there, and one that is gone is not."""
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[tuple[Path, list[Problem]]]:
+        """Gives the package in its place: see `Store.opened`."""
+        yield self._root / checked_name(name), []
+
+    def remove(self, name: str) -> bool:
+        """Deletes the folder in one step: see `Store.remove`."""
+        folder = self._root / checked_name(name)
+        try:
+            for aside in self._root.glob(f"{name}.damaged-*"):
+                shutil.rmtree(aside)
+            if not folder.is_dir():
+                return True
+            with locked(folder) as is_mine:
+                if is_mine:
+                    with staged(self._root, name) as discarded:
+                        folder.rename(discarded / name)
+                return is_mine
+        except OSError as error:
+            raise from_os_error(error, folder) from error
 
     def _copy(self, name: str, folder: Path) -> list[Problem]:
         shutil.copytree(self._root / name, folder, symlinks=True, dirs_exist_ok=True)

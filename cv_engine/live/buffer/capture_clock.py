@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -20,6 +21,10 @@ _DRIFT = 1e-3
 _CREDIBLE_S = 60.0
 # Changes of the difference between steady time and UTC below this are noise.
 _SAME_S = 0.5
+# The quickest of some frames takes at most so long from exposure to arrival: street cameras encode
+# without frames that wait for later ones, within a few frames.
+LEAST_DELAY_S = 0.5
+_REPORTS = 32  # key frames with a report: half a minute or more
 
 
 class CaptureClock:
@@ -55,6 +60,17 @@ class CaptureClock:
         self._offset_s: float | None = None  # steady time less the stream's own
         self._last_s = float("-inf")
         self._last_media_s = 0.0
+        self._ahead_s: deque[float] = deque(maxlen=_REPORTS)
+
+    @property
+    def ahead_s(self) -> float | None:
+        """The camera's clock less this machine's, by its latest sender reports, seconds.
+
+        A frame is taken before it arrives, so the true difference lies between this value and
+        `LEAST_DELAY_S` more, where one of the frames came as quickly as cameras send them. ``None``
+        where the camera sends no reports.
+        """
+        return max(self._ahead_s, default=None)
 
     def resume(self, shift_s: float, last_s: float) -> None:
         """Continues the steady time of an earlier run.
@@ -76,6 +92,7 @@ class CaptureClock:
         """A new connection begins: its clock has another zero."""
         self._offset_s = None
         self.basis = ""
+        self._ahead_s.clear()
 
     def now(self) -> float:
         """The present steady time, seconds."""
@@ -116,6 +133,8 @@ class CaptureClock:
         known_wrong = sent_at is None and self.basis == WRONG_CLOCK
         self.basis, self.delay_s = WRONG_CLOCK if known_wrong else ARRIVAL, 0.0
         taken_at = arrived_at
+        if sent_at is not None:
+            self._ahead_s.append(sent_at - arrived_at)
         if sent_at is not None and abs(sent_at - arrived_at) <= _CREDIBLE_S:
             self.basis, self.delay_s = SENDER_REPORTS, max(0.0, arrived_at - sent_at)
             taken_at = sent_at

@@ -186,6 +186,7 @@ class SamplingLoop:
             done, self._work = self._work[1], None
             done.result()()
             self._services.shared.uploader.soon()
+            self._services.shared.stamper.soon()
 
     def _follow_assignment(self) -> None:
         """Releases cameras that are assigned no more, and takes over new ones."""

@@ -41,10 +41,11 @@ class LiveServices:
         return cls(services, checkpoints, replica)
 
     def start(self) -> None:
-        """Starts the threads that write checkpoints, copy them, and send evidence."""
+        """Starts the threads that write checkpoints, copy them, stamp and send evidence."""
         self.checkpoints.start()
         self.replica.start()
         self.shared.uploader.start()
+        self.shared.stamper.start()
 
     def close(self, timeout_s: float) -> None:
         """Writes and copies the last checkpoints, and closes everything.

@@ -12,6 +12,7 @@ import structlog
 import supervision as sv
 
 from cv_engine.cases import QueueError
+from cv_engine.evidence.machine_clock import machine_error_s
 from cv_engine.files import digest_of
 from cv_engine.finding import CAMERA_BLIND
 from cv_engine.live.buffer.capture_clock import CaptureClock
@@ -19,6 +20,7 @@ from cv_engine.live.buffer.clip_retention import ClipRetention
 from cv_engine.live.buffer.ring_buffer import RingBuffer
 from cv_engine.live.status import SamplingCounts
 from cv_engine.live.worker.blindness import Blindness
+from cv_engine.live.worker.clock_watch import ClockWatch
 from cv_engine.live.worker.retry_queue import PASSING, Action, RetryQueue, Task
 from cv_engine.live.worker.services import LiveServices
 from cv_engine.live.worker.state import LiveState, ObservedView
@@ -94,6 +96,7 @@ class LiveView:
         self._setup = setup
         self._clock = clock
         self._counts = counts
+        self._clock_watch = ClockWatch(setup.name, clock, shared.clocks, machine_error_s)
         self._retention = ClipRetention(ring, config.evidence.before_s, config.live.ring_s)
         self._conditions = digest_of(setup.conditions(config, shared.detector))
         self._view: CameraView | None = None
@@ -138,6 +141,7 @@ class LiveView:
         observation = observer.begin(steady_s, at, sample)
         self._counts.samples += 1
         self._counts.sampled_at = at.timestamp()
+        self._clock_watch.sampled(steady_s)
         if observation is not None:
             self._act_on(observation)
         return observation is None

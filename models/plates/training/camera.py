@@ -118,7 +118,7 @@ def _seen(scene: Picture, corners: Real, random: Random, two_lines: bool) -> Pic
     """Look at the scene from somewhere, and cut the plate out by corners or by a box."""
     if two_lines:
         return _two_line_view(scene, corners, random)
-    target = _box_view(random) if random.random() < 0.45 else _corner_view(random)
+    target = _box_view(random) if random.random() < 0.5 else _corner_view(random)
     return _warp(scene, corners, target, (INPUT_WIDTH_PX, INPUT_HEIGHT_PX))
 
 
@@ -150,13 +150,13 @@ def _corner_view(random: Random) -> Real:
 def _box_view(random: Random) -> Real:
     """Corners of a tilted plate within the upright box about it, as plain detectors cut."""
     yaw, pitch = random.normal(0, 22), random.normal(0, 15)
-    roll = float(np.clip(random.normal(0, 5), -14, 14))
+    roll = float(np.clip(random.normal(0, 7), -18, 18))
     yaw, pitch = np.radians(np.clip([yaw, pitch], -55, 45))
     half = np.array([[-1, -0.318], [1, -0.318], [1, 0.318], [-1, 0.318]])
     x, y = half[:, 0] * np.cos(yaw), half[:, 1] * np.cos(pitch)
     depth = random.uniform(5, 14) + half[:, 0] * np.sin(yaw) + half[:, 1] * np.sin(pitch)
     points = np.stack([x / depth, y / depth], axis=1)
-    shear = random.normal(0, 0.06) + np.sin(yaw) * np.sin(pitch) * 0.5
+    shear = random.normal(0, 0.09) + np.sin(yaw) * np.sin(pitch) * 0.5
     points[:, 1] += points[:, 0] * shear
     angle = np.radians(roll)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -178,6 +178,10 @@ def _two_line_view(scene: Picture, corners: Real, random: Random) -> Picture:
     target = (base * [width, height]).astype(np.float32)
     square = _warp(scene, corners, target, (width, height))
     return side_by_side(square)
+
+
+# Share of pictures in which bright strokes spread over their edges, before the sensor saturates.
+_BLOOMING = 0.15
 
 
 def _lit(picture: Real, random: Random) -> Real:
@@ -212,6 +216,9 @@ def _lit(picture: Real, random: Random) -> Real:
         share = random.uniform(0.2, 0.8)
         lamp = random.uniform([0, 20, 30], [130, 150, 160])
         picture = picture * (1 - share) + lamp.astype(np.float32) * share
+    if random.random() < _BLOOMING:
+        soft = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.5, 1.3))
+        picture = np.asarray(soft, np.float32) * float(random.uniform(1.1, 1.9))
     exposure = np.exp(random.normal(0, 0.35))
     if random.random() < 0.15:
         exposure *= random.uniform(0.15, 0.5)  # night

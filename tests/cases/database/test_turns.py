@@ -55,3 +55,36 @@ def test_a_folder_in_which_no_file_can_be_made_still_takes_cases(tmp_path: Path)
     (tmp_path / "queue.db-lock").mkdir()
     with open_queue(tmp_path / "queue.db") as queue:
         assert queue.file(finding()).outcome == "new"
+
+
+def test_who_has_to_wait_does_something_useful_once(tmp_path: Path) -> None:
+    path, calls = tmp_path / "lock", list[str]()
+    with turn(path, _LONGEST_S, lambda: calls.append("not")):
+        pass
+    assert calls == []
+    begun, end = Event(), Event()
+    thread = _in_a_thread(path, begun, end)
+    assert begun.wait(_LONGEST_S)
+
+    def meanwhile() -> None:
+        calls.append("once")
+        end.set()
+
+    with turn(path, _LONGEST_S, meanwhile):
+        assert calls == ["once"]
+    thread.join(_LONGEST_S)
+
+
+def test_reading_ahead_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    begun, end = Event(), Event()
+    with open_queue(path) as queue:
+        queue.file(finding())
+        thread = _in_a_thread(Path(f"{path}-lock"), begun, end)
+        assert begun.wait(_LONGEST_S)
+        filing = Thread(target=queue.file_all, args=([finding(1000, 1300), finding()],))
+        filing.start()
+        end.set()
+        for each in (thread, filing):
+            each.join(_LONGEST_S)
+        assert queue.count() == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -51,6 +53,33 @@ def test_the_cases_are_the_problems_on_a_server_too(
 def server(postgresql_url: str) -> Iterator[Queue]:
     with open_queue(postgresql_url) as queue:
         yield queue
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=_QUIET)
+@given(sets(6), st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(1, 5))
+def test_the_cases_are_the_problems_when_findings_are_filed_together(
+    sqlite: Queue, found: list[Thing], order: list[int], at_once: int
+) -> None:
+    _check_together(sqlite, found, order, at_once)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=_QUIET)
+@given(sets(5), st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(1, 5))
+def test_the_cases_are_the_problems_when_filed_together_on_a_server(
+    server: Queue, found: list[Thing], order: list[int], at_once: int
+) -> None:
+    _check_together(server, found, order, at_once)
+
+
+def _check_together(queue: Queue, found: list[Thing], order: list[int], at_once: int) -> None:
+    moved = [replace(each, missed=timedelta(0), seen=None, gone=None) for each in elsewhere(found)]
+    filed = [moved[place % len(moved)].finding for place in order]
+    filed += [each.finding for each in moved]
+    for start in range(0, len(filed), at_once):
+        queue.file_all(filed[start : start + at_once])
+    assert {row[0] for row in outcome(queue, moved)} == expected(moved)
+    for source in {each.finding.source for each in moved}:
+        assert all(is_whole(queue, case.id) for case in queue.cases(Filter(source=source)))
 
 
 def _check(queue: Queue, found: list[Thing], order: list[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from cv_engine.evidence.media.still import (
     Image,
     Still,
     choose,
+    choose_last,
     close_up,
     close_up_window,
     occlusion,
@@ -75,6 +76,17 @@ def test_clear_view_comes_before_sharpness(video: Path) -> None:
     assert choose([sharp, replace(sharp)]) is sharp
     with pytest.raises(EvidenceError, match="at least one"):
         choose([])
+
+
+def test_the_end_is_shown_as_late_as_it_can_be_seen(video: Path) -> None:
+    early = car_park_still(video, "end", 1.0)
+    late = replace(early, time=early.time + timedelta(seconds=2), image=_blurred(early.image, 2))
+    walker: tuple[Box, str] = ((300, 100, 400, 350), "person")
+    hidden = replace(late, time=late.time + timedelta(seconds=1), others=detections([walker]))
+    assert choose_last([early, late]) is late
+    assert choose_last([early, late, hidden]) is late
+    with pytest.raises(EvidenceError, match="at least one"):
+        choose_last([])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Row
 
-from cv_engine.cases.database.tables import UtcTime
+from cv_engine.cases.database.column_types import UtcTime
 from cv_engine.cases.filing.cells import cell_of
 from cv_engine.finding import Place
 

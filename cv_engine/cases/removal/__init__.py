@@ -1,0 +1,1 @@
+"""What is deleted: evidence by the retention rules, and personal data at a person's request."""

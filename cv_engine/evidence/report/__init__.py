@@ -1,0 +1,1 @@
+"""The sheet that an officer serves: one page that shows and proves a violation."""

@@ -1,0 +1,1 @@
+"""Gateways: how the text message of a notice leaves."""

@@ -1,0 +1,113 @@
+"""What finds the people and plates that are hidden in pictures that are handed out.
+
+A detector that is set to find vehicles which stand still misses a third of the people of a street
+view: they are small, half hidden, or cut off. For redaction it looks again, at a low confidence and
+at parts of the picture at a larger scale: a spot that is hidden for nothing hardly matters, a face
+that is shown does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache, partial
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+import supervision as sv
+
+from cv_engine.evidence.media.redact import PERSONS, VEHICLES, Finders, Plates
+from cv_engine.evidence.media.still import Image
+from models.detector import Detector
+from models.errors import ModelError
+from models.faces import Faces, open_faces
+
+# The least confidence of a person who is small in the picture, and of one who is large: of 109
+# people above a fifth of the height of COCO128's pictures, none is missed at 0.15.
+_SMALL_CONFIDENCE = 0.05
+_LARGE_CONFIDENCE = 0.15
+_LARGE = 0.25  # of the picture's height
+_VEHICLE_CONFIDENCE = 0.25  # of a vehicle whose plate is hidden: a fainter one shows none to read
+_PARTS = 3  # parts of the picture in each direction: a person of 2 % of its height has 15 pixels
+CLIP_PARTS = 2  # of the pictures of a clip: many are searched, and a miss is covered by the next
+_LEAST_PART_PX = 16  # a part with a shorter side shows nothing
+_OVERLAP = 0.25  # of a part: a person who is cut in two by one is whole in the next
+_SAME_IOU = 0.7  # of two boxes that are of one thing, from different parts
+
+
+def finders_of(detector: Detector, plates: Plates | None = None, parts: int = _PARTS) -> Finders:
+    """The finders for the pictures of a case.
+
+    Where the face model is not available, heads are hidden all the same, and the log says so once.
+
+    Args:
+        detector: Detects persons and vehicles.
+        plates: A plate detector, if there is one.
+        parts: See :func:`find_people`.
+    """
+    faces = _faces()
+    about: dict[str, object] = {
+        "people": {"model": detector.digest, "confidence": _SMALL_CONFIDENCE, "parts": parts},
+        "faces": None if faces is None else {"model": faces.digest},
+        "plates": plates is not None,
+    }
+    return Finders(partial(find_people, detector, parts=parts), faces, plates, about)
+
+
+def find_people(detector: Detector, image: Image, parts: int = _PARTS) -> sv.Detections:
+    """Find persons and vehicles, also small and uncertain ones.
+
+    Args:
+        detector: The detector; used with a confidence of its own.
+        image: uint8 (H, W, 3) BGR.
+        parts: Parts of the picture in each direction that are looked at beside the whole.
+
+    Returns:
+        Detections in pixels of the picture, with ``data["class_name"]``.
+    """
+    windows = list(_windows(image.shape[1], image.shape[0], parts))
+    crops = [np.ascontiguousarray(image[y1:y2, x1:x2]) for x1, y1, x2, y2 in windows]
+    found = detector.at(_SMALL_CONFIDENCE)(crops)
+    for each, (x1, y1, _, _) in zip(found, windows, strict=True):
+        each.xyxy = each.xyxy + np.array([x1, y1, x1, y1], each.xyxy.dtype)
+    merged = sv.Detections.merge([each for each in found if len(each)])
+    if not len(merged):
+        return sv.Detections(np.zeros((0, 4), np.float32), data={"class_name": np.zeros(0, str)})
+    wanted = merged[_wanted(merged, image.shape[0])]
+    assert isinstance(wanted, sv.Detections)
+    return wanted.with_nms(_SAME_IOU)
+
+
+def _wanted(found: sv.Detections, height: int) -> npt.NDArray[np.bool_]:
+    names, sure = found.data["class_name"], found.confidence
+    assert sure is not None
+    is_small = found.xyxy[:, 3] - found.xyxy[:, 1] < _LARGE * height
+    persons = np.isin(names, list(PERSONS)) & (is_small | (sure >= _LARGE_CONFIDENCE))
+    vehicles = np.isin(names, list(VEHICLES)) & (sure >= _VEHICLE_CONFIDENCE)
+    return np.asarray(persons | vehicles, bool)
+
+
+def _windows(width: int, height: int, parts: int) -> Iterator[tuple[int, int, int, int]]:
+    """The whole picture, and overlapping parts of it."""
+    yield 0, 0, width, height
+    if parts < 2 or min(width, height) < parts * _LEAST_PART_PX:
+        return
+    wide, high = (min(side, round(side / parts * (1 + _OVERLAP))) for side in (width, height))
+    for row in range(parts):
+        for column in range(parts):
+            x = round(column * (width - wide) / (parts - 1))
+            y = round(row * (height - high) / (parts - 1))
+            yield x, y, x + wide, y + high
+
+
+@cache
+def _faces() -> Faces | None:
+    """The face model, opened once; ``None`` where it is not available."""
+    try:
+        return open_faces()
+    except ModelError as error:
+        structlog.get_logger(__name__).warning(
+            "there is no face model: in pictures to hand out, only heads are hidden",
+            reason=str(error).splitlines()[0],
+        )
+        return None

@@ -1,0 +1,1 @@
+"""A registry that another authority serves over HTTP."""

@@ -1,0 +1,1 @@
+"""Tables of this machine: files to import, encryption, lookups."""

@@ -1,0 +1,70 @@
+"""People are looked for closely: small ones, and those at the edge of a part of the picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import supervision as sv
+
+from cv_engine.evidence.media.redact import regions
+from cv_engine.evidence.media.still import Image
+from cv_engine.privacy import finders as module
+from cv_engine.privacy.finders import find_people, finders_of
+from models.detector import Detector, open_detector
+from models.errors import ModelUnavailable
+
+
+@pytest.fixture(scope="module")
+def detector(shared_data: Path) -> Detector:
+    return open_detector(shared_data / "weights" / "yolox_nano.onnx", confidence=0.25)
+
+
+@pytest.fixture(scope="module")
+def street(shared_data: Path) -> Image:
+    path = shared_data / "mot/mot17_frames/MOT17-04/000001.jpg"
+    return np.asarray(cv2.imread(str(path)), np.uint8)
+
+
+def _persons(found: sv.Detections) -> int:
+    return list(found.data["class_name"]).count("person")
+
+
+def test_a_close_look_finds_many_more_people(detector: Detector, street: Image) -> None:
+    (once,) = detector([street])
+    closely = find_people(detector, street)
+    assert _persons(closely) >= 2 * _persons(once)
+    assert detector.confidence == 0.25  # the detector itself is as it was
+
+
+def test_boxes_are_in_pixels_of_the_picture_and_within_it(
+    detector: Detector, street: Image
+) -> None:
+    found = find_people(detector, street)
+    height, width = street.shape[:2]
+    assert (found.xyxy[:, [0, 1]] >= -1).all()
+    assert (found.xyxy[:, 2] <= width + 1).all() and (found.xyxy[:, 3] <= height + 1).all()
+    assert found.xyxy[:, 0].max() > 0.8 * width  # also from the last parts
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 700), (700, 2), (33, 47)])
+def test_pictures_of_any_size_are_searched(detector: Detector, size: tuple[int, int]) -> None:
+    assert len(find_people(detector, np.full((*size, 3), 128, np.uint8))) == 0
+
+
+def test_without_a_face_model_heads_are_hidden_and_the_manifest_says_so(
+    detector: Detector, street: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable() -> None:
+        raise ModelUnavailable("no source")
+
+    module._faces.cache_clear()
+    monkeypatch.setattr(module, "open_faces", unreachable)
+    finders = finders_of(detector)
+    module._faces.cache_clear()
+    assert finders.faces is None
+    assert finders.about["faces"] is None
+    no_one = sv.Detections.empty()
+    assert len(regions(street, (-2, -2, -1, -1), no_one, finders)) > 10
