@@ -31,7 +31,7 @@ from datetime import timedelta
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
-from benchmarks.streets.cars import ASKED_AFTER, BEGIN, END, Car, cars, write_vehicles
+from benchmarks.streets.cars import ASKED_AFTER, BEGIN, END, Car, cars, import_cars
 from benchmarks.streets.clock import Clock
 from benchmarks.streets.gateway import serve
 from benchmarks.streets.roles import ROLES, Street
@@ -79,7 +79,7 @@ def _morning(
 ) -> tuple[dict[str, int], list[str]]:
     """Play one morning; returns its figures and problems."""
     clock = Clock.at(_FORK, BEGIN)
-    write_vehicles(folder / "vehicles.csv", cars(options.cars))
+    import_cars(folder, cars(options.cars))
     queue = str(folder / "queue.db") if options.store is None else options.store.format(way)
     with _gateway(way, folder, clock) as url:
         done = _FORK.Array(c_double, len(ROLES), lock=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -14,27 +13,20 @@ import structlog
 
 from cv_engine.cases import Queue, open_queue
 from cv_engine.cases.taxonomy import Taxonomy, check_departments, load_taxonomy
+from cv_engine.sealing import Sealing
 
 if TYPE_CHECKING:
     from cv_engine.cases.deadlines import Deadlines
     from cv_engine.cases.dispatch import Organisation
     from cv_engine.cases.outbox.relays import Relays
     from cv_engine.cases.removal.retention import Rules
-    from cv_engine.config import Config
     from cv_engine.evidence.attaching import Attacher
-    from cv_engine.evidence.clock_record import ClockRecord
     from cv_engine.evidence.filing import CaseFiler
-    from cv_engine.evidence.keys import KeyRing
-    from cv_engine.evidence.media.credentials import Signer
-    from cv_engine.evidence.signing import SigningKey
     from cv_engine.evidence.stamping import Stamper
     from cv_engine.evidence.storage.outbox import Outbox
     from cv_engine.evidence.storage.store import Store
     from cv_engine.evidence.storage.uploader import Uploader
-    from cv_engine.evidence.timestamp.authority import Authority
-    from cv_engine.evidence.timestamp.waiting import Waiting
     from cv_engine.notices.gateways.gateway import Gateway
-    from cv_engine.notices.registry import Registry as Vehicles
     from cv_engine.notices.rounds import Rounds
     from cv_engine.pipeline.plates import StayPlates
     from cv_engine.registry import Registry
@@ -50,7 +42,7 @@ def _now() -> datetime:
 _UPLOAD_END_S = 1.0
 
 
-class Services:
+class Services(Sealing):
     """What the commands of one configuration share.
 
     A part is opened when it is first used and stays open until the end of the ``with`` block, so a
@@ -59,9 +51,6 @@ class Services:
     Args:
         config: Settings.
     """
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     def __enter__(self) -> Self:
         return self
@@ -177,55 +166,6 @@ class Services:
         )
 
     @cached_property
-    def key(self) -> SigningKey:
-        """Signs evidence packages.
-
-        Raises:
-            EvidenceError: The key cannot be read or made.
-        """
-        return self.keys.load_or_create(_now())
-
-    @cached_property
-    def keys(self) -> KeyRing:
-        """The register of the station's keys."""
-        from cv_engine.evidence.keys import KeyRing
-
-        return KeyRing(self.config.data)
-
-    @cached_property
-    def clocks(self) -> ClockRecord:
-        """The measured errors of the cameras' clocks."""
-        from cv_engine.evidence.clock_record import ClockRecord
-
-        return ClockRecord(self.config.data / "clocks")
-
-    @cached_property
-    def authority(self) -> Authority | None:
-        """The timestamping authority, ``None`` where there is none.
-
-        Raises:
-            EvidenceError: The authority's certificate cannot be read.
-        """
-        from cv_engine.evidence.timestamp.authority import Authority
-
-        stamp = self.config.evidence.timestamp
-        if stamp.url is None or stamp.certificate is None:
-            return None
-        return Authority.of(stamp.url, stamp.certificate)
-
-    @cached_property
-    def waiting(self) -> Waiting | None:
-        """The packages that wait for their timestamp; ``None`` without an authority.
-
-        Raises:
-            EvidenceError: The authority's certificate cannot be read.
-        """
-        from cv_engine.evidence.timestamp.waiting import Waiting
-
-        authority = self.authority
-        return None if authority is None else Waiting(self.config.data / "unstamped", authority.url)
-
-    @cached_property
     def stamper(self) -> Stamper:
         """Fetches timestamps in a thread of its own, once it is started.
 
@@ -236,31 +176,6 @@ class Services:
 
         root = self.config.evidence_root
         return Stamper(self.authority, self.waiting, root, lambda: self.store)
-
-    @cached_property
-    def signer(self) -> Callable[[SigningKey], Signer] | None:
-        """Gives what signs content credentials, by the station's key; ``None`` if they are off.
-
-        Raises:
-            EvidenceError: The city's certificate cannot be used.
-        """
-        from functools import lru_cache
-        from importlib import metadata
-
-        from cv_engine.evidence.certificate import given_signer, own_signer
-
-        settings, version = self.config.evidence.credentials, metadata.version("cv-engine")
-        if not settings.enabled:
-            return None
-        if settings.certificate is not None and settings.key is not None:
-            given = given_signer(settings.certificate, settings.key, version)
-            return lambda key: given
-
-        @lru_cache(maxsize=1)
-        def certified(fingerprint: str, key: SigningKey) -> Signer:
-            return own_signer(self.config.data, key, _now(), version)
-
-        return lambda key: certified(key.fingerprint, key)
 
     @cached_property
     def cases(self) -> CaseFiler:
@@ -352,28 +267,13 @@ class Services:
         Raises:
             RegistryError: The token or the certificates of a service cannot be read.
         """
-        from cv_engine.registry.looks import LookFile
+        from cv_engine.cases.looks import Look, record_look
 
-        log = LookFile(self.config.data / "looks.jsonl")
+        def log(look: Look) -> None:
+            record_look(self.queue.store, look)
+
         settings = self.config.registry
         return settings.open(self.config.data, os.environ, log, _now, time.monotonic)
-
-    @cached_property
-    def vehicles(self) -> Vehicles:
-        """The register of vehicles that notices ask: the city's registries, or a trial's list.
-
-        Raises:
-            NoticeError: The list of vehicles cannot be used.
-            RegistryError: The token or the certificates of a service cannot be read.
-        """
-        path = self.config.notices.vehicles
-        if path is None:
-            from cv_engine.notices.city_registry import CityRegistry
-
-            return CityRegistry(self.registry)
-        from cv_engine.notices.vehicle_list import VehicleList
-
-        return VehicleList.read(path)
 
     @cached_property
     def gateway(self) -> Gateway:
@@ -389,7 +289,7 @@ class Services:
         """Asks drivers to leave, and follows what they do.
 
         Raises:
-            NoticeError: There is no gateway, or it or the list of vehicles cannot be used.
+            NoticeError: There is no gateway, or it cannot be used.
             QueueError: The queue cannot be opened.
             RegistryError: The token or the certificates of a service cannot be read.
         """
@@ -398,7 +298,7 @@ class Services:
         config = self.config.notices
         return open_rounds(
             self.queue,
-            self.vehicles,
+            self.registry,
             self.gateway,
             config.policy(),
             config.wording(),

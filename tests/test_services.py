@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cv_engine.cases import QueueError
+from cv_engine.cases import QueueError, Role
+from cv_engine.cases.looks import each_look
 from cv_engine.cases.taxonomy import Stage
 from cv_engine.config import Config
 from cv_engine.evidence.errors import EvidenceError
@@ -73,14 +74,14 @@ def test_a_wrong_store_is_reported_before_anything_is_written(tmp_path: Path) ->
 
 
 def test_registries_are_opened_once_and_accesses_are_logged(tmp_path: Path) -> None:
-    from cv_engine.cases.lifecycle import Role
-
     with Services(Config(data=tmp_path / "data")) as services:
         assert services.registry is services.registry
         assert services.registry.vehicle("A1") is None
         assert not (tmp_path / "data").exists()
         assert services.registry.contact("A1", who="ann", role=Role.ENGINE, why="case 7") is None
-    assert '"plate": "A1"' in (tmp_path / "data" / "looks.jsonl").read_text()
+        with services.queue.store.reading() as connection:
+            (logged,) = each_look(connection)
+        assert (logged.look.who, logged.look.plate) == ("ann", "A1")
 
 
 def test_the_detector_is_opened_only_where_it_is_needed(tmp_path: Path) -> None:

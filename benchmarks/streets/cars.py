@@ -9,7 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from cv_engine.config.registry import RegistryConfig
 from cv_engine.finding import Finding, Place
+from cv_engine.registry import Kind
+from cv_engine.registry.tables.importing import import_file
 
 TIME_ZONE = "Asia/Shanghai"
 BEGIN = datetime(2026, 9, 15, 7, 0, tzinfo=ZoneInfo(TIME_ZONE))
@@ -88,13 +91,21 @@ def cars(count: int) -> list[Car]:
     ]
 
 
-def write_vehicles(path: Path, of: Sequence[Car]) -> None:
-    """Write the list of vehicles: every car, the exempt ones and the permits as such."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(("plate", "status", "reason", "zones", "phone"))
-        for car in of:
-            status = "exempt" if car.kind == "exempt" else "normal"
-            reason = {"exempt": "ambulance", "permit": "resident's permit"}.get(car.kind, "")
-            zones = ZONE if car.kind == "permit" else ""
-            lines.writerow((car.plate, status, reason, zones, car.phone))
+def import_cars(folder: Path, of: Sequence[Car]) -> None:
+    """Import every car, and the permits, into the registries of a data folder."""
+    exempt = ("exempt", "ambulance")
+    vehicles = [
+        (car.plate, *(exempt if car.kind == "exempt" else ("normal", "")), car.phone) for car in of
+    ]
+    permits = [(car.number, car.plate, ZONE) for car in of if car.kind == "permit"]
+    tables: dict[Kind, list[tuple[object, ...]]] = {
+        Kind.VEHICLES: [("plate", "status", "exempt_reason", "phone"), *vehicles],
+        Kind.PARKING: [("number", "plate", "zone"), *permits],
+    }
+    settings = RegistryConfig()
+    for kind, rows in tables.items():
+        path = folder / f"{kind}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+        keys = settings.keys(folder, {})
+        import_file(settings.tables_folder(folder), kind, path, keys, BEGIN, lambda *_: None)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from benchmarks.streets.cars import ASKED_AFTER, DWELL, TIME_ZONE, WALK, Car, ca
 from benchmarks.streets.clock import Clock
 from benchmarks.streets.gateway import append
 from cv_engine.cases import Action, Case, Queue, QueueError, State, open_queue
+from cv_engine.cases.looks import record_look
 from cv_engine.cases.outbox.digest import Language
+from cv_engine.config.registry import RegistryConfig
 from cv_engine.notices.gateways.file import FileGateway
 from cv_engine.notices.gateways.gateway import Gateway
 from cv_engine.notices.gateways.http import HttpGateway
 from cv_engine.notices.policy import Policy
 from cv_engine.notices.rounds import Rounds, open_rounds
-from cv_engine.notices.vehicle_list import VehicleList
 from cv_engine.notices.wording.text import Wording
 from zones.schedule import time_zone
 
@@ -38,7 +40,7 @@ class Street:
 
     Attributes:
         queue: Path or URL of the queue.
-        folder: Folder of the list of vehicles and of the messages.
+        folder: Folder of the registries and of the messages.
         url: Address of the gateway; ``None`` for a file.
         heeds_keys: Whether the gateway heeds idempotency keys.
         cars: Number of cars.
@@ -64,11 +66,6 @@ class Street:
         """The file of the requests that the gateway has taken."""
         return self.folder / "asked.jsonl"
 
-    @property
-    def vehicles(self) -> Path:
-        """The list of vehicles."""
-        return self.folder / "vehicles.csv"
-
     def open(self) -> Queue:
         """Open the queue."""
         return open_queue(self.queue, clock=self.clock.now)
@@ -93,8 +90,10 @@ class Street:
             surge_least=self.cars,  # a morning without a past
         )
         wording = Wording("City", Language.BOTH, policy.zone)
-        vehicles = VehicleList.read(self.vehicles)
-        return open_rounds(queue, vehicles, self._gateway(), policy, wording, None, self.clock.now)
+        registry = RegistryConfig(timezone=TIME_ZONE).open(
+            self.folder, {}, partial(record_look, queue.store), self.clock.now, time.monotonic
+        )
+        return open_rounds(queue, registry, self._gateway(), policy, wording, None, self.clock.now)
 
     def _gateway(self) -> Gateway:
         if self.url is None:

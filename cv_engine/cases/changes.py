@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -64,44 +64,58 @@ class NewCase:
     note: str = ""
 
 
-def open_cases(connection: Connection, new: Sequence[NewCase], at: datetime) -> list[int]:
+class CaseRows(NamedTuple):
+    """The rows of a new case; its number is not known yet.
+
+    Attributes:
+        case: Columns of table ``cases``, and ``place_text``.
+        entry: Columns of table ``history``: the first entry.
+        finding: Columns of table ``findings``, if the case has a new finding.
+    """
+
+    case: dict[str, Any]
+    entry: dict[str, Any]
+    finding: Mapping[str, Any] | None
+
+
+def rows_of(new: NewCase, at: datetime) -> CaseRows:
+    """Make the rows of a new case.
+
+    Args:
+        new: The case.
+        at: When the case is filed (timezone-aware).
+    """
+    entry = _entry(1, Event.FILED, new.by, at, new.note, None, State.REPORTED, new.data)
+    entry["hash"] = entry_hash(new.row["key"], entry)
+    case = {**_NEW_CASE, **new.row, "filed_at": at, "version": 1, "head": entry["hash"]}
+    case["place_text"] = place_text(new.row)
+    return CaseRows(case, entry, new.finding)
+
+
+def open_cases(connection: Connection, new: Sequence[CaseRows]) -> list[int]:
     """Add cases, each with the first entry of its history.
 
     Args:
         connection: Connection to the store.
         new: The cases, each with a key of its own.
-        at: When the cases are filed (timezone-aware).
 
     Returns:
         The cases' numbers.
     """
     if not new:
         return []
-    rows = [_rows(each, at) for each in new]
     insert = _insert_by_server if connection.dialect.name == "postgresql" else _insert_one_by_one
     numbers = []
-    for (case, _, _), added in zip(rows, insert(connection, rows), strict=True):
+    for rows, added in zip(new, insert(connection, new), strict=True):
         if added.place_id is None:  # the first case at this place
-            place_id = add_place(connection, case["place_text"])
+            place_id = add_place(connection, rows.case["place_text"])
             chosen = cases.update().where(cases.c.id == added.id)
             connection.execute(chosen.values(place_id=place_id))
         numbers.append(int(added.id))
     return numbers
 
 
-#: Of one new case: its row, its first entry, and its finding.
-_Rows = tuple[dict[str, Any], dict[str, Any], Mapping[str, Any] | None]
-
-
-def _rows(new: NewCase, at: datetime) -> _Rows:
-    entry = _entry(1, Event.FILED, new.by, at, new.note, None, State.REPORTED, new.data)
-    entry["hash"] = entry_hash(new.row["key"], entry)
-    case = {**_NEW_CASE, **new.row, "filed_at": at, "version": 1, "head": entry["hash"]}
-    case["place_text"] = place_text(new.row)
-    return case, entry, new.finding
-
-
-def _insert_one_by_one(connection: Connection, rows: Sequence[_Rows]) -> list[Any]:
+def _insert_one_by_one(connection: Connection, rows: Sequence[CaseRows]) -> list[Any]:
     found = []
     for case, entry, finding in rows:
         (added,) = _INSERT_CASE.run(connection, case)
@@ -112,7 +126,7 @@ def _insert_one_by_one(connection: Connection, rows: Sequence[_Rows]) -> list[An
     return found
 
 
-def _insert_by_server(connection: Connection, rows: Sequence[_Rows]) -> list[Any]:
+def _insert_by_server(connection: Connection, rows: Sequence[CaseRows]) -> list[Any]:
     """Add all cases in one statement, whose only value is their rows as JSON.
 
     To send and to read one text takes a fraction of the time of a hundred values a case.

@@ -43,6 +43,9 @@ class Look:
         at: When, timezone-aware.
         case_id: Number of the case, if the access was to one.
         plate: The plate, if the access was to a vehicle's data.
+
+    Raises:
+        QueueError: A text is empty, such as the reason, or ``at`` has no time zone.
     """
 
     who: str
@@ -81,63 +84,35 @@ class LoggedLook:
     hash: str
 
 
-def record_look(
-    where: Connection | Store,
-    *,
-    who: str,
-    role: Role,
-    what: str,
-    why: str,
-    at: datetime,
-    case_id: int | None = None,
-    plate: str | None = None,
-) -> LoggedLook:
-    """Add an access to the log, before anything is shown.
+def record_look(store: Store, look: Look) -> None:
+    """Add an access to the log; it is durable when this returns, so show nothing before.
 
     Args:
-        where: The store; or a connection in a transaction that writes, whose end makes the access
-            durable.
-        who: See :class:`Look`.
-        role: See :class:`Look`.
-        what: See :class:`Look`.
-        why: See :class:`Look`.
-        at: See :class:`Look`.
-        case_id: See :class:`Look`.
-        plate: See :class:`Look`.
-
-    Returns:
-        The access with its number and hash.
+        store: The store of the cases.
+        look: The access.
 
     Raises:
-        QueueError: The access has no reason, or the store cannot be written: show nothing then.
+        QueueError: The store cannot be written: show nothing then.
     """
-    look = Look(who, role, what, why, at, case_id, plate)
-    if isinstance(where, Store):
-        with where.writing() as connection:
-            return _add(connection, look)
-    return _add(where, look)
-
-
-def _add(connection: Connection, look: Look) -> LoggedLook:
-    head = _locked_head(connection)
     salt = None if look.plate is None else secrets.token_hex(_SALT_BYTES)
-    row: dict[str, Any] = {
-        "seq": head.seq + 1,
-        "at": look.at,
-        "who": look.who,
-        "role": look.role.value,
-        "what": look.what,
-        "why": look.why,
-        "case_id": look.case_id,
-        "plate": look.plate,
-        "salt": salt,
-        "plate_sha256": None if salt is None else _digest(salt, look.plate or ""),
-    }
-    row["hash"] = link_hash(head.hash, [row[name] for name in _FIELDS])
-    connection.execute(looks.insert().values(row))
-    moved = chain_heads.update().where(chain_heads.c.name == _CHAIN)
-    connection.execute(moved.values(seq=row["seq"], hash=row["hash"]))
-    return LoggedLook(row["seq"], look, False, row["hash"])
+    with store.writing() as connection:
+        head = _locked_head(connection)
+        row: dict[str, Any] = {
+            "seq": head.seq + 1,
+            "at": look.at,
+            "who": look.who,
+            "role": look.role.value,
+            "what": look.what,
+            "why": look.why,
+            "case_id": look.case_id,
+            "plate": look.plate,
+            "salt": salt,
+            "plate_sha256": None if salt is None else _digest(salt, look.plate or ""),
+        }
+        row["hash"] = link_hash(head.hash, [row[name] for name in _FIELDS])
+        connection.execute(looks.insert().values(row))
+        moved = chain_heads.update().where(chain_heads.c.name == _CHAIN)
+        connection.execute(moved.values(seq=row["seq"], hash=row["hash"]))
 
 
 def _locked_head(connection: Connection) -> Row[Any]:

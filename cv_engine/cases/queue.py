@@ -16,7 +16,7 @@ from cv_engine.cases.changes import LockedCase, add_evidence
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.dispatch.organisation import Organisation
 from cv_engine.cases.errors import QueueError, StaleError
-from cv_engine.cases.filing.entering import NewFinding, file_finding, open_new
+from cv_engine.cases.filing.entering import NewFinding, Together, file_finding, open_new
 from cv_engine.cases.filing.filed import Filed
 from cv_engine.cases.filing.opening import Opening
 from cv_engine.cases.filing.problem import Presence
@@ -137,9 +137,10 @@ class Queue(Process, QueueReader):
             QueueError: A finding is invalid, as for :meth:`file`; nothing is filed.
         """
         news = [self._new(finding) for finding in findings]
+        together = Together.of(news, self._opening, self._clock())
         opened = self._transact(
-            lambda at, connection: open_new(connection, news, self._opening, at),
-            lambda connection: read_ahead(connection, [new.search for new in news]),
+            lambda at, connection: open_new(connection, together),
+            lambda connection: read_ahead(connection, together.searches),
         )
         filed = []
         for new in news:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
@@ -58,10 +59,9 @@ def looks(
 ) -> None:
     """List who looked at originals, contact data and disclosures, when and why."""
     from cv_engine.cases.looks import each_look
-    from cv_engine.cases.plates import plate_text
 
     session = Session(config, data, format)
-    wanted = None if plate is None else plate_text(plate)
+    wanted = None if plate is None else _plate(plate)
     table = empty_table(("look", "at", "who", "role", "what", "case", "plate", "why"))
     with session.open_queue() as queue, queue.store.reading() as connection:
         for logged in each_look(connection, case_id=case, plate=wanted):
@@ -188,11 +188,11 @@ def export(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Write all that is held about a vehicle to a ZIP file, for the person who asks for it."""
-    from cv_engine.cases.plates import plate_text
     from cv_engine.privacy.disclosure import Disclosing
 
-    session = Session(config, data, format)
+    session, now = Session(config, data, format), datetime.now(UTC)
     with _services(session) as services:
+        actor, wanted = _actor(services, by), _plate(plate)
         disclosing = Disclosing(
             services.queue,
             services.store,
@@ -200,8 +200,7 @@ def export(
             _holders(services),
             _copier(services) if clips else None,
         )
-        actor, wanted = _actor(services, by), plate_text(plate)
-        found = disclosing.write(wanted, out, actor, why, datetime.now(UTC))
+        found = disclosing.write(wanted, out, actor, why, now)
     if format is Format.JSONL:
         session.line({"file": str(out), **asdict(found)})
     else:
@@ -224,15 +223,15 @@ def erase(
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Erase what is held about a vehicle, with proof; says what must be kept, and why."""
-    from cv_engine.cases.plates import plate_text
     from cv_engine.privacy.erasure import Erasing
 
-    session = Session(config, data, format)
+    session, now = Session(config, data, format), datetime.now(UTC)
     with _services(session) as services:
+        actor, wanted = _actor(services, by), _plate(plate)
         erasing = Erasing(
             services.queue, _deleter(services), services.retention, _holders(services)
         )
-        report = erasing.erase(plate_text(plate), _actor(services, by), why, datetime.now(UTC))
+        report = erasing.erase(wanted, actor, why, now)
         outlets = services.config.outlets.names
     if format is Format.JSONL:
         session.line(asdict(report))
@@ -242,7 +241,8 @@ def erase(
             f"erased: the plate in {len(report.cases)} cases and {report.looks} looks, "
             f"{len(report.evidence.deleted)} evidence packages{records}"
         )
-        _print_kept(session, report.kept)
+        _print_left_over(session, "kept", report.kept)
+        _print_left_over(session, "not erased", report.beyond)
     session.err.print(
         "not reached from here: backups made before now"
         + "".join(f", the outlet {escaped(name)}" for name in outlets)
@@ -250,9 +250,9 @@ def erase(
     _print_left(session, report.evidence)
 
 
-def _print_kept(session: Session, kept: list[Kept]) -> None:
-    for each in kept:
-        session.out.print(f"[yellow]kept:[/] {escaped(each.what)}: {escaped(each.why)}")
+def _print_left_over(session: Session, label: str, found: list[Kept]) -> None:
+    for each in found:
+        session.out.print(f"[yellow]{label}:[/] {escaped(each.what)}: {escaped(each.why)}")
 
 
 def _print_counts(session: Session, counts: dict[str, int], what: str) -> None:
@@ -277,6 +277,16 @@ def _print_left(session: Session, report: PurgeReport) -> None:
     if report.left:
         session.err.print("the next `cv-engine privacy purge` tries again")
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _plate(typed: str) -> str:
+    from cv_engine.plate import normal_plate
+    from zones.errors import WrongValue
+
+    try:
+        return normal_plate(typed)
+    except WrongValue as error:
+        raise InputError(str(error)) from None
 
 
 @contextmanager
@@ -315,8 +325,9 @@ def _copier(services: Services) -> CopyClip:
 def _holders(services: Services) -> list[Holder]:
     """The parts that hold data about vehicles beside the cases."""
     from cv_engine.privacy.notices import NoticesHolder
+    from cv_engine.privacy.registry import RegistryHolder
 
-    return [NoticesHolder(services.queue)]
+    return [NoticesHolder(services.queue), RegistryHolder(services.registry)]
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def watch_cameras(
         # The queue is opened in the thread: a database that is away must not keep cameras waiting.
         stack.enter_context(attending(lambda: services.queue.attend()))
         if config.notices.is_on:
-            _ = services.gateway, services.vehicles  # what is wrong with them is reported now
+            _ = services.gateway, services.registry  # what is wrong with them is reported now
             stack.enter_context(attending(lambda: services.notices.run_once(), "notices"))
         show = stack.enter_context(_screen(session, logs))
 

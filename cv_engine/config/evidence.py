@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from cv_engine.config.addresses import check_web_address
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.storage.address import read_address
 from cv_engine.section import FilePath, SecondsOrZero, Section, Switch, Text, Unit
@@ -21,11 +21,7 @@ class TimestampConfig(Section):
     @field_validator("url")
     @classmethod
     def _web_address(cls, url: str | None) -> str | None:
-        if url is not None and urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError(
-                "this is no web address; write one such as http://timestamp.city.example"
-            )
-        return url
+        return None if url is None else check_web_address(url, "http://timestamp.city.example")
 
     @model_validator(mode="after")
     def _both(self) -> Self:

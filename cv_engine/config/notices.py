@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from cv_engine.cases.outbox.digest import Language
+from cv_engine.config.addresses import check_web_address
 from cv_engine.config.secrets import SecretError, check_secret, read_secret
 from cv_engine.notices.errors import NoticeError
 from cv_engine.notices.gateways.apprise import AppriseGateway
@@ -69,10 +69,8 @@ class HttpGatewayConfig(Section):
     @field_validator("url", "report_url")
     @classmethod
     def _usable_url(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _is_web_address(url.get_secret_value()):
-            raise ValueError(
-                "this is no web address; write one such as https://sms.city.example/messages"
-            )
+        if url is not None:
+            check_web_address(url.get_secret_value(), "https://sms.city.example/messages")
         return url
 
     @field_validator("body")
@@ -179,7 +177,6 @@ class NoticesConfig(Section):
     file: FilePath | None = None
     http: HttpGatewayConfig | None = None
     apprise: AppriseGatewayConfig | None = None
-    vehicles: FilePath | None = None
     kinds: tuple[Text, ...] = ("motor_vehicle_parked",)
     plate_confidence: Fraction = 0.99
     grace_s: _Grace = 600.0
@@ -279,19 +276,8 @@ class NoticesConfig(Section):
         return self.model_copy(
             update={
                 "file": moved(self.file),
-                "vehicles": moved(self.vehicles),
                 "http": http,
                 "apprise": apprise,
                 "car_parks": parks,
             }
         )
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    spaced = any(character.isspace() for character in url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not spaced

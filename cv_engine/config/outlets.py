@@ -19,6 +19,7 @@ from cv_engine.cases.outbox.outlet import Outlet, Selection
 from cv_engine.cases.outbox.people import People
 from cv_engine.cases.outbox.webhook import Webhook, read_secrets
 from cv_engine.cases.taxonomy import Taxonomy
+from cv_engine.config.addresses import check_web_address, split_address
 from cv_engine.config.secrets import SecretError, check_secret, read_secret
 from cv_engine.section import FilePath, Name, Section, Text, Unit
 from zones.schedule import Schedule, time_zone
@@ -113,9 +114,7 @@ class WebhookConfig(OutletConfig):
     @field_validator("url")
     @classmethod
     def _usable_url(cls, url: SecretStr) -> SecretStr:
-        parts = _split(url.get_secret_value())
-        if parts is None or parts[0] not in ("http", "https"):
-            raise ValueError("this is no web address; write one such as https://city.example/cases")
+        check_web_address(url.get_secret_value(), "https://city.example/cases")
         return url
 
     @model_validator(mode="after")
@@ -150,7 +149,7 @@ class MqttConfig(OutletConfig):
     @field_validator("url")
     @classmethod
     def _usable_url(cls, url: str) -> str:
-        parts = _split(url)
+        parts = split_address(url)
         if parts is None or parts[0] not in _PORTS or "@" in url or url.count("/") > 2:
             raise ValueError(
                 "this is no broker's address; write one such as mqtts://broker.city.example:8883, "
@@ -304,15 +303,3 @@ def _based(outlets: tuple[_Outlet, ...], base: Path, *keys: str) -> tuple[_Outle
         return outlet.model_copy(update=given)
 
     return tuple(map(moved, outlets))
-
-
-def _split(url: str) -> tuple[str, str] | None:
-    """Scheme and host of an address; ``None`` where it has none or a malformed port."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    if not parts.hostname or any(character.isspace() for character in url):
-        return None
-    return parts.scheme, parts.hostname

@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
 from cv_engine.cases.lifecycle import Role
+from cv_engine.config.addresses import check_web_address
+from cv_engine.config.secrets import SecretError, check_secret, read_secret
 from cv_engine.registry.errors import RegistryError
-from cv_engine.registry.looks import Look
 from cv_engine.registry.records import Kind
 from cv_engine.section import Count, FilePath, Seconds, SecondsOrZero, Section, Text
 from zones.schedule import time_zone
 
 if TYPE_CHECKING:
+    from cv_engine.cases.looks import Look
     from cv_engine.registry import Registry
     from cv_engine.registry.service.service import ServiceOptions
     from cv_engine.registry.tables.keys import KeySource
@@ -44,16 +45,9 @@ class RegistryServiceConfig(Section):
     def _usable_url(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or "@" in url or "?" in url or "#" in url:
-            raise ValueError(
-                "this is no web address; write one such as https://registry.city.example/v1, and "
-                "its token in token_env"
-            )
+        check_web_address(url, "https://registry.city.example/v1")
+        if any(sign in url for sign in "@?#"):
+            raise ValueError("the address ends with its path; its token is named by token_env")
         return url
 
     @field_validator("kinds")
@@ -66,8 +60,7 @@ class RegistryServiceConfig(Section):
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:
-        if self.token_env is not None and self.token_file is not None:
-            raise ValueError("token_env and token_file are both there; one of them is enough")
+        check_secret(self, "token", needed=False)
         return self
 
     def options(self, environment: Mapping[str, str]) -> ServiceOptions | None:
@@ -80,9 +73,14 @@ class RegistryServiceConfig(Section):
             return None
         from cv_engine.registry.service.service import ServiceOptions
 
+        key = "registry.service.token"
+        try:
+            token = read_secret(key, self.token_env, self.token_file, environment)
+        except SecretError as error:
+            raise RegistryError(str(error)) from None
         return ServiceOptions(
             url=self.url,
-            token=self._token(environment),
+            token=token,
             tls_ca=self.tls_ca,
             timeout_s=self.timeout_s,
             cache_s=self.cache_s,
@@ -90,22 +88,6 @@ class RegistryServiceConfig(Section):
             failures=self.failures,
             pause_s=self.pause_s,
         )
-
-    def _token(self, environment: Mapping[str, str]) -> str | None:
-        where = "registry.service.token"
-        if self.token_env is not None:
-            if self.token_env not in environment:
-                raise RegistryError(
-                    f"{where}_env: the environment variable {self.token_env} is not set"
-                )
-            return environment[self.token_env].strip()
-        if self.token_file is None:
-            return None
-        try:
-            return self.token_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise RegistryError(f"{where}_file: {self.token_file} cannot be read ({why})") from None
 
 
 class RegistryConfig(Section):
@@ -133,8 +115,7 @@ class RegistryConfig(Section):
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
-        if self.key_env is not None and self.key_file is not None:
-            raise ValueError("key_env and key_file are both there; one of them is enough")
+        check_secret(self, "key", needed=False)
         return self
 
     def based(self, base: Path) -> RegistryConfig:

@@ -21,8 +21,17 @@ from cv_engine.evidence.media.caption import caption, description, position
 from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
 from cv_engine.evidence.media.credentials import Signer
 from cv_engine.evidence.media.exif import jpeg
-from cv_engine.evidence.media.redact import VEHICLES, Finders, redact
-from cv_engine.evidence.media.still import Still, around, choose, choose_last, close_up_window, crop
+from cv_engine.evidence.media.redact import VEHICLES, Finders, Quad, redact
+from cv_engine.evidence.media.still import (
+    Box,
+    Image,
+    Still,
+    around,
+    choose,
+    choose_last,
+    close_up_window,
+    crop,
+)
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.publishing import publish_package
 from cv_engine.evidence.signing import SigningKey
@@ -225,7 +234,8 @@ def _pictures(
         about = description(finding, still)
         shared = still
         if style.redacted:
-            hidden = redact(still.image, still.box, _strangers(still), _finders(still, style))
+            others, finders = _strangers(still, still.others), _finders(still, style.finders)
+            hidden = redact(still.image, still.box, others, finders)
             shared = replace(still, image=hidden)
         window = close_up_window(still)
         views = {
@@ -251,20 +261,37 @@ def _pictures(
                 )
 
 
-def _finders(still: Still, style: Style) -> Finders | None:
-    """What finds more to hide: about a plate nothing that would find its own vehicle again."""
-    if style.finders is None or still.role != _CLOSE_ONLY:
-        return style.finders
-    return replace(style.finders, people=None)
+def _finders(still: Still, finders: Finders | None) -> Finders | None:
+    """The finders for a still, which leave a plate that is to be read and its vehicle alone."""
+    if still.role != _CLOSE_ONLY:
+        return finders
+    given = finders or Finders()
+
+    def people(image: Image) -> sv.Detections:
+        found = sv.Detections.empty() if given.people is None else given.people(image)
+        return _strangers(still, found)
+
+    def plates(image: Image) -> list[Quad]:
+        x1, y1, x2, y2 = still.box
+        found = () if given.plates is None else given.plates(image)
+        others = [quad for quad in found if not _is_centred_in(still.box, quad)]
+        return [np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32), *others]
+
+    return replace(given, people=people, plates=plates)
 
 
-def _strangers(still: Still) -> sv.Detections:
+def _is_centred_in(box: Box, quad: Quad) -> bool:
+    x, y = quad.mean(axis=0)
+    return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
+
+
+def _strangers(still: Still, found: sv.Detections) -> sv.Detections:
     """What may have to be hidden: of a plate that is to be read, not the vehicle that it is on."""
     if still.role != _CLOSE_ONLY:
-        return still.others
-    names = still.others.data.get("class_name", np.full(len(still.others), ""))
-    own = around(still.box, still.others) & np.isin(names, sorted(VEHICLES))
-    kept = still.others[~own]
+        return found
+    names = found.data.get("class_name", np.full(len(found), ""))
+    own = around(still.box, found) & np.isin(names, sorted(VEHICLES))
+    kept = found[~own]
     assert isinstance(kept, sv.Detections)
     return kept
 

@@ -26,7 +26,6 @@ from cv_engine.notices.judgement import SILENT, Judgement, Reason, Way, judge
 from cv_engine.notices.outbox import NoticeState
 from cv_engine.notices.plates import readings
 from cv_engine.notices.policy import Policy
-from cv_engine.notices.registry import Registry
 from cv_engine.notices.standing import (
     Ground,
     is_stopped,
@@ -36,6 +35,7 @@ from cv_engine.notices.standing import (
     surge_of,
     verdicts_missing,
 )
+from cv_engine.registry import Registry
 
 #: Cases that began earlier are left to people: no vehicle is asked to leave after a week.
 _LOOK_BACK = timedelta(days=7)
@@ -47,7 +47,7 @@ class Decider:
 
     Attributes:
         queue: The cases.
-        registry: The register of vehicles.
+        registry: The vehicles, exemptions and permits.
         policy: The city's rules.
         clock: Returns the present time (timezone-aware).
     """
@@ -64,7 +64,7 @@ class Decider:
             The numbers of the cases that were decided, with their ways.
 
         Raises:
-            EngineError: The queue or the register does not answer; what was decided stays.
+            EngineError: The queue or a registry does not answer; what was decided stays.
         """
         done = []
         proven: dict[Ground, bool] = {}
@@ -83,7 +83,7 @@ class Decider:
             if not self._may_decide(connection, row, ground, proven):
                 return None
             plates = readings(_attributes(connection, row.id))
-        # The register is asked while nothing is locked: it may be slow.
+        # The registry is asked while nothing is locked: it may be slow.
         judgement = judge(case_of(row), plates, self.registry, self.policy, now)
         to = self.queue.suggest(row.id) if judgement.way is Way.OFFICER else None
         with self.queue.store.writing() as connection:

@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from cv_engine.cases.case import Case
+from cv_engine.finding import Place
 from cv_engine.notices.plates import Reading
 from cv_engine.notices.policy import Policy
-from cv_engine.notices.registry import EXEMPT, NORMAL, STOLEN, Registry
+from cv_engine.registry import Registry, Spot, Status
 
 
 class Way(StrEnum):
@@ -69,12 +70,12 @@ def judge(
     Args:
         case: The case.
         plates: The plates that its findings have read, the surest first.
-        registry: The register of vehicles, asked only about a plate read with confidence.
+        registry: Asked only about a plate that was read with confidence.
         policy: The city's rules.
         now: The present time (timezone-aware).
 
     Raises:
-        EngineError: The register does not answer.
+        RegistryError: A registry does not answer.
     """
     if case.gone_at is not None:
         return _to_officer(Reason.GONE, "the vehicle has left already")
@@ -96,18 +97,18 @@ def judge(
 
 def _judge_vehicle(case: Case, plate: str, registry: Registry, now: datetime) -> Judgement:
     vehicle = registry.vehicle(plate)
-    permits = registry.exemptions(plate, case.zone, now, case.place)
-    if vehicle is not None and vehicle.status == STOLEN:
+    permits = registry.exemptions(plate, case.zone, now, spot=_spot(case.place))
+    if vehicle is not None and vehicle.status is Status.STOLEN:
         text = "the vehicle is reported stolen: its driver is not warned"
         return _to_officer(Reason.STOLEN, text, plate)
-    if vehicle is not None and vehicle.status == EXEMPT:
+    if vehicle is not None and vehicle.status is Status.EXEMPT:
         return Judgement(Way.EXEMPT, Reason.EXEMPT, vehicle.exempt_reason or "exempt", plate)
     if permits:
         return Judgement(Way.EXEMPT, Reason.EXEMPT, permits[0].reason, plate)
     if vehicle is None:
         return _to_officer(Reason.UNKNOWN, "the vehicle is not registered", plate)
-    if vehicle.status != NORMAL:
-        text = f"the register says that the vehicle is {vehicle.status}"
+    if vehicle.status is not Status.NORMAL:
+        text = f"the registry says that the vehicle is {vehicle.status}"
         return _to_officer(Reason.STATUS, text, plate)
     if not vehicle.has_contact:
         return _to_officer(Reason.UNREACHABLE, "no contact of the driver is known", plate)
@@ -116,3 +117,10 @@ def _judge_vehicle(case: Case, plate: str, registry: Registry, now: datetime) ->
 
 def _to_officer(reason: Reason, text: str, plate: str | None = None) -> Judgement:
     return Judgement(Way.OFFICER, reason, text, plate)
+
+
+def _spot(place: Place) -> Spot | None:
+    """Where the vehicle stands; ``None`` if unknown, where no permit for a place holds."""
+    if place.geometry is None:
+        return None
+    return Spot.of(place.geometry, place.accuracy_m or 0.0)

@@ -1,4 +1,4 @@
-"""The plate of a case, as its findings have read it."""
+"""The plates of a case, as its findings have read them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Attribute of a finding with the plate that was read: ``text``, ``confidence`` and ``layout``.
-PLATE = "plate"
-_SEPARATORS = str.maketrans("", "", " ·•.-\u3000")
-
-
-def plain(text: str) -> str:
-    """The text of a plate as registers hold it: upper case, without dots and spaces."""
-    return text.translate(_SEPARATORS).upper()
+from cv_engine.cases.plates import PLATE
+from cv_engine.plate import normal_plate
+from zones.errors import WrongValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +16,7 @@ class Reading:
     """A plate that was read.
 
     Attributes:
-        text: Text of the whole plate, without dots and spaces.
+        text: The whole plate, as :func:`cv_engine.plate.normal_plate` writes it.
         confidence: Probability (0 to 1) that all of it is right.
     """
 
@@ -48,7 +43,11 @@ def readings(attributes: Iterable[Mapping[str, Any]]) -> list[Reading]:
 def _reading(value: Any) -> Reading | None:
     if not isinstance(value, Mapping) or not isinstance(value.get("text"), str):
         return None
-    confidence, text = value.get("confidence"), plain(value["text"])
-    if not text or isinstance(confidence, bool) or not isinstance(confidence, int | float):
+    confidence = value.get("confidence")
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float):
+        return None
+    try:
+        text = normal_plate(value["text"])
+    except WrongValue:
         return None
     return Reading(text, float(confidence)) if 0.0 <= confidence <= 1.0 else None

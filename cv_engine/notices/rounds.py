@@ -15,11 +15,11 @@ from cv_engine.notices.following import Followed, Follower
 from cv_engine.notices.gateways.gateway import Gateway
 from cv_engine.notices.judgement import Way
 from cv_engine.notices.policy import Policy
-from cv_engine.notices.registry import Registry
 from cv_engine.notices.reports import Reporter
 from cv_engine.notices.sending import Sender
 from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.wording.text import Wording
+from cv_engine.registry import Registry
 
 _T = TypeVar("_T")
 
@@ -73,7 +73,7 @@ class Rounds:
         """Do what is due by now.
 
         Raises:
-            NoticeError: A part could not be done, such as with a register that does not answer;
+            NoticeError: A part could not be done, such as with a registry that does not answer;
                 the others were done all the same.
         """
         problems: list[EngineError] = []
@@ -113,7 +113,7 @@ def open_rounds(
 
     Args:
         queue: The cases.
-        registry: The register of vehicles.
+        registry: The vehicles, exemptions and permits.
         gateway: Where the messages go.
         policy: The city's rules.
         wording: How the notices are worded.

@@ -32,10 +32,10 @@ from cv_engine.notices.errors import InDoubt, NoticeError
 from cv_engine.notices.gateways.gateway import Gateway, Message
 from cv_engine.notices.outbox import NoticeState
 from cv_engine.notices.policy import Policy
-from cv_engine.notices.registry import Registry
 from cv_engine.notices.standing import stopped
 from cv_engine.notices.wording.car_parks import CarParks, NearPark
 from cv_engine.notices.wording.text import Wording
+from cv_engine.registry import Registry
 
 #: An attempt without an outcome after this time was interrupted: far longer than a gateway may
 #: take to answer, and than a commit.
@@ -85,7 +85,7 @@ class Sender:
             The numbers of the notices that the gateway has taken.
 
         Raises:
-            EngineError: The queue or the register cannot be read.
+            EngineError: The queue or a registry cannot be read.
         """
         now = self.clock()
         self._find_interrupted(now)
@@ -174,7 +174,7 @@ class Sender:
     def _attempt(self, row: Row[Any], phone: str | None) -> _Outcome:
         """Send the message of a claimed notice."""
         if phone is None:
-            return _Outcome(NoticeState.DEAD, "the register has no number", leave_by=self.clock())
+            return _Outcome(NoticeState.DEAD, "the registry has no number", leave_by=self.clock())
         try:
             message_id = self.gateway.send(Message(row.key, phone, row.text))
         except Refused as error:

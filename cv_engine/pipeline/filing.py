@@ -241,7 +241,7 @@ class Filer:
         return ClockHistory.of([ClockError(given.clock_error_s, None, GIVEN, None)])
 
     def _site(self, violation: Violation) -> dict[str, Any]:
-        """What a map of the place shows besides the thing, in degrees WGS 84."""
+        """Camera and zone, in degrees WGS 84 and days, as far as they are known."""
         outline = self._outline(violation)
         site: dict[str, Any] = {"timezone": self.timezone}
         if self.camera.position is not None:
@@ -249,6 +249,13 @@ class Filer:
             site["camera"] = [longitude, latitude]
         if outline is not None and self.camera.ground_control_points:
             site["zone"] = _on_ground(self.camera, outline)
+        zone = next((each for each in self.zones if each.name == violation.zone), None)
+        if zone is not None and zone.warning_until is not None:
+            first = zone.schedule.first
+            site["warning"] = {
+                "from": None if first is None else first.isoformat(),
+                "until": zone.warning_until.isoformat(),
+            }
         return site
 
     def finding(self, violation: Violation, plate: StayPlate | None = None) -> Finding:

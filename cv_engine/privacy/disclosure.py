@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -14,7 +14,7 @@ from typing import Any
 
 from cv_engine.cases import Actor, Queue, Role
 from cv_engine.cases.export import feature
-from cv_engine.cases.looks import LoggedLook, each_look, record_look
+from cv_engine.cases.looks import LoggedLook, Look, each_look, record_look
 from cv_engine.cases.plates import cases_of_plate
 from cv_engine.errors import EngineError
 from cv_engine.evidence.manifest import MANIFEST, parse
@@ -86,7 +86,7 @@ class Disclosing:
             README.txt            what this is, and what is missing
 
         Args:
-            plate: The plate, as :func:`cv_engine.cases.plates.plate_text` gives it.
+            plate: The plate, as :func:`cv_engine.plate.normal_plate` writes it.
             file: The file; it appears whole or not at all.
             by: Who discloses: a supervisor.
             why: The reason, such as the number of the person's request.
@@ -95,6 +95,7 @@ class Disclosing:
         Raises:
             ForbiddenError: The person's role does not allow it.
             QueueError: The queue cannot be read, or the log cannot be written.
+            RegistryError: A registry does not answer; no file is written.
             OSError: The file cannot be written.
         """
         by.need(Role.SUPERVISOR, "disclose what is held about a plate")
@@ -105,16 +106,9 @@ class Disclosing:
                 *(each_look(connection, case_id=number) for number in numbers),
             )
             looks = [_look(each) for each in sorted(found, key=lambda each: each.seq)]
-        record_look(
-            self.queue.store,
-            who=by.name,
-            role=by.role,
-            what=DISCLOSURE,
-            why=why,
-            at=now,
-            plate=plate,
-        )
-        held = {holder.name: list(holder.held(plate)) for holder in self.holders}
+        look = Look(by.name, by.role, DISCLOSURE, why, now, plate=plate)
+        record_look(self.queue.store, look)
+        held = {holder.name: list(holder.held(plate, by, why)) for holder in self.holders}
         with (
             atomic_file(file, sync=True) as partial,
             zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -124,7 +118,7 @@ class Disclosing:
             for name, records in held.items():
                 _add_json(archive, f"{name}.json", records)
             pictures, missing = self._add_pictures(archive, numbers)
-            archive.writestr("README.txt", _readme(plate, now, missing))
+            archive.writestr("README.txt", _readme(plate, now, held, missing))
         counts = {name: len(records) for name, records in held.items()}
         return Disclosed(tuple(numbers), pictures, counts, missing)
 
@@ -206,13 +200,14 @@ def _add_json(archive: zipfile.ZipFile, name: str, content: object) -> None:
     archive.writestr(name, json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n")
 
 
-def _readme(plate: str, now: datetime, missing: Mapping[str, str]) -> str:
+def _readme(plate: str, now: datetime, holders: Iterable[str], missing: Mapping[str, str]) -> str:
     at = now.isoformat(timespec="minutes")
     lines = [
         f"All that cv-engine holds about the vehicle {plate}, on {at}.",
         "",
         "cases.json     the cases, with their histories",
         "looks.json     who has seen pictures and data of the vehicle, by role, and why",
+        *(f"{name + '.json':<14} records of the {name}" for name in holders),
         "pictures/      the pictures, in which other people and other plates are hidden",
         "",
         "The names of officers are left out: they are data of other people.",

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Row
 from cv_engine.cases import Actor, Queue, Role, State
 from cv_engine.cases.changes import LockedCase
 from cv_engine.cases.lifecycle import OPEN_STATES
-from cv_engine.cases.looks import erase_plate_of_looks, record_look
+from cv_engine.cases.looks import Look, erase_plate_of_looks, record_look
 from cv_engine.cases.plates import PLATE, cases_of_plate
 from cv_engine.cases.reading import packages_of
 from cv_engine.cases.removal.erasing import Eraser, erase_plate
@@ -39,7 +39,8 @@ class ErasureReport:
         evidence: The packages that were deleted, and those whose files are still there.
         looks: Number of accesses from which the plate was removed.
         records: Number of records that each holder removed, by its name.
-        kept: What is kept, and why.
+        kept: What is kept until a later request, and why.
+        beyond: What others hold, such as the city's registries, and whose it is.
     """
 
     cases: list[int] = field(default_factory=list)
@@ -47,6 +48,7 @@ class ErasureReport:
     looks: int = 0
     records: dict[str, int] = field(default_factory=dict)
     kept: list[Kept] = field(default_factory=list)
+    beyond: list[Kept] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Erasing:
         case stay: they say nothing about a person.
 
         Args:
-            plate: The plate, as :func:`cv_engine.cases.plates.plate_text` gives it.
+            plate: The plate, as :func:`cv_engine.plate.normal_plate` writes it.
             by: Who erases: a supervisor.
             why: The reason, such as the number of the person's request.
             now: Present time (timezone-aware).
@@ -84,7 +86,7 @@ class Erasing:
         """
         by.need(Role.SUPERVISOR, "erase what is held about a plate")
         why = Eraser(plate).text(why)
-        record_look(self.queue.store, who=by.name, role=by.role, what=ERASURE, why=why, at=now)
+        record_look(self.queue.store, Look(by.name, by.role, ERASURE, why, now))
         report = ErasureReport()
         with self.queue.store.reading() as connection:
             numbers = cases_of_plate(connection, plate)
@@ -96,6 +98,7 @@ class Erasing:
             removed = holder.erase(plate, now)
             report.records[holder.name] = removed.count
             report.kept += removed.kept
+            report.beyond += removed.beyond
         if not report.kept:
             with self.queue.store.writing() as connection:
                 report.looks = erase_plate_of_looks(connection, plate)

@@ -8,19 +8,24 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from cv_engine.cases import Queue
+from cv_engine.cases import Actor, Queue
+from cv_engine.cases.database.tables import notices
 from cv_engine.cases.plates import cases_of_plate
+from cv_engine.notices.outbox import NoticeState
 from cv_engine.privacy.holder import Kept, Removed
 
-_TABLE = "notices"
-_ERASED_TEXT = "[erased]"
+_UNSENT = notices.c.state.in_((NoticeState.WAITING.value, NoticeState.SENDING.value))
+#: An answer of the gateway may name the driver's number.
+_ERASED = {
+    **dict.fromkeys(("plate", "text", "error", "message_id", "next_at")),
+    "state": sa.case((_UNSENT, NoticeState.CANCELLED.value), else_=notices.c.state),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class NoticesHolder:
-    """What table ``notices`` of the queue's database holds about vehicles, where there is one.
+    """What table ``notices`` of the queue's database holds about vehicles.
 
     Attributes:
         queue: The cases.
@@ -29,36 +34,27 @@ class NoticesHolder:
     queue: Queue
     name: str = "notices"
 
-    def held(self, plate: str) -> Sequence[Mapping[str, Any]]:
+    def held(self, plate: str, by: Actor, why: str) -> Sequence[Mapping[str, Any]]:
         """See :class:`cv_engine.privacy.holder.Holder`."""
+        statement = notices.select().where(notices.c.plate == plate).order_by(notices.c.id)
         with self.queue.store.reading() as connection:
-            table = _notices(connection)
-            if table is None:
-                return []
-            statement = table.select().where(table.c.plate == plate).order_by(table.c.id)
             return [dict(row._mapping) for row in connection.execute(statement)]
 
     def erase(self, plate: str, at: datetime) -> Removed:
-        """Remove plate and text of the notices; those of cases that still have the plate stay."""
+        """Remove plate, text and the gateway's answer; notices of cases that keep the plate stay.
+
+        What was still to be sent is not sent any more.
+        """
+        mine = notices.c.plate == plate
         with self.queue.store.writing() as connection:
-            table = _notices(connection)
-            if table is None:
-                return Removed(0)
             still = cases_of_plate(connection, plate)
-            mine = table.c.plate == plate
-            kept = connection.execute(
-                sa.select(table.c.id, table.c.case_id).where(mine, table.c.case_id.in_(still))
-            ).all()
-            free = sa.and_(mine, table.c.case_id.not_in(still))
-            changed = table.update().where(free).values(plate=None, text=_ERASED_TEXT)
-            count = connection.execute(changed).rowcount
+            of_kept = sa.select(notices.c.id, notices.c.case_id).where(
+                mine, notices.c.case_id.in_(still)
+            )
+            kept = connection.execute(of_kept.order_by(notices.c.id)).all()
+            free = sa.and_(mine, notices.c.case_id.not_in(still))
+            count = connection.execute(notices.update().where(free).values(_ERASED)).rowcount
         return Removed(
             count,
             tuple(Kept(f"notice {row.id}", f"case {row.case_id} is kept") for row in kept),
         )
-
-
-def _notices(connection: Connection) -> sa.Table | None:
-    if not sa.inspect(connection).has_table(_TABLE):
-        return None
-    return sa.Table(_TABLE, sa.MetaData(), autoload_with=connection)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cv_engine.cases import Actor, Queue, Role
-from cv_engine.cases.looks import record_look
+from cv_engine.cases.looks import Look, record_look
 from cv_engine.evidence.storage.store import Store
 from cv_engine.privacy.errors import PrivacyError
 
@@ -63,13 +63,5 @@ def log_look_at_originals(
     """
     by.need(Role.OFFICER, f"look at the originals of case {case_id}")
     names = queue.evidence(case_id)
-    record_look(
-        queue.store,
-        who=by.name,
-        role=by.role,
-        what=ORIGINALS,
-        why=why,
-        at=at,
-        case_id=case_id,
-    )
+    record_look(queue.store, Look(by.name, by.role, ORIGINALS, why, at, case_id))
     return [name for name in names if queue.purged(name) is None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cv_engine.registry.errors import ImportRefused, RegistryError, RegistryUnavailable
-from cv_engine.registry.looks import Look
 from cv_engine.registry.records import (
     Contact,
     Exemption,
@@ -21,7 +20,6 @@ __all__ = [
     "Exemption",
     "ImportRefused",
     "Kind",
-    "Look",
     "Merchant",
     "Permit",
     "Registry",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, Self
 
 from zones.schedule import Schedule
 
@@ -52,6 +53,19 @@ class Spot:
     longitude: float
     latitude: float
     accuracy_m: float = 0.0
+
+    @classmethod
+    def of(cls, geometry: Mapping[str, Any], accuracy_m: float = 0.0) -> Self:
+        """The middle of a GeoJSON geometry in WGS 84.
+
+        Args:
+            geometry: The geometry, longitude first.
+            accuracy_m: Radius in metres within which the true place lies.
+        """
+        from shapely.geometry import shape
+
+        middle = shape(dict(geometry)).centroid
+        return cls(float(middle.x), float(middle.y), accuracy_m)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from cv_engine.cases.lifecycle import Actor, Role
+from cv_engine.cases.looks import Look
+from cv_engine.plate import normal_plate
 from cv_engine.registry.errors import RegistryError
-from cv_engine.registry.looks import Look
-from cv_engine.registry.plate import normal_plate
 from cv_engine.registry.records import (
     PERMITS,
     Contact,
@@ -38,7 +38,7 @@ class Registry:
 
     Args:
         sources: Where the records of each registry are.
-        log: Receives each access to contact data before the data are given; where the log
+        log: Makes each access to contact data durable before the data are given; where the log
             raises, they are not given.
         clock: Returns the present time (timezone-aware).
         contact_role: The least role that sees contact data.
@@ -165,6 +165,27 @@ class Registry:
         )
         return (*exempt, *permitted)
 
+    def records_of(self, plate: str) -> Iterator[tuple[Kind, Vehicle | Permit | Exemption]]:
+        """All that the registries hold about a vehicle, of any time, without contact data.
+
+        Args:
+            plate: The plate, in any spelling.
+
+        Yields:
+            The registry, and a record of it.
+        """
+        name = _plate(plate)
+        if name is None:
+            return
+        vehicle = self._sources[Kind.VEHICLES].vehicle(name)
+        if vehicle is not None:
+            yield Kind.VEHICLES, vehicle
+        for kind in PERMITS:
+            for permit in self._sources[kind].permits(kind, None, None, name, None):
+                yield kind, permit
+        for exemption in self._sources[Kind.EXEMPTIONS].exemptions(name, None):
+            yield Kind.EXEMPTIONS, exemption
+
     def contact(
         self,
         name: str,
@@ -190,16 +211,15 @@ class Registry:
 
         Raises:
             ForbiddenError: The role may not see contact data.
-            RegistryError: No reason is given, or the key of the contact data is missing.
+            QueueError: No reason is given, or the log cannot be written.
+            RegistryError: The key of the contact data is missing.
         """
         if kind not in _WITH_CONTACT:
             raise RegistryError(f"{kind} has no contact data; take vehicles or merchants")
         known = (_plate(name) if kind is Kind.VEHICLES else name) or name
         Actor(who, role).need(self._contact_role, f"see the contact data of {known}")
-        if not why.strip():
-            raise RegistryError("say why the contact data are needed: the log keeps the reason")
         plate, what = (known, "contact") if kind is Kind.VEHICLES else (None, f"contact {known}")
-        self._log(Look(who, role, what, why.strip(), self._clock(), case_id, plate))
+        self._log(Look(who, role, what, why, self._clock(), case_id, plate))
         return self._sources[kind].contact(kind, known)
 
 

@@ -12,7 +12,7 @@ from cv_engine.registry.records import Contact, Exemption, Kind, Merchant, Permi
 class Source(Protocol):
     """Where records of some registries are.
 
-    Plates are given as :func:`~cv_engine.registry.plate.normal_plate` writes them. Every method
+    Plates are given as :func:`~cv_engine.plate.normal_plate` writes them. Every method
     raises ``RegistryUnavailable`` where the source cannot answer now.
     """
 
@@ -26,12 +26,12 @@ class Source(Protocol):
         """Merchants that may lie within a distance of a place."""
 
     def permits(
-        self, kind: Kind, zone: str | None, spot: Spot | None, plate: str | None, day: date
+        self, kind: Kind, zone: str | None, spot: Spot | None, plate: str | None, day: date | None
     ) -> Sequence[Permit]:
-        """Permits of a day that may cover what is asked about."""
+        """Permits of a day, or of all days, that may cover what is asked about."""
 
-    def exemptions(self, plate: str, day: date) -> Sequence[Exemption]:
-        """Exemptions of a plate on a day."""
+    def exemptions(self, plate: str, day: date | None) -> Sequence[Exemption]:
+        """Exemptions of a plate on a day, or on all days."""
 
     def contact(self, kind: Kind, name: str) -> Contact | None:
         """Contact data of a vehicle's owner or a merchant; ``None`` if there are none."""

@@ -9,7 +9,7 @@ from benchmarks import registry as benchmark
 
 
 def test_plates_differ_and_are_as_the_registry_writes_them() -> None:
-    from cv_engine.registry.plate import normal_plate
+    from cv_engine.plate import normal_plate
 
     numbers = [*range(1000), *range(99_990, 100_010), 2_399_999, 2_400_000, 4_000_000]
     plates = [benchmark.plate_of(number) for number in numbers]

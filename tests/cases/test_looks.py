@@ -13,7 +13,7 @@ from cv_engine.cases.audit import audit
 from cv_engine.cases.database import triggers
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.database.tables import looks
-from cv_engine.cases.looks import each_look, erase_plate_of_looks, record_look
+from cv_engine.cases.looks import Look, each_look, erase_plate_of_looks, record_look
 from tests.cases.made import at
 
 
@@ -25,16 +25,8 @@ def store(where: str) -> Iterator[Store]:
 
 
 def _look(store: Store, number: int, plate: str | None = None) -> None:
-    record_look(
-        store,
-        who=f"Officer {number}",
-        role=Role.OFFICER,
-        what="originals",
-        why="appeal of the driver",
-        at=at(number),
-        case_id=number,
-        plate=plate,
-    )
+    who, why = f"Officer {number}", "appeal of the driver"
+    record_look(store, Look(who, Role.OFFICER, "originals", why, at(number), number, plate))
 
 
 def _problems(store: Store) -> list[str]:
@@ -59,7 +51,7 @@ def test_a_look_without_a_reason_is_refused(store: Store, missing: str) -> None:
     given = {"who": "Li", "what": "contact", "why": "a call"} | {missing: " "}
     who, what, why = given.values()
     with pytest.raises(QueueError, match=missing):
-        record_look(store, role=Role.OFFICER, at=at(0), who=who, what=what, why=why)
+        record_look(store, Look(who, Role.OFFICER, what, why, at(0)))
     with store.reading() as connection:
         assert list(each_look(connection)) == []
 

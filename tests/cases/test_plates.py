@@ -5,30 +5,11 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from cv_engine.cases import Queue, QueueError
+from cv_engine.cases import Queue
 from cv_engine.cases.database.plate_index import plate_column
 from cv_engine.cases.database.tables import cases, findings
-from cv_engine.cases.plates import cases_of_plate, plate_text
+from cv_engine.cases.plates import cases_of_plate
 from tests.cases.made import finding
-
-
-@pytest.mark.parametrize(
-    ("typed", "text"),
-    [
-        ("浙B12345", "浙B12345"),
-        ("浙b·12345", "浙B12345"),
-        (" 浙 B-123 45 ", "浙B12345"),
-        ("ＡＢ123ＣＤ", "AB123CD"),
-    ],
-)
-def test_a_plate_is_known_however_it_is_written(typed: str, text: str) -> None:
-    assert plate_text(typed) == text
-
-
-@pytest.mark.parametrize("typed", ["", "· -", "浙B12345 or 浙B54321 ", "A'; DROP", "%"])
-def test_what_is_no_plate_is_refused(typed: str) -> None:
-    with pytest.raises(QueueError, match="is no plate"):
-        plate_text(typed)
 
 
 def _file(queue: Queue, number: int, attributes: dict[str, object]) -> int:

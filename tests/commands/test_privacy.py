@@ -113,16 +113,35 @@ def test_an_export_holds_what_is_held_and_is_logged(town: Town) -> None:
     assert done.returncode == 0
     assert "2 cases, 2 pictures" in done.stdout
     with zipfile.ZipFile(out) as archive:
-        assert {"cases.json", "looks.json", "notices.json", "README.txt"} <= {*archive.namelist()}
+        names = {name.removesuffix(".json") for name in archive.namelist()}
+        assert {"cases", "looks", "notices", "registry", "README.txt"} <= names
+        assert "registry.json  records of the registry" in archive.read("README.txt").decode()
     (look,) = town.rows("privacy", "looks", "--plate", PLATE)
     assert (look["who"], look["why"]) == ("Chief", "request of the person")
 
 
+def test_what_the_registry_holds_is_exported_and_that_is_logged(town: Town) -> None:
+    (town.folder / "v.csv").write_text("plate,owner,phone\n浙B12345,王,13800000000\n")
+    imported = town.run("registry", "import", "vehicles", town.folder / "v.csv")
+    assert imported.returncode == 0, imported.stderr
+    out = town.folder / "out.zip"
+    done = town.run("privacy", "export", PLATE, "--out", out, "--by", "Chief")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(out) as archive:
+        (record,) = json.loads(archive.read("registry.json"))
+    assert record["contact"]["phone"] == "13800000000"
+    looks = town.rows("privacy", "looks", "--plate", PLATE)
+    assert {row["what"] for row in looks} == {"all data of a plate", "contact"}
+
+
 def test_an_erasure_says_what_is_erased_and_what_is_kept(town: Town) -> None:
+    (town.folder / "v.csv").write_text(f"plate,phone\n{PLATE},13800000000\n")
+    assert town.run("registry", "import", "vehicles", "v.csv").returncode == 0
     done = town.run("privacy", "erase", PLATE, "--why", "request 17", "--by", "Chief")
     assert done.returncode == 0
     assert "the plate in 1 cases" in done.stdout
     assert f"kept: case {town.open}: it is reported" in done.stdout
+    assert "not erased: registry vehicles: it is the city's own list" in done.stdout
     assert "backups" in done.stderr
     (row,) = (row for row in town.rows("cases", "list") if row["id"] == town.rejected)
     assert row["attributes"] == {"plate": {"erased": True}, "colour": "white"}

@@ -61,11 +61,10 @@ def test_a_gateway_gets_its_token_from_the_environment(tmp_path: Path) -> None:
 
 
 def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:
-    section = _load(tmp_path, "file: sms.jsonl\nvehicles: v.csv\ncar_parks: {path: p.json}\n")
+    section = _load(tmp_path, "file: sms.jsonl\ncar_parks: {path: p.json}\n")
     gateway = section.open({}, _now)
     assert isinstance(gateway, FileGateway)
     assert gateway.path == tmp_path / "sms.jsonl"
-    assert section.vehicles == tmp_path / "v.csv"
     assert section.car_parks is not None
     assert section.car_parks.path == tmp_path / "p.json"
 

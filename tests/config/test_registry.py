@@ -71,7 +71,7 @@ def test_the_results_of_cameras_do_not_depend_on_registries(tmp_path: Path) -> N
         ("contact_role: engine\n", "'engine' is no role; known: viewer, officer, supervisor, adm"),
         ("key_env: A\n  key_file: b\n", "key_env and key_file are both there"),
         ("service: {url: registry.example}\n", "this is no web address; write one such as"),
-        ("service: {url: 'https://user:pw@a.example'}\n", "and its token in token_env"),
+        ("service: {url: 'https://user:pw@a.example'}\n", "its token is named by token_env"),
         ("service: {url: 'https://a:b/'}\n", "this is no web address"),
         ("service: {kinds: [cars]}\n", "'cars' is no registry; known: vehicles, merchants"),
         ("service: {token_env: A, token_file: b}\n", "token_env and token_file are both there"),

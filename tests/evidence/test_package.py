@@ -24,6 +24,7 @@ from shapely.geometry import Polygon
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.media.caption import caption, place_line
 from cv_engine.evidence.media.clip import ClipSource
+from cv_engine.evidence.media.redact import Finders
 from cv_engine.evidence.media.still import Still
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.package import Exhibit, Style, write
@@ -31,7 +32,7 @@ from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import STAGING, staged
 from cv_engine.evidence.verify import verify
 from cv_engine.finding import Place
-from tests.evidence.media.scenes import BEGAN, CAR, car_park_still, frames, parked
+from tests.evidence.media.scenes import BEGAN, CAR, car_park_still, detections, frames, parked
 
 ZONE = Polygon([(200, 60), (520, 60), (600, 340), (150, 340)])
 VIEWS = [f"{view}-{role}.jpg" for role in ("start", "end") for view in ("overview", "closeup")]
@@ -318,12 +319,21 @@ def test_exhibits_outside_the_packages_folders_are_refused(path: str) -> None:
         _exhibit(path)
 
 
+def _found_on_the_plate() -> Finders:
+    """The vehicle of the plate, found a little larger; a faint person, and the plate again."""
+    seen = detections([((285, 70, 520, 310), "car"), ((360, 225, 460, 300), "person")])
+    seen.confidence = np.array([0.9, 0.06], np.float32)
+    quad = np.array([[381, 231], [438, 230], [439, 249], [380, 250]], np.float32)
+    return Finders(people=lambda image: seen, plates=lambda image: [quad])
+
+
+@pytest.mark.parametrize("finders", [None, _found_on_the_plate()], ids=["alone", "found again"])
 def test_the_plate_is_cut_out_and_readable(
-    tmp_path: Path, stills: list[Still], key: SigningKey
+    tmp_path: Path, stills: list[Still], key: SigningKey, finders: Finders | None
 ) -> None:
     plate = (380.0, 230.0, 440.0, 250.0)  # on the vehicle of the case
     stills = [*stills, replace(stills[1], role="plate", box=plate)]
-    package = write(tmp_path, parked(), stills, key=key)
+    package = write(tmp_path, parked(), stills, key=key, style=Style(finders=finders))
     assert verify(package) == []
     for folder in ("original", "shareable"):
         names = {path.name for path in (package / folder).iterdir()}

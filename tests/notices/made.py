@@ -6,35 +6,55 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cv_engine.cases import Case, Event, Queue, State
+from cv_engine.cases.looks import record_look
 from cv_engine.cases.outbox.digest import Language
 from cv_engine.notices.gateways.gateway import Gateway, Message, Outcome, Report
 from cv_engine.notices.overview import Notice, Overview
 from cv_engine.notices.policy import Policy
-from cv_engine.notices.registry import Registry
 from cv_engine.notices.rounds import Round, Rounds, open_rounds
-from cv_engine.notices.vehicle_list import ListedVehicle, VehicleList
 from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.wording.text import Wording
+from cv_engine.registry import Kind, Registry
 from tests.cases.made import at, finding
+from tests.registry.made import load, tables, write
 from zones.schedule import time_zone
 
 PLATE = "浙B12345"
 PHONE = "13800000000"
 _NOON_S = 4 * 3600.0  # 12:00 in China
 POLICY = Policy(kinds=frozenset({"motor_vehicle_parked"}), zone=time_zone("Asia/Shanghai"))
-VEHICLES = (
-    ListedVehicle(PLATE, phone=PHONE),
-    ListedVehicle("浙B00001", phone="13800000001"),
-    ListedVehicle("浙B00002", phone="13800000002"),
-    ListedVehicle("浙B0110警", "exempt", "police"),
-    ListedVehicle("浙B55555", exempt_reason="resident's permit", zones=frozenset({"pavement"})),
-    ListedVehicle("浙B66666", "stolen", phone="13800000006"),
-    ListedVehicle("浙B77777"),
-    ListedVehicle("浙B88888", "deregistered", phone="13800000008"),
+_VEHICLES = (
+    f"{PLATE},,,{PHONE}",
+    "浙B00001,,,13800000001",
+    "浙B00002,,,13800000002",
+    "浙B0110警,exempt,police,",
+    "浙B44444,,,13800000004",
+    "浙B55555,,,13800000005",
+    "浙B66666,stolen,,13800000006",
+    "浙B77777,,,",
+    "浙B88888,deregistered,,13800000008",
 )
+_PERMITS = ("4,浙B44444,,121.5,29.8,20", "5,浙B55555,pavement,,,")
+
+
+def import_city(folder: Path) -> Path:
+    """Import the city's vehicles and parking permits; returns the folder."""
+    vehicles = write(folder / "v.csv", "plate,status,exempt_reason,phone", *_VEHICLES)
+    permits = write(folder / "p.csv", "number,plate,zone,longitude,latitude,radius_m", *_PERMITS)
+    load(folder, Kind.VEHICLES, vehicles)
+    load(folder, Kind.PARKING, permits)
+    return folder
+
+
+def registry_of(folder: Path, queue: Queue, clock: Callable[[], datetime]) -> Registry:
+    """The registries of a folder, whose accesses are in the log of the queue."""
+    log = partial(record_look, queue.store)
+    return Registry(dict.fromkeys(Kind, tables(folder)), log, clock, timezone="Asia/Shanghai")
 
 
 @dataclass
@@ -85,8 +105,8 @@ class City:
     queue: Queue
     clock: Clock
     gateway: Gateway
+    registry: Registry
     policy: Policy = POLICY
-    registry: Registry = field(default_factory=lambda: VehicleList(VEHICLES))
     parks: CarParks | None = None
     places: int = 0
 

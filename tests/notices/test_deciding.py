@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from cv_engine.cases import Action, Event, State
-from cv_engine.errors import EngineError
+from cv_engine.cases.looks import each_look
 from cv_engine.notices.errors import NoticeError
-from cv_engine.notices.vehicle_list import VehicleList
-from tests.notices.made import PHONE, PLATE, City, Phones
+from tests.notices.made import PHONE, PLATE, City, Phones, registry_of
 
 
 def test_the_driver_of_a_confirmed_case_is_asked_once(city: City, phones: Phones) -> None:
@@ -87,7 +89,7 @@ def test_the_surest_reading_of_several_findings_counts(city: City, phones: Phone
 
 
 @pytest.mark.parametrize(
-    ("plate", "why"), [("浙B0110警", "police"), ("浙B55555", "resident's permit")]
+    ("plate", "why"), [("浙B0110警", "police"), ("浙B55555", "parking permit 5")]
 )
 def test_what_may_stand_there_is_withdrawn(
     city: City, phones: Phones, plate: str, why: str
@@ -99,10 +101,37 @@ def test_what_may_stand_there_is_withdrawn(
     assert phones.messages == []
 
 
-def test_a_permit_holds_in_its_zone_only(city: City) -> None:
+def test_a_permit_holds_in_its_zone_only(city: City, phones: Phones) -> None:
     number = city.confirmed("浙B55555", zone="bus lane")
     city.run()
-    assert city.notice(number).way == "officer"
+    assert city.notice(number).way == "notice"
+    assert [message.to for message in phones.messages] == ["13800000005"]
+
+
+@pytest.mark.parametrize(
+    ("latitude", "way"), [(29.8001, "exempt"), (29.801, "notice"), (None, "notice")]
+)
+def test_a_permit_for_a_place_holds_where_the_vehicle_is_known_to_stand(
+    city: City, latitude: float | None, way: str
+) -> None:
+    point = {"type": "Point", "coordinates": [121.5, latitude]}
+    place: dict[str, Any] = (
+        {} if latitude is None else {"geometry": point, "accuracy_m": 3.0, "basis": "camera"}
+    )
+    number = city.confirmed("浙B44444", **place)
+    city.run()
+    assert city.notice(number).way == way
+
+
+def test_the_access_to_the_drivers_number_is_in_the_log(city: City) -> None:
+    number = city.confirmed()
+    city.confirmed("浙B0110警")
+    city.run()
+    with city.queue.store.reading() as connection:
+        (look,) = (logged.look for logged in each_look(connection))
+    assert (look.who, look.what, look.case_id, look.plate) == (
+        *("cv-engine", "contact", number, PLATE),
+    )
 
 
 def test_a_stolen_vehicle_is_urgent_and_its_driver_is_not_warned(
@@ -193,20 +222,18 @@ def test_a_case_that_was_dispatched_meanwhile_is_left_alone(city: City, phones: 
     assert phones.messages == []
 
 
-def test_a_register_that_does_not_answer_delays_and_the_rest_goes_on(
-    city: City, phones: Phones
+def test_a_registry_that_does_not_answer_delays_and_the_rest_goes_on(
+    city: City, phones: Phones, tmp_path: Path
 ) -> None:
-    class Away(VehicleList):
-        def vehicle(self, plate: str, /) -> None:
-            raise EngineError("the register does not answer")
-
     waiting = city.confirmed()
     city.run()
     city.clock.advance(60)
     city.gone(waiting)
     number = city.confirmed("浙B00001")
-    registry, city.registry = city.registry, Away(())
-    with pytest.raises(NoticeError, match="the register does not answer"):
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "vehicles.db").write_bytes(b"no table" * 1000)
+    registry, city.registry = city.registry, registry_of(tmp_path, city.queue, city.clock)
+    with pytest.raises(NoticeError, match="the table is damaged"):
         city.run(60)
     assert city.state(waiting) == (State.CLOSED, "left")
     assert city.state(number) == (State.CONFIRMED, None)

@@ -13,7 +13,7 @@ from cv_engine.cases import Action, Event, QueueError, State, open_queue
 from cv_engine.cases.dispatch.organisation import Area, Department, Organisation
 from cv_engine.cases.outbox.errors import Refused
 from cv_engine.notices.gateways.gateway import Message
-from tests.notices.made import City, Phones, noon
+from tests.notices.made import City, Phones, noon, registry_of
 from zones.schedule import Schedule
 
 _GRACE_S, _SETTLE_S = 600.0, 60.0
@@ -124,15 +124,18 @@ def test_a_driver_who_was_not_reached_is_an_officers_matter_at_once(
 
 
 @pytest.fixture
-def organised(where: str, phones: Phones) -> Iterator[City]:
+def organised(where: str, phones: Phones, imported: Path) -> Iterator[City]:
     """A city with one department, which is responsible for its area."""
     street = Area("market", box(121, 29, 122, 30), department="traffic")
     organisation = Organisation(
         Path("city.yaml"), {"traffic": Department("traffic", "Traffic")}, {}, (street,)
     )
     clock = noon()
-    with open_queue(where, clock=clock, organisation=organisation) as queue:
-        yield City(queue, clock, phones)
+    with (
+        open_queue(where, clock=clock, organisation=organisation) as queue,
+        registry_of(imported, queue, clock) as registry,
+    ):
+        yield City(queue, clock, phones, registry)
 
 
 def test_the_responsible_department_gets_the_case(organised: City) -> None:

@@ -18,10 +18,12 @@ from cv_engine.cases.outbox.errors import OutletAway, Refused, RetryLater
 from cv_engine.notices.errors import InDoubt
 from cv_engine.notices.gateways.gateway import Message
 from cv_engine.notices.overview import Overview
-from cv_engine.notices.vehicle_list import ListedVehicle, VehicleList
-from tests.notices.made import City, Phones, noon
+from cv_engine.registry import Kind
+from tests.notices.made import City, Phones, noon, registry_of
+from tests.registry.made import load, write
 
-_PLATES = ("浙A1", "浙A2", "浙A3")
+_PHONES = {"浙A1": "1381", "浙A2": "1382", "浙A3": "1383"}
+_PLATES = tuple(_PHONES)
 _ANSWERS = (
     *("yes", "refused", "later", "away", "lost before", "lost after"),
     *("killed before", "killed after", "other process"),
@@ -41,8 +43,10 @@ class NoticeMachine(RuleBasedStateMachine):
         clock = noon()
         self.phones = Phones(answer=self._answer)
         self.queue = open_queue(self.folder / "queue.db", clock=clock)
-        registry = VehicleList([ListedVehicle(plate, phone=plate) for plate in _PLATES])
-        self.city = City(self.queue, clock, self.phones, registry=registry)
+        rows = [f"{plate},{phone}" for plate, phone in _PHONES.items()]
+        load(self.folder, Kind.VEHICLES, write(self.folder / "v.csv", "plate,phone", *rows))
+        self.registry = registry_of(self.folder, self.queue, clock)
+        self.city = City(self.queue, clock, self.phones, self.registry)
         self.city = self.city.with_policy(surge_least=1000, repeat_after=None)
         self.rounds = [self.city.rounds, self.city.rounds]
         self.answers: list[str] = []
@@ -52,6 +56,7 @@ class NoticeMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         with self.queue.store.snapshot() as connection:
             problems = [str(each) for each in audit(connection) if not each.remark]
+        self.registry.close()
         self.queue.close()
         shutil.rmtree(self.folder)
         assert problems == []
@@ -118,7 +123,7 @@ class NoticeMachine(RuleBasedStateMachine):
     @invariant()
     def no_driver_is_asked_twice_in_a_dwell(self) -> None:
         sent = Counter(message.to for message in self.phones.messages)
-        assert all(count <= self.dwells[plate] for plate, count in sent.items())
+        assert all(sent[phone] <= self.dwells.get(plate, 0) for plate, phone in _PHONES.items())
         keys = Counter(message.key for message in self.phones.messages)
         assert all(count == 1 for count in keys.values())
 

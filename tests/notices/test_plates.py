@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cv_engine.notices.plates import Reading, plain, readings
+from cv_engine.notices.plates import Reading, readings
 
 
 def test_each_text_counts_once_with_its_highest_confidence() -> None:
@@ -23,11 +23,8 @@ def test_each_text_counts_once_with_its_highest_confidence() -> None:
         *(None, "浙B12345", {}, {"text": "浙B1"}, {"text": " ", "confidence": 1.0}),
         *({"text": "浙B1", "confidence": True}, {"text": "浙B1", "confidence": "1"}),
         *({"text": "浙B1", "confidence": 1.5}, {"text": 7, "confidence": 0.9}),
+        {"text": "浙B1?", "confidence": 0.9},
     ],
 )
 def test_a_value_of_another_form_is_no_reading(value: Any) -> None:
     assert readings([{"plate": value}, {}]) == []
-
-
-def test_dots_and_spaces_do_not_matter() -> None:
-    assert plain(" 浙b·12 34-5 ") == "浙B12345"

@@ -13,9 +13,8 @@ from cv_engine.cases.outbox.errors import OutletAway, Refused, RetryLater
 from cv_engine.notices.errors import InDoubt, NoticeError
 from cv_engine.notices.gateways.gateway import Message, Outcome, Report
 from cv_engine.notices.overview import Overview
-from cv_engine.notices.vehicle_list import VehicleList
 from cv_engine.notices.wording.car_parks import CarParks
-from tests.notices.made import City, Phones
+from tests.notices.made import City, Phones, registry_of
 from zones.schedule import Schedule
 
 _OFFICER = Actor("Li")
@@ -236,13 +235,13 @@ def test_reports_are_asked_for_less_and_less_often_and_not_for_ever(
     assert city.notice(number).state == "sent"
 
 
-def test_a_number_that_is_unknown_by_now_is_a_dead_letter(city: City) -> None:
+def test_a_number_that_is_unknown_by_now_is_a_dead_letter(city: City, tmp_path: Path) -> None:
     number = city.confirmed()
     city.rounds.decider.run()
-    city.registry = VehicleList(())
+    city.registry = registry_of(tmp_path, city.queue, city.clock)  # nothing was imported
     city.run()
     assert city.notice(number).state == "dead"
-    assert city.notice(number).error == "the register has no number"
+    assert city.notice(number).error == "the registry has no number"
 
 
 def test_a_file_of_car_parks_that_is_wrong_holds_no_notice_back(

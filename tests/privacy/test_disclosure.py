@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from cv_engine.cases import Actor, ForbiddenError, Role
-from cv_engine.cases.looks import each_look, record_look
+from cv_engine.cases.looks import Look, each_look, record_look
 from cv_engine.privacy.disclosure import DISCLOSURE, Disclosed, Disclosing
 from cv_engine.privacy.notices import NoticesHolder
 from cv_engine.privacy.originals import log_look_at_originals
 from cv_engine.privacy.purge import purge
+from cv_engine.privacy.registry import RegistryHolder
+from cv_engine.registry import Kind
 from tests.privacy.city import CHIEF, OTHER, PLATE, City
+from tests.registry.made import load, registry, write
 
 
 def _write(city: City, file: Path, plate: str = PLATE, by: Actor = CHIEF) -> Disclosed:
@@ -60,20 +63,50 @@ def test_the_names_of_officers_are_left_out(city: City, tmp_path: Path) -> None:
 
 def test_the_file_tells_who_has_looked_and_is_a_look_itself(city: City, tmp_path: Path) -> None:
     city.park()
-    record_look(
-        city.queue.store,
-        who="Li",
-        role=Role.OFFICER,
-        what="contact",
-        why="a call",
-        at=city.clock.now,
-        plate=PLATE,
-    )
+    look = Look("Li", Role.OFFICER, "contact", "a call", city.clock.now, plate=PLATE)
+    record_look(city.queue.store, look)
     _write(city, tmp_path / "out.zip")
     assert [each["what"] for each in _read(tmp_path / "out.zip")["looks.json"]] == ["contact"]
     with city.queue.store.reading() as connection:
         last = list(each_look(connection, plate=PLATE))[-1].look
     assert (last.who, last.what, last.why) == ("Chief", DISCLOSURE, "request 17")
+
+
+def _write_with_registry(city: City, folder: Path, role: Role) -> tuple[Disclosed, list[Look]]:
+    accesses: list[Look] = []
+    with registry(folder, accesses, contact_role=role) as opened:
+        held = Disclosing(city.queue, city.store, city.spool, [RegistryHolder(opened)])
+        found = held.write(PLATE, folder / "out.zip", CHIEF, "request 17", city.clock.now)
+    return found, accesses
+
+
+def test_what_the_registries_hold_is_in_the_file_whenever_it_was_valid(
+    city: City, tmp_path: Path
+) -> None:
+    rows = (f"{PLATE},13800000000", f"{OTHER},13800000001")
+    load(tmp_path, Kind.VEHICLES, write(tmp_path / "v.csv", "plate,phone", *rows))
+    permits = (f"7,{PLATE},market,2020-12-31", f"8,{OTHER},market,", "9,,market,")
+    header = "number,plate,zone,valid_to"
+    load(tmp_path, Kind.PARKING, write(tmp_path / "p.csv", header, *permits))
+    header = "plate,reason,valid_from"
+    works = write(tmp_path / "e.csv", header, f"{PLATE},works,2099-01-01")
+    load(tmp_path, Kind.EXEMPTIONS, works)
+    found, accesses = _write_with_registry(city, tmp_path, Role.SUPERVISOR)
+    assert found.records == {"registry": 3}
+    vehicle, permit, exemption = _read(tmp_path / "out.zip")["registry.json"]
+    assert (vehicle["registry"], vehicle["contact"]["phone"]) == ("vehicles", "13800000000")
+    assert (permit["registry"], permit["number"]) == ("parking", "7")
+    assert (exemption["registry"], exemption["reason"]) == ("exemptions", "works")
+    assert [(each.who, each.what, each.plate) for each in accesses] == [
+        (CHIEF.name, "contact", PLATE)
+    ]
+
+
+def test_contact_data_are_disclosed_by_who_may_see_them_only(city: City, tmp_path: Path) -> None:
+    load(tmp_path, Kind.VEHICLES, write(tmp_path / "v.csv", "plate,phone", f"{PLATE},138"))
+    with pytest.raises(ForbiddenError, match="it takes the role administrator"):
+        _write_with_registry(city, tmp_path, Role.ADMINISTRATOR)
+    assert list(tmp_path.glob("out.zip*")) == []
 
 
 def test_what_was_deleted_is_named_as_missing(city: City, tmp_path: Path) -> None:

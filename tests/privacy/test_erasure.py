@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from cv_engine.cases import Action, Actor, Event, ForbiddenError, QueueError, Role
-from cv_engine.cases.database.tables import cases, erasing, findings, history, looks
-from cv_engine.cases.looks import each_look, record_look
+from cv_engine.cases.database.tables import cases, erasing, findings, history, looks, notices
+from cv_engine.cases.looks import Look, each_look, record_look
 from cv_engine.cases.plates import cases_of_plate
 from cv_engine.privacy.erasure import ERASURE, Erasing, ErasureReport
 from cv_engine.privacy.notices import NoticesHolder
+from cv_engine.privacy.registry import RegistryHolder
+from cv_engine.registry import Kind
 from tests.cases.made import at, finding
 from tests.privacy.city import CHIEF, OTHER, PLATE, City
+from tests.registry.made import load, registry, write
 
 _WHY = "request 17 of 浙B·12345's owner"
 
@@ -29,7 +33,7 @@ def _everything(city: City) -> str:
     with city.queue.store.reading() as connection:
         tables = [
             str(list(connection.execute(table.select())))
-            for table in (cases, findings, history, looks, erasing)
+            for table in (cases, findings, history, looks, erasing, notices)
         ]
     found = (path for path in city.spool.rglob("*") if path.is_file())
     files = [path.read_bytes().decode(errors="replace") for path in found]
@@ -167,15 +171,8 @@ def test_not_even_an_erasure_changes_who_acted_and_when(city: City) -> None:
 
 def test_the_log_of_looks_loses_the_plate_and_keeps_the_erasure(city: City) -> None:
     city.reject(city.park())
-    record_look(
-        city.queue.store,
-        who="Li",
-        role=Role.OFFICER,
-        what="contact",
-        why="appeal",
-        at=at(0),
-        plate=PLATE,
-    )
+    look = Look("Li", Role.OFFICER, "contact", "appeal", at(0), plate=PLATE)
+    record_look(city.queue.store, look)
     assert _erase(city).looks == 1
     with city.queue.store.reading() as connection:
         first, second = each_look(connection)
@@ -185,39 +182,74 @@ def test_the_log_of_looks_loses_the_plate_and_keeps_the_erasure(city: City) -> N
     assert city.problems() == []
 
 
-def _notices(city: City, rows: list[dict[str, Any]]) -> sa.Table:
-    table = sa.Table(
-        "notices",
-        sa.MetaData(),
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("case_id", sa.Integer, nullable=False),
-        sa.Column("plate", sa.Text),
-        sa.Column("text", sa.Text),
-    )
+def _notice(city: City, case_id: int, plate: str = PLATE, **values: Any) -> None:
+    """A notice that was sent, as the program keeps it."""
+    row = {
+        "case_id": case_id,
+        "round": 0,
+        "key": f"{case_id}-0",
+        "plate": plate,
+        "way": "notice",
+        "reason": "asked",
+        "decided_at": city.clock.now,
+        "state": "sent",
+        "text": f"{plate}: please leave",
+        **values,
+    }
     with city.queue.store.writing() as connection:
-        table.drop(connection, checkfirst=True)
-        table.create(connection)
-        connection.execute(table.insert(), rows)
-    return table
+        connection.execute(notices.insert().values(row))
 
 
 def test_notices_go_with_their_case_and_stay_with_it(city: City) -> None:
-    ended, waiting = city.reject(city.park()), city.park()
-    table = _notices(
-        city,
-        [
-            {"id": 1, "case_id": ended, "plate": PLATE, "text": f"{PLATE}: please leave"},
-            {"id": 2, "case_id": waiting, "plate": PLATE, "text": f"{PLATE}: please leave"},
-            {"id": 3, "case_id": ended, "plate": OTHER, "text": "another"},
-        ],
-    )
+    ended, waiting, other = city.reject(city.park()), city.park(), city.reject(city.park(OTHER))
+    _notice(city, ended, error="refused: 13800000000 is unknown", message_id="m1")
+    _notice(city, waiting)
+    _notice(city, other, OTHER)
     report = _erase(city)
     assert report.records == {"notices": 1}
     assert [each.what for each in report.kept] == [f"case {waiting}", "notice 2"]
     with city.queue.store.reading() as connection:
-        left = connection.execute(table.select().order_by(table.c.id)).all()
+        left = connection.execute(notices.select().order_by(notices.c.id)).all()
     assert [row.plate for row in left] == [None, PLATE, OTHER]
-    assert left[0].text == "[erased]"
+    assert (left[0].text, left[0].error, left[0].message_id) == (None, None, None)
+    assert (left[0].state, left[1].text) == ("sent", f"{PLATE}: please leave")
+
+
+def test_a_notice_that_was_not_sent_yet_is_not_sent_after_its_erasure(city: City) -> None:
+    _notice(city, city.reject(city.park()), state="waiting", next_at=city.clock.now)
+    _erase(city)
+    with city.queue.store.reading() as connection:
+        (left,) = connection.execute(notices.select()).all()
+    assert (left.state, left.next_at) == ("cancelled", None)
+
+
+def test_what_the_citys_lists_hold_is_named_and_not_erased(city: City, tmp_path: Path) -> None:
+    city.reject(city.park())
+    load(tmp_path, Kind.VEHICLES, write(tmp_path / "v.csv", "plate,phone", f"{PLATE},13800000000"))
+    look = Look("Li", Role.OFFICER, "contact", "appeal", at(0), plate=PLATE)
+    record_look(city.queue.store, look)
+    with registry(tmp_path) as opened:
+        holder = RegistryHolder(opened)
+        erasing_it = Erasing(city.queue, city.deleter, city.rules(), [holder])
+        report = erasing_it.erase(PLATE, CHIEF, _WHY, city.clock.now)
+        assert opened.vehicle(PLATE) is not None
+        nothing = holder.erase(OTHER, city.clock.now)
+    assert (report.records, report.kept, report.looks) == ({"registry": 0}, [], 1)
+    (left,) = report.beyond
+    assert left.what == "registry vehicles"
+    assert "the city's own list" in left.why and "registry import vehicles" in left.why
+    assert nothing.beyond == ()
+
+
+def test_a_registry_that_does_not_answer_stops_no_erasure(city: City, tmp_path: Path) -> None:
+    number = city.reject(city.park())
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "vehicles.db").write_bytes(b"no table" * 1000)
+    with registry(tmp_path) as opened:
+        erasing_it = Erasing(city.queue, city.deleter, city.rules(), [RegistryHolder(opened)])
+        report = erasing_it.erase(PLATE, CHIEF, _WHY, city.clock.now)
+    assert report.cases == [number]
+    assert "the table is damaged" in report.beyond[0].why
 
 
 def test_only_a_supervisor_with_a_reason_erases(city: City) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cv_engine.cases.lifecycle import Role
-from cv_engine.registry import Contact, Kind, Look, Registry
+from cv_engine.cases.looks import Look
+from cv_engine.registry import Contact, Kind, Registry
 from cv_engine.registry.tables.importing import Imported, import_file
 from cv_engine.registry.tables.keys import KeyFile
 from cv_engine.registry.tables.tables import Tables

@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from cv_engine.cases.lifecycle import Role
+from cv_engine.cases.looks import Look
 from cv_engine.registry import (
     Contact,
     Exemption,
     Kind,
-    Look,
     Merchant,
     Permit,
     Registry,

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from sqlalchemy.engine import Connection
 
 from cv_engine.cases.case import Event
-from cv_engine.cases.changes import NewCase, add_evidence, add_finding, open_cases
+from cv_engine.cases.changes import (
+    CaseRows,
+    NewCase,
+    add_evidence,
+    add_finding,
+    open_cases,
+    rows_of,
+)
 from cv_engine.cases.filing.cells import cell_of
 from cv_engine.cases.filing.facts import EARLIER, Facts
 from cv_engine.cases.filing.filed import Filed
@@ -80,7 +87,7 @@ def file_finding(connection: Connection, new: NewFinding, opening: Opening, at: 
         return Filed(found.itself.case_id, "known")
     entry = _entry(connection, new, found.matches, opening.limits, at)
     if entry.growing is None:
-        (case_id,) = open_cases(connection, [_new_case(new, entry.earlier, opening, at)], at)
+        (case_id,) = open_cases(connection, [_case_of(new, opening, at, entry.earlier)])
         return Filed(case_id, "new")
     growing = entry.growing
     add_finding(connection, {**_kept(new), "case_id": growing.case.row.id})
@@ -90,38 +97,60 @@ def file_finding(connection: Connection, new: NewFinding, opening: Opening, at: 
     return Filed(growing.case.row.id, entry.outcome)
 
 
-def open_new(
-    connection: Connection, news: Sequence[NewFinding], opening: Opening, at: datetime
-) -> dict[str, Filed]:
-    """Open the cases of those of some findings that belong to no case, in one transaction.
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Findings that are filed together, with all that can be made before others have to wait.
+
+    Attributes:
+        searches: What finds others of the things of those findings that cannot show one thing.
+        cases: The case of each of these, if nothing else is found.
+    """
+
+    searches: tuple[Search, ...]
+    cases: tuple[CaseRows, ...]
+
+    @classmethod
+    def of(cls, news: Sequence[NewFinding], opening: Opening, at: datetime) -> Self:
+        """Prepare findings.
+
+        Args:
+            news: The findings.
+            opening: The rules for new cases.
+            at: The time of filing (timezone-aware).
+        """
+        apart = _apart(news)
+        return cls(
+            tuple(new.search for new in apart),
+            tuple(_case_of(new, opening, at) for new in apart),
+        )
+
+
+def open_new(connection: Connection, together: Together) -> dict[str, Filed]:
+    """Open the cases of those findings that belong to no case, in one transaction.
 
     Findings of things that another one of them may show, too, and findings of places at which a
     case is known, are left: each of them is for :func:`file_finding`.
 
     Args:
         connection: Connection to the store.
-        news: The findings.
-        opening: The rules for new cases.
-        at: The time of filing (timezone-aware).
+        together: The findings.
 
     Returns:
         What was filed, by the finding's key.
     """
-    apart = _apart(news)
-    searches = [new.search for new in apart]
-    found = lock_and_find(connection, searches)
+    found = lock_and_find(connection, together.searches)
     alone = [
-        new
-        for new, each in zip(apart, found, strict=True)
+        (search, case)
+        for search, case, each in zip(together.searches, together.cases, found, strict=True)
         if each.itself is None and not each.matches
     ]
-    reopening = [new.search for new in alone if new.search.rule.reopen_within is not None]
-    closed = dict(zip(map(id, reopening), find_closed(connection, reopening), strict=True))
-    alone = [new for new in alone if closed.get(id(new.search)) is None]
-    numbers = open_cases(connection, [_new_case(new, None, opening, at) for new in alone], at)
+    reopening = [search for search, _ in alone if search.rule.reopen_within is not None]
+    closed = find_closed(connection, reopening)
+    left = {search.presence.key for search, each in zip(reopening, closed, strict=True) if each}
+    opened = [case for search, case in alone if search.presence.key not in left]
+    numbers = open_cases(connection, opened)
     return {
-        new.search.presence.key: Filed(number, "new")
-        for new, number in zip(alone, numbers, strict=True)
+        rows.case["key"]: Filed(number, "new") for rows, number in zip(opened, numbers, strict=True)
     }
 
 
@@ -180,11 +209,15 @@ def _latest(match: Match) -> tuple[datetime, int]:
     return match.ended_at or datetime.max.replace(tzinfo=UTC), match.case_id
 
 
-def _new_case(new: NewFinding, earlier: int | None, opening: Opening, at: datetime) -> NewCase:
+def _case_of(
+    new: NewFinding, opening: Opening, at: datetime, earlier: int | None = None
+) -> CaseRows:
+    """The rows of the case that a finding opens."""
     named = {} if earlier is None else {EARLIER: earlier}
     row = {**new.row, "attributes": {**new.row["attributes"], **named}}
     row |= opening.columns(row, at)
-    return NewCase(row, {**finding_data(new.row, new.sha256), **named}, _kept(new))
+    data = {**finding_data(new.row, new.sha256), **named}
+    return rows_of(NewCase(row, data, _kept(new)), at)
 
 
 def _kept(new: NewFinding) -> dict[str, Any]:

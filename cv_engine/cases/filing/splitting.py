@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import Event
-from cv_engine.cases.changes import LockedCase, NewCase, open_cases
+from cv_engine.cases.changes import LockedCase, NewCase, open_cases, rows_of
 from cv_engine.cases.database.tables import findings
 from cv_engine.cases.errors import QueueError
 from cv_engine.cases.filing.facts import EARLIER, Facts, columns_of
@@ -139,7 +139,7 @@ def part(case: LockedCase, keys: Sequence[str], by: Actor, note: str, opening: O
         by=by,
         note=note,
     )
-    (new,) = open_cases(connection, [new_case], case.at)
+    (new,) = open_cases(connection, [rows_of(new_case, case.at)])
     chosen = findings.c.key.in_([row.key for row in moved])
     connection.execute(findings.update().where(chosen).values(case_id=new))
     left = columns_of([row for row in rows if row.key not in keys], old.key)

@@ -20,11 +20,10 @@ from cv_engine.cases.database.tables import cases, erasing, findings, history
 from cv_engine.cases.lifecycle import Actor
 from cv_engine.cases.plates import PLATE
 from cv_engine.cases.rows import findings_of
+from cv_engine.plate import BETWEEN
 
 _ERASED_TEXT = "[erased]"
 _ERASED_PLATE = {"erased": True}
-#: What people write between the signs of a plate.
-_BETWEEN = r"[\s·•・._-]*"
 #: A plate is a word of its own: the same signs within a digest or a longer number are no plate.
 _ALONE = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
 
@@ -34,14 +33,14 @@ class Eraser:
     """Removes one plate from values and texts.
 
     Attributes:
-        plate: The plate, as :func:`cv_engine.cases.plates.plate_text` gives it.
+        plate: The plate, as :func:`cv_engine.plate.normal_plate` writes it.
     """
 
     plate: str
 
     def text(self, text: str) -> str:
         """A text without the plate, however it is written."""
-        pattern = _ALONE.format(_BETWEEN.join(map(re.escape, self.plate)))
+        pattern = _ALONE.format(f"{BETWEEN}*".join(map(re.escape, self.plate)))
         return re.sub(pattern, _ERASED_TEXT, text, flags=re.IGNORECASE)
 
     def data(self, data: Mapping[str, Any]) -> dict[str, Any]:

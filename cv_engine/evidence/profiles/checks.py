@@ -265,14 +265,13 @@ class WarningPoint(Point):
 
     def judge(self, facts: Facts) -> Said:
         """See `Point.judge`."""
-        case = facts.case
-        if case is None or case.warned_days is None or case.warned_until is None:
+        if facts.warned is None:
             return Said(Outcome.UNKNOWN, "the dates of the zone's warning period are not known")
+        first, last = facts.warned
+        days = (last - first).days + 1
         day = facts.began.astimezone(facts.timezone).date()
-        found = f"{case.warned_days} days until {case.warned_until.isoformat()}"
-        return _said(
-            is_met=case.warned_days >= min(self.days) and day > case.warned_until, found=found
-        )
+        found = f"{days} days until {last.isoformat()}"
+        return _said(is_met=days >= min(self.days) and day > last, found=found)
 
 
 class DestructionPoint(Point):

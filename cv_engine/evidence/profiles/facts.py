@@ -75,15 +75,11 @@ class CaseFacts:
     Attributes:
         reviewed_by: Who confirmed the violation, if anybody did.
         notice_at: When the keeper got notice.
-        warned_until: Last day on which the zone only gave warnings.
-        warned_days: For how many days it did.
         destroyed_on: When the pictures are to be destroyed.
     """
 
     reviewed_by: str | None = None
     notice_at: datetime | None = None
-    warned_until: date | None = None
-    warned_days: int | None = None
     destroyed_on: date | None = None
 
 
@@ -99,6 +95,8 @@ class Facts:
         clips: The recordings.
         clock: The camera's clock; ``None``: nothing is known of it.
         plate: The plate that was read; empty where none was.
+        warned: First and last day on which the zone only gave warnings; ``None`` where that is not
+            known.
         case: What the queue knows; ``None`` where it was not asked.
     """
 
@@ -109,6 +107,7 @@ class Facts:
     clips: Sequence[Clip]
     clock: Clock | None
     plate: str
+    warned: tuple[date, date] | None = None
     case: CaseFacts | None = None
 
 
@@ -138,6 +137,7 @@ def facts_of(
         clips=_clips(folder, content),
         clock=_clock(provenance.get("clock_error")),
         plate=str(plate.get("text", "")) if isinstance(plate, dict) else "",
+        warned=_warned(provenance.get("site", {})),
         case=case,
     )
 
@@ -145,6 +145,14 @@ def facts_of(
 def local_zone(content: Mapping[str, Any]) -> tzinfo:
     """The local time of a package's camera; UTC where the package does not say."""
     return _zone(content.get("provenance", {}))
+
+
+def _warned(site: Mapping[str, Any]) -> tuple[date, date] | None:
+    try:
+        first, last = site["warning"]["from"], site["warning"]["until"]
+        return date.fromisoformat(first), date.fromisoformat(last)
+    except (KeyError, TypeError, ValueError):  # also where the zone has no first day
+        return None
 
 
 def _overviews(content: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cv_engine.notices.errors import NoticeError
+from cv_engine.registry.records import Spot, distance_m
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +18,12 @@ class CarPark:
 
     Attributes:
         name: The name that drivers know.
-        lon: Longitude of its entrance or middle, degrees WGS 84.
-        lat: Latitude.
+        spot: The entrance or the middle.
         free: Number of free places; ``None`` if unknown.
     """
 
     name: str
-    lon: float
-    lat: float
+    spot: Spot
     free: int | None = None
 
 
@@ -60,7 +59,6 @@ def read_car_parks(path: Path) -> list[CarPark]:
 
 def _park(where: str, feature: Any) -> CarPark:
     from shapely.errors import ShapelyError
-    from shapely.geometry import shape
 
     if not isinstance(feature, dict):
         raise NoticeError(f"{where}: this is no GeoJSON feature")
@@ -71,13 +69,13 @@ def _park(where: str, feature: Any) -> CarPark:
     if free is not None and (isinstance(free, bool) or not isinstance(free, int) or free < 0):
         raise NoticeError(f"{where}: free: {free!r} is no number of places")
     try:
-        middle = shape(feature["geometry"]).centroid
-        lon, lat = float(middle.x), float(middle.y)
+        spot = Spot.of(feature["geometry"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ShapelyError):
         raise NoticeError(f"{where}: geometry: the car park has no place") from None
+    lon, lat = spot.longitude, spot.latitude
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
         raise NoticeError(f"{where}: geometry: {lon:g}, {lat:g} is no longitude and latitude")
-    return CarPark(name.strip(), lon, lat, free)
+    return CarPark(name.strip(), spot, free)
 
 
 @dataclass
@@ -106,14 +104,9 @@ class CarParks:
         """
         if geometry is None:
             return []
-        from pyproj import Geod
-        from shapely.geometry import shape
-
-        middle, geod = shape(dict(geometry)).centroid, Geod(ellps="WGS84")
+        here = Spot.of(geometry)
         near = [
-            NearPark(park, geod.inv(middle.x, middle.y, park.lon, park.lat)[2])
-            for park in self._parks()
-            if park.free != 0
+            NearPark(park, distance_m(here, park.spot)) for park in self._parks() if park.free != 0
         ]
         near = [each for each in near if each.distance_m <= self.within_m]
         return sorted(near, key=lambda each: each.distance_m)[: self.most]

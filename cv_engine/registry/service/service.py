@@ -92,10 +92,10 @@ class Service:
         return self._cached("merchants", question, tuple[Merchant, ...]) or ()
 
     def permits(
-        self, kind: Kind, zone: str | None, spot: Spot | None, plate: str | None, day: date
+        self, kind: Kind, zone: str | None, spot: Spot | None, plate: str | None, day: date | None
     ) -> Sequence[Permit]:
         """Permits that agree in zone, place or plate."""
-        question = {"day": day.isoformat()}
+        question = {} if day is None else {"day": day.isoformat()}
         if zone is not None:
             question["zone"] = zone
         if plate is not None:
@@ -104,9 +104,9 @@ class Service:
             question |= _place(spot)
         return self._cached(f"permits/{kind}", question, tuple[Permit, ...]) or ()
 
-    def exemptions(self, plate: str, day: date) -> Sequence[Exemption]:
+    def exemptions(self, plate: str, day: date | None) -> Sequence[Exemption]:
         """Exemptions of a plate."""
-        question = {"plate": plate, "day": day.isoformat()}
+        question = {"plate": plate} | ({} if day is None else {"day": day.isoformat()})
         return self._cached("exemptions", question, tuple[Exemption, ...]) or ()
 
     def contact(self, kind: Kind, name: str) -> Contact | None:

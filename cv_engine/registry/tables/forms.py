@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cv_engine.registry.plate import normal_plate
+from cv_engine.plate import normal_plate
 from cv_engine.registry.records import PERMITS, Contact, Kind, Status
 from cv_engine.registry.tables.columns import (
     Column,

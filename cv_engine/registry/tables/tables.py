@@ -32,7 +32,7 @@ _NEAR = (
 _MARGIN_M = 1.0  # of the index of places, whose numbers have 32 bits
 _PERMIT = ", ".join(column.name for column in FORMS[Kind.STALLS].columns)
 _EXEMPTION = ", ".join(column.name for column in FORMS[Kind.EXEMPTIONS].columns)
-_ON_DAY = "(valid_from IS NULL OR valid_from <= ?) AND (valid_to IS NULL OR valid_to >= ?)"
+_ON_DAY = " AND (valid_from IS NULL OR valid_from <= ?) AND (valid_to IS NULL OR valid_to >= ?)"
 
 
 def table_path(folder: Path, kind: Kind) -> Path:
@@ -82,7 +82,7 @@ class Tables:
         ]
 
     def permits(
-        self, kind: Kind, zone: str | None, spot: Spot | None, plate: str | None, day: date
+        self, kind: Kind, zone: str | None, spot: Spot | None, plate: str | None, day: date | None
     ) -> Sequence[Permit]:
         """Permits that agree in zone, place or plate."""
         clauses: list[str] = []
@@ -96,16 +96,16 @@ class Tables:
             values += _box(spot)
         if not clauses:
             return []
-        query = f"SELECT {_PERMIT} FROM records WHERE ({' OR '.join(clauses)}) AND {_ON_DAY}"
-        iso = day.isoformat()
-        rows = self._tables[kind].ask(f"{query} ORDER BY line", (*values, iso, iso))
+        on_day, days = _on(day)
+        query = f"SELECT {_PERMIT} FROM records WHERE ({' OR '.join(clauses)}){on_day}"
+        rows = self._tables[kind].ask(f"{query} ORDER BY line", (*values, *days))
         return [Permit(*_with_days(row, 7, 8)) for row in rows]
 
-    def exemptions(self, plate: str, day: date) -> Sequence[Exemption]:
+    def exemptions(self, plate: str, day: date | None) -> Sequence[Exemption]:
         """Exemptions of a plate."""
-        query = f"SELECT {_EXEMPTION} FROM records WHERE plate = ? AND {_ON_DAY} ORDER BY line"
-        iso = day.isoformat()
-        rows = self._tables[Kind.EXEMPTIONS].ask(query, (plate, iso, iso))
+        on_day, days = _on(day)
+        query = f"SELECT {_EXEMPTION} FROM records WHERE plate = ?{on_day} ORDER BY line"
+        rows = self._tables[Kind.EXEMPTIONS].ask(query, (plate, *days))
         return [Exemption(*_with_days(row, 3, 4)) for row in rows]
 
     def contact(self, kind: Kind, name: str) -> Contact | None:
@@ -131,6 +131,11 @@ class Tables:
                 "that key beside it, or import the file again"
             )
         return key.unseal(kind, name, sealed[0][0])
+
+
+def _on(day: date | None) -> tuple[str, tuple[str, ...]]:
+    """The condition that a record is of a day, with its values; none for all days."""
+    return ("", ()) if day is None else (_ON_DAY, (day.isoformat(), day.isoformat()))
 
 
 def _merchant(row: Record) -> Merchant:

@@ -51,9 +51,8 @@ SOUND = Facts(
     clips=(Clip(25.0, 50.0, True),),
     clock=_clock(),
     plate="浙B12345",
-    case=CaseFacts(
-        "wang (officer)", BEGAN + timedelta(days=3), date(2026, 4, 1), 30, date(2027, 1, 1)
-    ),
+    warned=(date(2026, 3, 2), date(2026, 3, 31)),
+    case=CaseFacts("wang (officer)", BEGAN + timedelta(days=3), date(2027, 1, 1)),
 )
 
 
@@ -172,10 +171,25 @@ def test_london(facts: Facts, outcomes: list[Outcome]) -> None:
 def test_california() -> None:
     assert SOUND.case is not None
     late = replace(SOUND.case, reviewed_by=None, notice_at=BEGAN + timedelta(days=16))
-    early = replace(SOUND.case, warned_until=date(2026, 5, 1), destroyed_on=None)
+    open_ended = replace(SOUND.case, destroyed_on=None)
     assert _outcomes(replace(SOUND, case=late), "california") == [SHORT, SHORT, MET, MET]
-    assert _outcomes(replace(SOUND, case=early), "california") == [MET, MET, SHORT, SHORT]
-    assert set(_outcomes(replace(SOUND, case=None), "california")) == {UNKNOWN}
+    assert _outcomes(replace(SOUND, case=open_ended), "california") == [MET, MET, MET, SHORT]
+    assert _outcomes(replace(SOUND, case=None), "california") == [UNKNOWN, UNKNOWN, MET, UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "outcome"),
+    [
+        (date(2026, 3, 2), date(2026, 3, 31), MET),  # 30 days
+        (date(2026, 3, 3), date(2026, 3, 31), SHORT),  # 29
+        (date(2026, 3, 2), date(2026, 5, 1), SHORT),  # the violation is on its last day
+    ],
+)
+def test_the_warning_period_is_over_and_was_long_enough(
+    first: date, last: date, outcome: Outcome
+) -> None:
+    assert _outcomes(replace(SOUND, warned=(first, last)), "california")[2] is outcome
+    assert _outcomes(replace(SOUND, warned=None), "california")[2] is UNKNOWN
 
 
 def test_facts_are_read_from_the_files(
@@ -190,13 +204,20 @@ def test_facts_are_read_from_the_files(
         stills,
         key=key,
         clips=[clip],
-        provenance={"clock_error": history.as_json(), "site": {"timezone": "Asia/Shanghai"}},
+        provenance={
+            "clock_error": history.as_json(),
+            "site": {
+                "timezone": "Asia/Shanghai",
+                "warning": {"from": "2026-03-02", "until": "2026-03-31"},
+            },
+        },
     )
     shown = examine(package)
     assert shown.problems == [] and shown.manifest is not None
     facts = facts_of(package, shown.manifest.content)
     assert facts is not None and facts.clock is not None
     assert facts.clock.latest == history.latest and facts.clock.days == 0
+    assert facts.warned == (date(2026, 3, 2), date(2026, 3, 31))
     assert {(p.width, p.height) for p in facts.pictures if p.view == "overview"} == {(640, 360)}
     (made,) = facts.clips
     assert (round(made.rate), made.is_listed) == (30, True) and made.longest_s > 8

@@ -40,14 +40,16 @@ def test_the_nearest_that_are_not_full_are_named(tmp_path: Path) -> None:
     )
     near = CarParks(path).near(_HERE)
     assert [each.park.name for each in near] == ["first", "second"]
-    assert near[0].distance_m == pytest.approx(96.6, abs=0.2)  # 0.001 degrees at this latitude
+    assert near[0].distance_m == pytest.approx(96.6, abs=0.5)  # 0.001 degrees at this latitude
     assert CarParks(path).near(None) == []
 
 
 def test_a_car_park_may_be_an_area(tmp_path: Path) -> None:
     ring = [[121.55, 29.86], [121.56, 29.86], [121.56, 29.88], [121.55, 29.88], [121.55, 29.86]]
     park = {**_park("area", 0, 0), "geometry": {"type": "Polygon", "coordinates": [ring]}}
-    assert CarParks(_write(tmp_path, park)).near(_HERE)[0].park.lon == pytest.approx(121.555)
+    assert CarParks(_write(tmp_path, park)).near(_HERE)[0].park.spot.longitude == pytest.approx(
+        121.555
+    )
 
 
 def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:

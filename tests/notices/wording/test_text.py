@@ -13,12 +13,13 @@ from cv_engine.cases.case import Handling
 from cv_engine.cases.outbox.digest import Language
 from cv_engine.notices.wording.car_parks import CarPark, NearPark
 from cv_engine.notices.wording.text import Wording, check_template, place_in_words
+from cv_engine.registry import Spot
 from tests.cases.made import finding
 from zones.schedule import time_zone
 
 _PARKS = [
-    NearPark(CarPark("东门", 121.0, 29.0, 34), 123.0),
-    NearPark(CarPark("Arena", 1, 1), 456.0),
+    NearPark(CarPark("东门", Spot(121.0, 29.0), 34), 123.0),
+    NearPark(CarPark("Arena", Spot(1, 1)), 456.0),
 ]
 
 

@@ -1,16 +1,18 @@
-"""Number plates as the registries write them: letters and digits only."""
+"""Number plates as everything in the program writes them: letters and digits only."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Final
 
 from zones.errors import WrongValue
 
+#: Class of a regular expression: what is printed or typed between the signs of a plate.
+BETWEEN: Final = r"[\s.\-_/\u00b7\u2010-\u2015\u2022\u2027\u2219\u22c5\u30fb\u25cf]"
 _SHORTEST, _LONGEST = 2, 12  # characters, over all countries
 _PLAIN = re.compile(rf"[\u4e00-\u9fff]?[0-9A-Z]{{{_SHORTEST},{_LONGEST - 2}}}")
-# Spaces, dots and dashes as they are printed or typed between the groups of a plate.
-_SEPARATORS = re.compile(r"[\s.\-_/\u00b7\u2010-\u2015\u2022\u2027\u2219\u22c5\u30fb\u25cf]")
+_SEPARATORS = re.compile(BETWEEN)
 
 
 def normal_plate(text: str) -> str:
