@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cv_engine.evidence.storage.uploader import Uploader
     from cv_engine.notices.gateways.gateway import Gateway
     from cv_engine.notices.rounds import Rounds
+    from cv_engine.pipeline.plates import StayPlates
     from cv_engine.registry import Registry
     from models.detector import Detector
     from models.verifier import Verifier
@@ -326,6 +327,13 @@ class Services(Sealing):
         from models.verifier import open_verifier
 
         return open_verifier()
+
+    @cached_property
+    def plates(self) -> StayPlates | None:
+        """Reads number plates; ``None`` where the configuration turns that off."""
+        from cv_engine.pipeline.plates import StayPlates
+
+        return StayPlates(self.config.plates) if self.config.plates.enabled else None
 
     def send_evidence(self) -> dict[str, str]:
         """Fetches the timestamps that are missing, and sends the evidence packages that wait.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-Task = Literal["detect", "change", "faces"]
-"""Detecting objects or faces in an image, or changes between two images."""
+Task = Literal["detect", "change", "faces", "plates"]
+"""Detecting objects, faces or number plates in an image, or changes between two images."""
 
 DetectorFamily = Literal["ultralytics", "ultralytics-nms", "yolox", "detr"]
 """How a detector's output is read, see :mod:`models.detection.decoders`."""
@@ -15,3 +15,6 @@ FaceFamily = Literal["centerface"]
 
 ChangeFamily = Literal["tinycd"]
 """The architecture of a change network, see :mod:`models.convert.tinycd`."""
+
+PlateFamily = Literal["retinaface"]
+"""How a plate detector's output is read, see :mod:`models.plates.detector`."""

@@ -18,6 +18,7 @@ from cv_engine.config.evidence import EvidenceConfig
 from cv_engine.config.live import LiveConfig
 from cv_engine.config.notices import NoticesConfig
 from cv_engine.config.outlets import OutletsConfig
+from cv_engine.config.plates import PlatesConfig
 from cv_engine.config.registry import RegistryConfig
 from cv_engine.config.rules import RulesModel
 from cv_engine.config.satellite import SatelliteConfig
@@ -45,6 +46,7 @@ class Config(Section):
     change: ChangeConfig = ChangeConfig()
     tracking: TrackingConfig = TrackingConfig()
     rules: RulesModel = RulesModel()
+    plates: PlatesConfig = PlatesConfig()
     evidence: EvidenceConfig = EvidenceConfig()
     cases: CasesConfig = CasesConfig()
     live: LiveConfig = LiveConfig()

@@ -19,6 +19,7 @@ from cv_engine.evidence.filing import CaseFiler
 from cv_engine.pipeline.filing import Filer, utc_of
 from cv_engine.pipeline.observer import Observer
 from cv_engine.pipeline.perception import EXPLAINING_CONFIDENCE
+from cv_engine.pipeline.plates import StayPlates
 from cv_engine.privacy.finders import finders_of
 from cv_engine.rules import registry
 from cv_engine.tracking.look import Verify
@@ -115,6 +116,7 @@ class CameraSetup:
         *,
         first_s: float,
         utc: Callable[[float], datetime] = utc_of,
+        plates: StayPlates | None = None,
     ) -> CameraView:
         """A new view, without any sample yet.
 
@@ -126,6 +128,7 @@ class CameraSetup:
             cases: Files findings with their evidence.
             first_s: Observer's time of the first sample, see :class:`Filer`.
             utc: From the observer's times to UTC.
+            plates: Reads the number plates of vehicles, see :class:`Filer`.
 
         Raises:
             ZoneError: No zone lies in the picture.
@@ -141,7 +144,9 @@ class CameraSetup:
             drawn=drawn,
             camera=self.camera,
         )
-        filer = self.filer(config, detector, cases, zones=zones, first_s=first_s, utc=utc)
+        filer = self.filer(
+            config, detector, cases, zones=zones, first_s=first_s, utc=utc, plates=plates
+        )
         return CameraView(size, observer, filer)
 
     def filer(
@@ -153,6 +158,7 @@ class CameraSetup:
         zones: Sequence[Zone] = (),
         first_s: float = 0.0,
         utc: Callable[[float], datetime] = utc_of,
+        plates: StayPlates | None = None,
     ) -> Filer:
         """Files what an observer of these zones reports; without zones, the camera's own cases."""
         return Filer(
@@ -165,6 +171,7 @@ class CameraSetup:
             timezone=self.settings.timezone,
             first_s=first_s,
             utc=utc,
+            plates=plates,
             finders=partial(finders_of, detector) if config.evidence.redact else None,
         )
 

@@ -15,6 +15,7 @@ from shapely import segmentize
 from shapely.geometry import Polygon
 
 from cv_engine.cases import Filed
+from cv_engine.cases.plates import PLATE
 from cv_engine.config import Config
 from cv_engine.evidence.clock_error import GIVEN, ClockError, ClockHistory
 from cv_engine.evidence.filing import CaseFiler
@@ -25,6 +26,7 @@ from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.package import Style, write
 from cv_engine.finding import CAMERA_BLIND, NOTICE, WARNING, Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
+from cv_engine.pipeline.plates import StayPlate, StayPlates
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Violation
 from cv_engine.video.errors import VideoError
@@ -121,6 +123,7 @@ class Filer:
         timezone: The camera's local time.
         first_s: Observer's time of the first sample: a thing that is in it came earlier.
         utc: From the observer's times to UTC.
+        plates: Reads the number plates of vehicles, ``None`` where they are not read.
         finders: Opens what finds the people and plates to hide in pictures that are handed out;
             called with the first evidence, since few runs of a camera have any.
     """
@@ -134,6 +137,7 @@ class Filer:
     timezone: str
     first_s: float
     utc: Callable[[float], datetime] = utc_of
+    plates: StayPlates | None = None
     finders: Callable[[], Finders] | None = None
 
     def file(
@@ -152,8 +156,9 @@ class Filer:
             QueueError: The case cannot be filed.
             VideoError: The present recording cannot be read.
         """
-        finding = self.finding(violation)
-        evidence = partial(self._write_evidence, finding, violation, footage)
+        plate = None if self.plates is None else self.plates.of(violation, footage, self.utc)
+        finding = self.finding(violation, plate)
+        evidence = partial(self._write_evidence, finding, violation, footage, plate)
         try:
             filed = self.cases.file(
                 finding, evidence if footage.recordings else None, missed=missed
@@ -194,7 +199,13 @@ class Filer:
         """
         self.cases.queue.seen(key, self.utc(seen_s))
 
-    def _write_evidence(self, finding: Finding, violation: Violation, footage: Footage) -> None:
+    def _write_evidence(
+        self,
+        finding: Finding,
+        violation: Violation,
+        footage: Footage,
+        plate: StayPlate | None = None,
+    ) -> None:
         seal = self.cases.seal()
         clock = self._clock_history(footage, seal.sealed.at)
         provenance = self._provenance(violation, footage) | {"site": self._site(violation)}
@@ -203,7 +214,7 @@ class Filer:
         write(
             self.cases.root,
             finding,
-            self._stills(violation, footage),
+            [*self._stills(violation, footage), *(plate.stills(self.detect) if plate else ())],
             key=seal.key,
             clips=self._clips(violation, footage),
             zone=self._outline(violation),
@@ -247,7 +258,7 @@ class Filer:
             }
         return site
 
-    def finding(self, violation: Violation) -> Finding:
+    def finding(self, violation: Violation, plate: StayPlate | None = None) -> Finding:
         """The violation as the queue knows it."""
         x1, _, x2, y2 = violation.box
         of_camera = violation.kind == CAMERA_BLIND
@@ -259,6 +270,8 @@ class Filer:
                 "coordinates": [round(point.lon, 7), round(point.lat, 7)],
             }
         attributes = {**violation.attributes, **self._of_zone(violation)}
+        if plate is not None:
+            attributes[PLATE] = plate.as_json()
         # A stay that was over before the first sample is of an earlier view, and filed late.
         if violation.began <= self.first_s <= violation.observed:
             attributes[STOOD_BEFORE] = True

@@ -301,7 +301,14 @@ class Recordings:
     def _view(self, size: tuple[int, int], first_s: float) -> CameraView:
         services = self._services
         models = services.detector, services.verifier
-        return self._setup.view(size, self._config, *models, services.cases, first_s=first_s)
+        return self._setup.view(
+            size,
+            self._config,
+            *models,
+            services.cases,
+            first_s=first_s,
+            plates=services.plates,
+        )
 
     def _file(
         self, observation: Observation, stretch: _Stretch, recording: Recording, report: VideoReport

@@ -31,6 +31,7 @@ class MotorParkingRule(Rule):
     settings_type = ParkingSettings
     vehicles: ClassVar[Vehicles] = MOTOR_VEHICLES
     middle_still = True
+    reads_plates = True
     inside = staticmethod(stands_in)
 
     def candidates(self, seen: Perceived, _: ZoneDwell) -> Iterable[Candidate]:
@@ -53,6 +54,7 @@ class NonMotorParkingRule(MotorParkingRule):
 
     kind = "non_motor_vehicle_parked"
     vehicles = NON_MOTOR_VEHICLES
+    reads_plates = False
 
     @classmethod
     def longest_s(cls, settings: RuleSettings) -> float:

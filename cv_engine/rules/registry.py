@@ -79,6 +79,11 @@ def has_middle_still(kind: str) -> bool:
     return any(rule.kind == kind and rule.middle_still for rule in all_rules())
 
 
+def reads_plates(kind: str) -> bool:
+    """Whether the number plates of a kind's things are read."""
+    return any(rule.kind == kind and rule.reads_plates for rule in all_rules())
+
+
 def _run(opener: Callable[[], Model], crop: NDArray[np.uint8]) -> Any:
     return _opened(opener)(crop)
 

@@ -142,6 +142,7 @@ class Rule(ABC):
         models: Models that the rule runs on crops, by name, each as what opens it.
         zone_settings: Properties that the rule adds to zones, by name.
         middle_still: Whether evidence has a still between start and end, as proof that it stood.
+        reads_plates: Whether the thing is a vehicle whose number plate is read.
         settings: The rule's settings.
         dwells: The stays of the rule, one per zone: all of its state.
     """
@@ -154,6 +155,7 @@ class Rule(ABC):
     models: ClassVar[Mapping[str, Callable[[], Model]]] = {}
     zone_settings: ClassVar[Mapping[str, NumberSetting]] = {}
     middle_still: ClassVar[bool] = False
+    reads_plates: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import yaml
 
 from models.errors import ModelError
-from models.families import ChangeFamily, DetectorFamily, FaceFamily, Task
+from models.families import ChangeFamily, DetectorFamily, FaceFamily, PlateFamily, Task
 from models.platt import Platt
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -53,6 +53,7 @@ _FAMILIES: dict[Task, tuple[str, ...]] = {
     "detect": get_args(DetectorFamily),
     "change": get_args(ChangeFamily),
     "faces": get_args(FaceFamily),
+    "plates": get_args(PlateFamily),
 }
 
 
@@ -62,7 +63,8 @@ class ModelSpec:
 
     Attributes:
         name: Name in the manifest, or the stem of the user's file.
-        task: ``"detect"``, ``"change"`` or ``"faces"``; another word for a file that is no model.
+        task: ``"detect"``, ``"change"``, ``"faces"`` or ``"plates"``; another word for a
+            file that is no model.
         family: How the output is read; ``None`` where the family is yet to be inferred.
         classes: Class names by class id; empty where the file itself names them, and for a change
             network.
@@ -81,7 +83,7 @@ class ModelSpec:
 
     name: str
     task: str
-    family: DetectorFamily | ChangeFamily | FaceFamily | None
+    family: DetectorFamily | ChangeFamily | FaceFamily | PlateFamily | None
     classes: tuple[str, ...]
     input_size: int
     licence: str

@@ -29,6 +29,7 @@ _WHAT = {
     "detect": "an object detector",
     "change": "a change network, which compares two satellite images",
     "faces": "a face model",
+    "plates": "a detector of number plates",
 }
 _LOCK_TIMEOUT_S = 900  # longer than any download: a process that holds the lock longer hangs
 

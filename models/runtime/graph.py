@@ -14,7 +14,7 @@ from models.families import Task
 
 PAIR = ("before", "after")  # inputs of a change network, in this order
 # Input side where the size is free and the metadata has none.
-_SIDE_PX: dict[Task, int] = {"detect": 640, "change": 256, "faces": 640}
+_SIDE_PX: dict[Task, int] = {"detect": 640, "change": 256, "faces": 640, "plates": 640}
 _TARGET_SIZES = "orig_target_sizes"  # second input of RT-DETR's and D-FINE's own exports
 
 

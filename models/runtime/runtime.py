@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 _COMPILED_LIMIT = 9
 # Runs in free shapes before any is compiled: they complete a small scene, and larger ones all take
 # the same memory.
-_FREE_RUNS = {"detect": 0, "change": 64}
+_FREE_RUNS = {"detect": 0, "change": 64, "plates": 0}
 # On a CPU a batch saves little: for YOLOv8n on one thread a pair takes up to 4 % less in bf16 and
 # int8 and no less in fp32; four and more save no more and take 100 MB. More threads need more
 # images.

@@ -101,7 +101,9 @@ class LiveView:
         self._conditions = digest_of(setup.conditions(config, shared.detector))
         self._view: CameraView | None = None
         # Files what the latest view with a zone showed; before there is one, the camera's own case.
-        self._filer = setup.filer(config, shared.detector, shared.cases, utc=clock.utc)
+        self._filer = setup.filer(
+            config, shared.detector, shared.cases, utc=clock.utc, plates=shared.plates
+        )
         self._keys = FiledKeys()
         self._unwatched = UnwatchedTimes(config.tracking.lost_s, config.live.gap_s)
         self._blindness = Blindness(config.live.blind_s)
@@ -238,7 +240,13 @@ class LiveView:
         self._view = None
         models, cases = (self._services.detector, self._services.verifier), self._services.cases
         view = self._setup.view(
-            size, self._config, *models, cases, first_s=first_s, utc=self._clock.utc
+            size,
+            self._config,
+            *models,
+            cases,
+            first_s=first_s,
+            utc=self._clock.utc,
+            plates=self._services.plates,
         )
         self._view, self._filer = view, view.filer
         waiting = self._tasks.waiting
