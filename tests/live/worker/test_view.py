@@ -44,10 +44,10 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     says: list[bool] = []
     writing = Store.writing
 
-    def unsteady(self: Store) -> Any:
+    def unsteady(self: Store, *given: Any) -> Any:
         if says:
             raise QueueError("the database does not answer")
-        return writing(self)
+        return writing(self, *given)
 
     monkeypatch.setattr(Store, "writing", unsteady)
     yield says
