@@ -21,6 +21,7 @@ from cv_engine.evidence.media.still import Image
 from models.detector import Detector
 from models.errors import ModelError
 from models.faces import Faces, open_faces
+from models.plates.detector import open_plate_detector
 
 # The least confidence of a person who is small in the picture, and of one who is large: of 109
 # people above a fifth of the height of COCO128's pictures, none is missed at 0.15.
@@ -28,6 +29,7 @@ _SMALL_CONFIDENCE = 0.05
 _LARGE_CONFIDENCE = 0.15
 _LARGE = 0.25  # of the picture's height
 _VEHICLE_CONFIDENCE = 0.25  # of a vehicle whose plate is hidden: a fainter one shows none to read
+_PLATE_CONFIDENCE = 0.3  # of a plate that is hidden
 _PARTS = 3  # parts of the picture in each direction: a person of 2 % of its height has 15 pixels
 CLIP_PARTS = 2  # of the pictures of a clip: many are searched, and a miss is covered by the next
 _LEAST_PART_PX = 16  # a part with a shorter side shows nothing
@@ -35,21 +37,21 @@ _OVERLAP = 0.25  # of a part: a person who is cut in two by one is whole in the 
 _SAME_IOU = 0.7  # of two boxes that are of one thing, from different parts
 
 
-def finders_of(detector: Detector, plates: Plates | None = None, parts: int = _PARTS) -> Finders:
+def finders_of(detector: Detector, parts: int = _PARTS) -> Finders:
     """The finders for the pictures of a case.
 
-    Where the face model is not available, heads are hidden all the same, and the log says so once.
+    Where the face model is not available, heads are hidden all the same; without the plate model,
+    the lower halves of other vehicles. The log says so once.
 
     Args:
         detector: Detects persons and vehicles.
-        plates: A plate detector, if there is one.
         parts: See :func:`find_people`.
     """
-    faces = _faces()
+    faces, plates = _faces(), _plates()
     about: dict[str, object] = {
         "people": {"model": detector.digest, "confidence": _SMALL_CONFIDENCE, "parts": parts},
         "faces": None if faces is None else {"model": faces.digest},
-        "plates": plates is not None,
+        "plates": None if plates is None else {"confidence": _PLATE_CONFIDENCE},
     }
     return Finders(partial(find_people, detector, parts=parts), faces, plates, about)
 
@@ -98,6 +100,21 @@ def _windows(width: int, height: int, parts: int) -> Iterator[tuple[int, int, in
             x = round(column * (width - wide) / (parts - 1))
             y = round(row * (height - high) / (parts - 1))
             yield x, y, x + wide, y + high
+
+
+@cache
+def _plates() -> Plates | None:
+    """The corners of plates, by a model that is opened once; ``None`` where it is not available."""
+    try:
+        detector = open_plate_detector(confidence=_PLATE_CONFIDENCE)
+    except ModelError as error:
+        structlog.get_logger(__name__).warning(
+            "there is no plate model: in pictures to hand out, the lower halves of other vehicles "
+            "are hidden",
+            reason=str(error).splitlines()[0],
+        )
+        return None
+    return lambda image: [plate.corners for plate in detector(image)]
 
 
 @cache

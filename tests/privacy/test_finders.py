@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from cv_engine.privacy import finders as module
 from cv_engine.privacy.finders import find_people, finders_of
 from models.detector import Detector, open_detector
 from models.errors import ModelUnavailable
+from models.plates.detector import open_plate_detector
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +56,38 @@ def test_pictures_of_any_size_are_searched(detector: Detector, size: tuple[int, 
     assert len(find_people(detector, np.full((*size, 3), 128, np.uint8))) == 0
 
 
-def test_without_a_face_model_heads_are_hidden_and_the_manifest_says_so(
+def test_without_its_models_less_is_hidden_and_the_manifest_says_so(
     detector: Detector, street: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable() -> None:
+    def unreachable(**settings: float) -> None:
         raise ModelUnavailable("no source")
 
-    module._faces.cache_clear()
+    for name in ("faces", "plates"):
+        getattr(module, f"_{name}").cache_clear()
     monkeypatch.setattr(module, "open_faces", unreachable)
+    monkeypatch.setattr(module, "open_plate_detector", unreachable)
     finders = finders_of(detector)
-    module._faces.cache_clear()
-    assert finders.faces is None
-    assert finders.about["faces"] is None
+    for name in ("faces", "plates"):
+        getattr(module, f"_{name}").cache_clear()
+    assert (finders.faces, finders.plates) == (None, None)
+    assert (finders.about["faces"], finders.about["plates"]) == (None, None)
     no_one = sv.Detections.empty()
     assert len(regions(street, (-2, -2, -1, -1), no_one, finders)) > 10
+
+
+def test_plates_are_found_wherever_they_are(
+    detector: Detector, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = partial(open_plate_detector, shared_data / "weights" / "clp_det.onnx")
+    module._plates.cache_clear()
+    monkeypatch.setattr(module, "open_plate_detector", opened)
+    finders = finders_of(detector)
+    module._plates.cache_clear()
+    assert finders.plates is not None
+    photo = next((shared_data / "plates" / "easypr_general").glob("*.jpg"))
+    decoded = cv2.imdecode(np.fromfile(photo, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    image = decoded.astype(np.uint8)
+    (corners, *_) = finders.plates(image)
+    assert corners.shape == (4, 2)
+    assert (corners >= 0).all() and (corners < image.shape[1::-1]).all()

@@ -128,9 +128,11 @@ def read_ahead(connection: Connection, searches: Sequence[Search]) -> None:
         connection: Connection to the store.
         searches: Where the findings are; nothing is locked.
     """
-    calls = [call for search in searches for call in _present_calls(connection, search)]
-    calls += [(_NEIGHBOURS, _given(search.presence)) for search in searches]
-    run_all(connection, calls)
+    for search in searches:
+        calls = [*_present_calls(connection, search), (_NEIGHBOURS, _given(search.presence))]
+        if search.rule.reopen_within is not None:
+            calls += _closed_calls(connection, search)
+        run_all(connection, calls)
 
 
 def find_closed(connection: Connection, searches: Sequence[Search]) -> list[Match | None]:
@@ -242,13 +244,17 @@ _ON_GROUND: _Conditions = (
 )
 
 
+#: On the ground for a finding with a box: in the views of its own camera, the picture decides.
+_BY_OTHERS: _Conditions = (*_ON_GROUND, findings.c.source != sa.bindparam("source", None))
+
+
 #: Whether the finding has a box, and whether it is located: where others of its thing are.
 _Form = tuple[bool, bool]
 _PLACES: Mapping[_Form, tuple[_Conditions, ...]] = {
     (False, False): (_IN_ZONE,),
     (False, True): (_IN_ZONE, _ON_GROUND),
     (True, False): (_IN_BOX,),
-    (True, True): (_IN_BOX, _ON_GROUND),
+    (True, True): (_IN_BOX, _BY_OTHERS),
 }
 
 
