@@ -46,7 +46,7 @@ def _small_disk(pages: int) -> Iterator[None]:
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "queue.sqlite"
-    with _small_disk(80), open_queue(path) as queue:
+    with _small_disk(200), open_queue(path) as queue:
         filed, message = _file_until_refused(queue)
         assert "the disk is full: make room and run it again" in message
         assert str(path) in message
