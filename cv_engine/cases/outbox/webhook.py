@@ -13,13 +13,13 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cv_engine.cases.outbox.errors import OutletAway, OutletError, Refused, RetryLater
+from cv_engine.cases.outbox.errors import OutletAway, OutletError
 from cv_engine.cases.outbox.event import CaseEvent
+from cv_engine.cases.outbox.http import judge, open_client, retry_after_s
 from cv_engine.cases.outbox.outlet import EVERYTHING, Selection
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 
 _PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64  # bytes of a secret, by the specification
-_ANSWER_S = 15.0  # as the specification recommends; far below the relay's lease
-_CONNECT_S = 5.0
-#: The event itself is wrong for the receiver: sent again, it would be refused again.
-_REFUSED = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451})
-#: The receiver cannot take any event at present: busy, behind a gateway that does not reach it, or
-#: not set up (a wrong address or secret), which a person has to correct. No event is at fault.
-_AWAY = frozenset({401, 402, 403, 404, 407, 408, 429, 502, 503, 504})
 
 
 def read_secrets(text: str) -> tuple[bytes, ...]:
@@ -113,11 +106,7 @@ class Webhook:
 
     @cached_property
     def _client(self) -> httpx.Client:
-        import httpx
-
-        # A redirect is not followed: signed events go to the address that was configured.
-        limits = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
-        return httpx.Client(timeout=limits, follow_redirects=False)
+        return open_client()
 
     def _post(self, event: CaseEvent) -> None:
         import httpx
@@ -138,41 +127,4 @@ class Webhook:
                 status, after = answer.status_code, answer.headers.get("retry-after")
         except httpx.HTTPError as error:
             raise OutletAway(f"no answer ({type(error).__name__}: {error})") from error
-        _judge(status, retry_after_s(after, now))
-
-
-def _judge(status: int, after_s: float) -> None:
-    """What a status means for the event.
-
-    Raises:
-        OutletAway, RetryLater, Refused: The event was not taken.
-    """
-    text = f"HTTP {status}"
-    if 200 <= status < 300:
-        return
-    if status in _REFUSED:
-        raise Refused(text)
-    if 300 <= status < 400:
-        raise OutletAway(f"{text}: redirects are not followed, correct the url", after_s)
-    if status in _AWAY:
-        raise OutletAway(text, after_s)
-    raise RetryLater(text, after_s)
-
-
-def retry_after_s(retry_after: str | None, now: datetime) -> float:
-    """The value of a header ``Retry-After`` in seconds (RFC 9110, 10.2.3); 0 without one.
-
-    Args:
-        retry_after: The header's value.
-        now: The present time (timezone-aware).
-    """
-    if retry_after is None:
-        return 0.0
-    if retry_after.strip().isdigit():
-        return float(retry_after[:12])
-    try:
-        at = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return 0.0
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max((at - now).total_seconds(), 0.0)
+        judge(status, retry_after_s(after, now))

@@ -11,26 +11,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from cv_engine.cases.outbox.errors import OutletAway, Refused, RetryLater
-from cv_engine.cases.outbox.webhook import retry_after_s
+from cv_engine.cases.outbox.errors import OutletAway, RetryLater
+from cv_engine.cases.outbox.http import judge, open_client, retry_after_s
 from cv_engine.notices.errors import InDoubt
 from cv_engine.notices.gateways.gateway import Message, Outcome, Report
 
 if TYPE_CHECKING:
     import httpx
 
-_ANSWER_S = 15.0  # far below the time after which an attempt counts as interrupted
-_CONNECT_S = 5.0
 _LONGEST_ANSWER = 65_536  # bytes that are read of an answer; what gateways say is far shorter
 _FIELD = re.compile(r"\{(to|text|key)\}")
-#: The message itself is wrong: sent again, it would be refused again.
-_REFUSED = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431, 451})
-#: The gateway takes nothing at present, and has not taken the message.
-_AWAY = frozenset({401, 402, 403, 404, 407, 429, 503})
-#: The gateway answered before it knew, or something between answered in its place.
-_DOUBTFUL = frozenset({408, 500, 502, 504})
+#: The gateway gave up before it knew.
+_TIMED_OUT = 408
 #: The first request with the same key is still under way (IETF draft on Idempotency-Key).
 _UNDER_WAY = 409
+#: The one failure of a server by which it says that it has taken nothing.
+_UNAVAILABLE = 503
 
 
 @dataclass(frozen=True)
@@ -124,11 +120,7 @@ class HttpGateway:
 
     @cached_property
     def _client(self) -> httpx.Client:
-        import httpx
-
-        # No redirect is followed: numbers and texts go to the address that was configured.
-        limits = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
-        return httpx.Client(timeout=limits, follow_redirects=False)
+        return open_client()
 
 
 def _judge(status: int, after_s: float) -> None:
@@ -137,18 +129,10 @@ def _judge(status: int, after_s: float) -> None:
     Raises:
         OutletAway, RetryLater, Refused, InDoubt: The message was not taken, or it is not known.
     """
-    text = f"HTTP {status}"
-    if 200 <= status < 300:
-        return
-    if status in _REFUSED:
-        raise Refused(text)
-    if 300 <= status < 400:
-        raise OutletAway(f"{text}: redirects are not followed, correct the url", after_s)
-    if status in _AWAY:
-        raise OutletAway(text, after_s)
-    if status in _DOUBTFUL or status >= 500 or status == _UNDER_WAY:
-        raise InDoubt(text)
-    raise RetryLater(text, after_s)
+    failed = status >= 500 and status != _UNAVAILABLE
+    if failed or status in (_TIMED_OUT, _UNDER_WAY):
+        raise InDoubt(f"HTTP {status}")
+    judge(status, after_s)
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:
