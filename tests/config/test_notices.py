@@ -88,7 +88,6 @@ def test_quiet_hours_are_those_of_the_time_zone_over_its_changes(tmp_path: Path)
 
 _HTTP = "http:\n  url: {}\n  body: {}\n"
 _BODY = "{to: '{to}', text: '{text}'}"
-_GIVEN = _HTTP.format("http://a", _BODY)
 
 
 @pytest.mark.parametrize(

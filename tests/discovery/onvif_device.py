@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import ClassVar
 from xml.etree import ElementTree
 
 from cv_engine.discovery.ws_discovery import GROUP
+from tests.http_server import PostServer
 
 USER, PASSWORD = "viewer", "se/cr@t 1&?"
 _CLOCK_TOLERANCE = timedelta(minutes=5)  # cameras refuse digests that are older
@@ -109,7 +110,7 @@ class Responder:
 
 
 @dataclass
-class OnvifDevice:
+class OnvifDevice(PostServer):
     """The SOAP side of a camera, on a free port of loopback.
 
     Attributes:
@@ -121,6 +122,8 @@ class OnvifDevice:
         asked: The requests that came, by name.
     """
 
+    answers: ClassVar[str] = "application/soap+xml; charset=utf-8"
+
     profiles: tuple[tuple[str, str, int, int], ...] = (
         ("main", "view-1", 1920, 1080),
         ("sub", "view-1", 640, 360),
@@ -131,40 +134,9 @@ class OnvifDevice:
     says: bytes | None = None
     asked: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> OnvifDevice:
-        device = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = self.rfile.read(int(self.headers["Content-Length"]))
-                status, answer = device.answer(request)
-                self.send_response(status)
-                self.send_header("Content-Type", "application/soap+xml; charset=utf-8")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
     @property
     def service(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/onvif/device_service"
+        return f"http://127.0.0.1:{self.port}/onvif/device_service"
 
     def answer(self, request: bytes) -> tuple[int, bytes]:
         """The HTTP status and body for a request."""

@@ -21,6 +21,7 @@ from cv_engine.notices.wording.car_parks import CarParks
 from cv_engine.notices.wording.text import Wording
 from cv_engine.registry import Kind, Registry
 from tests.cases.made import at, finding
+from tests.clock import Clock
 from tests.registry.made import load, tables, write
 from zones.schedule import time_zone
 
@@ -55,17 +56,6 @@ def registry_of(folder: Path, queue: Queue, clock: Callable[[], datetime]) -> Re
     """The registries of a folder, whose accesses are in the log of the queue."""
     log = partial(record_look, queue.store)
     return Registry(dict.fromkeys(Kind, tables(folder)), log, clock, timezone="Asia/Shanghai")
-
-
-@dataclass
-class Clock:
-    now: datetime
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 @dataclass

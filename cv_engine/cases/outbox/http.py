@@ -36,7 +36,7 @@ def judge(status: int, after_s: float) -> None:
         after_s: Seconds after which the receiver wants the next attempt; 0 if it does not say.
 
     Raises:
-        OutletAway, RetryLater, Refused: It was not taken.
+        OutletAway, RetryLater, Refused: What was sent was not taken.
     """
     text = f"HTTP {status}"
     if 200 <= status < 300:

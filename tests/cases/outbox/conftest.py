@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,20 +12,10 @@ from cv_engine.cases.outbox.outlet import Outlet
 from cv_engine.cases.outbox.relay import Relay
 from tests.cases.made import at
 from tests.cases.outbox.receivers import MailServer, WebServer
+from tests.clock import Clock
 from tests.mosquitto import mosquitto
 
 __all__ = ["mosquitto"]  # a fixture, which pytest finds by its name
-
-
-@dataclass
-class Clock:
-    now: datetime
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 @pytest.fixture

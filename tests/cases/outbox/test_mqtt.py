@@ -17,8 +17,9 @@ from cv_engine.cases.outbox.mqtt import Mqtt, check_topic, topic_of
 from cv_engine.cases.outbox.overview import Overview
 from cv_engine.cases.outbox.relay import OUTLET_BACKOFF, Counts
 from tests.cases.made import finding
-from tests.cases.outbox.conftest import Clock, relay_of
+from tests.cases.outbox.conftest import relay_of
 from tests.cases.outbox.receivers import until
+from tests.clock import Clock
 from tests.mosquitto import Mosquitto
 
 _TOPIC = "city/{zone}/{kind}/{case}"

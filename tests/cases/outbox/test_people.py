@@ -21,8 +21,9 @@ from cv_engine.cases.outbox.people import People
 from cv_engine.cases.outbox.relay import Counts
 from cv_engine.cases.taxonomy import load_taxonomy
 from tests.cases.made import finding
-from tests.cases.outbox.conftest import Clock, relay_of
+from tests.cases.outbox.conftest import relay_of
 from tests.cases.outbox.receivers import MailServer, WebServer
+from tests.clock import Clock
 from zones.schedule import Schedule
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -20,8 +20,9 @@ from cv_engine.cases.outbox.relay import (
     Relay,
 )
 from tests.cases.made import finding
-from tests.cases.outbox.conftest import Clock, relay_of
+from tests.cases.outbox.conftest import relay_of
 from tests.cases.outbox.receivers import Receiver
+from tests.clock import Clock
 
 _HOUR_S = 3600.0
 

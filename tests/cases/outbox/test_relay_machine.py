@@ -19,8 +19,8 @@ from cv_engine.cases.outbox.event import CaseEvent
 from cv_engine.cases.outbox.overview import Overview
 from cv_engine.cases.outbox.relay import Relay
 from tests.cases.made import at, finding
-from tests.cases.outbox.conftest import Clock
 from tests.cases.outbox.receivers import Receiver
+from tests.clock import Clock
 
 _DAY_S = 86_400.0
 

@@ -16,8 +16,9 @@ from cv_engine.cases.outbox.overview import Overview
 from cv_engine.cases.outbox.relay import Counts
 from cv_engine.cases.outbox.webhook import Webhook, read_secrets, signature
 from tests.cases.made import finding
-from tests.cases.outbox.conftest import Clock, relay_of
+from tests.cases.outbox.conftest import relay_of
 from tests.cases.outbox.receivers import WebServer
+from tests.clock import Clock
 
 _SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 _OTHER = "whsec_" + base64.b64encode(b"fedcba9876543210fedcba98").decode()

@@ -6,10 +6,10 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import ClassVar
+
+from tests.http_server import PostServer
 
 _CONFIG = """
 [req]
@@ -97,7 +97,7 @@ def make_authority(folder: Path, *, chain: bool = False) -> None:
 
 
 @dataclass
-class TimestampServer:
+class TimestampServer(PostServer):
     """An authority on a free port of loopback.
 
     Attributes:
@@ -107,55 +107,26 @@ class TimestampServer:
         asked: Number of requests that came.
     """
 
+    answers: ClassVar[str] = "application/timestamp-reply"
+    takes: ClassVar[str] = "application/timestamp-query"
+
     folder: Path
     changed: Callable[[bytes], bytes] = bytes
     status: int = 200
     asked: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> Self:
-        authority = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                assert self.headers["Content-Type"] == "application/timestamp-query"
-                request = self.rfile.read(int(self.headers["Content-Length"]))
-                answer = authority.answer(request)
-                self.send_response(authority.status)
-                self.send_header("Content-Type", "application/timestamp-reply")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/tsa"
+        return f"http://127.0.0.1:{self.port}/tsa"
 
     @property
     def certificate(self) -> Path:
         """The certificate to trust."""
         return self.folder / "ca.pem"
 
-    def answer(self, request: bytes) -> bytes:
-        """The answer of OpenSSL to a request."""
+    def answer(self, request: bytes) -> tuple[int, bytes]:
+        """The HTTP status, and the answer of OpenSSL to a request."""
         with self._lock:  # it keeps a serial number in a file
             self.asked += 1
             query, reply = self.folder / "query.tsq", self.folder / "reply.tsr"
@@ -165,4 +136,4 @@ class TimestampServer:
                 *("-queryfile", query, "-out", reply),
             )
             assert done.returncode == 0, done.stderr
-            return self.changed(reply.read_bytes())
+            return self.status, self.changed(reply.read_bytes())
