@@ -152,7 +152,7 @@ class Permit:
     hours: str | None = None
 
     def covers(self, zone: str | None, spot: Spot | None, plate: str | None) -> bool:
-        """Whether the permit covers what is asked about.
+        """Whether the permit covers a zone, place or vehicle.
 
         Every one of zone, place and plate that both the permit and the question name must agree,
         and at least one must.

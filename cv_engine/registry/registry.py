@@ -114,7 +114,7 @@ class Registry:
         spot: Spot | None = None,
         plate: str | None = None,
     ) -> tuple[Permit, ...]:
-        """Permits that hold at a moment and cover what is asked about.
+        """Permits that hold at a moment and cover a zone, place or vehicle.
 
         Args:
             kind: One of :data:`~cv_engine.registry.records.PERMITS`.

@@ -28,7 +28,7 @@ class Source(Protocol):
     def permits(
         self, kind: Kind, zone: str | None, spot: Spot | None, plate: str | None, day: date | None
     ) -> Sequence[Permit]:
-        """Permits of a day, or of all days, that may cover what is asked about."""
+        """Permits of a day, or of all days, that may cover a zone, place or vehicle."""
 
     def exemptions(self, plate: str, day: date | None) -> Sequence[Exemption]:
         """Exemptions of a plate on a day, or on all days."""

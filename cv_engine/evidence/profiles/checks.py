@@ -49,7 +49,7 @@ class Point(Section, ABC):
     """What every point has.
 
     Attributes:
-        text: What is asked, in English.
+        text: The requirement, in English.
         text_zh: The same in Chinese; may be empty.
     """
 

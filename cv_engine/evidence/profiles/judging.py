@@ -15,7 +15,7 @@ class PointResult:
     """One point of a profile, and what a package comes to in it.
 
     Attributes:
-        asked: What is asked.
+        asked: The requirement.
         outcome: Whether the package meets it.
         found: What the package shows.
     """
@@ -53,7 +53,7 @@ class Judged:
 
 
 def judge(facts: Facts, profiles: Sequence[Profile]) -> list[Judged]:
-    """Compares what a package shows with what is asked, in the order of the profiles."""
+    """Compares what a package shows with the requirements, in the order of the profiles."""
     return [
         Judged(
             profile,

@@ -25,7 +25,7 @@ class Profile(Section):
         name_zh: The same in Chinese; may be empty.
         provisional: Whether the points were never checked against the rule itself.
         provenance: Where the points come from.
-        points: What is asked.
+        points: The requirements.
     """
 
     id: Text
