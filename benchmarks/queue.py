@@ -135,31 +135,37 @@ def measure(where: str, seconds: float) -> dict[str, float]:
     return {**result, "steady_per_s": round(filed[0], 1)}
 
 
-#: The indexes in which new rows are not all at the end, with their first column.
-_SPREAD = (
-    *(("findings", "findings_by_zone", "source"), ("findings", "findings_by_cell", "kind")),
-    *(("cases", "cases_by_source", "source"), ("cases", "cases_by_place", "place_id")),
-    *(("cases", "cases_by_zone", "zone"), ("cases", "cases_by_square", "state")),
-)
-_KEYS = {
-    "sqlite": (("findings", "sqlite_autoindex_findings_1"), ("cases", "sqlite_autoindex_cases_1")),
-    "postgresql": (("findings", "findings_pkey"), ("cases", "cases_key_key")),
+#: The indexes in which new rows are not all at the end. On SQLite with their first column.
+_SPREAD = {
+    "findings_by_zone": "source",
+    "findings_by_cell": "kind",
+    "cases_by_source": "source",
+    "cases_by_place": "place_id",
+    "cases_by_zone": "zone",
+    "cases_by_square": "state",
+}
+_OF_KEYS = {
+    "sqlite": ("sqlite_autoindex_findings_1", "sqlite_autoindex_cases_1"),
+    "postgresql": ("findings_pkey", "cases_key_key"),
 }
 
 
 def _read_indexes(where: str) -> None:
     """Bring the indexes that filing changes into memory, where those of a queue in use are."""
     with closing(Store(where)) as store:
-        indexes = [*_SPREAD, *((table, name, "key") for table, name in _KEYS[store.dialect])]
-        with store.writing() as connection:
-            if store.dialect == "postgresql":
+        indexes = {**_SPREAD, **dict.fromkeys(_OF_KEYS[store.dialect], "key")}
+        if store.dialect == "postgresql":
+            with store.writing() as connection:
                 connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+                for name in indexes:
+                    connection.exec_driver_sql(f"SELECT pg_prewarm('{name}', 'read')")
+            return
         with store.reading() as connection:
-            for table, name, column in indexes:
-                read = f"SELECT count(*) FROM {table} INDEXED BY {name} WHERE {column} || '' = ''"
-                if store.dialect == "postgresql":
-                    read = f"SELECT pg_prewarm('{name}', 'read')"
-                connection.exec_driver_sql(read)
+            for name, column in indexes.items():
+                table = "findings" if "findings" in name else "cases"
+                connection.exec_driver_sql(
+                    f"SELECT count(*) FROM {table} INDEXED BY {name} WHERE {column} || '' = ''"
+                )
 
 
 def _p95_ms(queue: Queue, ask: Callable[[Queue], object]) -> float:

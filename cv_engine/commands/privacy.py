@@ -204,9 +204,9 @@ def export(
     if format is Format.JSONL:
         session.line({"file": str(out), **asdict(found)})
     else:
-        records = "".join(f", {count} of the {name}" for name, count in found.records.items())
         session.out.print(
-            f"{escaped(str(out))}: {len(found.cases)} cases, {found.pictures} pictures{records}",
+            f"{escaped(str(out))}: {len(found.cases)} cases, {found.pictures} pictures"
+            f"{_records(found.records)}",
             soft_wrap=True,
         )
     for name, reason in found.missing.items():
@@ -236,10 +236,9 @@ def erase(
     if format is Format.JSONL:
         session.line(asdict(report))
     else:
-        records = "".join(f", {count} of the {name}" for name, count in report.records.items())
         session.out.print(
             f"erased: the plate in {len(report.cases)} cases and {report.looks} looks, "
-            f"{len(report.evidence.deleted)} evidence packages{records}"
+            f"{len(report.evidence.deleted)} evidence packages{_records(report.records)}"
         )
         _print_left_over(session, "kept", report.kept)
         _print_left_over(session, "not erased", report.beyond)
@@ -248,6 +247,11 @@ def erase(
         + "".join(f", the outlet {escaped(name)}" for name in outlets)
     )
     _print_left(session, report.evidence)
+
+
+def _records(found: Mapping[str, int]) -> str:
+    """How many records of other parts were concerned, for the end of a sentence."""
+    return "".join(f", {count} of the {name}" for name, count in found.items())
 
 
 def _print_left_over(session: Session, label: str, found: list[Kept]) -> None:

@@ -82,11 +82,6 @@ def find_purged(connection: Connection, name: str) -> Purged | None:
     return _purged(rows[0]) if rows else None
 
 
-def purged_of(connection: Connection, case_id: int) -> list[Purged]:
-    """What is left of the deleted packages that a case's history records, by their names."""
-    return [_purged(row) for row in _rows(connection, purged_evidence.c.case_id == case_id)]
-
-
 def waiting(connection: Connection) -> list[str]:
     """Names of the packages that are recorded as deleted, and whose files may be there still."""
     statement = (
