@@ -119,7 +119,7 @@ def _others_keep_their_rate(watching: Watching, fleet: Fleet) -> bool:
 def test_a_queue_that_does_not_answer_delays_no_sample(
     fleet: Fleet, films: Path, tmp_path: Path
 ) -> None:
-    fleet.add("market", street(films))
+    fleet.add("market", street(films), mode="hold")
     config = configured(tmp_path, entries_of(fleet, ["market"]))
     with Watching(config) as watching:
         watching.until_sampled("market", 2)

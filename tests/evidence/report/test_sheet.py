@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pypdfium2
 import pytest
+import zxingcpp
 
 from cv_engine.cases.taxonomy import CaseClass, load_taxonomy
 from cv_engine.evidence.clock_error import RTCP, ClockError, ClockHistory
@@ -81,14 +82,9 @@ def _seen(pdf: bytes) -> tuple[str, Image]:
 
 
 def _qr(page: Image) -> str:
-    """What a phone reads that is held over the code."""
-    height, width = page.shape[:2]
-    code = page[int(0.78 * height) : int(0.93 * height), int(0.72 * width) :]
-    for factor in (1.0, 0.75, 1.5, 2.0):  # OpenCV's reader misses codes of some sizes
-        seen = cv2.resize(code, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        if read := cv2.QRCodeDetector().detectAndDecode(seen)[0]:
-            return str(read)
-    return ""
+    """What a phone reads that is held over the page."""
+    (code,) = zxingcpp.read_barcodes(page)
+    return code.text
 
 
 def _class() -> CaseClass:
