@@ -22,13 +22,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from itertools import islice
 from multiprocessing.context import ForkProcess
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 from benchmarks.city.roles import ROLES, Site, file_one, findings
+from benchmarks.harness.web_server import KilledClients
 from cv_engine.cases import Queue, open_queue
 from cv_engine.cases.audit import audit
 from cv_engine.cases.backup import restore
@@ -110,7 +111,7 @@ def _receiver(received: Path) -> Iterator[str]:
 
 
 def _serve(received: Path, ready: SimpleQueue[int]) -> None:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(KilledClients):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -119,9 +120,6 @@ def _serve(received: Path, ready: SimpleQueue[int]) -> None:
                 file.write(self.headers["webhook-id"] + "\n")
             self.send_response(204)
             self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing is logged."""
 
     received.touch()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

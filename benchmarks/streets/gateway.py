@@ -10,12 +10,13 @@ import json
 import os
 import socket
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from itertools import count
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from threading import Lock
 
+from benchmarks.harness.web_server import KilledClients
 from benchmarks.streets.cars import DOWN
 from benchmarks.streets.clock import Clock
 
@@ -40,7 +41,7 @@ def serve(
     """
     lock, known, numbers = Lock(), set[str](), count(1)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(KilledClients):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -76,15 +77,6 @@ def serve(
         def _hang_up(self) -> None:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
-
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except OSError:  # of a client that was killed
-                self.close_connection = True
-
-        def log_message(self, *_: object) -> None:
-            """Nothing is logged."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     ready.put(server.server_address[1])
