@@ -2,8 +2,9 @@
 
 A detector that is set to find vehicles which stand still misses a third of the people of a street
 view: they are small, half hidden, or cut off. For redaction it looks again, at a low confidence and
-at parts of the picture at a larger scale: a spot that is hidden for nothing hardly matters, a face
-that is shown does.
+at parts of the picture at a larger scale. What it takes for a person there may be a shoe, or the
+rest of somebody whom the part cuts: such finds are left out, since they would hide what a case is
+about.
 """
 
 from __future__ import annotations
@@ -29,12 +30,18 @@ _SMALL_CONFIDENCE = 0.05
 _LARGE_CONFIDENCE = 0.15
 _LARGE = 0.25  # of the picture's height
 _VEHICLE_CONFIDENCE = 0.25  # of a vehicle whose plate is hidden: a fainter one shows none to read
+_FACE_CONFIDENCE = 0.4  # of a face: below, it finds wheels and lettering, and no further people
 _PLATE_CONFIDENCE = 0.3  # of a plate that is hidden
 _PARTS = 3  # parts of the picture in each direction: a person of 2 % of its height has 15 pixels
 CLIP_PARTS = 2  # of the pictures of a clip: many are searched, and a miss is covered by the next
 _LEAST_PART_PX = 16  # a part with a shorter side shows nothing
 _OVERLAP = 0.25  # of a part: a person who is cut in two by one is whole in the next
 _SAME_IOU = 0.7  # of two boxes that are of one thing, from different parts
+_AT_EDGE = 0.01  # of a part's height: a box that begins this close to its top is cut there
+_WITHIN = 0.9  # share of a box within a person's from which it may be a part of that person
+_PART_TALL = 0.5  # of the person's height: smaller than a child beside an adult
+_LOW = 0.1  # of the person's height: as low as the feet
+_SURE = 0.4  # least confidence of a person of whom something is taken for a part
 
 
 def finders_of(detector: Detector, parts: int = _PARTS) -> Finders:
@@ -69,15 +76,59 @@ def find_people(detector: Detector, image: Image, parts: int = _PARTS) -> sv.Det
     """
     windows = list(_windows(image.shape[1], image.shape[0], parts))
     crops = [np.ascontiguousarray(image[y1:y2, x1:x2]) for x1, y1, x2, y2 in windows]
-    found = detector.at(_SMALL_CONFIDENCE)(crops)
-    for each, (x1, y1, _, _) in zip(found, windows, strict=True):
-        each.xyxy = each.xyxy + np.array([x1, y1, x1, y1], each.xyxy.dtype)
+    found = [
+        _moved(each, window)
+        for each, window in zip(detector.at(_SMALL_CONFIDENCE)(crops), windows, strict=True)
+    ]
     merged = sv.Detections.merge([each for each in found if len(each)])
     if not len(merged):
         return sv.Detections(np.zeros((0, 4), np.float32), data={"class_name": np.zeros(0, str)})
     wanted = merged[_wanted(merged, image.shape[0])]
     assert isinstance(wanted, sv.Detections)
-    return wanted.with_nms(_SAME_IOU)
+    return _without_parts(wanted.with_nms(_SAME_IOU))
+
+
+def _moved(found: sv.Detections, window: tuple[int, int, int, int]) -> sv.Detections:
+    """Detections of a part in pixels of the picture, without those that the part cuts at the top.
+
+    Their heads are not in this part: the part above it shows them, or the whole picture.
+    """
+    x1, y1, _, y2 = window
+    cut = (y1 > 0) & (found.xyxy[:, 1] < _AT_EDGE * (y2 - y1))
+    whole = found[~cut | ~np.isin(found.data.get("class_name", []), list(PERSONS))]
+    assert isinstance(whole, sv.Detections)
+    whole.xyxy = whole.xyxy + np.array([x1, y1, x1, y1], whole.xyxy.dtype)
+    return whole
+
+
+def _without_parts(found: sv.Detections) -> sv.Detections:
+    """Leaves out what is a part of a surer person: a shoe, a bag, legs.
+
+    On level ground, whoever stands as near has feet at the same height and is about as tall, so
+    that something much smaller within a person's box, as low as the feet, is nobody else.
+    """
+    is_person = np.isin(found.data["class_name"], list(PERSONS))
+    sure, boxes = found.confidence, found.xyxy
+    assert sure is not None
+    if not is_person.any():
+        return found
+    x1, y1, x2, y2 = boxes.T
+    tall, area = y2 - y1, np.maximum((x2 - x1) * (y2 - y1), 1e-9)
+    across = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
+    down = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
+    within = np.clip(across, 0, None) * np.clip(down, 0, None) / area[:, None]
+    is_part = (
+        (within >= _WITHIN)
+        & (tall[:, None] < _PART_TALL * tall)
+        & (y2[:, None] > y2 - _LOW * tall)
+        & (sure[:, None] < sure)
+        & (sure >= _SURE)
+        & is_person[:, None]
+        & is_person
+    )
+    whole = found[~is_part.any(axis=1)]
+    assert isinstance(whole, sv.Detections)
+    return whole
 
 
 def _wanted(found: sv.Detections, height: int) -> npt.NDArray[np.bool_]:
@@ -121,7 +172,7 @@ def _plates() -> Plates | None:
 def _faces() -> Faces | None:
     """The face model, opened once; ``None`` where it is not available."""
     try:
-        return open_faces()
+        return open_faces(confidence=_FACE_CONFIDENCE)
     except ModelError as error:
         structlog.get_logger(__name__).warning(
             "there is no face model: in pictures to hand out, only heads are hidden",

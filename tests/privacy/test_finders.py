@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -91,3 +93,65 @@ def test_plates_are_found_wherever_they_are(
     (corners, *_) = finders.plates(image)
     assert corners.shape == (4, 2)
     assert (corners >= 0).all() and (corners < image.shape[1::-1]).all()
+
+
+def _found(*rows: tuple[tuple[float, float, float, float], float]) -> sv.Detections:
+    return sv.Detections(
+        np.array([box for box, _ in rows], np.float32),
+        confidence=np.array([sure for _, sure in rows], np.float32),
+        class_id=np.zeros(len(rows), int),
+        data={"class_name": np.array(["person"] * len(rows))},
+    )
+
+
+class _Seeing:
+    """A detector that finds given people in each of the pictures that are searched together."""
+
+    digest = "given"
+
+    def __init__(self, *found: sv.Detections) -> None:
+        self.found = found
+
+    def at(self, confidence: float) -> _Seeing:
+        return self
+
+    def __call__(self, images: Sequence[Image]) -> list[sv.Detections]:
+        return list(self.found)
+
+
+ADULT = (400.0, 200.0, 500.0, 500.0)
+
+
+@pytest.mark.parametrize(
+    ("box", "sure", "kept"),
+    [
+        pytest.param((405, 460, 440, 500), 0.1, False, id="a shoe"),
+        pytest.param((430, 330, 500, 498), 0.2, True, id="a child before the adult"),
+        pytest.param((410, 210, 440, 290), 0.1, True, id="somebody small behind the adult"),
+        pytest.param((360, 460, 420, 500), 0.1, True, id="mostly beside the adult"),
+        pytest.param((405, 460, 440, 500), 0.95, True, id="seen more surely than the adult"),
+    ],
+)
+def test_a_part_of_a_person_is_nobody_else(
+    box: tuple[float, float, float, float], sure: float, kept: bool
+) -> None:
+    seeing = cast(Detector, _Seeing(_found((ADULT, 0.9), (box, sure))))
+    found = find_people(seeing, np.zeros((640, 960, 3), np.uint8), parts=1)
+    assert (len(found) == 2) is kept
+
+
+def test_who_is_cut_off_at_the_top_of_a_part_is_not_sought_a_head_there() -> None:
+    """Of the parts of the picture, those below the first row cut people in two."""
+    nobody = sv.Detections(
+        np.zeros((0, 4), np.float32),
+        confidence=np.zeros(0, np.float32),
+        class_id=np.zeros(0, int),
+        data={"class_name": np.zeros(0, str)},
+    )
+    rest, whole = ((10.0, 0.0, 40.0, 90.0), 0.3), ((60.0, 30.0, 90.0, 120.0), 0.3)
+    parts = [nobody, _found(rest), nobody, _found(rest, whole), nobody]  # the picture, then 2 by 2
+    seeing = cast(Detector, _Seeing(*parts))
+    found = find_people(seeing, np.zeros((640, 960, 3), np.uint8), parts=2)
+    tops = sorted(round(top) for top in found.xyxy[:, 1])
+    assert tops[0] == 0, "at the top of the picture itself, only the picture ends"
+    assert len(tops) == 2 and tops[1] > 200

@@ -14,7 +14,7 @@ import supervision as sv
 from cv_engine.evidence.media.still import Box, Image, others_than
 
 Faces = Callable[[Image], npt.NDArray[np.float32]]
-"""A face model: picture uint8 (H, W, 3) BGR to face boxes (N, 4) xyxy in pixels."""
+"""A face model: picture uint8 (H, W, 3) BGR to faces (N, 5): box xyxy in pixels, confidence."""
 
 Quad = npt.NDArray[np.float32]
 """The four corners (4, 2) of a plate, x and y in pixels."""
@@ -28,17 +28,22 @@ People = Callable[[Image], sv.Detections]
 PERSONS = frozenset({"person", "rider", "pedestrian"})
 VEHICLES = frozenset({"car", "truck", "bus", "van", "motorcycle", "bicycle", "train", "tricycle"})
 
-_HEAD_HEIGHT = 0.30  # of a standing person's box: a head is 1/8 of the body, boxes are loose
-_HEAD_WIDTH = 0.75  # head and neck per width of the box: covers people cut off at the waist
-_HEAD_MARGIN = 0.10  # of the box, to the sides and upwards: detectors cut hair and hats
+_HEAD_HEIGHT = 0.22  # of a standing person's box: a head is 1/8 of the body, boxes are loose
+_HEAD_WIDTH = 0.5  # head and neck per width of the box: covers people cut off at the waist
+_HEAD_ACROSS = 0.8  # of the box's width: the head of somebody who walks or leans is in it
+_HEAD_ABOVE = 0.08  # of the box's height, above it: detectors cut hair and hats
+_HEAD_MARGIN = 0.006  # of the picture's height, on each side: boxes of small people are loose
 _PLATE_FROM = 0.45  # of the box's height, from the top: plates are in a vehicle's lower half
 _FACE_MARGIN = 0.25  # of a face's box on each side: face models leave out ears, hair and chin
 _PLATE_MARGIN = 0.15  # of a plate's box on each side: corners are found to a few pixels
 _CELLS = 4  # along a region's shorter side: too few for a face, and a plate fits into one cell
 _LONG_CELLS = 10  # along the longer side, at most: cells of a wide region stay as large as a plate
 _PART_OF_OWN = 0.7  # share of a box within the case's box from which it is a part of the thing
-_UNSURE = 0.25  # a person below this confidence who is seen within the thing is taken for a part
 _IN_FRONT = 0.05  # of the case's height: a box that ends this much lower stands in front
+# From which confidence a person or a face within the thing's box is plainly somebody in front of
+# it: below, folds of a sack, lettering and wheels are taken for people.
+_PLAIN_PERSON = 0.4
+_PLAIN_FACE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,10 @@ def redact(image: Image, box: Box, others: sv.Detections, finders: Finders | Non
 def regions(image: Image, box: Box, others: sv.Detections, finders: Finders) -> list[Region]:
     """Finds what has to be hidden in a picture.
 
-    The vehicle of the case stays readable: its box is not changed where another vehicle stands
-    behind it, and its plate, where a plate detector finds it, is not changed at all. Persons,
-    vehicles and plates that nothing finds are not hidden.
+    The vehicle or thing of the case stays visible: within its box, only the heads of people who
+    are plainly in front of it are hidden, and plates that are on other vehicles. Its own plate,
+    where a plate detector finds it, is not changed at all. Persons, vehicles and plates that
+    nothing finds are not hidden.
 
     Args:
         image: uint8 (H, W, 3) BGR.
@@ -103,16 +109,21 @@ def regions(image: Image, box: Box, others: sv.Detections, finders: Finders) -> 
     if finders.people is not None:
         seen += _detected(box, finders.people(image))
     quads = [] if finders.plates is None else [_around(quad) for quad in finders.plates(image)]
-    own = _own_plate(box, quads, seen)
-    spared = () if own is None else (own,)
+    foreign = _foreign_vehicles(box, seen)
+    own = _own_plate(box, quads, foreign)
+    plate = () if own is None else (own,)
+    margin = _HEAD_MARGIN * image.shape[0]
     found = [
-        Region(part, (*rest, *spared)) for each in seen for part, rest in _hidden_of(each, box)
+        Region(part, (*rest, *plate))
+        for each in seen
+        for part, rest in _hidden_of(each, box, margin)
     ]
     if finders.faces is not None:
-        faces = finders.faces(image)
-        found += [Region(_grown(_box(face[:4]), _FACE_MARGIN), spared) for face in faces]
-    found += [Region(_grown(quad, _PLATE_MARGIN), spared) for quad in quads if quad != own]
-    return found
+        for face in finders.faces(image):
+            rest = () if face[4] >= _PLAIN_FACE else (box,)
+            found.append(Region(_grown(_box(face[:4]), _FACE_MARGIN), (*rest, *plate)))
+    strange = [quad for quad in quads if quad != own and _is_strange(quad, box, foreign)]
+    return found + [Region(_grown(quad, _PLATE_MARGIN), plate) for quad in strange]
 
 
 def hide(image: Image, found: Iterable[Region]) -> Image:
@@ -157,32 +168,38 @@ def _detected(box: Box, detections: sv.Detections) -> Iterator[_Seen]:
         yield _Seen(each, name, sure, is_part or not foreign[number])
 
 
-def _hidden_of(seen: _Seen, box: Box) -> Iterator[tuple[Box, tuple[Box, ...]]]:
+def _hidden_of(seen: _Seen, box: Box, margin: float) -> Iterator[tuple[Box, tuple[Box, ...]]]:
     """The part of a detection that is hidden, and what of the case's thing is not changed."""
     x1, y1, x2, y2 = seen.box
     if seen.name is None and not seen.is_own:
-        yield seen.box, ()
-    elif seen.name in PERSONS and not (
-        seen.confidence < _UNSURE and _share_within(seen.box, box) >= _PART_OF_OWN
-    ):
-        yield _head(seen.box), ()
+        yield seen.box, (box,)
+    elif seen.name in PERSONS:
+        yield _head(seen.box, margin), () if seen.confidence >= _PLAIN_PERSON else (box,)
     elif seen.name in VEHICLES and not seen.is_own:
-        lower = (x1, y1 + _PLATE_FROM * (y2 - y1), x2, y2)
-        yield lower, () if _is_in_front(seen.box, box) else (box,)
+        yield (x1, y1 + _PLATE_FROM * (y2 - y1), x2, y2), (box,)
 
 
-def _own_plate(box: Box, quads: Sequence[Box], seen: Sequence[_Seen]) -> Box | None:
-    """The plate of the case's own vehicle: the lowest in its box that is on no other vehicle."""
-    has_own = any(each.is_own and each.name in VEHICLES for each in seen)
+def _foreign_vehicles(box: Box, seen: Sequence[_Seen]) -> list[Box]:
+    """Other vehicles whose plates may be seen: what stands behind the case's vehicle is hidden."""
     foreign = [each.box for each in seen if each.name in VEHICLES and not each.is_own]
-    if has_own:  # what stands behind the vehicle is hidden by it
-        foreign = [each for each in foreign if _is_in_front(each, box)]
+    if any(each.is_own and each.name in VEHICLES for each in seen):
+        return [each for each in foreign if _is_in_front(each, box)]
+    return foreign
+
+
+def _own_plate(box: Box, quads: Sequence[Box], foreign: Sequence[Box]) -> Box | None:
+    """The plate of the case's own vehicle: the lowest in its box that is on no other vehicle."""
     mine = [
         quad
         for quad in quads
         if _holds(box, quad) and not any(_holds(other, quad) for other in foreign)
     ]
     return max(mine, key=lambda quad: quad[1] + quad[3], default=None)
+
+
+def _is_strange(quad: Box, box: Box, foreign: Sequence[Box]) -> bool:
+    """Whether a plate is not on the case's thing: lettering on it may look like a second plate."""
+    return not _holds(box, quad) or any(_holds(other, quad) for other in foreign)
 
 
 def _is_in_front(other: Box, box: Box) -> bool:
@@ -215,12 +232,14 @@ def _around(quad: Quad) -> Box:
     return float(x1), float(y1), float(x2), float(y2)
 
 
-def _head(box: Box) -> Box:
+def _head(box: Box, margin: float) -> Box:
+    """Where the head of a person is, who may be seen from head to foot or to the waist only."""
     x1, y1, x2, y2 = box
     width, height = x2 - x1, y2 - y1
     deep = min(height, max(_HEAD_HEIGHT * height, _HEAD_WIDTH * width))
-    aside, above = _HEAD_MARGIN * width, _HEAD_MARGIN * height
-    return x1 - aside, y1 - above, x2 + aside, y1 + deep
+    middle, aside = (x1 + x2) / 2, _HEAD_ACROSS * width / 2 + margin
+    above = max(_HEAD_ABOVE * height, margin)
+    return middle - aside, y1 - above, middle + aside, y1 + deep
 
 
 def _grown(box: Box, margin: float) -> Box:

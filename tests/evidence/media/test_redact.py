@@ -36,7 +36,8 @@ def test_heads_are_hidden_and_legs_are_not(video: Path) -> None:
     image = frame_at(video / "pets09_s2l1_vtest.avi", 5.0)
     copy = redact(image, (652, 42, 724, 100), detections([*PERSONS, ((652, 42, 724, 100), "car")]))
     for (x1, y1, x2, y2), _ in PERSONS:
-        head: Box = (x1, y1, x2, y1 + 0.3 * (y2 - y1))
+        middle, wide = (x1 + x2) / 2, x2 - x1
+        head: Box = (middle - 0.35 * wide, y1, middle + 0.35 * wide, y1 + 0.2 * (y2 - y1))
         assert _changed(image, copy, head) > 0.95
         assert _steepest(copy, head) < 0.5 * _steepest(image, head)
         assert _changed(image, copy, (x1, y1 + 0.5 * (y2 - y1), x2, y2)) == 0.0
@@ -52,16 +53,17 @@ def test_other_plates_are_hidden(video: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "spared"),
+    "other",
     [
-        pytest.param((200, 50, 450, 250), True, id="stands behind: the case's box is unchanged"),
-        pytest.param((200, 150, 400, 350), False, id="stands in front: hidden completely"),
+        pytest.param((200, 50, 450, 250), id="stands behind"),
+        pytest.param((200, 150, 400, 350), id="stands in front, or is the thing itself"),
     ],
 )
-def test_vehicles_that_overlap_the_case(video: Path, other: Box, spared: bool) -> None:
+def test_a_vehicle_that_overlaps_the_case_is_hidden_beside_it_only(video: Path, other: Box) -> None:
+    """A sack that is taken for a vehicle, with a box of another size, is still shown."""
     image = frame_at(video / "lot_leave_arrive.mp4", 5.0)
     copy = redact(image, CAR, detections([(CAR, "car"), (other, "car")]))
-    assert (_changed(image, copy, CAR) == 0.0) is spared
+    assert _changed(image, copy, CAR) == 0.0
     assert _changed(image, copy, (other[0], (other[1] + other[3]) / 2, CAR[0], other[3])) > 0.9
 
 
@@ -75,7 +77,7 @@ def test_redacted_pixels_depend_on_averages_only() -> None:
     second -= np.tile(cell, (20, 20, 1)).astype(np.uint8)
     person = detections([((80, 84, 120, 204), "person")])
     copies = [redact(image, (0, 200, 40, 240), person) for image in (first, second)]
-    head = np.s_[72:120, 76:124]
+    head = np.s_[76:110, 86:114]
     assert np.abs(first[head].astype(int) - second[head].astype(int)).max() > 80
     assert np.abs(copies[0][head].astype(int) - copies[1][head].astype(int)).max() <= 6
 
@@ -85,7 +87,7 @@ def test_face_model_and_missing_names(video: Path) -> None:
 
     def faces(picture: Image) -> npt.NDArray[np.float32]:
         assert picture is image
-        return np.array([[515, 220, 530, 235]], dtype=np.float32)
+        return np.array([[515, 220, 530, 235, 0.9]], dtype=np.float32)
 
     no_one = detections([])
     assert (
@@ -138,7 +140,7 @@ def test_a_plate_behind_the_thing_is_not_taken_for_its_own(video: Path) -> None:
     [
         pytest.param((400, 120, 440, 240), 0.06, False, id="an uncertain person in the car's box"),
         pytest.param((400, 120, 440, 240), 0.60, True, id="a person who is seen in the car"),
-        pytest.param((490, 120, 560, 240), 0.06, True, id="an uncertain person beside the car"),
+        pytest.param((520, 120, 590, 240), 0.06, True, id="an uncertain person beside the car"),
     ],
 )
 def test_what_is_seen_in_the_thing_itself(
@@ -149,7 +151,8 @@ def test_what_is_seen_in_the_thing_itself(
     closely.confidence = np.array([confidence], dtype=np.float32)
     finders = Finders(people=lambda picture: closely)
     copy = redact(image, CAR, detections([(CAR, "car")]), finders)
-    head: Box = (box[0], box[1], box[2], box[1] + 0.25 * (box[3] - box[1]))
+    wide = box[2] - box[0]
+    head: Box = (box[0] + 0.2 * wide, box[1], box[2] - 0.2 * wide, box[1] + 0.2 * (box[3] - box[1]))
     assert (_changed(image, copy, head) > 0.9) is hidden
 
 
