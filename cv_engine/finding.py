@@ -17,6 +17,8 @@ WARNING = "warning"
 #: Attribute of a finding with its zone's word on the driver's notice, at once or never; absent
 #: where a person confirms the case first.
 NOTICE, AT_ONCE, NEVER = "notice", "at_once", "never"
+#: Attribute of a finding with the stay in seconds from which it is a violation.
+LIMIT = "limit_s"
 _KEY_TIME_STEP_S = 1.0  # two starts closer than this name the same violation
 
 
@@ -58,7 +60,7 @@ class Finding:
         began: Start of the violation, timezone-aware UTC.
         observed: Time of the last sighting, timezone-aware UTC; at least ``began``.
         confidence: 0 to 1.
-        attributes: JSON values specific to the rule (``dwell_s``, ``vehicle``, ...).
+        attributes: JSON values specific to the rule (``limit_s``, ``vehicle``, ...).
         evidence: Name of the evidence folder under the data folder's ``evidence/``, if there is
         one.
     """

@@ -60,6 +60,7 @@ class EvidenceConfig(Section):
         Unit("a whole number from 1 to 100", "92"),
     ] = 92
     redact: Switch = True
+    playable: Switch = False
     store: Text | None = None
     timestamp: TimestampConfig = TimestampConfig()
     credentials: CredentialsConfig = CredentialsConfig()

@@ -68,6 +68,18 @@ class Manifest:
     sealed: Sealed | None = None
 
 
+def file_entry(path: str, size: int, sha256: str, view: str) -> dict[str, Any]:
+    """One file of a package as the manifest lists it.
+
+    Args:
+        path: Relative to the package, with forward slashes.
+        size: Bytes.
+        sha256: Hex digest of the bytes.
+        view: What the file shows, such as ``"closeup"`` or ``"clip"``.
+    """
+    return {"path": path, "size": size, "sha256": sha256, "view": view}
+
+
 def compose(
     subject: Finding | Note,
     files: Sequence[Mapping[str, Any]],

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import supervision as sv
 
+from cv_engine.evidence.clips import Cuts, FrameNumbers, cut_clips
 from cv_engine.evidence.clock_error import ClockError
-from cv_engine.evidence.errors import ClipError, EvidenceError
-from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Sealed, compose
+from cv_engine.evidence.errors import EvidenceError
+from cv_engine.evidence.manifest import MANIFEST, SIGNATURE, Sealed, compose, file_entry
 from cv_engine.evidence.media.annotate import Zone, annotate, moved
 from cv_engine.evidence.media.caption import caption, description, position
-from cv_engine.evidence.media.clip import ClipInfo, ClipSource, cut
+from cv_engine.evidence.media.clip import ClipSource
 from cv_engine.evidence.media.credentials import Signer
 from cv_engine.evidence.media.exif import jpeg
 from cv_engine.evidence.media.redact import VEHICLES, Finders, Quad, redact
@@ -40,8 +41,9 @@ from cv_engine.finding import Finding
 
 ORIGINAL = "original"
 SHAREABLE = "shareable"
+PLAYABLE = "playable"  # copies of clips that browsers do not play
 ANNOTATED = "annotated"  # drawn pictures in which nothing is hidden: not to be handed out
-_ROLES = ("start", "between", "end", "plate")
+_ROLES = ("start", "between", "limit", "end", "plate")
 _CLOSE_ONLY = "plate"  # the role whose still is cut out only: the plate, to be read
 # A citation needs two pictures of what stands still this far apart (GA/T 832-2014, by secondary
 # copies), and every dwell that is enforced is longer.
@@ -62,6 +64,7 @@ class Style:
         spacing_s: Time between the stills of the start and of the end, seconds, where the stay
             gives it.
         clock: The error of the camera's clock, drawn in the captions; ``None``: not measured.
+        playable: Whether clips that browsers do not play are also copied in a form that they do.
         credentials: Signs the content credentials of the shareable pictures; ``None``: they have
             none.
     """
@@ -72,6 +75,7 @@ class Style:
     quality: int = 92
     spacing_s: float = SPACING_S
     clock: ClockError | None = None
+    playable: bool = False
     credentials: Signer | None = None
 
 
@@ -125,6 +129,7 @@ def write(
                       original/overview-start.jpg ...   the frame, nothing drawn on it
                       original/closeup-start.jpg ...    the thing and what is around it
                       original/clip.mp4                 or .mkv: packets as the camera sent them
+                      playable/clip.mp4                 H.264, if asked and if the clip is not
                       original/clip-frames.csv          number, date and time of each picture
                       original/closeup-plate.jpg        the plate, if it was read
                       shareable/overview-start.jpg ...  redacted, with box, zone and caption
@@ -163,14 +168,18 @@ def write(
         drawing = style or Style()
         spacing = timedelta(seconds=drawing.spacing_s)
         chosen = _best_of_each_role(stills, spacing) if stills or not exhibits else []
-        pictures: Iterator[Exhibit] = chain(_pictures(finding, chosen, zone, drawing), exhibits)
-        if drawing.credentials is not None:
-            pictures = _with_credentials(finding, pictures, drawing.credentials)
         origin: dict[str, Any] = {"redacted": drawing.redacted} if chosen else {}
         if chosen and drawing.redacted and drawing.finders is not None:
             origin["redaction"] = dict(drawing.finders.about)
         sources = {**origin, **(provenance or {})}
-        _fill(folder, finding, pictures, key, clips, sources, sealed)
+        (folder / ORIGINAL).mkdir()
+        cuts = cut_clips(folder, ORIGINAL, clips, playable=PLAYABLE if drawing.playable else None)
+        pictures: Iterator[Exhibit] = chain(
+            _pictures(finding, chosen, zone, drawing, cuts.frames), exhibits
+        )
+        if drawing.credentials is not None:
+            pictures = _with_credentials(finding, pictures, drawing.credentials)
+        _fill(folder, finding, pictures, key, cuts, sources, sealed)
 
     return publish_package(root, package_name(finding), fill)
 
@@ -180,12 +189,14 @@ def _best_of_each_role(stills: Sequence[Still], spacing: timedelta) -> list[Stil
     if not stills:
         raise EvidenceError("evidence needs at least one still")
     groups = {role: [still for still in stills if still.role == role] for role in _ROLES}
-    starts, ends = groups["start"], groups["end"]
-    if starts and ends:
-        last = max(still.time for still in ends)
-        groups["start"] = [s for s in starts if last - s.time >= spacing] or starts[:1]
-        start = choose(groups["start"])
-        groups["end"] = [still for still in ends if still.time - start.time >= spacing] or ends[-1:]
+    for later in ("limit", "end"):
+        starts, ends = groups["start"], groups[later]
+        if starts and ends:
+            last = max(still.time for still in ends)
+            groups["start"] = [s for s in starts if last - s.time >= spacing] or starts[:1]
+            start = choose(groups["start"])
+            far = [still for still in ends if still.time - start.time >= spacing]
+            groups[later] = far or ends[-1:]
     return [
         choose_last(group) if role == "end" else choose(group)
         for role, group in groups.items()
@@ -198,25 +209,18 @@ def _fill(
     finding: Finding,
     pictures: Iterable[Exhibit],
     key: SigningKey,
-    clips: Sequence[ClipSource],
+    cuts: Cuts,
     provenance: Mapping[str, Any],
     sealed: Sealed | None,
 ) -> None:
-    (folder / ORIGINAL).mkdir()
-    files: list[dict[str, Any]] = []
+    files = list(cuts.files)
     for picture in pictures:
         (folder / picture.path).parent.mkdir(exist_ok=True)
         write_file(folder / picture.path, picture.data)
         digest = hashlib.sha256(picture.data).hexdigest()
-        entry = _entry(picture.path, len(picture.data), digest, picture.view)
+        entry = file_entry(picture.path, len(picture.data), digest, picture.view)
         files.append(entry | {"role": picture.role, "time": picture.time.isoformat()})
-    noted = []
-    for clip in clips:
-        for name, span in clip.spans().items():
-            made, note = _clip(folder, clip, name, span)
-            files += made
-            noted.append(note)
-    manifest = compose(finding, files, noted, provenance, key.public_key, sealed)
+    manifest = compose(finding, files, cuts.notes, provenance, key.public_key, sealed)
     write_file(folder / MANIFEST, manifest)
     write_file(folder / SIGNATURE, key.sign(manifest))
 
@@ -226,11 +230,15 @@ def _drawn_folder(style: Style) -> str:
 
 
 def _pictures(
-    finding: Finding, stills: Sequence[Still], zone: Zone | None, style: Style
+    finding: Finding,
+    stills: Sequence[Still],
+    zone: Zone | None,
+    style: Style,
+    frames: FrameNumbers,
 ) -> Iterator[Exhibit]:
     place = position(finding.place)
     for still in stills:
-        lines = caption(finding, still, style.timezone, style.clock)
+        lines = caption(finding, still, style.timezone, style.clock, frames.of(still.time))
         about = description(finding, still)
         shared = still
         if style.redacted:
@@ -315,41 +323,3 @@ def _with_credentials(
             }
             picture = replace(picture, data=signer.sign(picture.data, name, facts))
         yield picture
-
-
-def _clip(
-    folder: Path, source: ClipSource, name: str, span: tuple[float, float]
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Cuts one clip; returns the entries of its files, if it was cut, and a note on it."""
-    note: dict[str, Any] = {"name": name, "asked_start_s": span[0], "asked_end_s": span[1]}
-    try:
-        info = cut(source.path, *span, folder / ORIGINAL / name, source.settings)
-    except ClipError as error:
-        return [], note | {"path": None, "missing": str(error)}
-    path = f"{ORIGINAL}/{info.path.name}"
-    with info.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    made = [_entry(path, info.path.stat().st_size, digest, "clip")]
-    note |= _noted(info, path)
-    if source.zero is not None:
-        frames, data = f"{ORIGINAL}/{name}-frames.csv", info.frame_list(source.zero)
-        write_file(folder / frames, data)
-        made.append(_entry(frames, len(data), hashlib.sha256(data).hexdigest(), "frames"))
-        note["frames"] = frames
-    return made, note
-
-
-def _noted(info: ClipInfo, path: str) -> dict[str, Any]:
-    return {
-        "path": path,
-        "codec": info.codec,
-        "start_s": info.start_s,
-        "end_s": info.end_s,
-        "pictures": info.pictures,
-        "mended_timestamps": info.repaired,  # codespell:ignore
-        "stopped": info.stopped,
-    }
-
-
-def _entry(path: str, size: int, digest: str, view: str) -> dict[str, Any]:
-    return {"path": path, "size": size, "sha256": digest, "view": view}

@@ -23,7 +23,7 @@ from cv_engine.pipeline import array_codec
 S = TypeVar("S")
 
 #: Version of the format. It rises with every change of what a state's fields mean or are called.
-VERSION = 5
+VERSION = 6
 _HEAD = b"cv-engine checkpoint" + VERSION.to_bytes(2, "big")
 _SEAL_BYTES = 32
 _SUFFIX = ".checkpoint"

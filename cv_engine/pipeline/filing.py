@@ -24,8 +24,9 @@ from cv_engine.evidence.media.clip import ClipSource
 from cv_engine.evidence.media.redact import Finders
 from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.package import Style, write
-from cv_engine.finding import CAMERA_BLIND, NOTICE, WARNING, Finding, Place
+from cv_engine.finding import CAMERA_BLIND, LIMIT, NOTICE, WARNING, Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
+from cv_engine.pipeline.moments import Moments
 from cv_engine.pipeline.plates import StayPlate, StayPlates
 from cv_engine.rules import registry
 from cv_engine.rules.stays import Violation
@@ -35,16 +36,10 @@ from zones.camera import Camera
 from zones.schedule import is_fixed_offset, time_zone
 from zones.zone import Zone
 
-# Candidates for each still, this far apart; the sharpest and least hidden one is kept.
-_CANDIDATES = 3
-_CANDIDATE_STEP_S = 1.0
 # Attribute of a thing that stood there already in the first sample: when it came is not known.
 STOOD_BEFORE = "since_before_recording"
 # Attribute with the local time's offset from UTC, where that is not known from the configuration.
 TIME_ZONE = "timezone"
-# Where between start and end the middle still lies, for the kinds that have one.
-_BETWEEN = 0.5
-
 _LEAST_CORNERS = 3  # of a zone on a map
 _EDGE_STEP_PX = 16.0  # between points of an edge, which the horizon may cut
 
@@ -224,6 +219,7 @@ class Filer:
                 redacted=self.config.evidence.redact,
                 quality=self.config.evidence.jpeg_quality,
                 clock=None if clock is None else clock.latest,
+                playable=self.config.evidence.playable,
                 credentials=seal.credentials,
                 finders=None if self.finders is None else self.finders(),
             ),
@@ -288,9 +284,15 @@ class Filer:
             attributes=attributes,
         )
 
+    def _moments(self, violation: Violation) -> Moments:
+        limit_s = violation.attributes.get(LIMIT)
+        began, seen = self.utc(violation.began), self.utc(violation.observed)
+        return Moments.of(began, seen, limit_s)
+
     def _stills(self, violation: Violation, footage: Footage) -> list[Still]:
         """Candidates for the stills; one picture may stand for several roles."""
-        roles = self._moments(violation)
+        moments = self._moments(violation)
+        roles = moments.candidates(between=registry.has_middle_still(violation.kind))
         stills: list[Still] = []
         latest: Still | None = None
         done: set[Role] = set()
@@ -303,35 +305,22 @@ class Filer:
                 replace(latest, role=role) for role in roles[shot.wanted] if role not in done
             ]
             done.update(roles[shot.wanted])
-        return stills
-
-    def _moments(self, violation: Violation) -> dict[datetime, list[Role]]:
-        """When to take candidates for the stills, and for which roles."""
-        began, observed = self.utc(violation.began), self.utc(violation.observed)
-        step = min(timedelta(seconds=_CANDIDATE_STEP_S), (observed - began) / (2 * _CANDIDATES))
-        first: dict[Role, datetime] = {"start": began, "end": observed - (_CANDIDATES - 1) * step}
-        if registry.has_middle_still(violation.kind):
-            middle = began + _BETWEEN * (observed - began)
-            first["between"] = middle - (_CANDIDATES // 2) * step
-        moments: dict[datetime, list[Role]] = {}
-        for role, time in first.items():
-            for i in range(_CANDIDATES):
-                roles = moments.setdefault(time + i * step, [])
-                roles += [] if role in roles else [role]
-        return moments
+        return moments.proven(stills)
 
     def _clips(self, violation: Violation, footage: Footage) -> list[ClipSource]:
         """One clip from start to end, or one of each where they lie in different recordings."""
-        began, observed = self.utc(violation.began), self.utc(violation.observed)
-        first, last = footage.at(began), footage.at(observed)
+        moments = self._moments(violation)
+        first, last = footage.at(moments.began), footage.at(moments.seen)
         if first is last:
-            return [self._clip("clip", first, began, observed)]
+            return [self._clip("clip", first, moments.began, moments.seen, moments)]
         return [
-            self._clip("clip-start", first, began, began),
-            self._clip("clip-end", last, observed, observed),
+            self._clip("clip-start", first, moments.began, moments.began, moments),
+            self._clip("clip-end", last, moments.seen, moments.seen, moments),
         ]
 
-    def _clip(self, name: str, recording: Recording, start: datetime, end: datetime) -> ClipSource:
+    def _clip(
+        self, name: str, recording: Recording, start: datetime, end: datetime, moments: Moments
+    ) -> ClipSource:
         start_s, end_s = (max(0.0, recording.clock.media_s(time)) for time in (start, end))
         evidence = self.config.evidence
         return ClipSource(
@@ -343,6 +332,9 @@ class Filer:
             name=name,
             settings=recording.settings,
             zero=recording.clock.start,
+            chapters={
+                title: recording.clock.media_s(time) for title, time in moments.named().items()
+            },
         )
 
     def _outline(self, violation: Violation) -> Outline | None:

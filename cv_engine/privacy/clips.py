@@ -8,32 +8,24 @@ is missed by a single search.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
 import supervision as sv
 
+from cv_engine.evidence.errors import ClipError
+from cv_engine.evidence.media.playable import Progress, Timed, encode, pictures_of
 from cv_engine.evidence.media.redact import Finders, Region, hide, regions
 from cv_engine.evidence.media.still import Box, Image
 from cv_engine.privacy.errors import PrivacyError
 
 _SEARCH_S = 0.25  # between two searches: a walker moves 0.35 m, about a head and its margin
 _SEARCHES = 2  # before and after a picture whose finds are hidden in it
-_CODEC: Literal["libx264"] = "libx264"  # plays everywhere
-_PIXELS = "yuv420p"
-_FAST_START = {"movflags": "+faststart"}  # index first: the clip plays while it downloads
-_QUALITY = {"crf": "20", "preset": "veryfast"}  # plates stay readable at a third of the size
-_TIME_BASE = Fraction(1, 90_000)
 _NO_ONE = sv.Detections(np.zeros((0, 4), np.float32), data={"class_name": np.zeros(0, str)})
-
-#: Called with the number of pictures that are done.
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +64,8 @@ def redact_clip(
         OSError: The copy cannot be written.
     """
     try:
-        count = _write(target, _hidden(_search(source, box, finders)), progress)
-    except av.error.FFmpegError as error:
+        count = encode(target, _hidden(_search(source, box, finders)), progress)
+    except (av.error.FFmpegError, ClipError) as error:
         target.unlink(missing_ok=True)
         raise PrivacyError(f"{source.name}: cannot be copied for handing out: {error}") from error
     if not count:
@@ -96,18 +88,15 @@ def _search(source: Path, box: Box | None, finders: Finders) -> Iterator[_Search
     own = box if box is not None else (-2.0, -2.0, -1.0, -1.0)
     next_s: float | None = None
     with av.open(str(source)) as container:
-        for frame in container.decode(video=0):
-            if frame.pts is None:
-                continue
-            image = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+        for time_s, image in pictures_of(container):
             found = None
-            if next_s is None or frame.time >= next_s:
+            if next_s is None or time_s >= next_s:
                 found = tuple(regions(image, own, _NO_ONE, finders))
-                next_s = frame.time + _SEARCH_S
-            yield _Searched(frame.time, image, found)
+                next_s = time_s + _SEARCH_S
+            yield _Searched(time_s, image, found)
 
 
-def _hidden(pictures: Iterator[_Searched]) -> Iterator[tuple[float, Image]]:
+def _hidden(pictures: Iterator[_Searched]) -> Iterator[Timed]:
     """Hide in each picture what was found at the searches around it."""
     waiting: deque[_Searched] = deque()
     before: deque[tuple[Region, ...]] = deque(maxlen=_SEARCHES)
@@ -121,34 +110,10 @@ def _hidden(pictures: Iterator[_Searched]) -> Iterator[tuple[float, Image]]:
         yield _next(waiting, before)
 
 
-def _next(waiting: deque[_Searched], before: deque[tuple[Region, ...]]) -> tuple[float, Image]:
+def _next(waiting: deque[_Searched], before: deque[tuple[Region, ...]]) -> Timed:
     picture = waiting.popleft()
     if picture.found is not None:
         before.append(picture.found)
     after = [each.found for each in waiting if each.found is not None]
     found = [region for some in (*before, *after) for region in some]
     return picture.time_s, hide(picture.image, found)
-
-
-def _write(target: Path, pictures: Iterator[tuple[float, Image]], progress: Progress) -> int:
-    first = next(pictures, None)
-    if first is None:
-        return 0
-    start_s, image = first
-    height, width = (side - side % 2 for side in image.shape[:2])  # as H.264 needs
-    count = 0
-    with av.open(str(target), "w", format="mp4", options=_FAST_START) as container:
-        stream = container.add_stream(_CODEC, options=dict(_QUALITY))
-        stream.width, stream.height, stream.pix_fmt = width, height, _PIXELS
-        stream.time_base = stream.codec_context.time_base = _TIME_BASE
-        for time_s, picture in chain([first], pictures):
-            if picture.shape != image.shape:
-                raise PrivacyError("the pictures of the clip change their size")
-            whole = np.ascontiguousarray(picture[:height, :width])
-            frame = av.VideoFrame.from_ndarray(whole, format="bgr24")
-            frame.pts, frame.time_base = round((time_s - start_s) / _TIME_BASE), _TIME_BASE
-            container.mux(stream.encode(frame))
-            count += 1
-            progress(count)
-        container.mux(stream.encode(None))
-    return count

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
 
+from cv_engine.cases import Filed
 from cv_engine.files import digest_of
 from cv_engine.pipeline.camera_setup import CameraSetup, CameraView, detect_in
 from cv_engine.pipeline.checkpoint import Checkpoint, Checkpoints
 from cv_engine.pipeline.filing import FiledKeys
 from cv_engine.pipeline.footage import Footage, Recording
-from cv_engine.pipeline.observer import Observation
 from cv_engine.recorded.file_timing import FileTiming
 from cv_engine.recorded.ledger import Done, Ledger
 from cv_engine.recorded.report import VideoReport
 from cv_engine.recorded.state import RecordedState, RecordingState, ReportState
-from cv_engine.scene.view_health import ViewState
+from cv_engine.recorded.stretch import Stretch
 from cv_engine.services import Services
 from cv_engine.video.clock import Clock
 from cv_engine.video.container import ReadSettings
@@ -71,27 +71,6 @@ class RecordedServices:
         return cls(services, ledger, Checkpoints(progress, RecordedState))
 
 
-@dataclass(slots=True)
-class _Stretch:
-    """Recordings that follow on each other and are observed as one.
-
-    Attributes:
-        view: The view that they show.
-        ended: Time of the latest sample.
-        footage: The recordings so far, the present one last.
-        keys: The findings whose things still stand there.
-    """
-
-    view: CameraView
-    ended: datetime
-    footage: Footage = field(default_factory=Footage)
-    keys: FiledKeys = field(default_factory=FiledKeys)
-
-    def is_present(self, recording: Recording) -> bool:
-        """Whether a recording is the one that is being sampled."""
-        return bool(self.footage.recordings) and self.footage.recordings[-1] is recording
-
-
 class Recordings:
     """One camera's recordings.
 
@@ -125,7 +104,7 @@ class Recordings:
         self._file_timing = FileTiming(start, settings.file_time, time_zone(settings.timezone))
         self._reading = reading
         self._conditions = setup.conditions(self._config, services.shared.detector)
-        self._stretch: _Stretch | None = None
+        self._stretch: Stretch | None = None
         self._behind: list[Recording] = []
         self._saved_at = time.monotonic()
 
@@ -241,6 +220,18 @@ class Recordings:
 
     def _observe(self, recording: Recording, report: VideoReport, after_s: float) -> None:
         """Observes what was not yet sampled of a recording."""
+        try:
+            self._observe_samples(recording, report, after_s)
+        except VideoError:
+            self._file_standing(report)
+            raise
+        self._file_standing(report)
+
+    def _file_standing(self, report: VideoReport) -> None:
+        if self._stretch is not None:
+            self._note_filed(self._stretch.file_standing(), report)
+
+    def _observe_samples(self, recording: Recording, report: VideoReport, after_s: float) -> None:
         video = recording.video
         plan = choose(video, self._config.video.sample_s, self._config.video.decode)
         for sample in video.samples(plan):
@@ -255,7 +246,12 @@ class Recordings:
             report.samples += 1
             report.detections += observation.asked
             stretch.ended = at
-            self._file(observation, stretch, recording, report)
+            self._note_filed(stretch.take(observation), report)
+            if observation.view is not None:
+                media_s = observation.view.time_s - recording.began.timestamp()
+                report.camera_events.append(
+                    f"{media_s:.1f} s: the view is {observation.view.state}"
+                )
             self._sampled(video, sample.media_s)
             if time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
                 self._save(recording, report, finished=False)
@@ -277,7 +273,7 @@ class Recordings:
             return False
         return timedelta(0) <= stretch.ended - at <= _OVERLAP
 
-    def _stretch_at(self, recording: Recording, at: datetime, report: VideoReport) -> _Stretch:
+    def _stretch_at(self, recording: Recording, at: datetime, report: VideoReport) -> Stretch:
         """The present stretch; a new one where this recording does not follow on the last."""
         stretch = self._stretch
         if stretch is not None and stretch.is_present(recording):
@@ -294,7 +290,7 @@ class Recordings:
             or size != stretch.view.size
             or not (at > stretch.ended and self._follows(stretch.ended, at))
         ):
-            stretch = self._stretch = _Stretch(self._view(size, at.timestamp()), at)
+            stretch = self._stretch = Stretch(self._view(size, at.timestamp()), at)
         stretch.footage.add(recording)
         return stretch
 
@@ -310,28 +306,14 @@ class Recordings:
             plates=services.plates,
         )
 
-    def _file(
-        self, observation: Observation, stretch: _Stretch, recording: Recording, report: VideoReport
-    ) -> None:
-        """Files what a sample brought."""
-        filer, keys, view = stretch.view.filer, stretch.keys, observation.view
-        for violation in observation.stays.due:
-            key, filed = filer.file(violation, stretch.footage)
-            keys.add(violation, key)
+    def _note_filed(self, filed: Iterator[Filed], report: VideoReport) -> None:
+        """Notes in the report what is filed while the iterator is read."""
+        for each in filed:
             self._services.uploader.soon()
             self._services.stamper.soon()
-            report.cases.append(filed.case_id)
-            report.cases_new += filed.outcome == "new"
-            report.cases_known += filed.outcome != "new"
-        has_turned = view is not None and view.state is ViewState.MOVED
-        for violation in observation.stays.ended:
-            known = keys.get(violation)
-            if known is not None and not has_turned:  # else the camera has left, not the thing
-                filer.gone(known, violation.observed)
-            keys.discard(violation)
-        if view is not None:
-            media_s = view.time_s - recording.began.timestamp()
-            report.camera_events.append(f"{media_s:.1f} s: the view is {view.state}")
+            report.cases.append(each.case_id)
+            report.cases_new += each.outcome == "new"
+            report.cases_known += each.outcome != "new"
 
     def _save(self, recording: Recording, report: VideoReport, *, finished: bool) -> None:
         """Keeps the state, for a run that resumes from here."""
@@ -348,6 +330,7 @@ class Recordings:
             ],
             observer=stretch.view.observer.state(),
             keys=stretch.keys.keys,
+            standing=stretch.standing,
             first_s=stretch.view.filer.first_s,
             report=ReportState(
                 report.samples, report.detections, report.cases, report.camera_events
@@ -370,7 +353,9 @@ class Recordings:
             )
         if present is not None:
             footage.recordings[-1] = present
-        self._stretch = _Stretch(view, saved.ended, footage, FiledKeys(state.keys))
+        self._stretch = Stretch(
+            view, saved.ended, footage, FiledKeys(state.keys), dict(state.standing)
+        )
 
 
 def _report_again(saved: Checkpoint[RecordedState], report: VideoReport) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from cv_engine.pipeline.filing import ThingKey
 from cv_engine.pipeline.observer import ObserverState
+from cv_engine.rules.stays import Violation
 
 
 class RecordingState(msgspec.Struct, frozen=True):
@@ -45,6 +46,7 @@ class RecordedState(msgspec.Struct, frozen=True):
         recordings: The recordings that follow on each other, the present one last.
         observer: All that the observer remembers.
         keys: Keys of the findings whose things still stand there.
+        standing: Stays that have reached their limit and are not filed yet, since they last.
         first_s: Observer's time of the first sample.
         report: What was found so far in the present recording.
     """
@@ -53,5 +55,6 @@ class RecordedState(msgspec.Struct, frozen=True):
     recordings: list[RecordingState]
     observer: ObserverState
     keys: dict[ThingKey, str]
+    standing: dict[ThingKey, Violation]
     first_s: float
     report: ReportState

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from cv_engine.finding import LIMIT
 from cv_engine.rules.dwell import Dwell, Event, Limits, Phase
 from zones.size import MinSize
 from zones.zone import Zone
@@ -198,5 +199,5 @@ class ZoneDwell:
             began=stay.began,
             observed=stay.seen,
             confidence=candidate.confidence,
-            attributes={**candidate.attributes, "dwell_s": round(stay.seen - stay.began, 1)},
+            attributes={**candidate.attributes, LIMIT: self.limits.dwell_s},
         )

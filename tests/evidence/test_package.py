@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,7 @@ from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.media.caption import caption, place_line
 from cv_engine.evidence.media.clip import ClipSource
 from cv_engine.evidence.media.redact import Finders
-from cv_engine.evidence.media.still import Still
+from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.naming import package_name
 from cv_engine.evidence.package import Exhibit, Style, write
 from cv_engine.evidence.signing import SigningKey
@@ -277,13 +277,38 @@ def test_place_in_words(place: Place, line: str) -> None:
     assert place_line(place) == line
 
 
-def test_caption_gives_local_and_universal_time(stills: list[Still]) -> None:
+def test_a_caption_says_all_that_an_officer_asks(stills: list[Still]) -> None:
     still = replace(stills[1], time=BEGAN + timedelta(minutes=65, seconds=3))
-    assert caption(parked(), still, ZoneInfo("Asia/Shanghai"))[:3] == [
-        "Motor vehicle parked · end after 1 h 5 min 3 s",
-        "市场街-03 · zone pavement",
+    seen_s = timedelta(minutes=65, seconds=3)
+    attributes = {"limit_s": 300.0, "vehicle": "bus"}
+    finding = replace(parked(), observed=BEGAN + seen_s, attributes=attributes)
+    assert caption(finding, still, ZoneInfo("Asia/Shanghai"), frame="frame 7 of clip.mp4") == [
+        "Motor vehicle parked · last seen, 1 h 5 min 3 s after the start",
+        f"case key {finding.key} · 市场街-03 · zone pavement",
+        "limit 5 min · seen for 1 h 5 min 3 s · vehicle: bus",
         "2026-05-01 09:05:10.120 +08:00 · 2026-05-01 01:05:10.120 UTC",
+        "error of the camera's clock unknown · frame 7 of clip.mp4",
+        "29.86831° S, 121.54402° E ± 2.1 m (from ground control points)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("role", "second", "words"),
+    [
+        ("start", 0.3, "start"),
+        ("start", 2, "2 s after the start"),
+        ("between", 7.4, "7 s after the start"),
+        ("limit", 15.0, "over the limit, 15 s after the start"),
+        ("limit", 14.9, "last seen, 15 s after the start"),
+        ("end", 20, "last seen, 20 s after the start"),
+        ("plate", 12, "number plate, 12 s after the start"),
+    ],
+)
+def test_a_caption_names_its_moment_in_plain_words(
+    stills: list[Still], role: Role, second: float, words: str
+) -> None:
+    still = replace(stills[0], role=role, time=BEGAN + timedelta(seconds=second))
+    assert caption(parked(), still, UTC)[0] == f"Motor vehicle parked · {words}"
 
 
 def _exhibit(path: str = "shareable/overlay.jpg", data: bytes = b"picture") -> Exhibit:

@@ -33,6 +33,7 @@ from zones.zone import whole_frame
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)
 RATE = 10.0  # pictures per second; the n-th shows n
 LENGTH_S = 20.0
+LIMIT_S = 10.0
 
 
 @pytest.fixture
@@ -88,34 +89,57 @@ def _violation(
 ) -> Violation:
     at = START.timestamp()
     box = (20.0, 10.0, 150.0, 80.0)
-    return Violation(kind, "whole frame", thing, box, at + began_s, at + observed_s, 0.9)
+    limit = {"limit_s": LIMIT_S}
+    return Violation(kind, "whole frame", thing, box, at + began_s, at + observed_s, 0.9, limit)
 
 
 @pytest.mark.parametrize(
     ("kind", "began_s", "observed_s", "expected"),
     [
-        (
+        pytest.param(
             "motor_vehicle_parked",
             2.0,
-            14.0,
-            {"start": [2, 3, 4], "between": [7, 8, 9], "end": [12, 13, 14]},
+            18.0,
+            {
+                "start": [2, 3, 4],
+                "between": [6, 7, 8],
+                "limit": [12, 13, 14],
+                "end": [16, 17, 18],
+            },
+            id="the limit and the end are both shown",
         ),
-        ("clutter", 2.0, 14.0, {"start": [2, 3, 4], "end": [12, 13, 14]}),
-        # Short: the candidates lie closer together, and a picture may stand for two roles.
-        (
-            "motor_vehicle_parked",
+        pytest.param(
+            "clutter",
+            2.0,
+            12.4,
+            {"start": [2, 3, 4], "limit": [12, 12.4]},
+            id="filed at the limit, as of a stream",
+        ),
+        pytest.param(
+            "clutter",
             2.0,
             5.0,
-            {"start": [2, 2.5, 3], "between": [3, 3.5, 4], "end": [4, 4.5, 5]},
+            {"start": [2, 2.5, 3], "limit": [5]},
+            id="shorter than the limit, which a zone has raised meanwhile",
         ),
-        # No time at all: one picture is all there is.
-        ("motor_vehicle_parked", 2.0, 2.0, {"start": [2], "between": [2], "end": [2]}),
-        # Across two files; the second half begins 1 s after the end of the first.
-        (
+        pytest.param(
             "motor_vehicle_parked",
-            18.0,
-            24.0,
-            {"start": [18, 19, 19.9], "between": [19.9, 21, 22], "end": [22, 23, 24]},
+            2.0,
+            2.0,
+            {"start": [2], "between": [2], "limit": [2]},
+            id="no time at all: one picture is all there is",
+        ),
+        pytest.param(
+            "motor_vehicle_parked",
+            14.0,
+            30.0,
+            {
+                "start": [14, 15, 16],
+                "between": [18, 19, 19.9],
+                "limit": [24, 25, 26],
+                "end": [28, 29, 30],
+            },
+            id="across two files; the second begins 1 s after the end of the first",
         ),
     ],
 )
@@ -145,8 +169,8 @@ def test_each_role_gets_its_own_moments(
 def test_a_recording_that_is_gone_costs_its_stills_only(filer: Filer, footage: Footage) -> None:
     footage.recordings[0].release()
     footage.recordings[0].path.unlink()
-    stills = filer._stills(_violation(10.0, 36.0), footage)
-    assert {still.role for still in stills} == {"between", "end"}
+    stills = filer._stills(_violation(14.0, 36.0), footage)
+    assert {still.role for still in stills} == {"limit", "end"}
 
 
 def test_filing_twice_is_filing_once(

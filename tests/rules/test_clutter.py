@@ -25,8 +25,8 @@ def test_a_thing_left_standing_is_one_case_with_its_facts() -> None:
     )
     (case,), (end,) = due, ended
     assert (case.kind, case.zone, case.began, case.observed) == ("clutter", "kerb", 10, 70)
-    assert case.attributes == {"unattended_s": 45.0, "dwell_s": 60.0}
-    assert (end.observed, end.attributes["dwell_s"]) == (200, 190.0)
+    assert case.attributes == {"unattended_s": 45.0, "limit_s": 60.0}
+    assert (end.began, end.observed) == (10, 200)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_a_heap_is_one_violation_with_the_number_of_its_vehicles() -> None:
     (case,), (end,) = due, ended
     assert (case.kind, case.zone) == ("non_motor_vehicles_heaped", "kerb")
     assert case.box == (110.0, 200.0, 340.0, 240.0)
-    assert case.attributes == {"vehicles": 6, "dwell_s": 60.0}
+    assert case.attributes == {"vehicles": 6, "limit_s": 60.0}
     assert (end.thing, end.observed) == (case.thing, 200.0)
 
 

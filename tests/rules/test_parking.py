@@ -38,9 +38,9 @@ def test_a_parked_car_is_one_case_with_its_facts() -> None:
     assert (case.began, case.observed) == (10.0, 70.0)
     assert case.box == (150.0, 110.0, 210.0, 150.0)
     assert case.confidence == 0.8
-    assert case.attributes == {"vehicle": "truck", "dwell_s": 60.0}
+    assert case.attributes == {"vehicle": "truck", "limit_s": 60.0}
     assert (end.thing, end.began, end.observed) == (1, 10, 200)
-    assert end.attributes["dwell_s"] == 190.0
+    assert end.observed - end.began == 190.0
 
 
 def test_what_the_tracker_gives_up_has_ended_there_and_then() -> None:

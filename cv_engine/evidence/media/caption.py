@@ -11,7 +11,7 @@ from cv_engine.evidence.clock_error import ClockError, clock_line
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.media.exif import Position
 from cv_engine.evidence.media.still import Still
-from cv_engine.finding import Finding, Place
+from cv_engine.finding import LIMIT, Finding, Place
 
 # Ground control points are accurate to decimetres; ten metres and more are estimates.
 _ROUND_FROM_M = 10.0
@@ -19,30 +19,76 @@ _BASES = {"homography": "from ground control points", "raster": "from a georefer
 
 
 def caption(
-    finding: Finding, still: Still, timezone: tzinfo, clock: ClockError | None = None
+    finding: Finding,
+    still: Still,
+    timezone: tzinfo,
+    clock: ClockError | None = None,
+    frame: str | None = None,
 ) -> list[str]:
     """Writes the lines of a still's caption; the first is its title.
+
+    The number of the case is given when the case is filed, after its pictures are sealed; the
+    caption has the case's key.
 
     Args:
         finding: What the still shows.
         still: The still.
         timezone: The camera's local time.
         clock: The error of the camera's clock, if it was measured.
+        frame: Which picture of the clip the still is, in words, where that is known.
     """
-    zone = f" · zone {finding.zone}" if finding.zone else ""
+    where = [finding.source, *([f"zone {finding.zone}"] if finding.zone else [])]
     times = [_clock(still.time, timezone)] if timezone is not UTC else []
     return [
-        f"{title(finding.kind)} · {still.role}{_elapsed(finding.began, still.time)}",
-        f"{finding.source}{zone}",
+        f"{title(finding.kind)} · {moment(finding, still)}",
+        " · ".join([f"case key {finding.key}", *where]),
+        " · ".join(_facts(finding)),
         " · ".join([*times, _clock(still.time, UTC)]),
-        clock_line(clock),
+        " · ".join([clock_line(clock), *([frame] if frame else [])]),
         place_line(finding.place),
     ]
 
 
+def moment(finding: Finding, still: Still) -> str:
+    """Writes which moment of the violation a still shows, and how long after its start."""
+    seconds = (still.time - finding.began).total_seconds()
+    after = f"{length(seconds)} after the start"
+    limit_s = finding.attributes.get(LIMIT)
+    if still.role == "plate":
+        return f"number plate, {after}"
+    if still.role == "limit" and limit_s is not None and seconds >= limit_s:
+        return f"over the limit, {after}"
+    if still.role in ("limit", "end"):
+        return f"last seen, {after}"
+    if still.role == "start" and seconds < 1:
+        return "start"
+    return after
+
+
+def _facts(finding: Finding) -> list[str]:
+    """Limit, stay and vehicle, as far as they are known."""
+    limit_s, vehicle = finding.attributes.get(LIMIT), finding.attributes.get("vehicle")
+    limit = [] if limit_s is None else [f"limit {length(limit_s)}"]
+    return [
+        *limit,
+        f"seen for {length((finding.observed - finding.began).total_seconds())}",
+        *([] if vehicle is None else [f"vehicle: {vehicle}"]),
+    ]
+
+
+def length(seconds: float) -> str:
+    """Writes a duration, such as ``"1 h 2 min 5 s"``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
 def description(finding: Finding, still: Still) -> str:
     """Writes one line for the picture's metadata."""
-    return f"{title(finding.kind)}, {still.role}; {finding.source}; case key {finding.key}"
+    return (
+        f"{title(finding.kind)}, {moment(finding, still)}; {finding.source}; case key {finding.key}"
+    )
 
 
 def position(place: Place) -> Position | None:
@@ -94,13 +140,3 @@ def _clock(time: datetime, timezone: tzinfo) -> str:
     local = time.astimezone(timezone)
     offset = "UTC" if timezone is UTC else local.isoformat()[-6:]
     return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {offset}"
-
-
-def _elapsed(began: datetime, time: datetime) -> str:
-    seconds = round((time - began).total_seconds())
-    if seconds < 1:
-        return ""
-    hours, rest = divmod(seconds, 3600)
-    minutes, seconds = divmod(rest, 60)
-    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
-    return " after " + " ".join(f"{n} {unit}" for n, unit in parts if n)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +23,16 @@ from cv_engine.video.container import AS_STATED, ReadSettings, opened
 from cv_engine.video.errors import VideoError
 
 if TYPE_CHECKING:
+    from av.container.core import Chapter
+
     from cv_engine.evidence.media.packets import VideoPacket
 
 _MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "av1", "vp9", "vvc"})  # played in MP4
 _SEEK_MARGIN_S = 1.0  # containers seek by decoding time, which runs ahead of the time shown
 _LINGER_S = 2.0  # a slow camera's last picture still shows the scene after this time
 _FAST_START = {"movflags": "+faststart"}  # index first: the clip plays while it downloads
+_CHAPTER_BASE = Fraction(1, 1000)  # seconds
+_BEFORE = "before"  # title of the chapter that shows what was there before the first moment
 _REPRODUCIBLE = {"fflags": "+bitexact"}  # the same footage gives the same bytes
 
 
@@ -45,6 +51,7 @@ class ClipSource:
         name: The clip's name.
         settings: What the user states about the recording.
         zero: Time of media time 0, timezone-aware, where it is known.
+        chapters: Media time at which each chapter begins, by title.
     """
 
     path: Path
@@ -56,6 +63,7 @@ class ClipSource:
     name: str = "clip"
     settings: ReadSettings = AS_STATED
     zero: datetime | None = None
+    chapters: Mapping[str, float] = field(default_factory=dict)
 
     def spans(self) -> dict[str, tuple[float, float]]:
         """Returns the clips to cut: name to first and last media second."""
@@ -82,6 +90,7 @@ class ClipInfo:
         repaired: Number of timestamps that had to be repaired; no picture is changed.
         stopped: Why the clip ends before the end of the span, ``None`` if it does not.
         times_s: Media time of each picture, in the order in which they are shown.
+        chapters: Second of the clip at which each of its chapters begins, by title.
     """
 
     path: Path
@@ -92,6 +101,7 @@ class ClipInfo:
     repaired: int
     stopped: str | None
     times_s: tuple[float, ...] = ()
+    chapters: Mapping[str, float] = field(default_factory=dict)
 
     def frame_list(self, zero: datetime) -> bytes:
         """Numbers, times and dates of the pictures: CSV, a line for each in the order shown.
@@ -108,7 +118,12 @@ class ClipInfo:
 
 
 def cut(
-    source: Path, start_s: float, end_s: float, out: Path, settings: ReadSettings = AS_STATED
+    source: Path,
+    start_s: float,
+    end_s: float,
+    out: Path,
+    settings: ReadSettings = AS_STATED,
+    chapters: Mapping[str, float] | None = None,
 ) -> ClipInfo:
     """Cuts ``start_s`` to ``end_s`` out of a recording by copying its packets.
 
@@ -125,6 +140,8 @@ def cut(
         end_s: Media time, not before ``start_s``.
         out: Path without suffix; ``.mp4`` is added if the codec fits, ``.mkv`` otherwise.
         settings: What the user states about the recording.
+        chapters: Media time at which each chapter begins, by title; those that do not lie in the
+            clip are left out.
 
     Returns:
         The clip's path and content.
@@ -145,7 +162,7 @@ def cut(
         suffix = ".mp4" if reader.codec in _MP4_CODECS else ".mkv"
         path = out.with_name(out.name + suffix)
         try:
-            info, size = _copy(reader, (start_s, end_s), path, seek=seek)
+            info, size = _copy(reader, (start_s, end_s), path, chapters or {}, seek=seek)
             _check(info, size)
         except BaseException as error:
             path.unlink(missing_ok=True)
@@ -169,7 +186,12 @@ def _opened(source: Path, settings: ReadSettings) -> Iterator[PacketReader]:
 
 
 def _copy(
-    reader: PacketReader, span_s: tuple[float, float], path: Path, *, seek: bool
+    reader: PacketReader,
+    span_s: tuple[float, float],
+    path: Path,
+    chapters: Mapping[str, float],
+    *,
+    seek: bool,
 ) -> tuple[ClipInfo, int]:
     """Copies packets; returns what the clip holds, and how many bytes of pictures."""
     start_s, end_s = span_s
@@ -184,6 +206,12 @@ def _copy(
         if seek:
             _seek(reader, start_s)
         packets = _until(_from_key_frame(reader, start_s), reader, end_s)
+        starts: dict[str, float] = {}
+        if (first := next(packets, None)) is not None:
+            first_s = reader.seconds(first.pts or 0)
+            starts = _starts(chapters, first_s, end_s)
+            output.set_chapters(_chapters(starts, end_s - first_s))
+            packets = chain([first], packets)
         times, size = _mux(output, copied, packets)
     if not times or reader.seconds(max(times)) < start_s - _LINGER_S:
         raise ClipError(
@@ -199,8 +227,33 @@ def _copy(
         repaired=reader.repaired,
         stopped=reader.stopped,
         times_s=tuple(map(reader.seconds, sorted(times))),
+        chapters=starts,
     )
     return info, size
+
+
+def _starts(chapters: Mapping[str, float], start_s: float, end_s: float) -> dict[str, float]:
+    """Where in the clip its chapters begin, seconds, in order; the clip begins with one."""
+    inside = {title: at_s - start_s for title, at_s in chapters.items() if start_s <= at_s <= end_s}
+    if inside and min(inside.values()) > 0:
+        inside[_BEFORE] = 0.0
+    return dict(sorted(inside.items(), key=lambda item: item[1]))
+
+
+def _chapters(starts: Mapping[str, float], length_s: float) -> list[Chapter]:
+    ends = [*list(starts.values())[1:], length_s][: len(starts)]
+    return [
+        {
+            "id": number,
+            "start": round(start_s / _CHAPTER_BASE),
+            "end": round(end_s / _CHAPTER_BASE),
+            "time_base": _CHAPTER_BASE,
+            "metadata": {"title": title},
+        }
+        for number, ((title, start_s), end_s) in enumerate(
+            zip(starts.items(), ends, strict=True), start=1
+        )
+    ]
 
 
 def _from_key_frame(reader: PacketReader, start_s: float) -> Iterator[VideoPacket]:

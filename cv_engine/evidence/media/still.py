@@ -16,7 +16,7 @@ from cv_engine.evidence.errors import EvidenceError
 
 Image = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
-Role = Literal["start", "between", "end", "plate"]
+Role = Literal["start", "between", "limit", "end", "plate"]
 
 SAME_IOU = 0.5  # a detection that overlaps the case's box by this much is the thing itself
 _HOLDS = 0.9  # of a part, so that boxes may be loose
@@ -32,7 +32,8 @@ class Still:
     """One frame that may serve as evidence.
 
     Attributes:
-        role: Moment of the violation: start, end, or the time between; or the plate, seen close.
+        role: Moment of the violation: its start, the time between, the limit or soon after it, its
+            end, or when the thing was last seen; or the plate, seen close.
         time: When the frame was taken, timezone-aware UTC.
         image: The whole frame, uint8 (H, W, 3) BGR.
         box: The violation, ``(x1, y1, x2, y2)`` in pixels of ``image``.

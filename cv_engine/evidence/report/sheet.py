@@ -158,11 +158,16 @@ def _pictures(folder: Path, content: Mapping[str, Any]) -> tuple[list[Shown], Sh
         path = drawn.get((view, role))
         return [] if path is None else [Shown(words, (folder / path).read_bytes())]
 
-    wide = [*shown("At the start", _WIDE, "start"), *shown("After the dwell", _WIDE, "end")]
+    def after(view: str) -> list[Shown]:
+        """The picture at the limit or after it; packages of earlier releases call it the end."""
+        over = shown("Over the limit", view, "limit")
+        return over or shown("When last seen", view, "end")
+
+    wide = [*shown("At the start", _WIDE, "start"), *after(_WIDE)]
     if not wide:  # satellite images: before and after, side by side
         others = [path for (view, _), path in drawn.items() if view not in (_WIDE, _CLOSE)]
         wide = [Shown(Path(path).stem, (folder / path).read_bytes()) for path in others[:2]]
-    close = [*shown("Plate", _CLOSE, "plate"), *shown("Close-up", _CLOSE, "end")]
+    close = [*shown("Plate", _CLOSE, "plate"), *after(_CLOSE)]
     close += shown("Close-up", _CLOSE, "start")
     return wide, close[0] if close else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cv_engine.finding import CAMERA_BLIND
+from cv_engine.finding import CAMERA_BLIND, LIMIT
 from cv_engine.rules.stays import Violation
 
 _ZONE = "camera"
@@ -68,7 +68,8 @@ class Blindness:
         if self.state.reported is not None or now_s - began < self._limit_s:
             return None
         self.state.reported = Violation(
-            *(CAMERA_BLIND, _ZONE, 0, frame, began, now_s, 1.0), {"reason": self.state.reason}
+            *(CAMERA_BLIND, _ZONE, 0, frame, began, now_s, 1.0),
+            {"reason": self.state.reason, LIMIT: self._limit_s},
         )
         return "file", self.state.reported
 

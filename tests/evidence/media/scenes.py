@@ -65,5 +65,5 @@ def parked(source: str = "市场街-03") -> Finding:
         began=BEGAN,
         observed=BEGAN + timedelta(seconds=20),
         confidence=0.9,
-        attributes={"dwell_s": 20.0},
+        attributes={"limit_s": 15.0},
     )

@@ -284,3 +284,36 @@ def test_clock_that_falls_back_is_continued(video: Path, tmp_path: Path) -> None
     late = cut(source, 4.0, 5.0, tmp_path / "late")  # the file's own clock never reaches this time
     assert late.start_s == pytest.approx(3.34, abs=0.2)
     assert np.array_equal(frames(late.path)[0], frames(once, 1)[0])
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mjpeg"])
+def test_the_moments_are_chapters(tmp_path: Path, codec: str) -> None:
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    source = record(tmp_path / "source.mkv", times(300), codec=codec, gop=10, pixel_format=pixels)
+    moments = {"stay begins": 10.0, "limit reached": 14.5, "last seen": 19.0, "elsewhere": 29.0}
+    info = cut(source, 5.0, 22.0, tmp_path / "clip", chapters=moments)
+    begins_s = {"before": 0.0, "stay begins": 5.0, "limit reached": 9.5, "last seen": 14.0}
+    assert info.chapters == pytest.approx(begins_s)
+    with av.open(str(info.path)) as container:
+        chapters = [
+            (
+                each["metadata"]["title"],
+                each["start"] * each["time_base"],
+                each["end"] * each["time_base"],
+            )
+            for each in container.chapters()
+        ]
+        assert len(container.streams.video) == 1
+    assert [title for title, _, _ in chapters] == list(begins_s)
+    starts = [float(start) for _, start, _ in chapters]
+    assert starts == pytest.approx(list(begins_s.values()), abs=2e-3)
+    assert [float(end) for _, _, end in chapters[:-1]] == pytest.approx(starts[1:], abs=2e-3)
+    assert info.pictures == _same_as_source(info.path, source, 50)
+
+
+def test_a_clip_of_a_span_without_moments_has_no_chapter(tmp_path: Path) -> None:
+    source = record(tmp_path / "source.mp4", times(100), gop=10)
+    info = cut(source, 1.0, 5.0, tmp_path / "clip", chapters={"stay begins": 7.0})
+    assert info.chapters == {}
+    with av.open(str(info.path)) as container:
+        assert container.chapters() == []
