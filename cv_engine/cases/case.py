@@ -83,6 +83,21 @@ class Case:
     handling: Handling = field(default_factory=lambda: Handling())
     result: Result = field(default_factory=lambda: Result())
 
+    @property
+    def last_seen(self) -> datetime:
+        """When the thing was last seen (UTC), as far as is known by now."""
+        return self.gone_at or self.observed
+
+    @property
+    def stay_s(self) -> float | None:
+        """Seconds from the start of the stay to the last moment the thing was seen.
+
+        ``None`` of a thing in images from above: two dates say nothing of how long it stayed.
+        """
+        if self.place.basis == "raster":
+            return None
+        return (self.last_seen - self.began).total_seconds()
+
 
 @dataclass(frozen=True, slots=True)
 class Handling:

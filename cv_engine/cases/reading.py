@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,12 +11,14 @@ from cv_engine.cases.case import Case, Entry, Event
 from cv_engine.cases.database.store import Store
 from cv_engine.cases.database.tables import findings, history
 from cv_engine.cases.dispatch.attachment import attached_to
-from cv_engine.cases.export import export
 from cv_engine.cases.filing.filed import FiledEvidence, FiledFinding
 from cv_engine.cases.filter import Filter, count_cases, select_cases
+from cv_engine.cases.lifecycle import State
 from cv_engine.cases.removal.purging import Purged, find_purged
 from cv_engine.cases.rows import case_of, entry_of, finding_of, findings_of, need_case
 
+# States from which a step to confirmed or rejected is a verdict, not another step of the process.
+_UNDECIDED = frozenset({State.REPORTED, State.APPEALED})
 _ROWS_AT_ONCE = 1000  # of a stream: some megabytes of memory, few round trips
 
 
@@ -104,9 +106,30 @@ class QueueReader:
         with self._store.reading() as connection:
             return count_cases(connection, wanted or Filter())
 
-    def export(self, wanted: Filter | None = None, form: str = "geojson") -> Iterator[str]:
-        """The cases that match a filter as pieces of a ``"geojson"`` or ``"csv"`` file."""
-        return export(self.each(wanted), form)
+    def verdicts(self, numbers: Sequence[int]) -> dict[int, Entry]:
+        """The last verdict on each of some cases: confirmed or rejected, and not taken back.
+
+        Args:
+            numbers: Numbers of cases, some hundreds at a time.
+
+        Returns:
+            The entry of the history by the case's number; none for cases without a verdict.
+        """
+        steps = (State.CONFIRMED, State.REJECTED, State.REPORTED)
+        statement = history.select().where(
+            history.c.case_id.in_(list(numbers)),
+            history.c.event == Event.STATE.value,
+            history.c.to_state.in_([step.value for step in steps]),
+        )
+        found: dict[int, Entry] = {}
+        with self._store.reading() as connection:
+            for row in connection.execute(statement.order_by(history.c.case_id, history.c.seq)):
+                entry = entry_of(row)
+                if entry.to_state is State.REPORTED:
+                    found.pop(entry.case_id, None)
+                elif entry.from_state in _UNDECIDED:
+                    found[entry.case_id] = entry
+        return found
 
 
 def packages_of(connection: Connection, case_id: int) -> dict[str, str | None]:

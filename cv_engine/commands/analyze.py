@@ -98,6 +98,8 @@ def analyze(
         reading=ReadSettings(fps, track, repair_from),
     )
     print_result(session, summary)
+    if camera is None and zones is None:
+        _say_unused_zones(session)
     raise typer.Exit(exit_code(summary))
 
 
@@ -173,8 +175,18 @@ def print_result(session: Session, summary: Summary) -> None:
             session.line({"type": "case", **as_row(case)})
         session.line(summary_row(summary))
     elif found:
-        session.out.print(table(found, session.config, datetime.now(UTC)))
+        session.print_table(table(found, session.config, datetime.now(UTC)))
     print_summary(session, summary)
+
+
+def _say_unused_zones(session: Session) -> None:
+    """Say that the whole frame was watched although the configuration has zones."""
+    names = [camera.name for camera in session.config.cameras if camera.zones is not None]
+    if names:
+        session.err.print(
+            f"[yellow]no --camera was given, so the zones of {escaped(', '.join(names))} were not "
+            "used: the whole frame was watched[/]"
+        )
 
 
 def _cases_of(session: Session, summary: Summary) -> list[Case]:
@@ -199,6 +211,7 @@ def print_summary(session: Session, summary: Summary) -> None:
     print_unsent(session, summary.unsent)
     noun = "case" if summary.cases_new == 1 else "cases"
     session.err.print(f"{summary.cases_new} new {noun}{known}{speed}")
+    session.err.print(f"queue: {escaped(session.queue_name)}")
 
 
 def summary_row(summary: Summary) -> dict[str, Any]:
@@ -214,6 +227,7 @@ def summary_row(summary: Summary) -> dict[str, Any]:
                 "detections": video.detections,
                 "skipped": list(video.skipped),
                 "camera_events": list(video.camera_events),
+                "why_none": list(video.why_none),
             }
             for video in summary.videos
         ],
@@ -240,6 +254,8 @@ def _print_video(session: Session, video: VideoReport) -> None:
     session.err.print(f"[green]{video.status}[/] {name}: {escaped(said)}")
     for line in (*video.skipped, *video.camera_events):
         session.err.print(f"  [yellow]{escaped(str(line))}[/]")
+    for reason in video.why_none:
+        session.err.print(f"  no cases: {escaped(reason)}")
 
 
 def print_unsent(session: Session, unsent: Mapping[str, str]) -> None:

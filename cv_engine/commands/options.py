@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,13 @@ class ExportForm(StrEnum):
     CSV = "csv"
 
 
+class CsvDialect(StrEnum):
+    """Whom an exported CSV file is for."""
+
+    SPREADSHEET = "spreadsheet"
+    PLAIN = "plain"
+
+
 def _whoami() -> str:
     try:
         return getpass.getuser()
@@ -34,9 +42,32 @@ def _whoami() -> str:
         return "unknown"
 
 
+#: Names the configuration where ``--config`` does not.
+CONFIG_VARIABLE = "CV_ENGINE_CONFIG"
+#: The configuration in the working folder, used where nothing else names one.
+CONFIG_NAME = "cv-engine.yaml"
+
+
+def found_config() -> Path | None:
+    """The configuration that a command uses without ``--config``; ``None`` for the built-in one.
+
+    That is the file of the environment variable ``CV_ENGINE_CONFIG``, else ``cv-engine.yaml`` in
+    the working folder.
+    """
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    beside = Path(CONFIG_NAME)
+    return beside if beside.is_file() else None
+
+
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="Configuration; the built-in one if left out."),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help=f"Configuration; ${CONFIG_VARIABLE}, ./{CONFIG_NAME} or the built-in if left out.",
+    ),
 ]
 DataOption = Annotated[
     Path | None,

@@ -71,7 +71,7 @@ def list_outlets(
     for name in new:
         table.add_row(escaped(name), "new", "0", "", "0", "")
     if states or new:
-        session.out.print(table)
+        session.print_table(table)
     else:
         session.err.print("no outlets; the configuration names them under outlets:")
 
@@ -190,6 +190,6 @@ def _state(state: OutletState, session: Session, now: datetime) -> str:
 
 
 def _ago(age: timedelta) -> str:
-    from cv_engine.commands.cases.tables import duration
+    from cv_engine.wording import duration
 
     return f"{duration(max(age.total_seconds(), 0.0))} ago"

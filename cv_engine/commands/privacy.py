@@ -76,7 +76,7 @@ def looks(
             texts = (look.who, look.role.value, look.what, number, shown, look.why)
             table.add_row(str(logged.seq), at, *map(escaped, texts))
     if format is Format.TABLE:
-        session.out.print(table)
+        session.print_table(table)
 
 
 @group.command()

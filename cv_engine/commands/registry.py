@@ -146,7 +146,7 @@ def show(
         session.line(row)
     else:
         shown = [{"field": name, "value": _shown(value)} for name, value in row.items()]
-        session.out.print(rows_table(shown))
+        session.print_table(rows_table(shown))
     if vehicle is None:
         session.err.print(escaped(f"{plate}: not in the registry of vehicles"))
         raise typer.Exit(ExitCode.FAILED)

@@ -57,7 +57,7 @@ def list_devices(
             return
         rows = [_shown(device_row(device)) for device in registry.each()]
     if rows:
-        session.out.print(rows_table(rows))
+        session.print_table(rows_table(rows))
     else:
         session.err.print("no devices; register some with `cv-engine sensors import FILE`")
 

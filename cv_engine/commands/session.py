@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cv_engine.commands.options import Format
+from cv_engine.commands.options import Format, found_config
+from cv_engine.commands.tables import records_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +26,8 @@ class Session:
     """One run of the command line.
 
     Attributes:
-        config_path: The configuration file; ``None`` for the built-in one.
+        config_path: The configuration file as typed; ``None`` for the one that
+            :func:`~cv_engine.commands.options.found_config` finds.
         data: The data folder; ``None`` for that of the configuration.
         format: The form of the output on stdout.
     """
@@ -43,7 +45,7 @@ class Session:
         """
         from cv_engine.config import load_config
 
-        config = load_config(self.config_path)
+        config = load_config(self.config_path or found_config())
         if self.data is not None:
             config = config.model_copy(update={"data": self.data.expanduser().absolute()})
         return config
@@ -52,6 +54,15 @@ class Session:
     def evidence_root(self) -> Path:
         """The folder of the evidence packages."""
         return self.config.evidence_root
+
+    @property
+    def queue_name(self) -> str:
+        """The queue's file or address, without its password; and what names it, if not typed."""
+        from cv_engine.credentials import without_credentials
+
+        name = without_credentials(str(self.config.queue))
+        found = None if self.config_path else found_config()
+        return name if found is None or self.data is not None else f"{name} (of {found})"
 
     def open_queue(self) -> Queue:
         """Open the queue of the data folder, or that of ``store`` in the configuration.
@@ -70,10 +81,10 @@ class Session:
 
     @cached_property
     def out(self) -> Console:
-        """The console for results: stdout, 200 columns wide where it is no terminal."""
+        """The console for results: stdout; see :meth:`print_table` for tables."""
         from rich.console import Console
 
-        return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+        return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
     @cached_property
     def err(self) -> Console:
@@ -85,10 +96,22 @@ class Session:
     def show(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Print ``table``, or ``rows`` as JSON lines, by the session's format."""
         if self.format is Format.TABLE:
-            self.out.print(table)
+            self.print_table(table)
             return
         for row in rows:
             self.line(row)
+
+    def print_table(self, table: Table) -> None:
+        """Print a table that fits the terminal; where stdout is none, one record a line.
+
+        Records have their cells between tabs, without padding, below a line of the columns' names:
+        what ``cut``, ``awk`` and ``sort -t`` take.
+        """
+        if self.out.is_terminal:
+            self.out.print(table)
+            return
+        for record in records_of(table):
+            sys.stdout.write("\t".join(record) + "\n")
 
     def line(self, row: Mapping[str, Any]) -> None:
         """Print one JSON object as a line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cv_engine.commands.exit_codes import escaped
@@ -36,6 +36,28 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         result.add_row(*(escaped(_text(value)) for value in row.values()))
     return result
+
+
+def records_of(table: Table) -> Iterator[list[str]]:
+    """A table as records of plain text: the columns' names, then the rows.
+
+    Cells have no markup, no tabs and no line ends. A grid of names and facts has no names of
+    columns: each line of a fact is a record of its own, behind the same name.
+    """
+    from rich.text import Text
+
+    def plain(cell: object) -> str:
+        return Text.from_markup(str(cell)).plain.replace("\t", " ")
+
+    columns = [[plain(cell) for cell in column.cells] for column in table.columns]
+    if table.show_header:
+        headers = (plain(column.header) for column in table.columns)
+        yield [header.replace("-\n", "").replace("\n", " ") for header in headers]
+        for row in zip(*columns, strict=True):
+            yield [cell.replace("\n", "; ") for cell in row]
+        return
+    for name, facts in zip(*columns, strict=True):
+        yield from ([name, fact] for fact in facts.split("\n"))
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cv_engine.cases import Actor, Queue, Role
-from cv_engine.cases.export import feature
+from cv_engine.cases.export.geojson import feature
 from cv_engine.cases.looks import LoggedLook, Look, each_look, record_look
 from cv_engine.cases.plates import cases_of_plate
 from cv_engine.errors import EngineError

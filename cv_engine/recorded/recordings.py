@@ -19,6 +19,7 @@ from cv_engine.pipeline.filing import FiledKeys
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.recorded.file_timing import FileTiming
 from cv_engine.recorded.ledger import Done, Ledger
+from cv_engine.recorded.no_cases import Quiet
 from cv_engine.recorded.report import VideoReport
 from cv_engine.recorded.state import RecordedState, RecordingState, ReportState
 from cv_engine.recorded.stretch import Stretch
@@ -107,6 +108,7 @@ class Recordings:
         self._stretch: Stretch | None = None
         self._behind: list[Recording] = []
         self._saved_at = time.monotonic()
+        self._is_timed = start is not None or settings.file_time is not None
 
     def analyse(self, report: VideoReport) -> None:
         """Analyses the next recording.
@@ -220,18 +222,23 @@ class Recordings:
 
     def _observe(self, recording: Recording, report: VideoReport, after_s: float) -> None:
         """Observes what was not yet sampled of a recording."""
+        quiet = Quiet()
         try:
-            self._observe_samples(recording, report, after_s)
+            self._observe_samples(recording, report, after_s, quiet)
         except VideoError:
             self._file_standing(report)
             raise
         self._file_standing(report)
+        if not report.cases and self._stretch is not None:
+            report.why_none = self._why_none(quiet, self._stretch)
 
     def _file_standing(self, report: VideoReport) -> None:
         if self._stretch is not None:
             self._note_filed(self._stretch.file_standing(), report)
 
-    def _observe_samples(self, recording: Recording, report: VideoReport, after_s: float) -> None:
+    def _observe_samples(
+        self, recording: Recording, report: VideoReport, after_s: float, quiet: Quiet
+    ) -> None:
         video = recording.video
         plan = choose(video, self._config.video.sample_s, self._config.video.decode)
         for sample in video.samples(plan):
@@ -246,6 +253,7 @@ class Recordings:
             report.samples += 1
             report.detections += observation.asked
             stretch.ended = at
+            quiet.note(stretch.view.observer.zone_dwells, at)
             self._note_filed(stretch.take(observation), report)
             if observation.view is not None:
                 media_s = observation.view.time_s - recording.began.timestamp()
@@ -257,6 +265,17 @@ class Recordings:
                 self._save(recording, report, finished=False)
         report.skipped = [str(note) for note in (*video.skipped, *video.repairs)]
         report.seen_s = recording.seen_s - max(0.0, after_s)
+
+    def _why_none(self, quiet: Quiet, stretch: Stretch) -> list[str]:
+        """Why the recordings of a stretch have no cases, as far as is known."""
+        first = stretch.footage.recordings[0]
+        return quiet.reasons(
+            self._setup,
+            stretch.view.observer.zone_dwells,
+            first.began,
+            stretch.ended,
+            None if self._is_timed else first.clock_basis,
+        )
 
     def _finish(self, recording: Recording, report: VideoReport) -> None:
         done = Done(tuple(report.cases), recording.seen_s, recording.length_s)

@@ -30,6 +30,7 @@ class VideoReport:
         skipped: Stretches that could not be sampled, and timestamps that were repaired.
         camera_events: When the camera was moved, covered, dark or frozen.
         cases: Numbers of the cases.
+        why_none: Where there are none, what is known of the reason.
         cases_new: How many findings opened a case.
         cases_known: How many findings belonged to an earlier case.
         seen_s: Media seconds analysed in this run.
@@ -43,6 +44,7 @@ class VideoReport:
     skipped: list[str] = field(default_factory=list)
     camera_events: list[str] = field(default_factory=list)
     cases: list[int] = field(default_factory=list)
+    why_none: list[str] = field(default_factory=list)
     cases_new: int = 0
     cases_known: int = 0
     seen_s: float = 0.0

@@ -193,7 +193,7 @@ def test_an_empty_queue_is_no_error(run: Run, tmp_path: Path) -> None:
         (("cases", "list", "--since", "2026-05-01T08:00:00"), "has no offset from UTC"),
         (("cases", "list", "--box", "1,2,3"), "expected 4 numbers"),
         (("cases", "list", "--state", "lost"), "lost"),
-        (("cases", "show", "77"), "77"),
+        (("cases", "show", "77"), "there is no queue"),
         (("cases", "list", "--format", "xml"), "--format"),
         (("cases", "list", "--config", "missing.yaml"), "missing.yaml"),
         (("analyze", "x.mp4", "--at", "121.5,29.8"), "latitude comes first"),
@@ -240,7 +240,7 @@ def test_an_unknown_key_names_file_line_and_key(run: Run, tmp_path: Path) -> Non
 
 def test_a_data_folder_that_cannot_be_created_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    done = run("cases", "list", "--data", tmp_path / "file" / "data")
+    done = run("cases", "confirm", 1, "--data", tmp_path / "file" / "data")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "file" in done.stderr

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cv_engine.cases.case import Case, Entry
-from cv_engine.cases.export import utc_text
+from cv_engine.cases.export.geojson import utc_text
 
 #: Version of the event's JSON. New keys do not raise it; keys that change or go do.
 SCHEMA = 1

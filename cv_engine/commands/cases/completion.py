@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cv_engine.commands.options import found_config
+
 if TYPE_CHECKING:
     from cv_engine.services import Services
 
@@ -20,6 +22,15 @@ def states(incomplete: str) -> _Offers:
     from cv_engine.cases.lifecycle import State
 
     return _matching(((state.value, "") for state in State), incomplete)
+
+
+def columns(incomplete: str) -> _Offers:
+    """The columns of lists, for the last name after a comma."""
+    from cv_engine.cases.export.columns import COLUMNS
+
+    before, comma, last = incomplete.rpartition(",")
+    names = ((column.name, "") for column in COLUMNS)
+    return [(f"{before}{comma}{name}", about) for name, about in _matching(names, last)]
 
 
 def kinds(context: typer.Context, incomplete: str) -> _Offers:
@@ -86,7 +97,7 @@ def _offered(
     offers: _Offers = []
     with suppress(Exception):  # the command itself will say what is wrong
         given = context.params.get("config")
-        config = load_config(Path(given) if given else None)
+        config = load_config(Path(given) if given else found_config())
         offers = _matching(found(Services(config)), incomplete)
     return offers
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cv_engine.commands.cases.tables import local_time, print_cases, zone_of
+from cv_engine.commands.cases.tables import print_cases, zone_of
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
 from cv_engine.commands.tables import empty_table
+from cv_engine.wording import local_time
 
 if TYPE_CHECKING:
     from cv_engine.cases import Actor, Queue
@@ -94,8 +95,10 @@ def findings(
         names = (each.key, escaped(each.source), escaped(each.zone))
         gone = "yes" if each.gone_at else "not known"
         rows.add_row(*names, *times, gone, escaped(each.evidence or "none"))
-    if format is Format.TABLE:
-        session.out.print(rows if found else "none: they are in the case that it merged into")
+    if format is Format.TABLE and found:
+        session.print_table(rows)
+    elif not found:
+        session.err.print("no findings: they are in the case that this one merged into")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -16,6 +16,7 @@ from cv_engine.commands.options import read_box, read_time
 
 if TYPE_CHECKING:
     from cv_engine.cases import Filter
+    from cv_engine.cases.export.columns import Column
 
 _PANEL = "Select cases"
 
@@ -63,6 +64,28 @@ OfficerOption = Annotated[
 LimitOption = Annotated[
     int | None, _select("--limit", "The largest number of cases, the newest first.", min=1)
 ]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME,...",
+        autocompletion=completion.columns,
+        help="Only these columns, in this order, such as id,camera,began,stay_s,address.",
+    ),
+]
+
+
+def read_columns(text: str | None) -> Sequence[Column]:
+    """The columns that were asked for; none where nothing was.
+
+    Raises:
+        QueueError: A name is unknown.
+    """
+    if text is None:
+        return ()
+    from cv_engine.cases.export.columns import columns_named
+
+    return columns_named(text.split(","))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,7 +191,7 @@ def _print_figures(
     connection, period, selection = question.connection, question.period, question.selection
     rows, everything = figures_and_total(connection, period, by, selection, times=times)
     if format is StatsFormat.TABLE:
-        session.out.print(_table(rows, everything, by.value, period, times))
+        session.print_table(_table(rows, everything, by.value, period, times))
         return
     lines = [_row(by.value, value, row, times) for value, row in rows.items()]
     lines.append({**_row(by.value, None, everything, times), by.value: None, "total": True})
@@ -264,7 +264,7 @@ def _print_places(session: Session, places: list[RepeatPlace], format: StatsForm
             f"{place.radius_m:.0f} m",
             ", ".join(map(str, place.cases)),
         )
-    session.out.print(table)
+    session.print_table(table)
     if len(places) > _PLACES_SHOWN:
         session.err.print(f"the first {_PLACES_SHOWN} of {len(places)}; --format csv shows all")
 
@@ -274,7 +274,7 @@ def _print_rows(session: Session, rows: list[dict[str, Any]], format: StatsForma
         for row in rows:
             session.line(row)
         return
-    from cv_engine.cases.export import safe_cell
+    from cv_engine.cases.export.spreadsheet import safe_cell
 
     writer = csv.writer(sys.stdout)
     for number, row in enumerate(rows):

@@ -63,7 +63,7 @@ def test_the_findings_of_a_case_are_listed_for_people(run: Run, tmp_path: Path) 
     assert _CAR.key in done.stdout
     run("cases", "merge", 2, "--into", 1, "--data", tmp_path)
     done = run("cases", "findings", 2, "--data", tmp_path)
-    assert "merged into" in done.stdout
+    assert "merged into" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
+from cv_engine.case_report.facts import due
 from cv_engine.cases import open_queue
-from cv_engine.commands.cases.tables import due, duration, local_time, place, sheet, zone_of_case
+from cv_engine.commands.cases.tables import sheet, zone_of_case
 from cv_engine.config import Config
 from cv_engine.finding import Finding, Place
+from cv_engine.wording import duration, local_time, place
 from tests.cases.made import finding
 
 

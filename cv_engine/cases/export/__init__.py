@@ -1,0 +1,1 @@
+"""Export: cases as files that other programs read."""

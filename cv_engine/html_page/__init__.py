@@ -1,0 +1,1 @@
+"""The frame and the look that the program's HTML reports share."""
