@@ -154,7 +154,9 @@ def _by_office(path: Path) -> dict[str, tuple[str, str]]:
     """Type and value of the cells of the first row, by their column, as LibreOffice opens a CSV."""
     assert _OFFICE is not None
     profile = f"-env:UserInstallation=file://{path.parent}/office"
-    command = [_OFFICE, profile, "--headless", "--convert-to", "fods", "--outdir"]
+    # What the import dialog chooses by the file: commas, double quotes, UTF-8 by the mark.
+    read = "--infilter=CSV:44,34,76,1"
+    command = [_OFFICE, profile, "--headless", read, "--convert-to", "fods", "--outdir"]
     subprocess.run(
         [*command, str(path.parent), str(path)], check=True, capture_output=True, timeout=120
     )
