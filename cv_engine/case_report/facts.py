@@ -44,7 +44,7 @@ def facts_of(case: Case, zone: tzinfo, now: datetime) -> dict[str, str]:
         **_handling_facts(case, zone, now),
         "details": _pairs({name: value for name, value in given.items() if name not in _FACTS}),
     }
-    return {name: fact for name, fact in facts.items() if fact}
+    return {name: fact for name, fact in facts.items() if fact not in ("", "-")}
 
 
 def due(at: datetime | None, now: datetime) -> str:

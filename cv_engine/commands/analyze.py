@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cv_engine.commands.cases.report import write_found
 from cv_engine.commands.cases.tables import as_row, table, zone_of
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import (
     CameraOption,
@@ -168,15 +170,30 @@ def exit_code(summary: Summary) -> ExitCode:
 
 
 def print_result(session: Session, summary: Summary) -> None:
-    """Print the cases of a run on stdout, and what happened to each video on stderr."""
-    found = _cases_of(session, summary)
+    """Print the cases of a run on stdout, what happened to each video on stderr, and the report."""
+    found, report = _found(session, summary)
     if session.format is Format.JSONL:
         for case in found:
             session.line({"type": "case", **as_row(case)})
-        session.line(summary_row(summary))
+        session.line(summary_row(summary) | {"report": None if report is None else str(report)})
     elif found:
         session.print_table(table(found, session.config, datetime.now(UTC)))
     print_summary(session, summary)
+    if report is not None:
+        session.err.print(f"report: {escaped(str(report))}")
+
+
+def _found(session: Session, summary: Summary) -> tuple[list[Case], Path | None]:
+    """The cases found in the videos of ``summary``, by number, and the report on them."""
+    if not summary.cases:
+        return [], None
+    with session.open_queue() as queue:
+        found = [queue.get(number) for number in summary.cases]
+        try:
+            return found, write_found(session, queue, found)
+        except InputError as error:  # a full disk: the cases are kept
+            session.err.print(f"[yellow]no report: {escaped(str(error))}[/]")
+            return found, None
 
 
 def _say_unused_zones(session: Session) -> None:
@@ -187,14 +204,6 @@ def _say_unused_zones(session: Session) -> None:
             f"[yellow]no --camera was given, so the zones of {escaped(', '.join(names))} were not "
             "used: the whole frame was watched[/]"
         )
-
-
-def _cases_of(session: Session, summary: Summary) -> list[Case]:
-    """The cases found in the videos of ``summary``, by number."""
-    if not summary.cases:
-        return []
-    with session.open_queue() as queue:
-        return [queue.get(number) for number in sorted(set(summary.cases))]
 
 
 def print_summary(session: Session, summary: Summary) -> None:

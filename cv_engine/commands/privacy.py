@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cv_engine.commands.errors import InputError
+from cv_engine.commands.cases.report import remove_reports
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session
@@ -172,6 +173,7 @@ def purge(
             report = delete_what_is_over(
                 services.queue, _deleter(services), rules, _actor(services, by), now, progress
             )
+    remove_reports(session.config.data)
     _print_counts(session, report.cases, "deleted")
     _print_left(session, report)
 
@@ -232,6 +234,7 @@ def erase(
             services.queue, _deleter(services), services.retention, _holders(services)
         )
         report = erasing.erase(wanted, actor, why, now)
+        remove_reports(session.config.data)
         outlets = services.config.outlets.names
     if format is Format.JSONL:
         session.line(asdict(report))
@@ -243,7 +246,7 @@ def erase(
         _print_left_over(session, "kept", report.kept)
         _print_left_over(session, "not erased", report.beyond)
     session.err.print(
-        "not reached from here: backups made before now"
+        "not reached from here: backups, and reports and exports kept elsewhere, made before now"
         + "".join(f", the outlet {escaped(name)}" for name in outlets)
     )
     _print_left(session, report.evidence)

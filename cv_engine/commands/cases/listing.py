@@ -18,6 +18,7 @@ from cv_engine.commands.cases.reading import (
     surroundings,
     told_of_list,
 )
+from cv_engine.commands.cases.report import OpenOption, open_in_browser, write_case
 from cv_engine.commands.cases.tables import as_row, entry_row, sheet, table
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import escaped
@@ -63,6 +64,7 @@ def list_cases(
 
 def show(
     case: CaseArgument,
+    open: OpenOption = False,
     config: ConfigOption = None,
     data: DataOption = None,
     format: FormatOption = Format.TABLE,
@@ -71,6 +73,10 @@ def show(
     session = Session(config, data, format)
     with existing_queue(session) as queue:
         _print_case(session, queue, case)
+        path = write_case(session, queue, case) if open else None
+    if path is not None:
+        session.err.print(f"report: {escaped(str(path))}")
+        open_in_browser(session, path)
 
 
 @expanded

@@ -133,14 +133,14 @@ def _projected(plane: LocalPlane, points: Sequence[Sequence[float]]) -> list[Poi
     return [(float(east), float(north)) for east, north in plane.to_metres(given)]
 
 
-def _round_step(length: float) -> float:
+def round_step(length: float) -> float:
     """The largest 1, 2 or 5 times a power of ten that is not longer."""
     power = 10.0 ** math.floor(math.log10(length))
     return max(step * power for step in _STEPS if step * power <= length)
 
 
 def _draw_grid(pdf: FPDF, at: Point, size: float, scale: float, half: float) -> None:
-    step = _round_step(half / 2)
+    step = round_step(half / 2)
     pdf.set_draw_color(226, 226, 222)
     pdf.set_line_width(0.1)
     count = math.floor(half / step)
@@ -174,7 +174,7 @@ def _draw_north(pdf: FPDF, at: Point) -> None:
 
 
 def _draw_bar(pdf: FPDF, at: Point, size: float, scale: float) -> None:
-    metres = _round_step(_BAR_SHARE * size / scale)
+    metres = round_step(_BAR_SHARE * size / scale)
     left, low = at[0] + 2.0, at[1] + size - 2.0
     pdf.set_draw_color(60, 60, 60)
     pdf.set_line_width(0.5)
