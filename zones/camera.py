@@ -17,7 +17,7 @@ from zones.errors import Problem, ZoneError
 from zones.homography import Homography
 from zones.plane import LocalPlane
 
-__all__ = ["Camera", "GroundControlPoint", "GroundPoint"]
+__all__ = ["Camera", "GroundControlPoint", "GroundPoint", "PointError"]
 
 Basis = Literal["homography", "camera", "unknown"]
 
@@ -53,6 +53,29 @@ class GroundPoint:
     lat: float | None
     accuracy_m: float | None
     basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class PointError:
+    """How far a ground control point is off.
+
+    Attributes:
+        number: Number of the point, from 1.
+        x: Pixel as given, right.
+        y: Pixel as given, down.
+        fitted_x: Pixel at which the fit shows the point's place on the map.
+        fitted_y: The same, down.
+        residual_m: Distance on the ground between the point and the fit, metres.
+        left_out_m: The same by the fit of the other points; ``None`` with four points.
+    """
+
+    number: int
+    x: float
+    y: float
+    fitted_x: float
+    fitted_y: float
+    residual_m: float
+    left_out_m: float | None
 
 
 @dataclass(frozen=True)
@@ -188,6 +211,25 @@ class Camera:
             return Polygon()
         visible = shapely.make_valid(shapely.transform(in_front, homography.to_image))
         return only_areas(visible.intersection(shapely.box(0, 0, width, height)))
+
+    def point_errors(self) -> list[PointError]:
+        """How far each ground control point is off, in the order of the points."""
+        if self._fitted is None:
+            return []
+        plane, homography = self._fitted
+        lonlat = np.array([[point.lon, point.lat] for point in self.ground_control_points])
+        fitted = homography.to_image(plane.to_metres(lonlat))
+        missed = homography.left_out_m
+        return [
+            PointError(
+                number + 1,
+                *(point.x, point.y),
+                *map(float, fitted[number]),
+                float(homography.residuals_m[number]),
+                None if missed is None else float(missed[number]),
+            )
+            for number, point in enumerate(self.ground_control_points)
+        ]
 
     @cached_property
     def _fitted(self) -> tuple[LocalPlane, Homography] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -32,6 +33,21 @@ _TEXT_WEIGHT = 400  # regular
 _SUBPIXEL_BITS = 4  # corners are drawn to 1/16 pixel
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text on a frame.
+
+    Attributes:
+        text: The text, in any script.
+        middle: ``(x, y)`` in pixels, where the label's middle is to be.
+        colour: Blue, green, red of the frame around it.
+    """
+
+    text: str
+    middle: tuple[float, float]
+    colour: tuple[int, int, int]
+
+
 def draw_zones(image: Image, zones: Iterable[Zone]) -> Image:
     """A copy of the frame with each zone filled, outlined and named.
 
@@ -58,7 +74,12 @@ def draw_zones(image: Image, zones: Iterable[Zone]) -> Image:
     for number, zone in enumerate(zones):
         rings = _rings(zone.polygon)
         cv2.polylines(result, rings, True, _colour(number), width, cv2.LINE_AA, _SUBPIXEL_BITS)
-    return _write_names(np.asarray(result, dtype=np.uint8), zones)
+    return write_labels(np.asarray(result, dtype=np.uint8), _names(zones))
+
+
+def text_size_px(image: Image) -> int:
+    """Height of letters that can be read on a frame."""
+    return max(_LEAST_TEXT_PX, round(min(image.shape[:2]) * _TEXT_PART))
 
 
 def _colour(number: int) -> tuple[int, int, int]:
@@ -73,28 +94,37 @@ def _rings(polygon: Polygon | MultiPolygon) -> list[npt.NDArray[np.int32]]:
     return [np.round((np.asarray(r.coords)[:, :2] - 0.5) * scale).astype(np.int32) for r in rings]
 
 
-def _write_names(image: Image, zones: Sequence[Zone]) -> Image:
-    size = max(_LEAST_TEXT_PX, round(min(image.shape[:2]) * _TEXT_PART))
+def _names(zones: Sequence[Zone]) -> list[Label]:
+    middles = [zone.polygon.representative_point() for zone in zones]
+    return [
+        Label(zone.name, (middle.x, middle.y), _colour(number))
+        for number, (zone, middle) in enumerate(zip(zones, middles, strict=True))
+    ]
+
+
+def write_labels(image: Image, labels: Iterable[Label]) -> Image:
+    """Write labels into a frame, inside it and beside each other; returns the same frame."""
+    size = text_size_px(image)
     # The only built-in font of OpenCV 5 with Chinese: zone names may be in any script.
     font = cv2.FontFace("uni")
     margin = size // 3
     taken: list[tuple[int, int, int, int]] = []
-    for number, zone in enumerate(zones):
+    for label in labels:
         left, top, width, height = cv2.getTextSize(
-            image.shape[1::-1], zone.name, (0, 0), font, size, _TEXT_WEIGHT
+            image.shape[1::-1], label.text, (0, 0), font, size, _TEXT_WEIGHT
         )
-        middle = zone.polygon.representative_point()
+        x, y = label.middle
         box = _free_place(
-            (round(middle.x) - width // 2 - margin, round(middle.y) - height // 2 - margin),
+            (round(x) - width // 2 - margin, round(y) - height // 2 - margin),
             (width + 2 * margin, height + 2 * margin),
             image.shape[1::-1],
             taken,
         )
         taken.append(box)
         cv2.rectangle(image, box, (0, 0, 0), cv2.FILLED)
-        cv2.rectangle(image, box, _colour(number), 1)
+        cv2.rectangle(image, box, label.colour, 1)
         origin = (box[0] + margin - left, box[1] + margin - top)
-        cv2.putText(image, zone.name, origin, (255, 255, 255), font, size, _TEXT_WEIGHT)
+        cv2.putText(image, label.text, origin, (255, 255, 255), font, size, _TEXT_WEIGHT)
     return image
 
 

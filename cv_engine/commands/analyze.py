@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cv_engine.commands.cases.report import write_found
-from cv_engine.commands.cases.tables import as_row, table, zone_of
+from cv_engine.commands.cases.tables import as_row, print_cases, zone_of
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import (
@@ -177,7 +177,7 @@ def print_result(session: Session, summary: Summary) -> None:
             session.line({"type": "case", **as_row(case)})
         session.line(summary_row(summary) | {"report": None if report is None else str(report)})
     elif found:
-        session.print_table(table(found, session.config, datetime.now(UTC)))
+        print_cases(session, found)
     print_summary(session, summary)
     if report is not None:
         session.err.print(f"report: {escaped(str(report))}")

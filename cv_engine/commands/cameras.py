@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from cv_engine.commands.drawing import draw_camera
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ConfigOption, DataOption, Format, FormatOption
@@ -46,6 +47,9 @@ group = typer.Typer(
 def check(config: ConfigOption = None, format: FormatOption = Format.TABLE) -> None:
     """Check the place, ground control points, zones and stream settings of each camera."""
     raise typer.Exit(_check(Session(config, None, format)))
+
+
+group.command("draw")(draw_camera)
 
 
 @group.command()

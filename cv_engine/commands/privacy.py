@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cv_engine.commands.errors import InputError
 from cv_engine.commands.cases.report import remove_reports
+from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import ExitCode, escaped
 from cv_engine.commands.options import ByOption, ConfigOption, DataOption, Format, FormatOption
 from cv_engine.commands.session import Session

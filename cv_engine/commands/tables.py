@@ -22,7 +22,7 @@ def empty_table(columns: Iterable[str], right: Collection[str] = ()) -> Table:
     from rich import box
     from rich.table import Table
 
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in columns:
         justify: JustifyMethod = "right" if name in right else "left"
         result.add_column(name, justify=justify, overflow="fold")

@@ -87,7 +87,8 @@ class Quiet:
             reasons = list(self._of_stays(dwells, (ended - began).total_seconds()))
         if doubtful is not None:
             day = f"{began.astimezone(zone):%Y-%m-%d %H:%M}"
-            reasons.append(f"the time, {day}, is {doubtful}: give --start if it is wrong")
+            advice = "" if "--start" in doubtful else "; give --start if it is wrong"
+            reasons.append(f"its start, {day}, is {doubtful}{advice}")
         return reasons
 
     def _of_zones(

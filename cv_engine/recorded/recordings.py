@@ -268,12 +268,12 @@ class Recordings:
 
     def _why_none(self, quiet: Quiet, stretch: Stretch) -> list[str]:
         """Why the recordings of a stretch have no cases, as far as is known."""
-        first = stretch.footage.recordings[0]
+        first, last = stretch.footage.recordings[0], stretch.footage.recordings[-1]
         return quiet.reasons(
             self._setup,
             stretch.view.observer.zone_dwells,
             first.began,
-            stretch.ended,
+            last.clock.at(last.length_s),
             None if self._is_timed else first.clock_basis,
         )
 

@@ -102,7 +102,7 @@ def start_of(
     except OSError as error:
         raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
     begin = written - timedelta(seconds=duration_s or 0.0)
-    return begin, "when the file was last written, less its length (state --start to be exact)"
+    return begin, "the file's last change, less its length (state --start to be exact)"
 
 
 def _named_time(path: Path, pattern: str, tz: tzinfo) -> datetime:

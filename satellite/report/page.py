@@ -21,7 +21,6 @@ from rasterio.windows import Window
 from cv_engine.errors import failure_of_os_error
 from cv_engine.evidence.media.annotate import BOLD, font, text_width
 from cv_engine.files import write_atomically
-from cv_engine.html_page.page import page, picture
 from satellite.compare.comparison import Comparison, Site
 from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid
@@ -60,6 +59,17 @@ _REASONS: Mapping[Quality, str] = {
     Quality.WATER: "water",
     Quality.MISALIGNED: "not aligned",
 }
+_STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;margin:1.5em auto;max-width:64em;padding:0 1em;color:#222}
+h1{margin-bottom:0;overflow-wrap:anywhere}h2{margin-top:2.2em;border-bottom:1px solid #ccc}
+.wide{overflow-x:auto}table{border-collapse:collapse;margin:1em 0}
+td,th{padding:.3em .8em;border-bottom:1px solid #ddd;text-align:left;white-space:nowrap}
+td:first-child,th:first-child{padding-left:0}td.n,th.n{text-align:right}
+td.verdict{white-space:normal;min-width:12em}
+img{width:100%;display:block}figure{margin:1.2em 0}figcaption{color:#555;margin-top:.3em}
+.key span{display:inline-block;margin-right:1.2em}
+.key i{display:inline-block;width:1em;height:1em;margin-right:.4em;vertical-align:-.15em}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +148,12 @@ def write_report(path: Path, title: str, sections: Sequence[ReportSection], at: 
     body += _growth(sections)
     for section in reversed(sections):
         body += _section(section, path.parent)
-    text = page(title, body)
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style><body>{''.join(body)}</body></html>"
+    )
+    write_whole(path, lambda part: part.write_text(page, encoding="utf-8"))
     return path
 
 
@@ -197,12 +211,10 @@ def _section(section: ReportSection, root: Path) -> Iterator[str]:
     for number, reported in _pictured(section):
         site, link = reported.site, _link(_site_path(section, number, reported), root)
         verdict = _verdict(reported)
-        caption = (
-            f"Site {number}: {CHANGE_TYPE_NAMES[site.change_type]}, "
-            f"{site.building.area_m2:,.0f} m²{verdict and ', '}{verdict}"
-        )
-        seen = f"Site {number} before and after"
-        yield picture(link, link, seen, caption, f"site-{number}")
+        yield f'<figure id="site-{number}"><a href="{link}"><img loading="lazy" src="{link}" '
+        yield f'alt="Site {number} before and after"></a><figcaption>Site {number}: '
+        yield f"{CHANGE_TYPE_NAMES[site.change_type]}, {site.building.area_m2:,.0f} m²"
+        yield f"{verdict and ', '}{verdict}</figcaption></figure>"
 
 
 def _missing(comparison: Comparison) -> str:
@@ -227,7 +239,7 @@ def _table(section: ReportSection) -> Iterator[str]:
         yield f"<td>{CHANGE_TYPE_NAMES[reported.site.change_type]}"
         yield f'<td class="n">{building.area_m2:,.0f} m²<td class="n">{building.confidence:.0%}'
         yield f"<td>{point.y:.5f}, {point.x:.5f}"
-        yield f'<td class="text">{_verdict(reported)}' if judged else ""
+        yield f'<td class="verdict">{_verdict(reported)}' if judged else ""
     yield "</table></div>"
 
 

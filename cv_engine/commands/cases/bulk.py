@@ -171,7 +171,7 @@ def _change_each(session: Session, numbers: Sequence[int], act: Callable[[int], 
         if session.format is Format.JSONL:
             session.line(as_row(done[-1]))
     if session.format is Format.TABLE and done:
-        session.print_table(table(done, session.config, datetime.now(UTC)))
+        print_cases(session, done)
     if not failed:
         return ExitCode.DONE
     for number, reason in failed.items():

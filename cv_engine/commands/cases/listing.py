@@ -19,7 +19,7 @@ from cv_engine.commands.cases.reading import (
     told_of_list,
 )
 from cv_engine.commands.cases.report import OpenOption, open_in_browser, write_case
-from cv_engine.commands.cases.tables import as_row, entry_row, sheet, table
+from cv_engine.commands.cases.tables import as_row, entry_row, print_cases, sheet
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import (
@@ -127,7 +127,7 @@ def _print_cases(
         return count
     found = list(cases)
     if found:
-        session.print_table(table(found, session.config, datetime.now(UTC)))
+        print_cases(session, found)
     return len(found)
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from cv_engine.config import Config
 
 _COLUMNS = ("id", "kind", "camera", "zone", "state", "began", "stay", "due", "with")
+_WIDTH = len(_COLUMNS)
+_OPTIONAL = 2  # columns at the end that are left out where no case has a value
+# Columns that are not folded in a narrow terminal: a part of a number or a time is none.
+_WHOLE = frozenset({"id", "state", "began", "stay"})
 
 
 def as_row(case: Case) -> dict[str, Any]:
@@ -34,31 +38,45 @@ def as_row(case: Case) -> dict[str, Any]:
 
 def print_cases(session: Session, cases: Sequence[Case]) -> None:
     """Print cases as a table, or as JSON lines, by the session's format."""
-    session.show(table(cases, session.config, datetime.now(UTC)), map(as_row, cases))
+    spare = session.out.is_terminal  # records that a program reads have the same fields always
+    shown = table(cases, session.config, datetime.now(UTC), spare=spare)
+    session.show(shown, map(as_row, cases))
 
 
-def table(cases: Iterable[Case], config: Config, now: datetime) -> Table:
+def table(cases: Iterable[Case], config: Config, now: datetime, *, spare: bool = True) -> Table:
     """A table of cases that fits a terminal, with times in the local time of each case.
 
     Args:
         cases: The cases.
         config: Where the cameras' time zones are read.
         now: The present time, from which deadlines are counted.
+        spare: Whether columns without any value are left out: deadlines and departments take a
+            third of a terminal's width, and many queues have neither.
     """
-    result = empty_table(_COLUMNS, right=("id", "stay"))
-    for case in cases:
-        result.add_row(
-            str(case.id),
-            case.kind,
-            escaped(case.source),
-            escaped(case.zone),
-            _marked_state(case),
-            case.began.astimezone(zone_of_case(case, config)).isoformat(" ", "minutes"),
-            stay(case.stay_s),
-            due(case.handling.due_at, now),
-            escaped(assigned(case)),
-        )
+    rows = [_cells(case, config, now) for case in cases]
+    last = _WIDTH - _OPTIONAL if spare else _WIDTH
+    used = [column < last or any(row[column] != "-" for row in rows) for column in range(_WIDTH)]
+    names = [name for name, shown in zip(_COLUMNS, used, strict=True) if shown]
+    result = empty_table(names, right=("id", "stay"))
+    for column in result.columns:
+        column.no_wrap = column.header in _WHOLE
+    for row in rows:
+        result.add_row(*(cell for cell, shown in zip(row, used, strict=True) if shown))
     return result
+
+
+def _cells(case: Case, config: Config, now: datetime) -> list[str]:
+    return [
+        str(case.id),
+        case.kind,
+        escaped(case.source),
+        escaped(case.zone),
+        _marked_state(case),
+        case.began.astimezone(zone_of_case(case, config)).isoformat(" ", "minutes"),
+        stay(case.stay_s),
+        due(case.handling.due_at, now),
+        escaped(assigned(case)),
+    ]
 
 
 def sheet(

@@ -101,7 +101,7 @@ def test_a_browser_enlarges_a_picture(page: Path) -> None:
 
 
 def _show_open(data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`cases show 1 --open` in a process of its own: Python remembers the browsers that it found."""
+    """`cases show 1 --open` in a process of its own: Python remembers browsers that it found."""
     command = [sys.executable, str(ROOT / "cli.py"), "cases", "show", "1", "--open", "--data"]
     return subprocess.run(
         [*command, str(data)], env=environment, capture_output=True, text=True, check=True
