@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 from shapely.geometry import MultiPolygon, Polygon, mapping, shape
 
 from cv_engine.cases import Case, Filed, Filter, Queue
-from cv_engine.cases.filing.site import SITE_GAP_M
+from cv_engine.cases.filing.site import SITE_GAP_M, distance_m, reach
 from cv_engine.cases.lifecycle import OPEN_STATES, State
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.package import Style, write
@@ -39,6 +39,8 @@ _GONE = 0.7
 # Least share of a changed building that an earlier case must have for the two to be the same: with
 # other settings, two outlines of one building share far more than half of each other.
 _SAME = 0.5
+# Added to a measured distance: both grounds are rounded to a centimetre.
+_ROUNDING_M = 0.02
 _DECIMALS = 7  # of a degree: a centimetre, below which two runs may differ
 
 
@@ -53,7 +55,8 @@ class SiteFiler:
         detector: Name of the detector that found the buildings.
         detector_f1: Measured F1 of the detector, 0 to 1; ``None`` if not measured.
         accuracy_m: Radius within which the true place of a polygon lies, metres, if known.
-        gap_m: Greatest distance of a building from the site of an open case that it joins, metres.
+        gap_m: Greatest distance of an extension from the site of an open case that it joins,
+            metres.
         provenance: JSON values for the packages: digests of model and configuration.
     """
 
@@ -77,9 +80,11 @@ class SiteFiler:
     ) -> Filed | None:
         """Files a changed building, unless its verdict says that no case is filed.
 
-        A building on a site with an open case joins that case, whatever the dates. Filing is
-        idempotent, also with other outlines or other planning zones: a case and the decision on it
-        stand for the images known to the case; only a later image can add to it.
+        A building on the ground of an open case joins that case, whatever the dates; an extension
+        joins the closest one within ``gap_m``. The buildings of one comparison stay apart.
+
+        Filing is idempotent, also with other outlines or other planning zones: a case and the
+        decision on it stand for the images known to the case; only a later image can add to it.
 
         Args:
             building: The building.
@@ -114,7 +119,7 @@ class SiteFiler:
                 sealed=seal.sealed,
             )
 
-        return self.cases.file(finding, write_evidence, gap_m=self.gap_m)
+        return self.cases.file(finding, write_evidence, gap_m=self._gap_to(finding, change_type))
 
     def finding(
         self,
@@ -192,6 +197,25 @@ class SiteFiler:
             if self.cases.queue.gone(latest.key, last_seen, note):
                 noted.append(number)
         return noted
+
+    def _gap_to(self, finding: Finding, change_type: ChangeType) -> float:
+        """The distance to the closest site that a building extends, metres; 0 for any other.
+
+        A larger gap would link the sites around it, which are other buildings.
+        """
+        geometry = finding.place.geometry
+        if change_type != "extension" or geometry is None:
+            return 0.0
+        near = Filter(kind=KIND, source=self.source, bbox=reach(geometry, self.gap_m))
+        gaps = [
+            distance_m(case.place.geometry, geometry)
+            for case in self.cases.queue.each(near)
+            if case.state in OPEN_STATES
+            and case.place.geometry is not None
+            and case.began < finding.began
+        ]
+        closest_m = min(gaps, default=0.0)
+        return closest_m + _ROUNDING_M if closest_m <= self.gap_m else 0.0
 
     def _known(self, polygon: Polygon | MultiPolygon, at: datetime) -> int | None:
         """The case, open or not, of a building in an image of this time or a later one."""

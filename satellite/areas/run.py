@@ -36,7 +36,8 @@ class FilingContext:
     Attributes:
         cases: Files findings with their evidence.
         folder: Folder of the comparisons; each area has its own folder in it.
-        join_m: Greatest distance of a building from the site of an open case that it joins, metres.
+        join_m: Greatest distance of an extension from the site of an open case that it joins,
+            metres.
     """
 
     cases: CaseFiler

@@ -23,7 +23,18 @@ from satellite.records.permits import (
 from satellite.vector.change_types import ChangeType
 from zones.camera import Camera, only_areas
 
-Outcome = Literal["unpermitted", "permitted", "exempt", "seasonal", "not_filed"]
+Outcome = Literal[
+    "no_permit",
+    "expired_permit",
+    "outside_permit",
+    "permitted",
+    "exempt",
+    "seasonal",
+    "not_filed",
+]
+
+#: What becomes a case.
+UNPERMITTED: frozenset[Outcome] = frozenset({"no_permit", "expired_permit", "outside_permit"})
 
 #: The change types that become cases: what was built. Bare ground never does: it is no building.
 FILED_CHANGE_TYPES: tuple[ChangeType, ...] = ("new", "extension")
@@ -54,10 +65,13 @@ class Verdict:
     """The verdict on a changed building by the city's records.
 
     Attributes:
-        outcome: ``"unpermitted"`` becomes a case; ``"permitted"``, ``"exempt"``, ``"seasonal"`` and
-            ``"not_filed"`` (a change type that is not filed) do not.
+        outcome: ``"no_permit"``, ``"expired_permit"`` (the only permit ended before the earlier
+            image) and ``"outside_permit"`` (a part of the building) become cases;
+            ``"permitted"``, ``"exempt"``, ``"seasonal"`` and ``"not_filed"`` (a change type that is
+            not filed) do not.
         reason: The reason for people, such as ``"permit 2026-0117"``.
         permits: Numbers of the permits that cover a part of the building, the largest part first.
+        expired: Numbers of further permits for the building that ended before the earlier image.
         outside_m2: Area outside these permits, square metres; the whole area without a permit.
         planning: Name of the planning zone with the largest part; ``None`` if in no zone.
         building: Whether that zone allows building; ``None`` if unknown.
@@ -69,6 +83,7 @@ class Verdict:
     outcome: Outcome
     reason: str
     permits: tuple[str, ...]
+    expired: tuple[str, ...]
     outside_m2: float
     planning: str | None
     building: Literal["allowed", "forbidden"] | None
@@ -79,7 +94,7 @@ class Verdict:
     @property
     def files(self) -> bool:
         """Whether the building becomes a case."""
-        return self.outcome == "unpermitted"
+        return self.outcome in UNPERMITTED
 
     @property
     def blind_spot(self) -> bool:
@@ -91,6 +106,7 @@ class Verdict:
         """The verdict as JSON values of a case."""
         return {
             "permits": list(self.permits),
+            "expired_permits": list(self.expired),
             "outside_permit_m2": round(self.outside_m2, 1),
             "planning_zone": self.planning,
             "planning_building": self.building,
@@ -157,9 +173,14 @@ class Judge:
             area_m2: Area of the footprint, square metres.
             confidence: Confidence of the change, 0 to 1.
         """
-        permits = self._valid_permits(polygon, change_type, _day(before), _day(after))
+        first, last = _day(before), _day(after)
+        known = self._permits_for(polygon, change_type)
+        permits = [permit for permit in known if permit.valid(first, last)]
+        others = [permit for permit in known if not permit.valid(first, last)]
         inside = _share(polygon, permits)
-        outcome, reason = self._outcome(polygon, change_type, confidence, permits, inside)
+        outcome, reason = self._outcome(
+            polygon, change_type, confidence, _Permits(permits, others, inside, first)
+        )
         zone = max(
             self._planning.touching(polygon),
             key=lambda each: _shared(polygon, each.polygon),
@@ -168,8 +189,9 @@ class Judge:
         seen, perhaps = self._coverage.cameras_at(polygon)
         return Verdict(
             outcome=outcome,
-            reason=reason,
+            reason=reason + _forbidden(outcome, zone),
             permits=_numbers(permits),
+            expired=_numbers([permit for permit in others if permit.expired(first)]),
             outside_m2=max(0.0, (1.0 - inside) * area_m2),
             planning=zone.name if zone else None,
             building=zone.building if zone else None,
@@ -180,15 +202,14 @@ class Judge:
             else None,
         )
 
-    def _valid_permits(
-        self, polygon: Polygon | MultiPolygon, change_type: ChangeType, first: date, last: date
+    def _permits_for(
+        self, polygon: Polygon | MultiPolygon, change_type: ChangeType
     ) -> list[Permit]:
-        """The permits that cover a part of a footprint, the largest part first."""
+        """The permits, of any time, that cover a part of a footprint, the largest part first."""
         found = [
             permit
             for permit in self._permits.touching(polygon)
-            if permit.valid(first, last)
-            and (permit.kind == DEMOLITION) == (change_type == _DEMOLITION)
+            if (permit.kind == DEMOLITION) == (change_type == _DEMOLITION)
             and _shared(polygon, permit.polygon) >= _OWN * polygon.area
         ]
         return sorted(found, key=lambda each: -_shared(polygon, each.polygon))
@@ -198,8 +219,7 @@ class Judge:
         polygon: Polygon | MultiPolygon,
         change_type: ChangeType,
         confidence: float,
-        permits: Sequence[Permit],
-        inside: float,
+        permits: _Permits,
     ) -> tuple[Outcome, str]:
         if change_type not in self._filed_change_types:
             return "not_filed", f"{change_type.replace('_', ' ')}: a change type that is not filed"
@@ -208,14 +228,51 @@ class Judge:
         exempt = self._exempt.touching(polygon)
         if _share(polygon, exempt) >= MOST:
             return "exempt", f"exempt: {', '.join(_largest_first(polygon, exempt))}"
-        if inside >= MOST:
-            return "permitted", f"permit {', '.join(_numbers(permits))}"
+        if permits.inside >= MOST:
+            return "permitted", f"permit {', '.join(_numbers(permits.valid))}"
         seasonal = self._seasonal.touching(polygon)
         if _share(polygon, seasonal) >= MOST:
             return "seasonal", f"seasonal: {', '.join(dict.fromkeys(e.cover for e in seasonal))}"
-        if permits:
-            return "unpermitted", f"partly outside permit {', '.join(_numbers(permits))}"
-        return "unpermitted", "no permit"
+        return permits.missing()
+
+
+@dataclass(frozen=True, slots=True)
+class _Permits:
+    """The permits for a footprint.
+
+    Attributes:
+        valid: Those valid on some day between the two images.
+        others: Those that ended earlier or begin later.
+        inside: Share of the footprint inside the valid ones, 0 to 1.
+        first: The day of the earlier image.
+    """
+
+    valid: Sequence[Permit]
+    others: Sequence[Permit]
+    inside: float
+    first: date
+
+    def missing(self) -> tuple[Outcome, str]:
+        """The outcome and its reason where the valid permits do not cover the footprint."""
+        ended = [permit for permit in self.others if permit.expired(self.first)]
+        later = [permit for permit in self.others if not permit.expired(self.first)]
+        notes = [f"permit {each.number} expired on {each.valid_to}" for each in ended]
+        notes += [f"permit {each.number} is valid only from {each.valid_from}" for each in later]
+        if self.valid:
+            reason = f"partly outside permit {', '.join(_numbers(self.valid))}"
+            return "outside_permit", "; ".join([reason, *notes])
+        if ended:
+            return "expired_permit", "; ".join(notes)
+        return "no_permit", "; ".join(["no permit", *notes])
+
+
+def _forbidden(outcome: Outcome, zone: PlanningZone | None) -> str:
+    """What a reason says of a planning zone that forbids building; empty for any other zone."""
+    if zone is None or zone.building != "forbidden":
+        return ""
+    if outcome == "permitted":
+        return f", although zone {zone.name} forbids building"
+    return f"; zone {zone.name} forbids building" if outcome in UNPERMITTED else ""
 
 
 class _Layer(Generic[_Area]):

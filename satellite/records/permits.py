@@ -61,7 +61,11 @@ class Permit:
 
     def valid(self, first: date, last: date) -> bool:
         """Whether the permit was valid on any day from ``first`` to ``last``, both included."""
-        return self.valid_from <= last and (self.valid_to is None or first <= self.valid_to)
+        return self.valid_from <= last and not self.expired(first)
+
+    def expired(self, day: date) -> bool:
+        """Whether the permit's last day lies before a day."""
+        return self.valid_to is not None and self.valid_to < day
 
 
 @dataclass(frozen=True)

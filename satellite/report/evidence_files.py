@@ -93,7 +93,8 @@ def _caption(
 
 def _permit_line(verdict: Verdict) -> str:
     if not verdict.permits:
-        return "No permit"
+        ended = f"Permit {', '.join(verdict.expired)} had expired"
+        return ended if verdict.expired else "No permit"
     return f"{verdict.outside_m2:,.0f} m² outside permit {', '.join(verdict.permits)} (amber)"
 
 

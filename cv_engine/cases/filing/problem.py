@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy.engine import Row
 
 from cv_engine.cases.filing.overlap import SENSOR_BASIS, same_ground, same_place
-from cv_engine.cases.filing.site import is_site, same_site
+from cv_engine.cases.filing.site import is_site, same_footprint, same_site
 from cv_engine.cases.rows import place_of
 from cv_engine.cases.taxonomy import Recurrence
 from cv_engine.finding import Finding, Place
@@ -74,7 +74,8 @@ class Presence:
 def same_problem(one: Presence, other: Presence, rule: Recurrence, gap_m: float) -> float:
     """Score how likely two findings of one kind are of the same thing.
 
-    Building sites of one area are the same by their place alone. All other things must have been
+    Building sites of one area are the same by their place alone, except that the footprints in one
+    image are different buildings. All other things must have been
     there at one moment, or with a gap in which the thing may have stayed (see :func:`continues`).
     The places that one camera saw in one zone are compared in its picture, those of different
     cameras on the ground.
@@ -101,7 +102,7 @@ def at_one_place(one: Presence, other: Presence, gap_m: float) -> float:
     """
     if is_site(one.place) or is_site(other.place):
         sites = is_site(one.place) and is_site(other.place) and one.source == other.source
-        return _of_site(one.place, other.place, gap_m) if sites else 0.0
+        return _of_site(one, other, gap_m) if sites else 0.0
     if one.source != other.source:
         # Every sensor is on a thing of its own: two covers side by side are two.
         sensors = one.place.basis == other.place.basis == SENSOR_BASIS
@@ -109,8 +110,11 @@ def at_one_place(one: Presence, other: Presence, gap_m: float) -> float:
     return same_place(one.place, other.place) if one.zone == other.zone else 0.0
 
 
-def _of_site(one: Place, other: Place, gap_m: float) -> float:
-    return same_site(one.geometry or {}, other.geometry or {}, gap_m)
+def _of_site(one: Presence, other: Presence, gap_m: float) -> float:
+    first, second = one.place.geometry or {}, other.place.geometry or {}
+    if one.began == other.began:  # in one image
+        return same_footprint(first, second)
+    return same_site(first, second, gap_m)
 
 
 def continues(one: Presence, other: Presence, rule: Recurrence) -> bool:

@@ -2,7 +2,8 @@
 
 A car moves within a day, a building does not. Areas in georeferenced images are therefore matched
 by place alone: the parts of one site are one case while that is open, regardless of their dates and
-zones. The case's polygon is the union of all parts.
+zones. The case's polygon is the union of all parts. Footprints in one image are buildings side by
+side, and stay apart however close they are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from cv_engine.finding import Place
 #: Largest distance of two parts of one site, in metres: a building and its annexe across a path, or
 #: the two halves of a roof that a shadow divides. A street is wider.
 SITE_GAP_M = 5.0
+
+#: Least share of the smaller of two outlines in one image that the other covers, for the two to be
+#: one building: outlined with other settings, a building shares far more than half of itself.
+_SAME_SHARE = 0.5
 
 _BASIS = "raster"
 _AREAS = frozenset({"Polygon", "MultiPolygon"})
@@ -42,19 +47,53 @@ def same_site(one: Mapping[str, Any], other: Mapping[str, Any], gap_m: float) ->
     import shapely
     from shapely.geometry import shape
 
-    from zones.plane import LocalPlane
-
     first, second = (shapely.make_valid(shape(dict(each))) for each in (one, other))
     shared = shapely.intersection(first, second).area
     if shared > 0:
         # A ratio of areas does not depend on the scale of the two axes: degrees suffice.
         return 0.5 + 0.5 * float(shared / shapely.union(first, second).area)
+    apart_m = distance_m(one, other)
+    return 0.5 / (1.0 + apart_m) if apart_m <= gap_m else 0.0
+
+
+def distance_m(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """Distance of two areas on the ground, in metres; 0 where they touch or overlap.
+
+    Args:
+        one: GeoJSON polygon or multipolygon, WGS 84.
+        other: Another area.
+    """
+    import shapely
+    from shapely.geometry import shape
+
+    from zones.plane import LocalPlane
+
+    first, second = (shapely.make_valid(shape(dict(each))) for each in (one, other))
     middle = second.representative_point()  # a centroid may lie far off, at the antimeridian
     plane = LocalPlane(middle.y, middle.x)
-    distance_m = float(
+    return float(
         shapely.distance(*(shapely.transform(each, plane.to_metres) for each in (first, second)))
     )
-    return 0.5 / (1.0 + distance_m) if distance_m <= gap_m else 0.0
+
+
+def same_footprint(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """Score how likely two areas in one image are outlines of one building.
+
+    Args:
+        one: GeoJSON polygon or multipolygon, WGS 84.
+        other: Another area.
+
+    Returns:
+        0.0 for two buildings, even where their outlines touch; above 0.5 for one building.
+    """
+    import shapely
+    from shapely.geometry import shape
+
+    first, second = (shapely.make_valid(shape(dict(each))) for each in (one, other))
+    shared = shapely.intersection(first, second).area
+    if shared < _SAME_SHARE * min(first.area, second.area):
+        return 0.0
+    return 0.5 + 0.5 * float(shared / shapely.union(first, second).area)
 
 
 def reach(geometry: Mapping[str, Any], gap_m: float) -> tuple[float, float, float, float]:

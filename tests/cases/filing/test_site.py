@@ -50,6 +50,22 @@ def test_the_caller_chooses_the_gap(queue: Queue) -> None:
     assert queue.file(site(ground(0, 11, 20, 9), 2), gap_m=0.5).outcome == "new"
 
 
+@pytest.mark.parametrize(
+    ("geometry", "outcome"),
+    [
+        pytest.param(ground(21, 0, 9, 9), "new", id="a gap of a metre"),
+        pytest.param(ground(20, 0, 9, 9), "new", id="row houses that adjoin"),
+        pytest.param(ground(19, 0, 9, 9), "new", id="outlines that overlap a little"),
+        pytest.param(ground(1, 0, 20, 10), "joined", id="one building, outlined twice"),
+    ],
+)
+def test_footprints_of_one_image_are_sites_of_their_own(
+    queue: Queue, geometry: dict[str, Any], outcome: str
+) -> None:
+    queue.file(site(_HALL))
+    assert queue.file(site(geometry)).outcome == outcome
+
+
 def test_a_part_between_two_sites_makes_them_one(queue: Queue) -> None:
     queue.file(site(_HALL))
     queue.file(site(ground(28, 0, 10, 10)))

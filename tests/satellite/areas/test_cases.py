@@ -93,6 +93,7 @@ def test_a_building_without_permit_is_a_case(queue: Queue, sites: SiteFiler) -> 
         "detector": "tinycd",
         "detector_f1": 0.93,
         "permits": ["2026-0117"],
+        "expired_permits": [],
         "outside_permit_m2": pytest.approx(120, abs=0.2),
         "planning_zone": "A1",
         "planning_building": "forbidden",
@@ -204,17 +205,44 @@ def test_an_extension_joins_the_case_after_months_without_change(
 
 
 @pytest.mark.parametrize(
-    ("gap_m", "more", "outcome"),
-    [(4, {}, "joined"), (6, {}, "new"), (6, {"gap_m": 12.0}, "joined")],
+    ("change_type", "gap_m", "more", "outcome"),
+    [
+        ("extension", 4, {}, "joined"),
+        ("extension", 6, {}, "new"),
+        ("extension", 6, {"gap_m": 12.0}, "joined"),
+        ("extension", 4, {"gap_m": 0.0}, "new"),
+        ("new", 4, {}, "new"),
+        ("new", 0, {}, "joined"),
+    ],
 )
-def test_neighbours_of_an_open_case_join_it(
-    queue: Queue, tmp_path: Path, gap_m: float, more: dict[str, Any], outcome: str
+def test_an_extension_near_an_open_case_joins_it_and_another_building_does_not(
+    queue: Queue,
+    tmp_path: Path,
+    change_type: ChangeType,
+    gap_m: float,
+    more: dict[str, Any],
+    outcome: str,
 ) -> None:
     sites = filer(queue, tmp_path, **more)
     _file(sites, _HOUSE)
-    filed = _file(sites, ground(20 + gap_m, 0, 9, 9))
+    filed = _file(sites, ground(20 + gap_m, 0, 9, 9), change_type, month(2))
     assert filed is not None
     assert filed.outcome == outcome
+
+
+def test_five_houses_of_one_comparison_are_five_cases(queue: Queue, sites: SiteFiler) -> None:
+    for number in range(5):
+        _file(sites, ground(number * 21, 0, 20, 10), "new")
+    assert queue.count() == 5
+
+
+def test_an_extension_between_two_houses_joins_the_closer_one(
+    queue: Queue, sites: SiteFiler
+) -> None:
+    _file(sites, _HOUSE)
+    _file(sites, ground(30, 0, 20, 10))
+    assert _file(sites, ground(21, 0, 5, 10), "extension", month(2)) == Filed(1, "joined")
+    assert queue.get(2).state is State.REPORTED
 
 
 @pytest.mark.parametrize("change_type", ["demolition", "bare_ground"])
@@ -341,7 +369,7 @@ def test_an_image_needs_a_time_zone() -> None:
 
 def test_a_site_in_two_parts_has_one_place(queue: Queue, sites: SiteFiler) -> None:
     _file(sites, _HOUSE)
-    _file(sites, ground(23, 0, 10, 10))
+    _file(sites, ground(23, 0, 10, 10), "extension", month(2))
     case = queue.get(1)
     assert case.place.geometry is not None
     assert case.place.geometry["type"] == "MultiPolygon"

@@ -34,12 +34,14 @@ def _judged(judge: Judge, change_type: ChangeType = "new", **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("permits", "outcome", "numbers", "outside_m2"),
     [
-        pytest.param([], "unpermitted", (), 200, id="none"),
+        pytest.param([], "no_permit", (), 200, id="none"),
         pytest.param([("1", _box(-5, -5, 30, 30))], "permitted", ("1",), 0, id="inside"),
         pytest.param([("1", _box(0, 0, 16.1, 10))], "permitted", ("1",), 39, id="most of it"),
-        pytest.param([("1", _box(0, 0, 15, 10))], "unpermitted", ("1",), 50, id="partly outside"),
-        pytest.param([("1", _box(20, 0, 40, 10))], "unpermitted", (), 200, id="next door"),
-        pytest.param([("1", _box(19.5, 0, 40, 10))], "unpermitted", (), 200, id="by a hair"),
+        pytest.param(
+            [("1", _box(0, 0, 15, 10))], "outside_permit", ("1",), 50, id="partly outside"
+        ),
+        pytest.param([("1", _box(20, 0, 40, 10))], "no_permit", (), 200, id="next door"),
+        pytest.param([("1", _box(19.5, 0, 40, 10))], "no_permit", (), 200, id="by a hair"),
         pytest.param(
             [("1", _box(0, 0, 5, 10)), ("2", _box(5, 0, 20, 10))],
             *("permitted", ("2", "1"), 0),
@@ -52,7 +54,7 @@ def _judged(judge: Judge, change_type: ChangeType = "new", **more: Any) -> Any:
         ),
         pytest.param(
             [("1", _box(0, 0, 10, 10)), ("2", _box(2, 0, 12, 10))],
-            *("unpermitted", ("1", "2"), 80),
+            *("outside_permit", ("1", "2"), 80),
             id="ground of two permits counts once",
         ),
     ],
@@ -65,7 +67,7 @@ def test_permits(
     assert verdict.outcome == outcome
     assert set(verdict.permits) == set(numbers)
     assert verdict.outside_m2 == pytest.approx(outside_m2, abs=1e-6)
-    assert verdict.files is (outcome == "unpermitted")
+    assert verdict.files is (outcome != "permitted")
     assert (verdict.allowed is None) is (not numbers)
     if numbers:
         assert numbers[0] in verdict.reason
@@ -74,11 +76,11 @@ def test_permits(
 @pytest.mark.parametrize(
     ("first", "last", "outcome"),
     [
-        (date(2025, 1, 1), date(2026, 1, 4), "unpermitted"),
+        (date(2025, 1, 1), date(2026, 1, 4), "expired_permit"),
         (date(2025, 1, 1), date(2026, 1, 5), "permitted"),
         (date(2026, 1, 20), date(2026, 1, 21), "permitted"),
         (date(2026, 2, 4), None, "permitted"),
-        (date(2026, 2, 5), None, "unpermitted"),
+        (date(2026, 2, 5), None, "no_permit"),
     ],
 )
 def test_a_permit_counts_if_it_was_valid_between_the_images(
@@ -87,11 +89,59 @@ def test_a_permit_counts_if_it_was_valid_between_the_images(
     assert _judged(Judge([Permit("1", _HOUSE, first, last)])).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("permits", "reason", "expired"),
+    [
+        ([("7", date(2025, 1, 1), date(2026, 1, 4))], "permit 7 expired on 2026-01-04", ("7",)),
+        (
+            [("7", date(2026, 3, 1), None)],
+            "no permit; permit 7 is valid only from 2026-03-01",
+            (),
+        ),
+    ],
+)
+def test_a_permit_of_another_time_is_named_with_its_dates(
+    permits: list[tuple[str, date, date | None]], reason: str, expired: tuple[str, ...]
+) -> None:
+    judge = Judge([Permit(number, _HOUSE, first, last) for number, first, last in permits])
+    verdict = _judged(judge)
+    assert (verdict.reason, verdict.permits) == (reason, ())
+    assert verdict.expired == expired
+    assert verdict.attributes["expired_permits"] == list(verdict.expired)
+    assert (verdict.files, verdict.outside_m2) == (True, 200.0)
+
+
+def test_a_valid_permit_and_an_expired_one_side_by_side() -> None:
+    valid = Permit("8", _box(0, 0, 10, 10), *_YEAR)
+    ended = Permit("7", _box(10, 0, 20, 10), date(2020, 1, 1), date(2025, 12, 31))
+    verdict = _judged(Judge([valid, ended]))
+    assert verdict.reason == "partly outside permit 8; permit 7 expired on 2025-12-31"
+    assert (verdict.outcome, verdict.permits, verdict.expired) == ("outside_permit", ("8",), ("7",))
+
+
+@pytest.mark.parametrize(
+    ("permits", "change_type", "reason"),
+    [
+        ([], "new", "no permit; zone A1 forbids building"),
+        ([Permit("8", _HOUSE, *_YEAR)], "new", "permit 8, although zone A1 forbids building"),
+        ([], "demolition", "demolition: a change type that is not filed"),
+    ],
+)
+def test_a_zone_that_forbids_building_is_in_the_reason(
+    permits: list[Permit], change_type: ChangeType, reason: str
+) -> None:
+    around = _box(-5, -5, 30, 30)
+    for building in ("forbidden", "allowed"):
+        judge = Judge(permits, [PlanningZone("A1", around, building)])
+        verdict = _judged(judge, change_type)
+        assert (verdict.reason == reason) is (building == "forbidden" or change_type != "new")
+
+
 def test_a_demolition_permit_does_not_allow_building() -> None:
     judge = Judge(
         [Permit("1", _HOUSE, *_YEAR, kind=DEMOLITION)], filed_change_types=("new", "demolition")
     )
-    assert _judged(judge).outcome == "unpermitted"
+    assert _judged(judge).outcome == "no_permit"
     assert _judged(judge, "demolition").outcome == "permitted"
 
 
@@ -99,7 +149,7 @@ def test_exempt_and_seasonal_ground() -> None:
     around, beside = _box(-5, -5, 30, 30), _box(10, -5, 30, 30)
     verdict = _judged(Judge(exempt=[Exemption("military", around)]))
     assert (verdict.outcome, verdict.reason) == ("exempt", "exempt: military")
-    assert _judged(Judge(exempt=[Exemption("military", beside)])).outcome == "unpermitted"
+    assert _judged(Judge(exempt=[Exemption("military", beside)])).outcome == "no_permit"
     verdict = _judged(Judge(seasonal=[SeasonalGround("greenhouses", around)]))
     assert (verdict.outcome, verdict.reason) == ("seasonal", "seasonal: greenhouses")
     assert not verdict.files
@@ -124,7 +174,7 @@ def test_only_new_buildings_and_extensions_are_filed_by_default(
     judge = Judge() if change_types is None else Judge(filed_change_types=change_types)
     verdict = _judged(judge, change_type, confidence=confidence)
     assert verdict.files is files
-    assert verdict.outcome == ("unpermitted" if files else "not_filed")
+    assert verdict.outcome == ("no_permit" if files else "not_filed")
 
 
 @pytest.mark.parametrize(
