@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from satellite.imagery.bands import Role
     from satellite.imagery.grid import Grid
     from satellite.records.judge import Judge
-    from satellite.report.page import ReportSection
+    from satellite.report.section import ReportSection
     from satellite.vector.buildings import OutlineSettings
 
 group = typer.Typer(
@@ -71,9 +71,13 @@ def diff_command(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder of the layers and the report.")
     ] = Path("satellite-diff"),
-    zones: Annotated[
+    land: Annotated[
         list[Path] | None,
-        typer.Option("--zones", metavar="FILE", help="Permits, planning zones and the like."),
+        typer.Option(
+            "--land",
+            metavar="FILE",
+            help="Permits, planning zones, exempt and seasonal ground, as in the configuration.",
+        ),
     ] = None,
     before_date: Annotated[
         str | None,
@@ -126,7 +130,7 @@ def diff_command(
     session = Session(config, None, format)
     dates = (read_date(before_date), read_date(after_date))
     options = Options(detector, model, align, read_roles(roles), nodata, allow_remote)
-    raise typer.Exit(diff(session, (before, after), dates, out, zones or [], options))
+    raise typer.Exit(diff(session, (before, after), dates, out, land or [], options))
 
 
 @group.command("run")
@@ -189,7 +193,7 @@ def diff(
     images: tuple[str, str],
     dates: tuple[datetime | None, datetime | None],
     out: Path,
-    zones: Sequence[Path],
+    land: Sequence[Path],
     options: Options,
 ) -> ExitCode:
     """Compare two images, write layers and a report, and print what changed.
@@ -201,7 +205,9 @@ def diff(
     from satellite.compare.comparison import compare
     from satellite.compare.comparison_request import ComparisonRequest, Source
     from satellite.compare.tile_executor import process_executor
-    from satellite.report.page import draw_pictures, write_report
+    from satellite.report.page import write_report
+    from satellite.report.pictures import draw_pictures
+    from satellite.report.site_layers import write_site_layers
 
     settings = session.config.satellite
     remote = settings.allow_remote if options.allow_remote is None else options.allow_remote
@@ -219,9 +225,9 @@ def diff(
         max_cloud=settings.max_cloud,
     )
     judge = None
-    if zones:
+    if land:
         with request.pair() as pair:
-            judge = _judge(session, zones, pair.grid)
+            judge = _judge(session, land, pair.grid)
     with _progress(session) as progress:
         comparison = compare(
             request,
@@ -231,13 +237,14 @@ def diff(
             progress=progress,
         )
         section = _report_section(comparison, judge)
+        write_site_layers(section)
         with request.pair() as pair:
             pair.use(comparison.preparation)
             draw_pictures(section, pair)
     name = f"{comparison.before.name} to {comparison.after.name}"
     report = write_report(out / "report.html", name, [section], datetime.now(UTC))
     _show_sites(session, section)
-    _print_summary(session, comparison, report)
+    _print_summary(session, section, report)
     return ExitCode.DONE
 
 
@@ -389,7 +396,7 @@ def _judge(session: Session, land: Sequence[Path], images: Grid) -> Judge:
 
 
 def _report_section(comparison: Comparison, judge: Judge | None) -> ReportSection:
-    from satellite.report.page import ReportedSite, ReportSection
+    from satellite.report.section import ReportedSite, ReportSection
 
     sites = []
     for site in comparison.sites:
@@ -400,21 +407,13 @@ def _report_section(comparison: Comparison, judge: Judge | None) -> ReportSectio
 
 def _show_sites(session: Session, section: ReportSection) -> None:
     """Print the changed buildings on stdout."""
+    from satellite.report.site_layers import site_properties
+
     rows = []
-    for number, reported in enumerate(section.sites, 1):
-        building = reported.site.building
-        point = building.lonlat(section.comparison.grid.crs).representative_point()
-        rows.append(
-            {
-                "site": number,
-                "sort": reported.site.change_type,
-                "area_m2": round(building.area_m2, 1),
-                "confidence": round(building.confidence, 3),
-                "latitude": round(point.y, 6),
-                "longitude": round(point.x, 6),
-                "verdict": None if reported.verdict is None else reported.verdict.reason,
-            }
-        )
+    for number, reported in section.numbered():
+        point = reported.site.building.lonlat(section.comparison.grid.crs).representative_point()
+        where = {"latitude": round(point.y, 6), "longitude": round(point.x, 6)}
+        rows.append({**site_properties(section, number, reported), **where})
     if rows or session.format is Format.JSONL:
         session.show(_sites_table(rows), rows)
 
@@ -438,25 +437,26 @@ def _sites_table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _print_summary(session: Session, comparison: Comparison, report: Path) -> None:
-    """Print on stderr what was compared, the detector's F1, and the path of the report."""
+def _print_summary(session: Session, section: ReportSection, report: Path) -> None:
+    """Print on stderr what was compared, the verdicts, the detector's F1, and the report's path."""
+    from satellite.detection.measured import accuracy
     from satellite.vector.change_types import ChangeType
 
-    summary = comparison.summary
+    comparison, summary = section.comparison, section.comparison.summary
     sites = summary["sites"]
     counted = ", ".join(
         f"{sites[name]} {name.replace('_', ' ')}" for name in get_args(ChangeType) if name in sites
     )
     lost = sum(summary["not_compared_km2"].values())
-    f1 = comparison.detector_f1
     session.err.print(
         f"{summary['covered_km2']:.3f} km² at {summary['resolution_m']:g} m, "
         f"{lost:.3f} km² of it not compared: {counted or 'no changed building'}"
     )
-    session.err.print(
-        f"detector: {comparison.detector} "
-        f"({'not measured' if f1 is None else f'F1 {f1:.2f} where it was measured'})"
-    )
+    if section.judged:
+        verdicts = ", ".join(f"{count} {each.label}" for each, count in section.counts)
+        session.err.print(f"verdicts: {verdicts}")
+    stated = accuracy(comparison.detector_f1, summary["resolution_m"])
+    session.err.print(f"detector: {comparison.detector}; {stated}")
     session.err.print(f"report: {escaped(str(report))}")
 
 

@@ -22,7 +22,10 @@ from satellite.compare.comparison_request import ComparisonRequest
 from satellite.compare.tile_executor import TileExecutor, serial_executor
 from satellite.records.judge import Judge
 from satellite.report.chips import read_chips
-from satellite.report.page import ReportedSite, ReportSection, draw_pictures, write_report
+from satellite.report.page import write_report
+from satellite.report.pictures import draw_pictures
+from satellite.report.section import ReportedSite, ReportSection
+from satellite.report.site_layers import write_site_layers
 
 # Error of the place of an outline in addition to half a pixel, metres: the usual accuracy of
 # orthoimages of cities.
@@ -144,6 +147,7 @@ def _file(
             sites.append(ReportedSite(site, verdict, None if filed is None else filed.case_id))
             progress("cases", number / len(comparison.sites))
         section = ReportSection(comparison, tuple(sites))
+        write_site_layers(section)
         draw_pictures(section, pair)
     return section
 

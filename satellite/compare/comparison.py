@@ -10,7 +10,6 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from satellite.registration.pair import Pair, Preparation
 from satellite.vector.buildings import OutlineSettings, outline
 from satellite.vector.change_types import change_types_of
 from satellite.vector.gaps import gaps
-from satellite.vector.gis_files import Feature, Value, write_geojson, write_geopackage, write_whole
+from satellite.vector.gis_files import write_whole
 
 __all__ = ["Comparison", "Progress", "Site", "compare"]
 
@@ -50,8 +49,9 @@ def compare(
 ) -> Comparison:
     """Compares two images.
 
-    Written to the folder: ``probability.tif`` and ``quality.tif`` (Cloud-Optimised GeoTIFFs),
-    ``changes.geojson``, ``changes.gpkg``, ``not_compared.geojson`` and ``comparison.json``.
+    Written to the folder: ``probability.tif`` and ``quality.tif`` (Cloud-Optimised GeoTIFFs) and
+    ``comparison.json``; the polygons are written with their verdicts, see
+    :func:`satellite.report.site_layers.write_site_layers`.
 
     Args:
         request: The two images, and how they are compared.
@@ -169,7 +169,7 @@ def _judge(
 
 
 def _found(pair: Pair, state: _State, settings: OutlineSettings, progress: Progress) -> Found:
-    """The stored differences, or else newly outlined ones, which are written to the folder."""
+    """The stored differences, or else newly outlined ones, which are stored."""
     if state.known.get("settings") == asdict(settings):
         try:
             return Found.from_dict(state.known["found"])
@@ -183,39 +183,8 @@ def _found(pair: Pair, state: _State, settings: OutlineSettings, progress: Progr
     sites = tuple(Site(*each) for each in zip(buildings, change_types, strict=True))
     known = state.known
     found = Found(sites, tuple(gaps(layers, pair.grid)), known["detector"], known["detector_f1"])
-    _write(found, pair, state.folder)
     state.add(found=found.to_dict(), settings=asdict(settings))
     return found
-
-
-def _write(found: Found, pair: Pair, folder: Path) -> None:
-    """Writes the GeoJSON files and the GeoPackage."""
-    crs = pair.grid.crs
-    common: dict[str, Value] = {
-        "before": _acquisition(pair.before).time.astimezone(UTC).isoformat(),
-        "after": _acquisition(pair.after).time.astimezone(UTC).isoformat(),
-        "detector": found.detector,
-        "detector_f1": found.detector_f1,
-    }
-    changes = [Feature(s.building.polygon, _properties(s) | common) for s in found.sites]
-    missing = [
-        Feature(gap.polygon, {"reason": gap.reason.name.lower(), "area_m2": round(gap.area_m2, 1)})
-        for gap in found.gaps
-    ]
-    write_geojson(folder / "changes.geojson", changes, crs)
-    write_geojson(folder / "not_compared.geojson", missing, crs)
-    write_geopackage(folder / "changes.gpkg", changes, missing, crs)
-
-
-def _properties(site: Site) -> dict[str, Value]:
-    building = site.building
-    return {
-        "sort": site.change_type,
-        "area_m2": round(building.area_m2, 1),
-        "width_m": round(building.width_m, 1),
-        "confidence": round(building.confidence, 3),
-        "uncertain_share": round(building.uncertain_share, 3),
-    }
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def evidence_files(
         chips: The building's pictures; permitted ground is outlined on them.
     """
     if verdict.allowed is not None:
-        chips = replace(chips, allowed=_placed(verdict.allowed, chips.crs))
+        chips = replace(chips, allowed=placed(verdict.allowed, chips.crs))
     return list(_files(finding, verdict, before, after, chips))
 
 
@@ -113,7 +113,7 @@ def when(at: datetime) -> str:
     return f"{utc:%Y-%m-%d}" if midnight else f"{utc:%Y-%m-%d %H:%M} UTC"
 
 
-def _placed(polygon: Polygon | MultiPolygon, crs: CRS) -> Polygon | MultiPolygon:
+def placed(polygon: Polygon | MultiPolygon, crs: CRS) -> Polygon | MultiPolygon:
     """Transforms a WGS 84 polygon to another coordinate reference system."""
     transformer = Transformer.from_crs("EPSG:4326", crs.to_wkt(), always_xy=True)
     placed: Polygon | MultiPolygon = shapely.transform(

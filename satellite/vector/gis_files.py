@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -23,6 +24,8 @@ Value = str | int | float | bool | None
 # Layers of the GeoPackage.
 CHANGES = "changes"
 NOT_COMPARED = "not_compared"
+# The table in which QGIS looks for the styles of a GeoPackage's layers.
+_STYLES = "layer_styles"
 # Decimal places of a degree in GeoJSON: the seventh is 1 cm, well below any pixel.
 _DECIMALS = 7
 
@@ -66,7 +69,11 @@ def write_geojson(path: Path, features: Iterable[Feature], crs: CRS) -> None:
 
 
 def write_geopackage(
-    path: Path, changes: Sequence[Feature], not_compared: Sequence[Feature], crs: CRS
+    path: Path,
+    changes: Sequence[Feature],
+    not_compared: Sequence[Feature],
+    crs: CRS,
+    styles: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a GeoPackage with the layers ``changes`` and ``not_compared``.
 
@@ -75,6 +82,7 @@ def write_geopackage(
         changes: The changed buildings.
         not_compared: The areas that could not be compared.
         crs: Coordinate reference system of the polygons and of the file.
+        styles: QGIS's default style (QML) of each layer, by the layer's name.
 
     Raises:
         SatelliteError: The file cannot be written, or pyogrio is not installed.
@@ -89,26 +97,38 @@ def write_geopackage(
         ) from error
 
     def write(part: Path) -> None:
-        for layer, features in ((CHANGES, changes), (NOT_COMPARED, not_compared)):
-            columns = _columns(features)
-            polygons = [shapely.multipolygons(shapely.get_parts(f.polygon)) for f in features]
-            try:
-                pyogrio.raw.write(
-                    part,
-                    np.array([shapely.to_wkb(polygon) for polygon in polygons], dtype=object),
-                    field_data=[values for values, _ in columns.values()],
-                    field_mask=[missing for _, missing in columns.values()],
-                    fields=list(columns),
-                    layer=layer,
-                    driver="GPKG",
-                    geometry_type="MultiPolygon",
-                    crs=crs.to_wkt(),
-                )
-            except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-                # SQLite repeats its whole statement before the cause.
-                raise OSError(str(error).rsplit(" failed: ", 1)[-1][:200]) from error
+        try:
+            for layer, features in ((CHANGES, changes), (NOT_COMPARED, not_compared)):
+                polygons = [shapely.multipolygons(shapely.get_parts(f.polygon)) for f in features]
+                columns = _columns([feature.properties for feature in features])
+                wkb = np.array([shapely.to_wkb(polygon) for polygon in polygons], dtype=object)
+                placed = {"geometry_type": "MultiPolygon", "crs": crs.to_wkt()}
+                pyogrio.raw.write(part, wkb, layer=layer, driver="GPKG", **columns, **placed)
+            if styles:
+                rows = [_style_row(layer, qml) for layer, qml in styles.items()]
+                table = {"layer": _STYLES, "driver": "GPKG", "geometry_type": None}
+                pyogrio.raw.write(part, None, **_columns(rows), **table)
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+            # SQLite repeats its whole statement before the cause.
+            raise OSError(str(error).rsplit(" failed: ", 1)[-1][:200]) from error
 
     write_whole(path, write)
+
+
+def _style_row(layer: str, qml: str) -> dict[str, Value]:
+    """A row of the table in which QGIS looks for styles."""
+    return {
+        "f_table_catalog": "",
+        "f_table_schema": "",
+        "f_table_name": layer,
+        "f_geometry_column": "geom",
+        "styleName": layer,
+        "styleQML": qml,
+        "styleSLD": "",
+        "useAsDefault": True,
+        "description": "",
+        "owner": "",
+    }
 
 
 def _geojson(feature: Feature, crs: CRS) -> dict[str, object]:
@@ -122,12 +142,15 @@ def _geojson(feature: Feature, crs: CRS) -> dict[str, object]:
     }
 
 
-def _columns(
-    features: Sequence[Feature],
-) -> dict[str, tuple[NDArray[np.generic], NDArray[np.bool_]]]:
-    """Values of each property, and a mask of the missing ones."""
-    names = list(dict.fromkeys(name for feature in features for name in feature.properties))
-    return {name: _column([f.properties.get(name) for f in features]) for name in names}
+def _columns(rows: Sequence[Mapping[str, Value]]) -> dict[str, Any]:
+    """The fields, the values of each, and a mask of the missing ones, as pyogrio takes them."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = [_column([row.get(name) for row in rows]) for name in names]
+    return {
+        "fields": names,
+        "field_data": [values for values, _ in columns],
+        "field_mask": [missing for _, missing in columns],
+    }
 
 
 def _column(values: list[Value]) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

@@ -114,7 +114,10 @@ def _check_report(done: AreaRun) -> None:
     assert page.count("<h2>2026") == 2
     assert page.count("<figure id=") == sum(len(each.sites) for each in done.comparisons)
     for comparison in done.comparisons:
-        assert len(list(comparison.folder.glob("pictures/map-*.jpg"))) == 1
+        assert len(list(comparison.folder.glob("pictures/map-*.jpg"))) == 2
+        layer = json.loads((comparison.folder / "changes.geojson").read_text())["features"]
+        assert [each["properties"]["site"] for each in layer] == list(range(1, len(layer) + 1))
+        assert all(each["properties"]["case"] for each in layer)
     for link in re.findall(r'src="([^"]+)"', page):
         assert (done.report.parent / link).is_file()
 

@@ -77,8 +77,6 @@ def test_new_buildings_become_polygons_and_layers(
     inside = sum(site.building.area_m2 for site in found.sites if site.building.appeared)
     assert inside == pytest.approx(0.25 * np.count_nonzero(label), rel=0.15)
     assert {"alignment", "tiles", "outlines"} <= stages
-    written = json.loads((tmp_path / "out/changes.geojson").read_text())
-    assert len(written["features"]) == len(found.sites)
     summary = json.loads((tmp_path / "out/comparison.json").read_text())["summary"]
     assert summary["covered_km2"] == pytest.approx(256 * 512 * 0.25 / 1e6, rel=0.01)
     assert summary["detector_f1"] == 0.93
