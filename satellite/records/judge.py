@@ -97,6 +97,11 @@ class Verdict:
         return self.outcome in UNPERMITTED
 
     @property
+    def needs_permit(self) -> bool:
+        """Whether permits decide, and the area outside them says something."""
+        return self.files or self.outcome == "permitted"
+
+    @property
     def blind_spot(self) -> bool:
         """Whether no camera sees, or may see, the place."""
         return not self.seen_by and not self.may_be_seen_by

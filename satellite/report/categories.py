@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from satellite.imagery.views import Quality
 from satellite.records.judge import Outcome
 from satellite.vector.change_types import CHANGE_TYPE_NAMES, ChangeType
 
@@ -53,6 +54,22 @@ _CHANGES: Mapping[ChangeType, tuple[int, int, int]] = {
     "bare_ground": (220, 220, 0),
 }
 
+_REASONS: Mapping[Quality, str] = {
+    Quality.NODATA: "no data",
+    Quality.CLOUD: "cloud",
+    Quality.SHADOW: "cloud shadow",
+    Quality.HAZE: "haze",
+    Quality.SNOW: "snow",
+    Quality.WATER: "water",
+    Quality.MISALIGNED: "not aligned",
+}
+#: Grey of the ground that was not compared.
+GAP_COLOUR: Final = (190, 190, 190)
+
+#: Why ground was not compared.
+BY_REASON: Final[Mapping[Quality, Category]] = {
+    reason: Category(reason.name.lower(), name, GAP_COLOUR) for reason, name in _REASONS.items()
+}
 #: The categories by verdict.
 BY_VERDICT: Final[Mapping[Outcome, Category]] = {
     outcome: Category(outcome, *each) for outcome, each in _VERDICTS.items()

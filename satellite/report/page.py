@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -12,23 +12,15 @@ from cv_engine.html_page.page import page
 from satellite.compare.comparison import Comparison
 from satellite.detection.measured import accuracy
 from satellite.imagery.views import Quality
+from satellite.report.categories import BY_REASON, GAP_COLOUR
 from satellite.report.evidence_files import when
-from satellite.report.pictures import GAP_COLOUR, map_path, pictured, site_path
+from satellite.report.pictures import map_path, pictured, site_path
 from satellite.report.section import ReportedSite, ReportSection
 from satellite.report.swipe import SCRIPT, STYLE, dot, pair
 from satellite.vector.change_types import CHANGE_TYPE_NAMES
 from satellite.vector.gis_files import write_whole
 
 _NOWHERE = "outside the planning zones"
-_REASONS: Mapping[Quality, str] = {
-    Quality.NODATA: "no data",
-    Quality.CLOUD: "cloud",
-    Quality.SHADOW: "cloud shadow",
-    Quality.HAZE: "haze",
-    Quality.SNOW: "snow",
-    Quality.WATER: "water",
-    Quality.MISALIGNED: "not aligned",
-}
 
 
 def write_report(path: Path, title: str, sections: Sequence[ReportSection], at: datetime) -> Path:
@@ -135,7 +127,9 @@ def _missing(comparison: Comparison) -> str:
         lost[gap.reason] += gap.area_m2 / 1e6
     if not lost:
         return "All of it was compared."
-    reasons = ", ".join(f"{_REASONS[reason]} {km2:.3f} km²" for reason, km2 in sorted(lost.items()))
+    reasons = ", ".join(
+        f"{BY_REASON[reason].label} {km2:.3f} km²" for reason, km2 in sorted(lost.items())
+    )
     return f"Not compared, so nothing is known of it: {reasons}."
 
 
@@ -154,8 +148,10 @@ def _table(section: ReportSection) -> Iterator[str]:
         yield f"<td>{point.y:.5f}, {point.x:.5f}"
         yield f'<td class="text">{_verdict(reported)}' if told else ""
         if reported.verdict is not None:
-            yield f'<td class="n">{reported.verdict.outside_m2:,.0f} m²'
-            yield f"<td>{escape(reported.verdict.planning or '')}"
+            verdict = reported.verdict
+            yield '<td class="n">'
+            yield f"{verdict.outside_m2:,.0f} m²" if verdict.needs_permit else ""
+            yield f"<td>{escape(verdict.planning or '')}"
     yield "</table></div>"
 
 

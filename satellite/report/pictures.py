@@ -22,6 +22,7 @@ from cv_engine.files import write_atomically
 from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid
 from satellite.registration.pair import Pair
+from satellite.report.categories import GAP_COLOUR
 from satellite.report.chips import Drawn, draw, read_chips
 from satellite.report.evidence_files import placed
 from satellite.report.furniture import GroundScale, header
@@ -30,8 +31,6 @@ from satellite.report.section import ReportedSite, ReportSection
 Date = Literal["before", "after"]
 Picture = NDArray[np.uint8]
 
-#: Grey of the ground that was not compared.
-GAP_COLOUR = (190, 190, 190)
 # Longer side of a map, pixels, and how many times larger than the image it may be to reach that.
 _MAP_PX = 1600
 _MOST_LARGER = 3.0

@@ -6,14 +6,17 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC
+from functools import partial
+from pathlib import Path
 
 from cv_engine.cases.export import safe_cell
 from satellite.detection.measured import accuracy
-from satellite.report.categories import BY_CHANGE_TYPE, BY_VERDICT
+from satellite.report.categories import BY_CHANGE_TYPE, BY_REASON, BY_VERDICT
 from satellite.report.qgis_style import qgis_style
 from satellite.report.section import ReportedSite, ReportSection
 from satellite.vector.gis_files import (
     CHANGES,
+    NOT_COMPARED,
     Feature,
     Value,
     write_geojson,
@@ -32,8 +35,9 @@ FIELDS = (
 def write_site_layers(section: ReportSection) -> None:
     """Writes the changed buildings and what was not compared to the comparison's folder.
 
-    Written are ``changes.geojson``, ``changes.gpkg``, ``changes.csv`` (UTF-8 with BOM),
-    ``not_compared.geojson``, and ``changes.qml``, the style of the polygons in QGIS.
+    Written are ``changes.geojson``, ``changes.gpkg``, ``changes.csv`` (UTF-8 with BOM) and
+    ``not_compared.geojson``; ``changes.qml`` and ``not_compared.qml`` are their styles in QGIS,
+    which the GeoPackage holds too.
 
     Raises:
         SatelliteError: A file cannot be written.
@@ -46,11 +50,15 @@ def write_site_layers(section: ReportSection) -> None:
         Feature(gap.polygon, {"reason": gap.reason.name.lower(), "area_m2": round(gap.area_m2, 1)})
         for gap in comparison.gaps
     ]
-    style = _style(section)
+    styles = {
+        CHANGES: _style(section),
+        NOT_COMPARED: qgis_style("reason", BY_REASON.values()),
+    }
     write_geojson(folder / "changes.geojson", changes, crs)
     write_geojson(folder / "not_compared.geojson", missing, crs)
-    write_geopackage(folder / "changes.gpkg", changes, missing, crs, {CHANGES: style})
-    write_whole(folder / "changes.qml", lambda part: part.write_text(style, encoding="utf-8"))
+    write_geopackage(folder / "changes.gpkg", changes, missing, crs, styles)
+    for name, style in styles.items():
+        write_whole(folder / f"{name}.qml", partial(_write_text, style))
     table = _csv(section, [row for _, row in rows])
     write_whole(
         folder / "changes.csv",
@@ -76,7 +84,9 @@ def site_properties(
         "verdict": verdict and verdict.reason,
         "permit": verdict and _listed(verdict.permits),
         "expired_permit": verdict and _listed(verdict.expired),
-        "outside_permit_m2": verdict and round(verdict.outside_m2, 1),
+        "outside_permit_m2": round(verdict.outside_m2, 1)
+        if verdict and verdict.needs_permit
+        else None,
         "planning_zone": verdict and verdict.planning,
         "planning_building": verdict and verdict.building,
         "case": reported.case,
@@ -90,6 +100,10 @@ def site_properties(
         "detector_f1": comparison.detector_f1,
         "detector_accuracy": accuracy(comparison.detector_f1, comparison.grid.resolution_m),
     }
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def _listed(numbers: Sequence[str]) -> str | None:

@@ -128,6 +128,7 @@ def _style_row(layer: str, qml: str) -> dict[str, Value]:
         "useAsDefault": True,
         "description": "",
         "owner": "",
+        "update_time": "",
     }
 
 

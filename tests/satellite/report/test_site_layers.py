@@ -48,6 +48,7 @@ def test_every_layer_has_the_verdict_of_every_site(tmp_path: Path) -> None:
         ("not_filed", "demolition: a change type that is not filed"),
     ]
     assert [row["permit"] for row in rows] == [None, "2026-0117", None, None]
+    assert rows[3]["outside_permit_m2"] is None, "no permit allows or forbids it"
     assert rows[1]["outside_permit_m2"] == pytest.approx(100, abs=1)
     assert (rows[0]["planning_zone"], rows[0]["planning_building"]) == ("Green belt", "forbidden")
     assert (rows[0]["before"][:10], rows[0]["after"][:10]) == ("2026-01-05", "2026-02-05")
@@ -91,9 +92,9 @@ def test_qgis_shows_the_polygons_in_the_colours_of_the_map(
     assert first.get("value") == "230,0,0,255"
     meta, _, _, columns = pyogrio.raw.read(tmp_path / "changes.gpkg", layer="layer_styles")
     packed = dict(zip(meta["fields"], columns, strict=True))
-    assert packed["f_table_name"].tolist() == ["changes"]
+    assert packed["f_table_name"].tolist() == ["changes", "not_compared"]
     assert packed["styleQML"][0] == (tmp_path / "changes.qml").read_text()
-    assert packed["useAsDefault"].tolist() == [True]
+    assert packed["useAsDefault"].tolist() == [True, True]
 
 
 @pytest.mark.parametrize(
