@@ -128,7 +128,7 @@ def diff_command(
 ) -> None:
     """Find the buildings that changed between two images of the same ground."""
     session = Session(config, None, format)
-    dates = (read_date(before_date), read_date(after_date))
+    dates = (read_date(before_date, "--before-date"), read_date(after_date, "--after-date"))
     options = Options(detector, model, align, read_roles(roles), nodata, allow_remote)
     raise typer.Exit(diff(session, (before, after), dates, out, land or [], options))
 
@@ -154,8 +154,12 @@ def run_command(
     raise typer.Exit(run(Session(config, data, format), areas or [], cluster))
 
 
-def read_date(text: str | None) -> datetime | None:
+def read_date(text: str | None, option: str) -> datetime | None:
     """Read a date, or a date and time; UTC if it has no offset.
+
+    Args:
+        text: What was typed; ``None``: nothing.
+        option: The option, for the message.
 
     Raises:
         InputError: The text is not a date.
@@ -165,7 +169,7 @@ def read_date(text: str | None) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{text}: not a date; write it as 2026-05-01") from None
+        raise InputError(f"{option} {text}: not a date; write it as 2026-05-01") from None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 

@@ -12,7 +12,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from zones.control_points import GroundControlPoint, fit_points
+from zones.control_points import GroundControlPoint, doubtful_points, fit_points
 from zones.errors import Problem, ZoneError
 from zones.homography import Homography
 from zones.plane import LocalPlane
@@ -131,6 +131,15 @@ class Camera:
         """
         left_out = self._fitted[1].left_out_m if self._fitted else None
         return None if left_out is None else float(np.sqrt(np.mean(left_out**2)))
+
+    @property
+    def doubtful_points(self) -> tuple[tuple[int, float], ...]:
+        """The points that the others put elsewhere: number from 1, and distance in metres.
+
+        A point is doubtful where the fit of the others misses it by more than ``max_fit_error_m``
+        and either by more than chance explains or by several times that limit.
+        """
+        return doubtful_points(self._fitted[1], self.max_fit_error_m) if self._fitted else ()
 
     def locate(self, x: float, y: float) -> GroundPoint:
         """The place on the ground that a pixel shows.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import shapely
 from zones.camera import Camera
 from zones.crossings import cross_too_often
 from zones.document import MOST_PROBLEMS
-from zones.errors import Problem, ZoneError
+from zones.errors import OutOfView, Problem, Severity, ZoneError
 from zones.settings import NumberSetting
 from zones.zone import Zone, load_zones, on_image
 
@@ -55,28 +56,64 @@ def check(
         )
     except ZoneError as error:
         return list(error.problems)
-    mine = [zone for zone in zones if _is_for(zone, camera)]
+    pictured = width is not None and height is not None
+    mine = [zone for zone in zones if _is_for(zone, camera, pictured=pictured)]
     if not mine:
-        names = ", ".join(sorted({zone.camera for zone in zones if zone.camera}))
-        what = f"no zone is for {f'camera {camera.name}' if camera else 'every camera'}"
-        advice = f'correct "camera" in the properties; the file names {names}'
-        return [Problem(str(path), what, advice, "warning")]
+        return [_for_others(path, zones, camera, pictured=pictured)]
+    if width is None or height is None:
+        return [_in_file(path, problem) for problem in _without_points(mine, camera)]
     problems: list[Problem] = []
-    if width is not None and height is not None:
-        drawn_zones = []
-        for zone in mine:
-            try:
-                drawn_zones.append((zone, on_image(zone, camera, width, height)))
-            except ZoneError as error:
-                problems += [_in_file(path, problem) for problem in error.problems]
-        for written, drawn in drawn_zones:
-            problems += _warnings(path, written, drawn, camera)
-        problems += islice(_overlaps(path, [drawn for _, drawn in drawn_zones]), MOST_PROBLEMS)
+    hidden: list[Problem] = []
+    drawn_zones = []
+    for zone in mine:
+        try:
+            drawn_zones.append((zone, on_image(zone, camera, width, height)))
+        except OutOfView as error:
+            # A map's file serves several cameras, each of which shows a part of it.
+            shared = zone.frame == "wgs84" and zone.camera is None
+            (hidden if shared else problems).extend(error.problems)
+        except ZoneError as error:
+            problems += error.problems
+    severity: Severity = "warning" if drawn_zones else "error"
+    problems += [replace(problem, severity=severity) for problem in hidden]
+    problems = [_in_file(path, problem) for problem in problems]
+    for written, drawn in drawn_zones:
+        problems += _warnings(path, written, drawn, camera)
+    problems += islice(_overlaps(path, [drawn for _, drawn in drawn_zones]), MOST_PROBLEMS)
     return problems
 
 
-def _is_for(zone: Zone, camera: Camera | None) -> bool:
-    return zone.camera is None or camera is None or zone.camera == camera.name
+def _without_points(zones: Sequence[Zone], camera: Camera | None) -> Sequence[Problem]:
+    """The problem of map zones for a camera that has no ground control points."""
+    on_map = [zone for zone in zones if zone.frame == "wgs84"]
+    if camera is None or camera.ground_control_points or not on_map:
+        return []
+    try:
+        on_image(on_map[0], camera, 1, 1)
+    except ZoneError as error:
+        return error.problems
+    return []
+
+
+def _is_for(zone: Zone, camera: Camera | None, *, pictured: bool) -> bool:
+    """Whether a camera watches a zone; without a camera and a picture, every zone counts."""
+    if zone.camera is None or (camera is None and not pictured):
+        return True
+    return camera is not None and zone.camera == camera.name
+
+
+def _for_others(
+    path: Path, zones: Sequence[Zone], camera: Camera | None, *, pictured: bool
+) -> Problem:
+    """The problem of a file whose zones are all for other cameras."""
+    names = ", ".join(sorted({zone.camera for zone in zones if zone.camera}))
+    severity: Severity = "error" if pictured else "warning"
+    if camera is None:
+        what = f"all zones are for one camera each: {names}"
+        return Problem(str(path), what, "name the camera with --camera", severity)
+    what = f"no zone is for camera {camera.name}"
+    advice = f'correct "camera" in the properties; the file names {names}'
+    return Problem(str(path), what, advice, severity)
 
 
 def _in_file(path: Path, problem: Problem) -> Problem:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -27,7 +26,6 @@ from cv_engine.commands.zones import problems_of
 if TYPE_CHECKING:
     from cv_engine.config import CameraConfig
     from cv_engine.discovery import Device, Stream
-    from zones.errors import Problem
 
 PASSWORD_VARIABLE = "CV_ENGINE_CAMERA_PASSWORD"
 _NOTHING_FOUND = (
@@ -44,9 +42,16 @@ group = typer.Typer(
 
 
 @group.command()
-def check(config: ConfigOption = None, format: FormatOption = Format.TABLE) -> None:
+def check(
+    connect: Annotated[
+        bool,
+        typer.Option("--connect", help="Also open a connection to the port of each stream."),
+    ] = False,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
     """Check the place, ground control points, zones and stream settings of each camera."""
-    raise typer.Exit(_check(Session(config, None, format)))
+    raise typer.Exit(_check(Session(config, None, format), connect=connect))
 
 
 group.command("draw")(draw_camera)
@@ -293,9 +298,9 @@ def _largest(streams: Sequence[Stream]) -> list[Stream]:
     return list(largest.values())
 
 
-def _check(session: Session) -> ExitCode:
+def _check(session: Session, *, connect: bool) -> ExitCode:
     """Print the configured cameras; wrong input where zones or settings cannot be used."""
-    rows = _camera_rows(session.config.cameras)
+    rows = _camera_rows(session.config.cameras, connect=connect)
     if not rows:
         session.err.print("the configuration names no camera; add one under cameras:")
         return ExitCode.DONE
@@ -304,13 +309,23 @@ def _check(session: Session) -> ExitCode:
     return ExitCode.WRONG_INPUT if any(row["errors"] for row in rows) else ExitCode.DONE
 
 
-def _camera_rows(cameras: tuple[CameraConfig, ...]) -> list[dict[str, Any]]:
+def _camera_rows(cameras: tuple[CameraConfig, ...], *, connect: bool) -> list[dict[str, Any]]:
     """One row per camera: the basis of its places, its errors and the problems of its zones."""
+    from cv_engine.commands.camera_checks import (
+        closed_ports,
+        point_problems,
+        stream_problems,
+        unseen_zones,
+    )
+
     rows = []
+    closed = closed_ports(cameras) if connect else {}
+    unseen = unseen_zones(cameras)
     for entry in cameras:
         camera = entry.camera()
-        problems = _stream_problems(entry)
+        problems = [*point_problems(entry), *stream_problems(entry), *closed.get(entry.name, ())]
         problems += [] if entry.zones is None else problems_of(entry.zones, camera=entry)
+        problems += unseen.get(entry.name, ())
         rows.append(
             {
                 "camera": entry.name,
@@ -325,37 +340,6 @@ def _camera_rows(cameras: tuple[CameraConfig, ...]) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _stream_problems(entry: CameraConfig) -> list[Problem]:
-    """What is wrong with how a camera's stream is reached; no text repeats the address."""
-    from cv_engine.stream_url import has_ambiguous_password
-    from zones.errors import Problem
-
-    where, problems = f"camera {entry.name}", []
-    if entry.url is not None and has_ambiguous_password(entry.url.get_secret_value()):
-        what = "url: user or password holds an @; the last one is taken for their end"
-        problems.append(Problem(where, what, "write the others as %40", "warning"))
-    if entry.password_env is not None and entry.password_env not in os.environ:
-        what = f"password_env: the environment variable {entry.password_env} is not set here"
-        problems.append(Problem(where, what, "set it where watch runs", "warning"))
-    if entry.tls_ca is not None:
-        wrong = _wrong_authorities(entry.tls_ca)
-        problems += [Problem(f"{where}: tls_ca: {entry.tls_ca}", *wrong)] if wrong else []
-    return problems
-
-
-def _wrong_authorities(path: Path) -> tuple[str, str] | None:
-    """What is wrong with a file of certificates, and what to do."""
-    import ssl
-
-    try:
-        ssl.create_default_context(cafile=str(path))
-    except ssl.SSLError:
-        return "the file holds no certificate", "give one in PEM form"
-    except OSError as error:
-        return f"the file cannot be read ({error.strerror})", "correct the path"
-    return None
 
 
 def _place_basis(entry: CameraConfig) -> str:

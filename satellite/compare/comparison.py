@@ -70,11 +70,13 @@ def compare(
         ModelError: The network is not available.
     """
     with request.pair() as pair:
-        before, after = _acquisition(pair.before), _acquisition(pair.after)
+        before = _acquisition(pair.before, "--before-date")
+        after = _acquisition(pair.after, "--after-date")
         if after.time <= before.time:
             raise SatelliteError(
                 f"{after.name} was taken at {after.time.isoformat()}, which is not after "
-                f"{before.name} ({before.time.isoformat()}): give the earlier image first"
+                f"{before.name} ({before.time.isoformat()}): give the earlier image first, or "
+                "correct --before-date and --after-date"
             )
         state = _State(folder)
         if not (keep and state.finished(pair)):
@@ -89,11 +91,11 @@ def compare(
     return comparison
 
 
-def _acquisition(scene: Scene) -> Acquisition:
+def _acquisition(scene: Scene, option: str) -> Acquisition:
     if scene.acquired is None:
         raise SatelliteError(
-            f"{scene.name}: the image does not say when it was taken: give its date, or write it "
-            "into its name as YYYYMMDD"
+            f"{scene.name}: the image does not say when it was taken: give {option} 2026-05-01, or "
+            "write the date into its name as YYYYMMDD"
         )
     return Acquisition(scene.name, scene.acquired, scene.resolution_m)
 
@@ -148,7 +150,7 @@ def _judge(
     if state.known and state.known["asked"] != asked:
         raise SatelliteError(
             f"{folder}: holds a comparison of other images, or with other settings: choose another "
-            "folder, or remove this one"
+            "folder (--out), or remove this one"
         )
     if not state.known:
         prepared = pair.prepare(lambda share: progress("alignment", share))

@@ -188,8 +188,10 @@ class NetworkDetector:
             raise SatelliteError(
                 f"pixels of {resolution_m:g} m are too coarse for the network "
                 f"'{self.network.name}', which is made for {self.resolution_m:g} m and finds "
-                f"nothing beyond {_COARSEST * self.resolution_m:g} m: choose the classical "
-                "detector, or a network that was trained on such images"
+                f"nothing beyond {_COARSEST * self.resolution_m:g} m: take the detector "
+                "without a network, which finds far less (--detector classical; in the "
+                "configuration: satellite.detector), or a network that was trained on such images "
+                "(--model; satellite.model)"
             )
         if 1 / _ALIKE <= coarser <= _ALIKE:
             return 1.0, cv2.INTER_CUBIC
@@ -214,8 +216,8 @@ def _check(views: Views, wanted: Mask) -> None:
         if image.ndim != 3 or image.shape[2] < 3 or image.dtype != np.uint8:
             raise SatelliteError(
                 f"the network needs red, green and blue, 8 bits each; the window is {image.dtype} "
-                f"of shape {image.shape}: name the bands of both images, or choose the classical "
-                "detector"
+                f"of shape {image.shape}: name the bands of both images (--roles; in the "
+                "configuration: roles), or take --detector classical (satellite.detector)"
             )
         if image.shape[:2] != shape or wanted.shape != shape:
             raise SatelliteError(

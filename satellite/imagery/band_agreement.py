@@ -51,6 +51,7 @@ def is_reversed(scene: Scene, known: Scene) -> bool:
 def _say_exchanged(label: str) -> None:
     """Warns once per image, however often the image is opened."""
     structlog.get_logger(__name__).warning(
-        "red and blue are exchanged, which fits the other date: give the roles if they are others",
+        "red and blue are exchanged, which fits the other date: if that is wrong, give "
+        "--roles (in the configuration: roles)",
         image=label,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -56,6 +55,8 @@ _SENTINEL2_ONLY = {"b8a", "b12", "b09", "b05"}
 _OTHER = {"edge", "rededge", "coastal", "deep", "infrared", "ir", "yellow"}
 # Keys under which formats keep a band's name.
 _NAME_TAGS = ("common_name", "bandname", "band_name", "long_name", "name", "description")
+# What was said already of the order of bands.
+_said: set[tuple[str, tuple[tuple[Role, int], ...]]] = set()
 # Least share of a mask band's pixels at its smallest or largest value; a picture has almost none.
 _MASK_SHARE = 0.9
 
@@ -82,7 +83,7 @@ def identify_bands(dataset: DatasetReader, label: str, given: Mapping[Role, int]
     Given roles come first, then the bands' names, then their colour interpretation. Of four bands
     without these, near infrared is the last, and what the image shows tells red from blue
     (:mod:`satellite.imagery.band_order`). Else the usual order for number and type is a guess. What
-    is measured or guessed is logged once.
+    is measured or guessed is logged once, for all images of one order.
 
     Args:
         dataset: The opened image.
@@ -106,7 +107,8 @@ def identify_bands(dataset: DatasetReader, label: str, given: Mapping[Role, int]
         if not set(COLOURS) <= set(roles):
             raise SatelliteError(
                 f"{label}: it has {dataset.count} bands and does not say which of them show red, "
-                f"green and blue; give them: roles: {{red: 3, green: 2, blue: 1, nir: 4}}"
+                f"green and blue; give them: --roles red=3,green=2,blue=1,nir=4 (in the "
+                "configuration: roles: {red: 3, green: 2, blue: 1, nir: 4})"
             )
     return Bands({role: roles[role] for role in ROLES if role in roles}, alpha, certain)
 
@@ -134,7 +136,7 @@ def _validated_roles(given: Mapping[Role, int], count: int, label: str) -> dict[
         if type(band) is not int or not 1 <= band <= count:
             raise SatelliteError(
                 f"{label}: band {band} is to show {role}, but its bands are numbered 1 to {count}; "
-                f"correct the roles"
+                "correct --roles (in the configuration: roles)"
             )
     return dict(given)
 
@@ -220,11 +222,16 @@ def _doubt(
         )
 
 
-@cache
 def _say(label: str, what: str, roles: tuple[tuple[Role, int], ...]) -> None:
-    """Warns once per image, however often the image is opened."""
+    """Warns once of an order, for however many images it holds."""
+    if (what, roles) in _said:
+        return
+    _said.add((what, roles))
     structlog.get_logger(__name__).warning(
-        f"{what}: give the roles if they are others", image=label, bands=dict(roles)
+        f"{what}, and so for others like it: if it is wrong, give --roles "
+        "(in the configuration: roles)",
+        image=label,
+        bands=dict(roles),
     )
 
 

@@ -249,7 +249,7 @@ class Scene:
             raise SatelliteError(
                 f"{self._raster.label}: none of its bands is known to show {role} (known: "
                 f"{', '.join(f'{name} in {band}' for name, band in self.roles.items())}); give it: "
-                f"roles: {{{role}: BAND}}"
+                f"--roles {role}=BAND (in the configuration: roles: {{{role}: BAND}})"
             )
         return self.roles[role]
 

@@ -160,7 +160,8 @@ def estimate_shift(
         raise SatelliteError(
             f"the two images cannot be aligned: only {len(chips)} places have texture and data at"
             f" both dates, {_LEAST_AGREEING} are needed; if one is under cloud, take another one;"
-            " if they are aligned already, switch the alignment off (align: false)"
+            " if they are aligned already, switch the alignment off:"
+            " --no-align (in the configuration: satellite.align: false)"
         )
     field = _consensus_field(grid, chips)
     report(0.7)

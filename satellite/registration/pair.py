@@ -316,7 +316,7 @@ class Pair:
                 raise SatelliteError(
                     f"{scene.name}: {share:.0%} of it is under cloud, more than the "
                     f"{self._max_cloud:.0%} that are allowed; take an image with less, or raise "
-                    "satellite.max_cloud"
+                    "satellite.max_cloud in the configuration"
                 )
 
     def _light_samples(self, shift: ShiftField | None) -> Iterator[Sample]:

@@ -120,6 +120,17 @@ def test_an_image_that_cannot_be_used(
     assert words in _said(capsys)
 
 
+def test_an_image_without_a_date_names_the_option_of_its_date(
+    folder: Path, tiles: Tiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder / "undated.tif", tiles.beside(_NAMES)[1], **_BLOCKS)
+    assert _diff("a-20260101.tif", "undated.tif") == 2
+    words = "give --after-date 2026-05-01, or write the date into its name as YYYYMMDD"
+    assert words in _said(capsys)
+    assert _diff("undated.tif", "a-20260101.tif") == 2
+    assert "--before-date" in _said(capsys)
+
+
 def test_an_image_under_too_much_cloud_is_refused(
     folder: Path, tiles: Tiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,7 +173,7 @@ def test_records_that_cannot_be_used(
     if crs is not None:
         land["crs"] = {"type": "name", "properties": {"name": crs}}
     (folder / "permits.geojson").write_text(json.dumps(land))
-    assert _diff("a-20260101.tif", "b-20260301.tif", "--zones", "permits.geojson") == 2
+    assert _diff("a-20260101.tif", "b-20260301.tif", "--land", "permits.geojson") == 2
     said = _said(capsys)
     assert words in said
     assert "permits.geojson:1" in said
@@ -205,7 +216,7 @@ def test_permits_of_another_city_are_refused(
     )
     if command == "diff":
         images = ("images/a-20260101.tif", "images/b-20260301.tif")
-        assert _diff(*images, "--zones", "permits.geojson") == 2
+        assert _diff(*images, "--land", "permits.geojson") == 2
     else:
         assert run(cli.app, ["satellite", "run", "--config", "my.yaml", "--data", "data"]) == 2
     said = _said(capsys)
@@ -218,7 +229,7 @@ def test_permits_of_another_city_are_refused(
     [
         (("gone.tif",), "gone.tif: there is no such file or folder"),
         (("a-20260101.tif",), "give the earlier image first"),
-        (("a-20260101.tif", "--after-date", "yesterday"), "yesterday: not a date"),
+        (("a-20260101.tif", "--after-date", "yesterday"), "--after-date yesterday: not a date"),
         (("a-20260101.tif", "--roles", "red=0"), "--roles red=0: write bands"),
         (("a-20260101.tif", "--detector", "magic"), "--detector magic: write one of"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -114,6 +115,19 @@ def test_leave_one_out_error_is_above_the_fit_error() -> None:
     assert camera.left_out_error_m is not None
     assert 0 < camera.fit_error_m < camera.left_out_error_m
     assert street_camera().left_out_error_m is None
+    assert street_camera().doubtful_points == ()
+
+
+def test_a_point_that_the_others_put_elsewhere_is_doubtful() -> None:
+    """Of five points none can be refused: any of them may be the wrong one."""
+    five = EIGHT_PIXELS[[0, 1, 2, 3, 4]]
+    sound = control_points(STREET, five)
+    assert Camera("c", None, sound).doubtful_points == ()
+    wrong = dataclasses.replace(sound[4], lat=sound[4].lat + 4 / 111_320)
+    camera = Camera("c", None, (*sound[:4], wrong), max_fit_error_m=3.0)
+    numbers = [number for number, _ in camera.doubtful_points]
+    assert 5 in numbers
+    assert all(metres > 3.0 for _, metres in camera.doubtful_points)
 
 
 def test_a_zone_that_reaches_behind_the_camera_is_cut() -> None:

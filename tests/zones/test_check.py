@@ -11,7 +11,9 @@ import zones
 from tests.zones.scene import HEIGHT, KINDS, PLANE, STREET, WIDTH, inverse, project, street_camera
 from zones.camera import Camera
 from zones.check import check
+from zones.errors import ZoneError
 from zones.plane import Array
+from zones.zone import load_zones, visible_zones
 
 
 def _write(folder: Path, *parts: tuple[dict[str, Any], Any]) -> Path:
@@ -64,7 +66,7 @@ def test_errors_of_the_file_are_reported(tmp_path: Path) -> None:
         ({}, _box(0, 100, 900, 104), None, "warning", "the zone is only 4.0 pixels wide"),
         ({}, _box(300, 100, 900, 700), street_camera(), "warning", "places are only accurate to"),
         ({}, _box(300, 0, 900, 700), Camera("c"), None, ""),
-        ({"camera": "gate"}, _box(0, 0, 90, 90), street_camera(), "warning", "the file names gate"),
+        ({"camera": "gate"}, _box(0, 0, 90, 90), street_camera(), "error", "the file names gate"),
         ({"frame": None}, _on_map(_box(300, 400, 900, 700)), None, "error", "belongs to no camera"),
         ({"frame": None}, _on_map(_box(300, 400, 900, 700)), street_camera(), None, ""),
         (
@@ -90,6 +92,54 @@ def test_problems_of_a_zone(
     else:
         assert [problem.severity for problem in problems] == [severity]
         assert message in str(problems[0])
+
+
+_OUT_OF_VIEW = [[120, 30], [120.1, 30], [120.1, 30.1]]
+
+
+@pytest.mark.parametrize(
+    ("parts", "camera"),
+    [
+        pytest.param([({"camera": "street"}, _box(0, 0, 90, 90))], None, id="a camera's own"),
+        pytest.param([({"camera": "gate"}, _box(0, 0, 90, 90))], street_camera(), id="another's"),
+        pytest.param([({"frame": None}, _OUT_OF_VIEW)], street_camera(), id="out of view"),
+        pytest.param([({"frame": None}, _OUT_OF_VIEW)], None, id="a map without a camera"),
+        pytest.param([({}, _box(2000, 0, 2100, 50))], None, id="outside the frame"),
+        pytest.param([({}, _box(0, 0, 90, 90))], None, id="sound"),
+        pytest.param(
+            [({"zone": "b"}, _box(0, 0, 90, 90)), ({"frame": None}, _OUT_OF_VIEW)],
+            street_camera(),
+            id="a shared map",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_an_error(
+    tmp_path: Path, parts: list[tuple[dict[str, Any], Any]], camera: Camera | None
+) -> None:
+    """`zones draw` has the same zones: those of `visible_zones`, and at least one of them."""
+    path = _write(tmp_path, *parts)
+    try:
+        drawn = visible_zones(load_zones(path, kinds=KINDS), camera, WIDTH, HEIGHT)
+    except ZoneError:
+        drawn = []
+    problems = check(path, WIDTH, HEIGHT, camera, kinds=KINDS)
+    assert any(problem.severity == "error" for problem in problems) is (not drawn)
+
+
+def test_a_zone_of_a_shared_map_that_is_out_of_view_is_a_warning(tmp_path: Path) -> None:
+    parts = [({"zone": "b"}, _box(300, 400, 900, 700)), ({"frame": None}, _OUT_OF_VIEW)]
+    (problem,) = check(_write(tmp_path, *parts), WIDTH, HEIGHT, street_camera(), kinds=KINDS)
+    assert (problem.severity, problem.what) == ("warning", "camera street does not show the zone")
+
+
+def test_zones_on_the_map_need_a_camera_with_points_before_any_picture_is_there(
+    tmp_path: Path,
+) -> None:
+    path = _write(tmp_path, ({"frame": None}, _on_map(_box(300, 400, 900, 700))))
+    (problem,) = check(path, camera=Camera("c"), kinds=KINDS)
+    assert (problem.severity, problem.what[:27]) == ("error", "map zones need ground contr")
+    assert check(path, camera=street_camera(), kinds=KINDS) == []
+    assert check(path, kinds=KINDS) == []
 
 
 def test_sizes_in_pixels_are_converted_for_the_frame(tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def bands(count: int) -> Views:
         (
             lambda: views(*(np.zeros((8, 8, 3), np.uint8),) * 2, metres=10.0),
             (8, 8),
-            "pixels of 10 m are too coarse for the network 'flat', .* beyond 4 m",
+            "pixels of 10 m are too coarse for the network 'flat', .* beyond 4 m: .*classical",
         ),
     ],
 )

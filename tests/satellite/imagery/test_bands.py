@@ -9,8 +9,15 @@ import rasterio
 from structlog.testing import capture_logs
 
 from satellite.errors import SatelliteError
+from satellite.imagery import bands as bands_module
 from satellite.imagery.bands import Role, identify_bands, role_of_name
 from tests.satellite.images import texture, write
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test logs is not left out of the next."""
+    monkeypatch.setattr(bands_module, "_said", set())
 
 
 @pytest.mark.parametrize(
@@ -108,7 +115,7 @@ def test_roles_are_read_from_the_file(
         assert identify_bands(image, str(path), None) == bands
     assert bands.roles == roles
     assert bands.certain is not guessed
-    assert [entry["event"].partition(":")[0] for entry in log] == (
+    assert [entry["event"].partition(",")[0] for entry in log] == (
         ["the order of the bands is a guess"] if guessed else []
     )
 
@@ -192,6 +199,16 @@ def test_red_and_blue_are_told_apart_by_what_the_image_shows(
     assert bands.certain
     assert len(log) == 1, "said once"
     assert "is measured" in log[0]["event"]
+
+
+def test_an_order_is_said_once_for_all_images_of_it(tmp_path: Path) -> None:
+    with capture_logs() as log:
+        for name in ("one.tif", "other.tif"):
+            path = write(tmp_path / name, texture(16, 16), photometric="minisblack")
+            with rasterio.open(path) as image:
+                identify_bands(image, name, None)
+    assert [entry["image"] for entry in log] == ["one.tif"]
+    assert "--roles" in log[0]["event"]
 
 
 def test_recorded_bands_come_first_even_if_the_image_contradicts_them(
