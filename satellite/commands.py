@@ -459,6 +459,8 @@ def _print_summary(session: Session, section: ReportSection, report: Path) -> No
     if section.judged:
         verdicts = ", ".join(f"{count} {each.label}" for each, count in section.counts)
         session.err.print(f"verdicts: {verdicts}")
+    elif section.sites:
+        session.err.print("verdicts: none, since no permits and planning zones are given (--land)")
     stated = accuracy(comparison.detector_f1, summary["resolution_m"])
     session.err.print(f"detector: {comparison.detector}; {stated}")
     session.err.print(f"report: {escaped(str(report))}")

@@ -228,7 +228,7 @@ def _say(label: str, what: str, roles: tuple[tuple[Role, int], ...]) -> None:
         return
     _said.add((what, roles))
     structlog.get_logger(__name__).warning(
-        f"{what}, and so for others like it: if it is wrong, give --roles "
+        f"{what} (said once for all images of this order): if it is wrong, give --roles "
         "(in the configuration: roles)",
         image=label,
         bands=dict(roles),

@@ -115,7 +115,7 @@ def test_roles_are_read_from_the_file(
         assert identify_bands(image, str(path), None) == bands
     assert bands.roles == roles
     assert bands.certain is not guessed
-    assert [entry["event"].partition(",")[0] for entry in log] == (
+    assert [entry["event"].partition(" (")[0] for entry in log] == (
         ["the order of the bands is a guess"] if guessed else []
     )
 
