@@ -9,7 +9,7 @@ from datetime import UTC
 from functools import partial
 from pathlib import Path
 
-from cv_engine.cases.export import safe_cell
+from cv_engine.cases.export.spreadsheet import code_cell, safe_cell
 from satellite.detection.measured import accuracy
 from satellite.report.categories import BY_CHANGE_TYPE, BY_REASON, BY_VERDICT
 from satellite.report.qgis_style import qgis_style
@@ -30,6 +30,8 @@ FIELDS = (
     *("planning_zone", "planning_building", "case", "area_m2", "width_m", "confidence"),
     *("uncertain_share", "before", "after", "detector", "detector_f1", "detector_accuracy"),
 )
+# Those that a spreadsheet keeps as text: a permit's number may begin with zeros.
+_CODES = frozenset({"permit", "expired_permit"})
 
 
 def write_site_layers(section: ReportSection) -> None:
@@ -125,5 +127,9 @@ def _csv(section: ReportSection, rows: Sequence[Mapping[str, Value]]) -> str:
     for reported, row in zip(section.sites, rows, strict=True):
         point = reported.site.building.lonlat(crs).representative_point()
         where = {"latitude": round(point.y, 6), "longitude": round(point.x, 6)}
-        writer.writerow({name: safe_cell(cell) for name, cell in {**row, **where}.items()})
+        writer.writerow({name: _cell(name, value) for name, value in {**row, **where}.items()})
     return text.getvalue()
+
+
+def _cell(name: str, value: Value) -> object:
+    return code_cell(value) if name in _CODES and isinstance(value, str) else safe_cell(value)

@@ -63,8 +63,7 @@ def _cell(column: Column, row: CaseRow, dialect: Dialect) -> object:
     if dialect is Dialect.PLAIN and isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if dialect is Dialect.SPREADSHEET and column.is_code and isinstance(value, str):
-        quoted = value.replace('"', '""')
-        return f'="{quoted}"'
+        return code_cell(value)
     return safe_cell(text_of(value))
 
 
@@ -73,6 +72,12 @@ def text_of(value: Value) -> str | int | float | None:
     if isinstance(value, datetime):
         return value.replace(tzinfo=None).isoformat(timespec="seconds")
     return value
+
+
+def code_cell(code: str) -> str:
+    """A code as a formula of a text, so that a spreadsheet keeps its leading zeros."""
+    quoted = code.replace('"', '""')
+    return f'="{quoted}"'
 
 
 def safe_cell(cell: object) -> object:

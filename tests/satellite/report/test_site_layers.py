@@ -58,7 +58,8 @@ def test_every_layer_has_the_verdict_of_every_site(tmp_path: Path) -> None:
     with (tmp_path / "changes.csv").open(encoding="utf-8-sig", newline="") as file:
         table = list(csv.DictReader(file))
     assert [line["verdict"] for line in table] == [row["verdict"] for row in rows]
-    assert table[2]["expired_permit"] == "'=2019", "a spreadsheet does not run it as a formula"
+    assert table[1]["permit"] == '="2026-0117"', "a spreadsheet keeps it as text"
+    assert table[2]["expired_permit"] == '="=2019"', "and does not run it as a formula"
     assert float(table[0]["latitude"]) == pytest.approx(29.82, abs=0.01)
 
 
