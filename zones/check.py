@@ -69,7 +69,7 @@ def check(
         try:
             drawn_zones.append((zone, on_image(zone, camera, width, height)))
         except OutOfView as error:
-            # A map's file serves several cameras, each of which shows a part of it.
+            # A map's file serves several cameras: each shows a part of it.
             shared = zone.frame == "wgs84" and zone.camera is None
             (hidden if shared else problems).extend(error.problems)
         except ZoneError as error:
