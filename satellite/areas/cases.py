@@ -23,6 +23,7 @@ from cv_engine.cases.lifecycle import OPEN_STATES, State
 from cv_engine.evidence.filing import CaseFiler
 from cv_engine.evidence.package import Style, write
 from cv_engine.finding import Finding, Place
+from satellite.detection.measured import accuracy
 from satellite.imagery.acquisition import Acquisition
 from satellite.records.judge import Judge, Verdict
 from satellite.report.chips import Chips
@@ -134,16 +135,18 @@ class SiteFiler:
         When between the two dates it was built is unknown: the finding begins at the later date,
         and both are among the attributes.
         """
+        resolution_m = round(max(before.resolution_m, after.resolution_m), 2)
         attributes = {
             "sort": change_type,
             "area_m2": round(building.area_m2, 1),
             "width_m": round(building.width_m, 1),
             "before": _text(before.time),
             "after": _text(after.time),
-            "resolution_m": round(max(before.resolution_m, after.resolution_m), 2),
+            "resolution_m": resolution_m,
             "uncertain_share": round(building.uncertain_share, 3),
             "detector": self.detector,
             "detector_f1": self.detector_f1,
+            "detector_accuracy": accuracy(self.detector_f1, resolution_m),
             **verdict.attributes,
         }
         return Finding(

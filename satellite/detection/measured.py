@@ -28,6 +28,14 @@ def accuracy(f1: float | None, resolution_m: float) -> str:
     return f"{stated}; it does not hold for pixels of {resolution_m:.2g} m, expect far less"
 
 
+def short_accuracy(f1: float | None, resolution_m: float) -> str:
+    """States a detector's F1 in a caption's few words; empty where it was not measured."""
+    if f1 is None:
+        return ""
+    where = "on LEVIR-CD at 0.5 m" if holds(resolution_m) else "at 0.5 m, not at this resolution"
+    return f"F1 {f1:.2f} {where}"
+
+
 def holds(resolution_m: float) -> bool:
     """Whether images have the resolution at which the stated figures were measured."""
     return 1 / _MOST_TIMES <= resolution_m / MEASURED_M <= _MOST_TIMES

@@ -17,6 +17,7 @@ from cv_engine.evidence.media.caption import place_line, position, title
 from cv_engine.evidence.media.exif import jpeg
 from cv_engine.evidence.package import ORIGINAL, SHAREABLE, Exhibit
 from cv_engine.finding import Finding
+from satellite.detection.measured import short_accuracy
 from satellite.imagery.acquisition import Acquisition
 from satellite.records.judge import Verdict
 from satellite.report.chips import Chips, draw, geotiff
@@ -79,14 +80,15 @@ def _caption(
     given = finding.attributes
     zone = f" · zone {finding.zone}" if finding.zone != finding.source else ""
     forbidden = " (building forbidden)" if verdict.building == "forbidden" else ""
-    f1 = "" if given["detector_f1"] is None else f" (F1 {given['detector_f1']:.2f} where measured)"
+    f1 = short_accuracy(given["detector_f1"], given["resolution_m"])
+    found = f"{given['detector']} ({f1})" if f1 else given["detector"]
     return [
         f"{title(finding.kind)} · {CHANGE_TYPE_NAMES[given['sort']]} · {given['area_m2']:,.0f} m²",
         f"Area {finding.source}{zone}{forbidden}",
         f"Images of {when(before.time)} and {when(after.time)}",
         place_line(finding.place),
         f"{_permit_line(verdict)} · {_coverage_line(verdict)}",
-        f"Pixels of {given['resolution_m']:g} m · found by {given['detector']}{f1}, "
+        f"Pixels of {given['resolution_m']:g} m · found by {found}, "
         f"confidence {finding.confidence:.2f}",
     ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cv_engine.cases.export.spreadsheet import code_cell, safe_cell
 from satellite.detection.measured import accuracy
+from satellite.records.judge import Verdict
 from satellite.report.categories import BY_CHANGE_TYPE, BY_REASON, BY_VERDICT
 from satellite.report.qgis_style import qgis_style
 from satellite.report.section import ReportedSite, ReportSection
@@ -24,10 +25,13 @@ from satellite.vector.gis_files import (
     write_whole,
 )
 
+_OF_VERDICT = (
+    *("outcome", "verdict", "permit", "expired_permit", "outside_permit_m2"),
+    *("planning_zone", "planning_building"),
+)
 #: The fields of a site in every layer, in their order; see :func:`site_properties`.
 FIELDS = (
-    *("site", "sort", "outcome", "verdict", "permit", "expired_permit", "outside_permit_m2"),
-    *("planning_zone", "planning_building", "case", "area_m2", "width_m", "confidence"),
+    *("site", "sort", *_OF_VERDICT, "case", "area_m2", "width_m", "confidence"),
     *("uncertain_share", "before", "after", "detector", "detector_f1", "detector_accuracy"),
 )
 # Those that a spreadsheet keeps as text: a permit's number may begin with zeros.
@@ -78,19 +82,11 @@ def site_properties(
         number: The site's number.
         reported: The site.
     """
-    comparison, building, verdict = section.comparison, reported.site.building, reported.verdict
+    comparison, building = section.comparison, reported.site.building
     return {
         "site": number,
         "sort": reported.site.change_type,
-        "outcome": verdict and verdict.outcome,
-        "verdict": verdict and verdict.reason,
-        "permit": verdict and _listed(verdict.permits),
-        "expired_permit": verdict and _listed(verdict.expired),
-        "outside_permit_m2": round(verdict.outside_m2, 1)
-        if verdict and verdict.needs_permit
-        else None,
-        "planning_zone": verdict and verdict.planning,
-        "planning_building": verdict and verdict.building,
+        **_verdict_properties(reported.verdict),
         "case": reported.case,
         "area_m2": round(building.area_m2, 1),
         "width_m": round(building.width_m, 1),
@@ -101,6 +97,20 @@ def site_properties(
         "detector": comparison.detector,
         "detector_f1": comparison.detector_f1,
         "detector_accuracy": accuracy(comparison.detector_f1, comparison.grid.resolution_m),
+    }
+
+
+def _verdict_properties(verdict: Verdict | None) -> dict[str, Value]:
+    if verdict is None:
+        return dict.fromkeys(_OF_VERDICT)
+    return {
+        "outcome": verdict.outcome,
+        "verdict": verdict.reason,
+        "permit": _listed(verdict.permits),
+        "expired_permit": _listed(verdict.expired),
+        "outside_permit_m2": round(verdict.outside_m2, 1) if verdict.needs_permit else None,
+        "planning_zone": verdict.planning,
+        "planning_building": verdict.building,
     }
 
 

@@ -127,8 +127,8 @@ def test_what_cannot_be_drawn_is_an_error(
 
 
 def test_a_zone_of_a_shared_map_that_is_out_of_view_is_a_warning(tmp_path: Path) -> None:
-    parts = [({"zone": "b"}, _box(300, 400, 900, 700)), ({"frame": None}, _OUT_OF_VIEW)]
-    (problem,) = check(_write(tmp_path, *parts), WIDTH, HEIGHT, street_camera(), kinds=KINDS)
+    kerb, yard = ({"zone": "b"}, _box(300, 400, 900, 700)), ({"frame": None}, _OUT_OF_VIEW)
+    (problem,) = check(_write(tmp_path, kerb, yard), WIDTH, HEIGHT, street_camera(), kinds=KINDS)
     assert (problem.severity, problem.what) == ("warning", "camera street does not show the zone")
 
 

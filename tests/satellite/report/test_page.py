@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from satellite.records.judge import Judge
 from satellite.records.permits import Permit, PlanningZone
@@ -72,7 +73,7 @@ def test_the_button_puts_both_beside_each_other(made: ReportSection, tmp_path: P
     assert len(after) == pytest.approx(len(row) / 2, abs=10)
 
 
-def _looked_at(made: ReportSection, folder: Path, script: str) -> np.ndarray:
+def _looked_at(made: ReportSection, folder: Path, script: str) -> NDArray[np.uint8]:
     """A screenshot of the page, with pictures of one grey each, after a script has run."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
@@ -92,12 +93,12 @@ def _looked_at(made: ReportSection, folder: Path, script: str) -> np.ndarray:
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     picture = cv2.imread(str(shot), cv2.IMREAD_GRAYSCALE)
     assert picture is not None
-    return picture
+    return np.asarray(picture, np.uint8)
 
 
-def _of_the_map(picture: np.ndarray) -> np.ndarray:
+def _of_the_map(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The middle row of the first picture on the page, from its first column to its last."""
     rows = np.flatnonzero((picture == _GREY["before"]).sum(axis=1) > 200)
     line = picture[rows[0] + 30]
     inside = np.flatnonzero(np.isin(line, list(_GREY.values())))
-    return line[inside[0] : inside[-1] + 1]
+    return np.asarray(line[inside[0] : inside[-1] + 1], np.uint8)
