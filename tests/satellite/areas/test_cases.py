@@ -92,8 +92,8 @@ def test_a_building_without_permit_is_a_case(queue: Queue, sites: SiteFiler) -> 
         "uncertain_share": 0.0,
         "detector": "tinycd",
         "detector_f1": 0.93,
-        "detector_accuracy": "F1 0.93 on nine pairs of LEVIR-CD, aerial images of suburbs in Texas in "
-        "pixels of 0.5 m; it does not hold for pixels of 2.1 m, expect far less",
+        "detector_accuracy": "F1 0.93 on nine pairs of LEVIR-CD, aerial images of suburbs in Texas "
+        "in pixels of 0.5 m; it does not hold for pixels of 2.1 m, expect far less",
         "permits": ["2026-0117"],
         "expired_permits": [],
         "outside_permit_m2": pytest.approx(120, abs=0.2),
