@@ -129,6 +129,8 @@ def test_an_image_without_a_date_names_the_option_of_its_date(
     assert words in _said(capsys)
     assert _diff("undated.tif", "a-20260101.tif") == 2
     assert "--before-date" in _said(capsys)
+    assert _diff("undated.tif", "undated.tif") == 2
+    assert "give --before-date 2025-05-01 and --after-date 2026-05-01" in _said(capsys)
 
 
 def test_an_image_under_too_much_cloud_is_refused(
