@@ -72,9 +72,9 @@ def compare(
     with request.pair() as pair:
         if pair.before.acquired is None and pair.after.acquired is None:
             raise SatelliteError(
-                f"{pair.before.name}, {pair.after.name}: neither image says when it was taken: give "
-                "--before-date 2025-05-01 and --after-date 2026-05-01, or write the dates into the "
-                "names as YYYYMMDD"
+                f"{pair.before.name}, {pair.after.name}: neither image says when it was taken: "
+                "give --before-date 2025-05-01 and --after-date 2026-05-01, or write the dates "
+                "into the names as YYYYMMDD"
             )
         before = _acquisition(pair.before, "--before-date")
         after = _acquisition(pair.after, "--after-date")

@@ -21,7 +21,7 @@ from cv_engine.evidence.media.annotate import BOLD, font, text_width
 from cv_engine.files import write_atomically
 from satellite.errors import SatelliteError
 from satellite.imagery.grid import Grid
-from satellite.registration.pair import Pair
+from satellite.registration.pair import Pair, Preparation
 from satellite.report.categories import GAP_COLOUR
 from satellite.report.chips import Drawn, draw, read_chips
 from satellite.report.evidence_files import placed
@@ -36,6 +36,7 @@ _MAP_PX = 1600
 _MOST_LARGER = 3.0
 _NUMBER_PX = 20  # size of the letters of a site's number on the map
 _LINE_PX = 3  # width of an outline, inside a dark rim: its colour is still seen at half the size
+_SHIFT_STEP_PX = 32  # distance at which shifts are evaluated; they bend over hundreds of pixels
 _HEADER_PX = 24  # and of the band above the map
 # Sites that get pictures, the largest first; all sites are in the table and the GIS files.
 _PICTURED = 200
@@ -116,7 +117,10 @@ def _map(section: ReportSection, pair: Pair, date: Date) -> Picture:
         max(1, int(grid.width / shrink)),
         max(1, int(grid.height / shrink)),
     )
-    picture, _ = scene.picture(small, Window(0, 0, small.width, small.height))
+    window = Window(0, 0, small.width, small.height)
+    picture, _ = scene.picture(small, window, nir=pair.bands == 4)
+    if date == "after":
+        picture = _matched(picture, comparison.preparation, shrink)
     size = (round(small.width * scale * shrink), round(small.height * scale * shrink))
     colours = np.ascontiguousarray(picture[:, :, 2::-1])
     image = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -132,6 +136,29 @@ def _map(section: ReportSection, pair: Pair, date: Date) -> Picture:
     tag = f"{date.upper()} · {taken.time:%Y-%m-%d}"
     band = header(image.shape[1], tag, ground.across_m / scale, ground.north, _HEADER_PX)
     return np.vstack([band, image])
+
+
+def _matched(picture: Picture, preparation: Preparation, shrink: float) -> Picture:
+    """The later image aligned with the earlier one and in its light, at a map's scale.
+
+    Args:
+        picture: The later image as it is.
+        preparation: The estimates of the pair.
+        shrink: Side of the picture's pixels in pixels of the grid.
+    """
+    picture = preparation.gains.apply(np.ascontiguousarray(picture))
+    if preparation.shift is None:
+        return picture
+    height, width = picture.shape[:2]
+    cols, rows = max(2, width // _SHIFT_STEP_PX), max(2, height // _SHIFT_STEP_PX)
+    x, y = np.meshgrid(np.linspace(0, width, cols), np.linspace(0, height, rows))
+    points = np.column_stack([x.ravel(), y.ravel()]) * shrink
+    shifts = preparation.shift.at_points(points).T.reshape(2, rows, cols) / shrink
+    dx, dy = (cv2.resize(each.astype(np.float32), (width, height)) for each in shifts)
+    at_x = dx + np.arange(width, dtype=np.float32)
+    at_y = dy + np.arange(height, dtype=np.float32)[:, None]
+    moved = cv2.remap(picture, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
 
 
 def _shaded(image: Picture, polygons: Sequence[shapely.Polygon], to_image: Affine) -> Picture:
