@@ -21,6 +21,7 @@ import supervision as sv
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
+from cv_engine.evidence.clock_error import GIVEN, ClockError
 from cv_engine.evidence.media.annotate import annotate
 from cv_engine.evidence.media.caption import caption
 from cv_engine.evidence.media.redact import redact
@@ -305,10 +306,14 @@ def evidence(
     end = began + timedelta(minutes=5)
     place = Place({"type": "Point", "coordinates": [121.54402, 29.86851]}, 0.6, "homography", box)
     finding = Finding(
-        "motor_vehicle_parked", "market-street", "pavement", place, began, end, confidence=0.93
+        *("motor_vehicle_parked", "market-street", "pavement", place, began, end),
+        confidence=0.93,
+        attributes={"limit_s": 300.0, "vehicle": "truck"},
     )
-    still = Still("end", end, redact(image, box, others), box, others)
-    return annotate(still, zone, caption(finding, still, ZoneInfo("Asia/Shanghai")))
+    still = Still("limit", end, redact(image, box, others), box, others)
+    clock = ClockError(-0.2, None, GIVEN, None)
+    lines = caption(finding, still, ZoneInfo("Asia/Shanghai"), clock, "frame 7626 of clip.mp4")
+    return annotate(still, zone, lines)
 
 
 if __name__ == "__main__":
