@@ -30,8 +30,8 @@ from rich.table import Table
 
 from benchmarks.harness.average_precision import load_truth
 from benchmarks.harness.bootstrap import interval, resampled
-from cv_engine.evidence.media.redact import PERSONS, Finders, Region, hide, regions
-from cv_engine.evidence.media.still import Box, Image
+from cv_engine.evidence.media.redact import Finders, Region, hide, regions
+from cv_engine.evidence.media.still import PERSONS, Box, Image
 from cv_engine.privacy.finders import find_people, finders_of
 from models.detector import Detector, open_detector
 

@@ -19,6 +19,8 @@ WARNING = "warning"
 NOTICE, AT_ONCE, NEVER = "notice", "at_once", "never"
 #: Attribute of a finding with the stay in seconds from which it is a violation.
 LIMIT = "limit_s"
+#: Attribute of a thing that stood there already in the first sample: when it came is not known.
+STOOD_BEFORE = "since_before_recording"
 _KEY_TIME_STEP_S = 1.0  # two starts closer than this name the same violation
 
 

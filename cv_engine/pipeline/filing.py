@@ -24,7 +24,7 @@ from cv_engine.evidence.media.clip import ClipSource
 from cv_engine.evidence.media.redact import Finders
 from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.package import Style, write
-from cv_engine.finding import CAMERA_BLIND, LIMIT, NOTICE, WARNING, Finding, Place
+from cv_engine.finding import CAMERA_BLIND, LIMIT, NOTICE, STOOD_BEFORE, WARNING, Finding, Place
 from cv_engine.pipeline.footage import Footage, Recording
 from cv_engine.pipeline.moments import Moments
 from cv_engine.pipeline.plates import StayPlate, StayPlates
@@ -36,8 +36,6 @@ from zones.camera import Camera
 from zones.schedule import is_fixed_offset, time_zone
 from zones.zone import Zone
 
-# Attribute of a thing that stood there already in the first sample: when it came is not known.
-STOOD_BEFORE = "since_before_recording"
 # Attribute with the local time's offset from UTC, where that is not known from the configuration.
 TIME_ZONE = "timezone"
 _LEAST_CORNERS = 3  # of a zone on a map

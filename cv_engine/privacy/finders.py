@@ -17,8 +17,8 @@ import numpy.typing as npt
 import structlog
 import supervision as sv
 
-from cv_engine.evidence.media.redact import PERSONS, VEHICLES, Finders, Plates
-from cv_engine.evidence.media.still import Image
+from cv_engine.evidence.media.redact import VEHICLES, Finders, Plates
+from cv_engine.evidence.media.still import PERSONS, Image
 from models.detector import Detector
 from models.errors import ModelError
 from models.faces import Faces, open_faces

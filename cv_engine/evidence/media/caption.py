@@ -11,7 +11,7 @@ from cv_engine.evidence.clock_error import ClockError, clock_line
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.media.exif import Position
 from cv_engine.evidence.media.still import Still
-from cv_engine.finding import LIMIT, Finding, Place
+from cv_engine.finding import LIMIT, STOOD_BEFORE, Finding, Place
 
 # Ground control points are accurate to decimetres; ten metres and more are estimates.
 _ROUND_FROM_M = 10.0
@@ -65,13 +65,19 @@ def moment(finding: Finding, still: Still) -> str:
     return after
 
 
+def _since(finding: Finding) -> str:
+    """Writes what the start is counted from, where that is not when the thing came."""
+    before = finding.attributes.get(STOOD_BEFORE)
+    return " (stood there before the recording)" if before else ""
+
+
 def _facts(finding: Finding) -> list[str]:
     """Limit, stay and vehicle, as far as they are known."""
     limit_s, vehicle = finding.attributes.get(LIMIT), finding.attributes.get("vehicle")
     limit = [] if limit_s is None else [f"limit {length(limit_s)}"]
     return [
         *limit,
-        f"seen for {length((finding.observed - finding.began).total_seconds())}",
+        f"seen for {length((finding.observed - finding.began).total_seconds())}{_since(finding)}",
         *([] if vehicle is None else [f"vehicle: {vehicle}"]),
     ]
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from cv_engine.evidence.media.still import Box, Image, others_than
+from cv_engine.evidence.media.still import PERSONS, Box, Image, others_than
 
 Faces = Callable[[Image], npt.NDArray[np.float32]]
 """A face model: picture uint8 (H, W, 3) BGR to faces (N, 5): box xyxy in pixels, confidence."""
@@ -25,7 +25,6 @@ Plates = Callable[[Image], Sequence[Quad]]
 People = Callable[[Image], sv.Detections]
 """A detector that looks closely: picture uint8 (H, W, 3) BGR to persons and vehicles in pixels."""
 
-PERSONS = frozenset({"person", "rider", "pedestrian"})
 VEHICLES = frozenset({"car", "truck", "bus", "van", "motorcycle", "bicycle", "train", "tricycle"})
 
 _HEAD_HEIGHT = 0.22  # of a standing person's box: a head is 1/8 of the body, boxes are loose

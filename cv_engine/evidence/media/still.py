@@ -16,6 +16,7 @@ from cv_engine.evidence.errors import EvidenceError
 
 Image = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
+PERSONS = frozenset({"person", "rider", "pedestrian"})
 Role = Literal["start", "between", "limit", "end", "plate"]
 
 SAME_IOU = 0.5  # a detection that overlaps the case's box by this much is the thing itself
@@ -164,12 +165,24 @@ def choose_last(candidates: Sequence[Still]) -> Still:
 
 
 def _clear(candidates: Sequence[Still]) -> list[Still]:
-    """The least hidden candidates, within `_CLEAR_MARGIN` of the best."""
+    """The least hidden candidates, within `_CLEAR_MARGIN` of the best.
+
+    Where the detector sees the thing in some of them, the others are left out: they may be from
+    before it came, or from after it left.
+    """
     if not candidates:
         raise EvidenceError("there is no still to choose from: pass at least one candidate")
-    hidden = [occlusion(still.box, still.others) for still in candidates]
+    seen = [still for still in candidates if _is_seen(still)] or candidates
+    hidden = [occlusion(still.box, still.others) for still in seen]
     clear = min(hidden) + _CLEAR_MARGIN
-    return [still for still, share in zip(candidates, hidden, strict=True) if share <= clear]
+    return [still for still, share in zip(seen, hidden, strict=True) if share <= clear]
+
+
+def _is_seen(still: Still) -> bool:
+    """Whether the detector sees a thing in the box of the case, not only somebody there."""
+    own = ~others_than(still.box, still.others)
+    names = still.others.data.get("class_name", np.full(len(own), ""))
+    return bool((own & ~np.isin(names, sorted(PERSONS))).any())
 
 
 def around(box: Box, detections: sv.Detections) -> npt.NDArray[np.bool_]:

@@ -78,6 +78,17 @@ def test_clear_view_comes_before_sharpness(video: Path) -> None:
         choose([])
 
 
+def test_a_picture_in_which_the_thing_is_seen_comes_first(video: Path) -> None:
+    """A thing that left a second ago is not shown, however sharp its empty place is."""
+    there = replace(car_park_still(video, "limit", 1.0))
+    blurred = replace(there, image=_blurred(there.image, 2))
+    left = replace(there, others=detections([]))
+    sitting = replace(there, others=detections([(there.box, "person")]))
+    assert choose([left, blurred, sitting]) is blurred
+    assert choose_last([blurred, replace(left, time=left.time + timedelta(seconds=1))]) is blurred
+    assert choose([left]) is left, "what the detector does not know, such as goods, is kept"
+
+
 def test_the_end_is_shown_as_late_as_it_can_be_seen(video: Path) -> None:
     early = car_park_still(video, "end", 1.0)
     late = replace(early, time=early.time + timedelta(seconds=2), image=_blurred(early.image, 2))
