@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness.engine_cases import cases_of, short_dwell_config
-from benchmarks.harness.event_figures import Figures, figures
+from benchmarks.harness.event_figures import Figures, confidence_error, figures, reliability, total
 from benchmarks.harness.event_score import Score, judge
 from benchmarks.harness.labelled_clips import TABLES, Clip, read_clips, read_events
 from benchmarks.harness.plain_stays import plain_cases
@@ -62,7 +62,9 @@ def main(argv: Sequence[str]) -> int:
     if not options.no_plain:
         rows["plain"] = figures(_plain(clips, options))
     _table(rows)
-    print(json.dumps(_result(rows)))
+    error = round(confidence_error(total(ours)), 4)
+    table = reliability(total(ours))
+    print(json.dumps(_result(rows) | {"reliability": table, "confidence_error": error}))
     return 0
 
 

@@ -31,7 +31,7 @@ from benchmarks.composed.folder import film_scene, write_tables
 from benchmarks.composed.plots import PLOTS
 from benchmarks.composed.scene import Options, Scene, draw_scene
 from benchmarks.harness.engine_cases import cases_of, short_dwell_config
-from benchmarks.harness.event_figures import Figures, figures, reliability, total
+from benchmarks.harness.event_figures import Figures, confidence_error, figures, reliability, total
 from benchmarks.harness.event_score import Score, judge
 from benchmarks.harness.labelled_clips import read_clips, read_events
 from benchmarks.harness.log import warnings_to_stderr
@@ -224,7 +224,12 @@ def _report(results: Sequence[Result], *, views: bool) -> dict[str, object]:
             f"{row_['from']:.1f} to {row_['to']:.1f} {row_['cases']:9.0f}"
             f"{row_['confidence']:7.2f}{row_['right']:8.2f}"
         )
-    return _figures(whole) | {"reliability": table, "f1_by_condition": by_condition}
+    error = round(confidence_error(total(everything)), 4)
+    return _figures(whole) | {
+        "reliability": table,
+        "confidence_error": error,
+        "f1_by_condition": by_condition,
+    }
 
 
 _HEADER = (

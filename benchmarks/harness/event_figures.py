@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness.bootstrap import interval, resampled
 from benchmarks.harness.event_score import Score
+from models.platt import calibration_error
 
 _BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -72,6 +73,14 @@ def figures(scores: Sequence[Score]) -> Figures:
         Figure(whole.cases_per_thing, *interval(per_thing)),
         Figure(whole.start_error_s, *interval(_medians(scores, weights))),
     )
+
+
+def confidence_error(score: Score) -> float:
+    """Expected calibration error of the confidences: 0 where each is the share that is right."""
+    if not score.confidences:
+        return 0.0
+    given, right = np.array(score.confidences).T
+    return calibration_error(given, right > 0)
 
 
 def reliability(score: Score) -> list[dict[str, float]]:

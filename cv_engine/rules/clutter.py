@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from cv_engine.rules.confidence import of_thing
 from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Box, Candidate, ZoneDwell
 from cv_engine.section import Seconds
@@ -61,7 +62,7 @@ class ClutterRule(Rule):
                 box=thing.box,
                 began=thing.began,
                 present=thing.seen == seen.time_s,
-                confidence=thing.confidence,
+                confidence=of_thing(thing.confidence),
                 attributes=_attributes(thing, seen.time_s),
                 believed=_is_believed(thing),
             )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from cv_engine.rules.confidence import of_vehicle
 from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Box, Candidate, ZoneDwell
 from cv_engine.rules.vehicles import NON_MOTOR_VEHICLES, stands_in
@@ -86,7 +87,9 @@ def _candidate(
         box=box,
         began=sorted(track.began for track in heap)[at_least - 1],
         present=any(track.seen == time_s for track in heap),
-        confidence=sorted((track.confidence for track in heap), reverse=True)[at_least - 1],
+        confidence=of_vehicle(
+            sorted((track.confidence for track in heap), reverse=True)[at_least - 1]
+        ),
         attributes={"vehicles": len(heap)},
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from cv_engine.rules.confidence import of_vehicle
 from cv_engine.rules.rule import Perceived, Rule, RuleSettings
 from cv_engine.rules.stays import Candidate, ZoneDwell
 from cv_engine.rules.vehicles import MOTOR_VEHICLES, NON_MOTOR_VEHICLES, Vehicles, stands_in
@@ -42,7 +43,7 @@ class MotorParkingRule(Rule):
                 box=track.box,
                 began=track.began,
                 present=track.seen == seen.time_s,
-                confidence=track.confidence,
+                confidence=of_vehicle(track.confidence),
                 attributes={"vehicle": track.name},
             )
             for track in seen.standing(self.vehicles)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cv_engine.rules.clutter import ClutterRule, ClutterSettings
+from cv_engine.rules.confidence import of_thing
 from tests.rules.watching import HEIGHT, Corners, settled, watch, zone
 from tests.zones.scene import street_camera
 from zones.zone import Zone
@@ -45,7 +46,7 @@ def test_how_long_no_person_has_been_near(attended: float | None, unattended_s: 
 @pytest.mark.parametrize(("logit", "confidence"), [(0.0, 0.5), (2.0, 0.8808)])
 def test_a_case_carries_the_probability_of_a_thing(logit: float, confidence: float) -> None:
     due, _ = watch(_rule(zone()), lambda t: [settled(seen=t, logit=logit)], SAMPLES)
-    assert due[0].confidence == pytest.approx(confidence, abs=1e-4)
+    assert due[0].confidence == pytest.approx(of_thing(confidence), abs=1e-4)
 
 
 def test_what_is_rather_no_thing_is_no_case() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import shapely
 
+from cv_engine.rules.confidence import of_vehicle
 from cv_engine.rules.parking import MotorParkingRule, NonMotorParkingRule, ParkingSettings
 from cv_engine.rules.vehicles import stands_in
 from cv_engine.tracking.still import Still
@@ -37,7 +38,7 @@ def test_a_parked_car_is_one_case_with_its_facts() -> None:
     assert (case.kind, case.zone, case.thing) == (MOTOR, "kerb", 1)
     assert (case.began, case.observed) == (10.0, 70.0)
     assert case.box == (150.0, 110.0, 210.0, 150.0)
-    assert case.confidence == 0.8
+    assert case.confidence == of_vehicle(0.8)
     assert case.attributes == {"vehicle": "truck", "limit_s": 60.0}
     assert (end.thing, end.began, end.observed) == (1, 10, 200)
     assert end.observed - end.began == 190.0

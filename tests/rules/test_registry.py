@@ -14,7 +14,7 @@ from cv_engine.rules.clutter import ClutterRule
 from cv_engine.rules.parking import MotorParkingRule, NonMotorParkingRule, ParkingSettings
 from cv_engine.rules.rule import Rule
 
-PARTS = {"__init__", "dwell", "registry", "rule", "stays", "vehicles"}
+PARTS = {"confidence", "__init__", "dwell", "registry", "rule", "stays", "vehicles"}
 
 
 def test_every_file_with_a_rule_is_found() -> None:
