@@ -182,15 +182,15 @@ def _ways(detector: Detector) -> dict[str, Find]:
 
 def _hiding(finders: Finders) -> Find:
     """Hides people only: a head that a vehicle's plate happens to be hidden with is not found."""
-    nobody = sv.Detections(np.zeros((0, 4), np.float32), data={"class_name": np.zeros(0, str)})
+    no_one = sv.Detections(np.zeros((0, 4), np.float32), data={"class_name": np.zeros(0, str)})
 
     def people(image: Image) -> sv.Detections:
-        found = nobody if finders.people is None else finders.people(image)
+        found = no_one if finders.people is None else finders.people(image)
         persons = found[np.isin(found.data["class_name"], list(PERSONS))]
         assert isinstance(persons, sv.Detections)
         return persons
 
-    return lambda image: regions(image, _NOWHERE, nobody, replace(finders, people=people))
+    return lambda image: regions(image, _NOWHERE, no_one, replace(finders, people=people))
 
 
 def _scores(

@@ -21,7 +21,7 @@ _SAME = timedelta(milliseconds=5)  # a still and a picture of the clip this clos
 
 @dataclass(frozen=True, slots=True)
 class FrameNumbers:
-    """Which picture of which clip was taken at a time.
+    """The number of the picture that was taken at a time, and the clip that has it.
 
     Attributes:
         clips: For each clip its file's name and the times of its pictures, in order.
@@ -119,7 +119,7 @@ def _add_copy(cuts: Cuts, folder: Path, clip: str, inside: str) -> None:
     (folder / inside).mkdir(exist_ok=True)
     path = f"{inside}/{Path(clip).stem}.mp4"
     transcode(folder / clip, folder / path)
-    cuts.files.append(_entry_of(folder, path, "playable") | {"copy_of": clip})
+    cuts.files.append(_entry_of(folder, path, "clip-playable") | {"copy_of": clip})
 
 
 def _entry_of(folder: Path, path: str, view: str) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def _without_parts(found: sv.Detections) -> sv.Detections:
     """Leaves out what is a part of a surer person: a shoe, a bag, legs.
 
     On level ground, whoever stands as near has feet at the same height and is about as tall, so
-    that something much smaller within a person's box, as low as the feet, is nobody else.
+    that something much smaller within a person's box, as low as the feet, is no other person.
     """
     is_person = np.isin(found.data["class_name"], list(PERSONS))
     sure, boxes = found.confidence, found.xyxy

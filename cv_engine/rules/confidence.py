@@ -4,7 +4,7 @@ What the detector says of a vehicle is no probability of a case: it is low for a
 has stood there for minutes. What the verifier says of a thing is too high where the footage is
 unlike its training. Both are corrected by Platt's method (see `models.platt`), fitted on cases of
 real clips and of composed scenes that the verifier was not trained on, each judged right or wrong:
-46 of vehicles, of which 41 were right, and 19 of things, of which 14 were. Each truth counts as
+41 of 46 cases of vehicles were right, and 14 of 19 of things. Each truth counts as
 (n + 1) / (n + 2), as Platt advises, so that few cases give no certainty.
 
 `python -m benchmarks scenes` and `events` compare confidences with the share of cases that are

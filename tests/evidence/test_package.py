@@ -21,9 +21,11 @@ from PIL import ExifTags
 from PIL import Image as Pictures
 from shapely.geometry import Polygon
 
+from cv_engine.evidence.clips import FrameNumbers
 from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.media.caption import caption, place_line
 from cv_engine.evidence.media.clip import ClipSource
+from cv_engine.evidence.media.playable import is_playable
 from cv_engine.evidence.media.redact import Finders
 from cv_engine.evidence.media.still import Role, Still
 from cv_engine.evidence.naming import package_name
@@ -283,9 +285,9 @@ def test_a_caption_says_all_that_an_officer_asks(stills: list[Still]) -> None:
     attributes = {"limit_s": 300.0, "vehicle": "bus"}
     finding = replace(parked(), observed=BEGAN + seen_s, attributes=attributes)
     assert caption(finding, still, ZoneInfo("Asia/Shanghai"), frame="frame 7 of clip.mp4") == [
-        "Motor vehicle parked · last seen, 1 h 5 min 3 s after the start",
+        "Motor vehicle parked · last seen, 1 h 5 min after the start",
         f"case key {finding.key} · 市场街-03 · zone pavement",
-        "limit 5 min · seen for 1 h 5 min 3 s · vehicle: bus",
+        "limit 5 min 0 s · seen for 1 h 5 min · vehicle: bus",
         "2026-05-01 09:05:10.120 +08:00 · 2026-05-01 01:05:10.120 UTC",
         "error of the camera's clock unknown · frame 7 of clip.mp4",
         "29.86831° S, 121.54402° E ± 2.1 m (from ground control points)",
@@ -399,3 +401,31 @@ def test_the_pictures_of_a_citation_are_some_time_apart(
     manifest = json.loads((package / "manifest.json").read_bytes())
     times = {f["role"]: datetime.fromisoformat(f["time"]) for f in manifest["files"] if "time" in f}
     assert (times["end"] - times["start"]).total_seconds() >= chosen
+
+
+def test_a_clip_that_browsers_do_not_play_gets_a_copy_if_asked(
+    tmp_path: Path, video: Path, stills: list[Still], key: SigningKey
+) -> None:
+    clip = ClipSource(video / "pets09_s2l1_vtest.avi", 30.0, 31.0, name="clip", zero=BEGAN)
+    without = write(tmp_path / "a", parked(), stills, key=key, clips=[clip])
+    assert not (without / "playable").exists()
+    package = write(
+        tmp_path / "b", parked(), stills, key=key, clips=[clip], style=Style(playable=True)
+    )
+    assert verify(package) == []
+    assert (package / "original/clip.mkv").read_bytes() == (
+        without / "original/clip.mkv"
+    ).read_bytes()
+    assert is_playable(package / "playable/clip.mp4")
+    manifest = json.loads((package / "manifest.json").read_bytes())
+    (copy,) = [file for file in manifest["files"] if file["path"].startswith("playable/")]
+    assert (copy["view"], copy["copy_of"]) == ("clip-playable", "original/clip.mkv")
+
+
+def test_a_caption_says_which_picture_of_the_clip_a_still_is() -> None:
+    times = tuple(BEGAN + timedelta(seconds=0.04 * n) for n in range(100))
+    frames = FrameNumbers((("clip-start.mp4", times[:50]), ("clip-end.mp4", times[50:])))
+    assert frames.of(BEGAN) == "frame 1 of clip-start.mp4"
+    assert frames.of(times[51] + timedelta(milliseconds=1)) == "frame 2 of clip-end.mp4"
+    assert frames.of(BEGAN - timedelta(seconds=1)) is None
+    assert frames.of(times[3] + timedelta(milliseconds=20)) is None

@@ -132,7 +132,7 @@ ADULT = (400.0, 200.0, 500.0, 500.0)
         pytest.param((405, 460, 440, 500), 0.95, True, id="seen more surely than the adult"),
     ],
 )
-def test_a_part_of_a_person_is_nobody_else(
+def test_a_part_of_a_person_is_no_other_person(
     box: tuple[float, float, float, float], sure: float, kept: bool
 ) -> None:
     seeing = cast(Detector, _Seeing(_found((ADULT, 0.9), (box, sure))))
@@ -142,14 +142,14 @@ def test_a_part_of_a_person_is_nobody_else(
 
 def test_who_is_cut_off_at_the_top_of_a_part_is_not_sought_a_head_there() -> None:
     """Of the parts of the picture, those below the first row cut people in two."""
-    nobody = sv.Detections(
+    no_one = sv.Detections(
         np.zeros((0, 4), np.float32),
         confidence=np.zeros(0, np.float32),
         class_id=np.zeros(0, int),
         data={"class_name": np.zeros(0, str)},
     )
     rest, whole = ((10.0, 0.0, 40.0, 90.0), 0.3), ((60.0, 30.0, 90.0, 120.0), 0.3)
-    parts = [nobody, _found(rest), nobody, _found(rest, whole), nobody]  # the picture, then 2 by 2
+    parts = [no_one, _found(rest), no_one, _found(rest, whole), no_one]  # the picture, then 2 by 2
     seeing = cast(Detector, _Seeing(*parts))
     found = find_people(seeing, np.zeros((640, 960, 3), np.uint8), parts=2)
     tops = sorted(round(top) for top in found.xyxy[:, 1])

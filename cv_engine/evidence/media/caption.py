@@ -12,6 +12,7 @@ from cv_engine.evidence.errors import EvidenceError
 from cv_engine.evidence.media.exif import Position
 from cv_engine.evidence.media.still import Still
 from cv_engine.finding import LIMIT, STOOD_BEFORE, Finding, Place
+from cv_engine.wording import duration
 
 # Ground control points are accurate to decimetres; ten metres and more are estimates.
 _ROUND_FROM_M = 10.0
@@ -52,7 +53,7 @@ def caption(
 def moment(finding: Finding, still: Still) -> str:
     """Writes which moment of the violation a still shows, and how long after its start."""
     seconds = (still.time - finding.began).total_seconds()
-    after = f"{length(seconds)} after the start"
+    after = f"{duration(seconds)} after the start"
     limit_s = finding.attributes.get(LIMIT)
     if still.role == "plate":
         return f"number plate, {after}"
@@ -74,20 +75,12 @@ def _since(finding: Finding) -> str:
 def _facts(finding: Finding) -> list[str]:
     """Limit, stay and vehicle, as far as they are known."""
     limit_s, vehicle = finding.attributes.get(LIMIT), finding.attributes.get("vehicle")
-    limit = [] if limit_s is None else [f"limit {length(limit_s)}"]
+    limit = [] if limit_s is None else [f"limit {duration(limit_s)}"]
     return [
         *limit,
-        f"seen for {length((finding.observed - finding.began).total_seconds())}{_since(finding)}",
+        f"seen for {duration((finding.observed - finding.began).total_seconds())}{_since(finding)}",
         *([] if vehicle is None else [f"vehicle: {vehicle}"]),
     ]
-
-
-def length(seconds: float) -> str:
-    """Writes a duration, such as ``"1 h 2 min 5 s"``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
-    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
 
 
 def description(finding: Finding, still: Still) -> str:

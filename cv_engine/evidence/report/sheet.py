@@ -21,6 +21,7 @@ from cv_engine.evidence.profiles.facts import local_zone
 from cv_engine.evidence.report.sketch import Site
 from cv_engine.evidence.timestamp.token import Timestamp
 from cv_engine.finding import Place
+from cv_engine.wording import duration
 
 _WIDE, _CLOSE = "overview", "closeup"
 
@@ -187,7 +188,7 @@ def _facts(
         ("Place", place_line(place)),
         ("Camera", f"{finding['source']}{named}"),
         ("From", _both_times(began, zone)),
-        ("To", f"{_both_times(observed, zone)} · {_length(began, observed)}"),
+        ("To", f"{_both_times(observed, zone)} · {duration((observed - began).total_seconds())}"),
         ("Clock", _clock(content.get("provenance", {}))),
         ("Sealed", _sealed(content, context.timestamp, zone)),
     ]
@@ -241,8 +242,3 @@ def _both_times(at: datetime, zone: tzinfo) -> str:
 
 def _utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _length(began: datetime, observed: datetime) -> str:
-    minutes, seconds = divmod(round((observed - began).total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
