@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from cv_engine.cases import open_queue
 from cv_engine.config import Config, load_config
+from cv_engine.evidence.manifest import MANIFEST
 from cv_engine.recorded import recordings
 from cv_engine.recorded.analyze import Progress, Summary, analyze
 from tests.killing import outcome, run, timed
@@ -76,6 +79,25 @@ def test_kill_9_at_any_moment_changes_nothing(
     done = run(arguments, tmp_path)
     assert done.returncode == 0, done.stderr
     assert outcome(tmp_path / "data") == expected
+
+
+def test_what_still_stands_there_was_last_seen_at_the_end(
+    pieces: list[Path], config: Config
+) -> None:
+    """Not at its limit: case, manifest and pictures say how long it stood."""
+    _analysed(pieces, config)
+    with open_queue(config.queue) as queue:
+        parked = [case for case in queue.cases() if case.kind == "motor_vehicle_parked"]
+    assert len(parked) >= 2
+    for case in parked:
+        assert case.gone_at is None and case.evidence is not None
+        assert (case.observed - START).total_seconds() == pytest.approx(LENGTH_S, abs=1.5)
+        assert case.attributes["limit_s"] == 10
+        manifest = json.loads((config.evidence_root / case.evidence / MANIFEST).read_bytes())
+        assert manifest["finding"]["observed"] == case.observed.isoformat()
+        last = max(file["time"] for file in manifest["files"] if "time" in file)
+        assert datetime.fromisoformat(last) <= case.observed
+        assert datetime.fromisoformat(last) - case.began >= timedelta(seconds=10)
 
 
 class Killed(BaseException):
