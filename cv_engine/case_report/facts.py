@@ -29,6 +29,7 @@ def facts_of(case: Case, zone: tzinfo, now: datetime) -> dict[str, str]:
     given = case.attributes
     facts = {
         "case": f"{case.id} ({case.state.value}), version {case.version}",
+        "key": case.key,
         "kind": f"{case.kind} ({case.standard} {case.code})",
         "area" if case.place.basis == "raster" else "camera": case.source,
         "zone": case.zone,
