@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -286,6 +287,9 @@ def test_clock_that_falls_back_is_continued(video: Path, tmp_path: Path) -> None
     assert np.array_equal(frames(late.path)[0], frames(once, 1)[0])
 
 
+_SIDES: tuple[Literal["start"], Literal["end"]] = ("start", "end")
+
+
 @pytest.mark.parametrize("codec", ["libx264", "mjpeg"])
 def test_the_moments_are_chapters(tmp_path: Path, codec: str) -> None:
     pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
@@ -296,11 +300,7 @@ def test_the_moments_are_chapters(tmp_path: Path, codec: str) -> None:
     assert info.chapters == pytest.approx(begins_s)
     with av.open(str(info.path)) as container:
         chapters = [
-            (
-                each["metadata"]["title"],
-                each["start"] * each["time_base"],
-                each["end"] * each["time_base"],
-            )
+            (each["metadata"]["title"], *(each[side] * (each["time_base"] or 1) for side in _SIDES))
             for each in container.chapters()
         ]
         assert len(container.streams.video) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from cv_engine.evidence.errors import ClipError
@@ -30,7 +31,7 @@ def test_a_copy_is_played_wherever_the_clip_is_not(
     assert is_playable(copy)
     with av.open(str(copy)) as container:
         shown = [
-            (frame.time, number_of(frame.to_ndarray(format="bgr24")))
+            (frame.time, number_of(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)))
             for frame in container.decode(video=0)
         ]
         titles = [each["metadata"]["title"] for each in container.chapters()]

@@ -68,7 +68,7 @@ def test_a_car_that_stays_is_a_case_with_evidence(make: Make) -> None:
     package = camera.config.evidence_root / case.evidence
     assert verify(package) == []
     names = {path.stem for path in (package / "original").iterdir()}
-    assert {"overview-start", "overview-between", "overview-end"} <= names
+    assert {"overview-start", "overview-between", "overview-limit"} <= names
     assert any(name.startswith("clip") for name in names)
     assert (camera.counts.cases, camera.counts.waiting, camera.counts.view) == (1, 0, "good")
     assert camera.counts.samples == pytest.approx(80, abs=2)
