@@ -68,20 +68,21 @@ def card(reported: ReportedCase, now: datetime) -> Iterator[str]:
 
 def _media(reported: ReportedCase) -> Iterator[str]:
     shown = [each for package in reported.packages for each in package.pictures]
-    if not shown:
-        yield "<p>No pictures.</p>"
-        return
-    yield '<div class="pictures">'
+    yield '<div class="pictures">' if shown else "<p>No pictures.</p>"
     for each in shown:
         text = f"Case {reported.case.id}: {each.title}"
         yield picture(each.link or "#", each.source, text, escape(each.title))
-    yield "</div>"
+    yield "</div>" if shown else ""
     for clip in (clip for package in reported.packages for clip in package.clips):
         note = " (the original: other people are visible)" if clip.is_original else ""
         link = escape(clip.link)
         yield f'<details class="clip"><summary>Clip{note}</summary>'
         yield f'<video controls preload="none" src="{link}"></video>'
         yield f'<p><a href="{link}">{escape(clip.name)}</a></p></details>'
+    photos = [photo for package in reported.packages for photo in package.photos]
+    if photos:
+        links = (f'<a href="{escape(each.link)}">{escape(each.name)}</a>' for each in photos)
+        yield f'<p class="photos">Photos of officers: {", ".join(links)}</p>'
 
 
 def _evidence(packages: Sequence[Package]) -> Iterator[str]:

@@ -46,8 +46,8 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """A clip of a package.
+class LinkedFile:
+    """A file of a package that the report links, and does not contain.
 
     Attributes:
         name: The file's path in the package.
@@ -68,13 +68,15 @@ class Package:
         where: Folder or address of the package.
         pictures: The pictures that may be shared, those of the whole view first.
         clips: The clips on this machine; what may be shared comes first.
+        photos: Photos of officers on this machine, in which nobody is hidden.
         site: Camera and zone in degrees, as a manifest holds them.
         problem: Why nothing can be shown; empty where something can.
     """
 
     where: str
     pictures: Sequence[Picture] = ()
-    clips: Sequence[Clip] = ()
+    clips: Sequence[LinkedFile] = ()
+    photos: Sequence[LinkedFile] = ()
     site: Mapping[str, Any] | None = None
     problem: str = ""
 
@@ -102,7 +104,7 @@ def read_package(folder: Path, where: str, beside: Path | None, zone: tzinfo) ->
     return Package(
         where,
         tuple(_pictures(folder, files, beside, zone)),
-        () if beside is None else tuple(_clips(folder, files, beside)),
+        *(tuple(_linked(folder, files, beside, view)) for view in ("clip", "photo")),
         site if isinstance(site, dict) else None,
     )
 
@@ -127,13 +129,16 @@ def _pictures(
         yield Picture(_title(file, zone), source, _link(path, beside))
 
 
-def _clips(folder: Path, files: Sequence[Mapping[str, Any]], beside: Path) -> Iterator[Clip]:
-    clips = [file for file in files if str(file.get("view", "")).startswith("clip")]
-    for file in sorted(clips, key=lambda file: Path(file["path"]).parts[0] != SHAREABLE):
+def _linked(
+    folder: Path, files: Sequence[Mapping[str, Any]], beside: Path | None, view: str
+) -> Iterator[LinkedFile]:
+    """The files of a view that are on this machine, those that may be shared first."""
+    found = [file for file in files if str(file.get("view", "")).startswith(view)]
+    for file in sorted(found, key=lambda file: Path(file["path"]).parts[0] != SHAREABLE):
         path = folder / file["path"]
         link = _link(path, beside)
         if link is not None and path.is_file():
-            yield Clip(file["path"], link, Path(file["path"]).parts[0] != SHAREABLE)
+            yield LinkedFile(file["path"], link, Path(file["path"]).parts[0] != SHAREABLE)
 
 
 def _title(file: Mapping[str, Any], zone: tzinfo) -> str:
