@@ -78,7 +78,7 @@ def _body(report: Report) -> Iterator[str]:
     yield f"{escape(report.queue)} · report of {local_time(report.at, UTC)}"
     if report.left_out:
         yield f" · {report.left_out} older cases are left out: --limit takes more"
-    yield "</p>"
+    yield "</p>" if count else "</p><p>No case matches.</p>"
     yield _filters(report.cases) if count > 1 else ""
     if count > 1:
         yield f'<div id="table">{_table(report)}</div>'

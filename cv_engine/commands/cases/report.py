@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cv_engine.commands.cases.options import ListOptions, expanded
-from cv_engine.commands.cases.reading import existing_queue, package_at
+from cv_engine.commands.cases.reading import existing_queue, package_at, told_of_list
 from cv_engine.commands.cases.tables import zone_of_case
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import escaped
@@ -53,6 +53,8 @@ def report(
     selected, session = options.read(), Session(config, data)
     with existing_queue(session) as queue:
         path = write_cases(session, queue, selected, out)
+        if not queue.count(selected):
+            session.err.print(escaped(told_of_list(session, queue, 0)))
     session.err.print(f"report: {escaped(str(path))}")
     if open:
         open_in_browser(session, path)
