@@ -68,7 +68,7 @@ class Package:
         where: Folder or address of the package.
         pictures: The pictures that may be shared, those of the whole view first.
         clips: The clips on this machine; what may be shared comes first.
-        photos: Photos of officers on this machine, in which nobody is hidden.
+        photos: Photos of officers on this machine, in which no one is hidden.
         site: Camera and zone in degrees, as a manifest holds them.
         problem: Why nothing can be shown; empty where something can.
     """

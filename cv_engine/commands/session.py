@@ -110,6 +110,8 @@ class Session:
         if self.out.is_terminal:
             self.out.print(table)
             return
+        if table.title:
+            self.err.print(table.title)
         for record in records_of(table):
             sys.stdout.write("\t".join(record) + "\n")
 

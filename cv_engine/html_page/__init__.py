@@ -1,1 +1,1 @@
-"""The frame and the look that the program's HTML reports share."""
+"""The frame and the style that the program's HTML reports share."""

@@ -124,7 +124,7 @@ class Quiet:
             )
         longest = self.longest
         if longest is None:
-            yield "nothing was seen to stay in a zone"
+            yield "nothing stayed in a zone"
         else:
             yield (
                 f"the longest stay was {longest.stay_s:.0f} s ({longest.thing} in "

@@ -1,4 +1,4 @@
-"""Why a recording has no cases: each reason that is known is told."""
+"""Why a recording has no cases: every known reason is reported."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _reasons(
 def test_a_recording_that_is_shorter_than_every_limit(tmp_path: Path, video: Path) -> None:
     reasons = _reasons(tmp_path, video)
     assert "the recording is shorter, 4 s, than the shortest limit, 300 s" in reasons[0]
-    assert reasons[1:] == ["nothing was seen to stay in a zone"]
+    assert reasons[1:] == ["nothing stayed in a zone"]
 
 
 def test_a_zone_that_is_for_another_camera(tmp_path: Path, video: Path) -> None:
@@ -71,7 +71,7 @@ def test_rules_that_are_all_disabled(tmp_path: Path, video: Path) -> None:
     assert "no rule watches this camera" in reason
 
 
-def test_a_time_that_nobody_stated_is_doubted(tmp_path: Path, video: Path) -> None:
+def test_a_time_that_was_not_stated_is_doubted(tmp_path: Path, video: Path) -> None:
     last = _reasons(tmp_path, video, start=None)[-1]
     assert "--start" in last
     assert "last change" in last

@@ -1,4 +1,4 @@
-"""Columns: what a list or a spreadsheet tells of a case, each under one name."""
+"""Columns of lists and spreadsheets: values of a case, each under one name."""
 
 from __future__ import annotations
 

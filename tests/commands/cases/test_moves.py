@@ -85,7 +85,7 @@ def test_a_case_goes_from_the_report_to_its_closing(folder: Path, cases: Run) ->
     done = run_program(folder, "evidence", "verify", f"data/evidence/{package}")
     assert done.stdout.startswith(f"intact data/evidence/{package} (case 1)\n  sealed ")
     sheet = cases("show", 1, by=None).stdout
-    assert "with                street, north" in sheet
+    assert "with\tstreet, north" in sheet
     assert "state to closed by Li Wei (officer)" in sheet
 
 
