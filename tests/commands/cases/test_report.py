@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from PIL import Image
 
 from tests.case_report.browser import BROWSER, after
 from tests.case_report.conftest import data
@@ -143,6 +144,18 @@ def test_evidence_that_is_away_is_named_and_the_rest_is_shown(
     text = (tmp_path / "cases.html").read_text(encoding="utf-8")
     assert f"{package}: cannot be read: No such file or directory" in text
     assert text.count('src="data:image/jpeg;base64,') == 4
+
+
+def test_photos_of_officers_are_linked_and_not_contained(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    Image.new("RGB", (640, 480), "green").save(tmp_path / "door.jpg")
+    assert run("cases", "note", 1, "--photo", "door.jpg", "--data", data).returncode == 0
+    run("cases", "report", "--data", data, "--out", "cases.html")
+    text = (tmp_path / "cases.html").read_text(encoding="utf-8")
+    (link,) = re.findall(r'href="([^"]+photo-1.jpg)"', text)
+    assert (tmp_path / unquote(link)).is_file()
+    assert text.count('src="data:image/jpeg;base64,') == 8
 
 
 def test_purging_evidence_removes_reports_with_copies_of_it(run: Run, data: Path) -> None:
