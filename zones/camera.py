@@ -232,8 +232,10 @@ class Camera:
         return [
             PointError(
                 number + 1,
-                *(point.x, point.y),
-                *map(float, fitted[number]),
+                point.x,
+                point.y,
+                float(fitted[number, 0]),
+                float(fitted[number, 1]),
                 float(homography.residuals_m[number]),
                 None if missed is None else float(missed[number]),
             )

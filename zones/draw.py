@@ -79,7 +79,9 @@ def draw_zones(image: Image, zones: Iterable[Zone]) -> Image:
 
 def text_size_px(image: Image) -> int:
     """Height of letters that can be read on a frame."""
-    return max(_LEAST_TEXT_PX, round(min(image.shape[:2]) * _TEXT_PART))
+    height, width = image.shape[:2]
+    size: int = max(_LEAST_TEXT_PX, round(min(height, width) * _TEXT_PART))
+    return size
 
 
 def _colour(number: int) -> tuple[int, int, int]:

@@ -104,7 +104,8 @@ def read_package(folder: Path, where: str, beside: Path | None, zone: tzinfo) ->
     return Package(
         where,
         tuple(_pictures(folder, files, beside, zone)),
-        *(tuple(_linked(folder, files, beside, view)) for view in ("clip", "photo")),
+        tuple(_linked(folder, files, beside, "clip")),
+        tuple(_linked(folder, files, beside, "photo")),
         site if isinstance(site, dict) else None,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +24,9 @@ BESIDE = {"type": "Point", "coordinates": [121.553, 29.871]}
 def data(tmp_path: Path) -> Path:
     """Three cases: a car and a heap with evidence, and a car without place and evidence."""
     folder = tmp_path / "data"
-    placed = {"geometry": CORNER, "accuracy_m": 3.0, "basis": "homography"}
-    car = finding(attributes={"vehicle": "car", "limit_s": 300.0}, **placed)
-    heap = finding(
-        1000,
-        9000,
-        kind="clutter",
-        zone="<b>gate</b>",
-        **{**placed, "geometry": BESIDE},
-    )
+    placed = partial(finding, accuracy_m=3.0, basis="homography")
+    car = placed(geometry=CORNER, attributes={"vehicle": "car", "limit_s": 300.0})
+    heap = placed(1000, 9000, geometry=BESIDE, kind="clutter", zone="<b>gate</b>")
     with Services(load_config(None).model_copy(update={"data": folder})) as services:
         for each in (car, heap):
             _file(services, each)
