@@ -133,8 +133,13 @@ def _pictures(
 def _linked(
     folder: Path, files: Sequence[Mapping[str, Any]], beside: Path | None, view: str
 ) -> Iterator[LinkedFile]:
-    """The files of a view that are on this machine, those that may be shared first."""
-    found = [file for file in files if str(file.get("view", "")).startswith(view)]
+    """The files of a view that are on this machine, those that may be shared first.
+
+    Of a clip that browsers do not play, the copy that they do is taken, where there is one.
+    """
+    copies = {file["copy_of"]: file for file in files if "copy_of" in file}
+    named = (file for file in files if str(file.get("view", "")).startswith(view))
+    found = [copies.get(file["path"], file) for file in named]
     for file in sorted(found, key=lambda file: Path(file["path"]).parts[0] != SHAREABLE):
         path = folder / file["path"]
         link = _link(path, beside)
