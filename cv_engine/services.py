@@ -331,9 +331,15 @@ class Services(Sealing):
     @cached_property
     def plates(self) -> StayPlates | None:
         """Reads number plates; ``None`` where the configuration turns that off."""
+        if not self.config.plates.enabled:
+            return None
         from cv_engine.pipeline.plates import StayPlates
+        from cv_engine.pipeline.registered import Registered
+        from models.plates.voting import Knowledge
 
-        return StayPlates(self.config.plates) if self.config.plates.enabled else None
+        return StayPlates(
+            self.config.plates, Knowledge(known=Registered(lambda: self.registry).has)
+        )
 
     def send_evidence(self) -> dict[str, str]:
         """Fetches the timestamps that are missing, and sends the evidence packages that wait.

@@ -121,6 +121,9 @@ class StayPlates:
         config: Settings.
         knowledge: What is known of plates beside the settings; the own province is theirs.
         opener: Opens the networks.
+
+    Attributes:
+        knowledge: What is known of plates, with the own province.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class StayPlates:
     ) -> None:
         self._config = config
         self._opener = opener
-        self._knowledge = replace(knowledge or Knowledge(), own_province=config.own_province)
+        self.knowledge = replace(knowledge or Knowledge(), own_province=config.own_province)
 
     @cached_property
     def recogniser(self) -> PlateRecogniser | None:
@@ -192,7 +195,7 @@ class StayPlates:
         shots = footage.stills(self.moments(began, observed))
         sightings = [each for shot in shots for each in _sightings(recogniser, shot, box)]
         best = _best(_at_one_place(sightings), self._config.frames)
-        voted = recogniser.vote([each.seen.reading for each in best], self._knowledge)
+        voted = recogniser.vote([each.seen.reading for each in best], self.knowledge)
         if voted is None or voted.confidence < _LEAST_CONFIDENCE:
             return None
         sure = voted.confidence >= self._config.sure

@@ -7,8 +7,9 @@ it (Apache-2.0): RetinaFace (Deng et al., arXiv 1905.00641) with four landmarks 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -88,6 +89,16 @@ class PlateDetector:
         self._runtime = runtime
         self._lock = Lock()
         self.confidence = confidence
+
+    def at(self, confidence: float) -> PlateDetector:
+        """The same loaded detector with plates down to another confidence.
+
+        Args:
+            confidence: Plates below this are left out, 0 to 1.
+        """
+        other = copy(self)
+        other.confidence = confidence
+        return other
 
     def __call__(self, image: Image, side_px: int | None = None) -> list[FoundPlate]:
         """Find the plates of a picture.
@@ -204,7 +215,7 @@ def _priors(height: int, width: int) -> Floats:
 def open_plate_detector(
     name_or_path: str | Path = NAME, *, confidence: float = 0.5, threads: int = 1
 ) -> PlateDetector:
-    """Open the detector of plates.
+    """Open the detector of plates; a file's network is loaded once in a process.
 
     Args:
         name_or_path: A name of the registry, or the path of a file of the same kind.
@@ -215,5 +226,9 @@ def open_plate_detector(
         ModelError: The weights are missing or unsuitable.
     """
     weights = fetch(name_or_path, task="plates")
-    runtime = load(inspect(weights.path), "onnxruntime", "fp32", threads)
-    return PlateDetector(runtime, confidence=confidence)
+    return _loaded(weights.path, threads).at(confidence)
+
+
+@cache
+def _loaded(path: Path, threads: int) -> PlateDetector:
+    return PlateDetector(load(inspect(path), "onnxruntime", "fp32", threads), confidence=0.0)

@@ -27,6 +27,9 @@ _OWN_PROVINCE_ODDS = 30.0
 _KNOWN_ODDS = 50.0
 # Texts that are weighed against each other: beyond these hardly any probability is left.
 _TEXTS = 24
+# The registry is asked of a text only if, were it known, it would be at least so likely beside the
+# text that is likeliest without the registry: of a plate that is well read it is asked once.
+_LEAST_SHARE = 0.01
 _LEAST_LOG = -16.0  # a character is never ruled out by one frame
 
 
@@ -36,7 +39,7 @@ class Knowledge:
 
     Attributes:
         own_province: Character of the city's own province; ``None`` if none is favoured.
-        known: Whether a registry has a plate, asked for a few candidates only.
+        known: Whether a registry has a plate; asked only of texts for which that could count.
     """
 
     own_province: str | None = None
@@ -84,10 +87,13 @@ def vote(
     places = combined(readings)
     knowledge = knowledge or Knowledge()
     scored = {
-        text: (log, log + _prior(text, knowledge)) for text, log in _texts(places, country).items()
+        text: (log, log + _at_home(text, knowledge))
+        for text, log in _texts(places, country).items()
     }
     if not scored:
         return None
+    if knowledge.known:
+        scored = _registered(scored, knowledge.known)
     best = max(scored, key=lambda text: scored[text][1])
     fitting = sum(float(np.exp(log)) for log, _ in scored.values())
     weights = sum(float(np.exp(log)) for _, log in scored.values())
@@ -118,14 +124,23 @@ def _normalised(logs: Floats) -> Floats:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
 
 
-def _prior(text: str, knowledge: Knowledge) -> float:
-    """Return the logarithm of how much likelier a text is than others of its form."""
-    log = 0.0
+def _at_home(text: str, knowledge: Knowledge) -> float:
+    """Return the logarithm of how much likelier a text is than one of another province."""
     if knowledge.own_province and text.startswith(knowledge.own_province):
-        log += float(np.log(_OWN_PROVINCE_ODDS))
-    if knowledge.known and knowledge.known(text):
-        log += float(np.log(_KNOWN_ODDS))
-    return log
+        return float(np.log(_OWN_PROVINCE_ODDS))
+    return 0.0
+
+
+def _registered(
+    scored: dict[str, tuple[float, float]], known: Callable[[str], bool]
+) -> dict[str, tuple[float, float]]:
+    """Return the scores with those of registered plates raised."""
+    gain = float(np.log(_KNOWN_ODDS))
+    least = max(log for _, log in scored.values()) + float(np.log(_LEAST_SHARE)) - gain
+    return {
+        text: (seen, log + gain if log >= least and known(text) else log)
+        for text, (seen, log) in scored.items()
+    }
 
 
 def _texts(places: Floats, country: Country) -> dict[str, float]:

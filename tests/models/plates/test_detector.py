@@ -52,6 +52,16 @@ def test_a_picture_of_any_shape_is_searched(
     assert plate_detector(np.zeros(shape, np.uint8)) == []
 
 
+def test_a_file_is_loaded_once_and_each_user_has_its_own_confidence(
+    shared_data: Path, car: Image
+) -> None:
+    path = shared_data / "weights" / "clp_det.onnx"
+    strict, lenient = (open_plate_detector(path, confidence=least) for least in (1.0, 0.3))
+    assert strict._runtime is lenient._runtime
+    assert strict(car, 640) == []
+    assert len(lenient(car, 640)) == 1
+
+
 def test_the_registry_knows_where_the_weights_come_from() -> None:
     spec = load_manifest()["clp_det"]
     assert spec.task == "plates"

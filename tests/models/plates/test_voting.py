@@ -105,6 +105,14 @@ def test_a_registered_plate_beats_one_that_is_not() -> None:
     assert len(asked) < 100  # a registry is asked for a few candidates only
 
 
+def test_the_registry_is_asked_of_a_plate_that_is_read_well_and_of_no_other() -> None:
+    asked: list[str] = []
+    knowledge = Knowledge(known=lambda text: bool(asked.append(text)))
+    voted = vote([reading("皖A12345", CHINA, 0.9999)], CHINA, knowledge=knowledge)
+    assert voted is not None
+    assert asked == [voted.text] == ["皖A12345"]
+
+
 def test_the_calibration_changes_the_confidence_and_not_the_plate() -> None:
     shown = [reading("皖A12345", CHINA, 0.98)]
     plain, corrected = vote(shown, CHINA), vote(shown, CHINA, Platt(0.5, -1.0))
