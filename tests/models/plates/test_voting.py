@@ -107,8 +107,13 @@ def test_a_registered_plate_beats_one_that_is_not() -> None:
 
 def test_the_registry_is_asked_of_a_plate_that_is_read_well_and_of_no_other() -> None:
     asked: list[str] = []
-    knowledge = Knowledge(known=lambda text: bool(asked.append(text)))
-    voted = vote([reading("皖A12345", CHINA, 0.9999)], CHINA, knowledge=knowledge)
+
+    def known(text: str) -> bool:
+        asked.append(text)
+        return False
+
+    shown = reading("皖A12345", CHINA, 0.9999)
+    voted = vote([shown], CHINA, knowledge=Knowledge(known=known))
     assert voted is not None
     assert asked == [voted.text] == ["皖A12345"]
 
