@@ -29,6 +29,7 @@ from cv_engine.evidence.media.still import (
     Still,
     around,
     choose,
+    choose_first,
     choose_last,
     close_up_window,
     crop,
@@ -197,11 +198,8 @@ def _best_of_each_role(stills: Sequence[Still], spacing: timedelta) -> list[Stil
             start = choose(groups["start"])
             far = [still for still in ends if still.time - start.time >= spacing]
             groups[later] = far or ends[-1:]
-    return [
-        choose_last(group) if role == "end" else choose(group)
-        for role, group in groups.items()
-        if group
-    ]
+    ways = {"limit": choose_first, "end": choose_last}
+    return [ways.get(role, choose)(group) for role, group in groups.items() if group]
 
 
 def _fill(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -56,8 +57,9 @@ def video(shared_data: Path, tmp_path: Path) -> Path:
     return path
 
 
-def _run(video: Path, config: Config, tell: Any = None) -> Summary:
-    return analyze([video], config=config, camera="car park", start=START, progress=tell)
+def _run(video: Path | list[Path], config: Config, tell: Any = None) -> Summary:
+    videos = video if isinstance(video, list) else [video]
+    return analyze(videos, config=config, camera="car park", start=START, progress=tell)
 
 
 def _named(config: Config) -> list[str]:
@@ -97,9 +99,11 @@ class Killed(BaseException):
 
 
 def test_run_that_is_broken_off_and_done_again_sends_each_once(
-    server: ObjectServer, video: Path, config: Config
+    server: ObjectServer, video: Path, shared_data: Path, config: Config
 ) -> None:
     """The second run comes by the same violations again, which are sent by then."""
+    later = video.with_name("later.mp4")
+    cut(shared_data / "video" / "lot_leave_arrive.mp4", 14.0, 18.0, later)
     end = time.monotonic() + _LONGEST_S
 
     def tell(progress: Progress) -> None:
@@ -110,11 +114,12 @@ def test_run_that_is_broken_off_and_done_again_sends_each_once(
             raise Killed
 
     with pytest.raises(Killed):
-        _run(video, config, tell)
+        _run([video, later], config, tell)
     _check_all_is_kept(config)
     sent = written(server.folder)
-    again = _run(video, config)
-    assert [video.status for video in again.videos] == ["done"]
+    shutil.rmtree(config.data / "progress")  # else the run would resume after them
+    again = _run([video, later], config)
+    assert [video.status for video in again.videos] == ["done", "done"]
     assert again.cases_known > 0 and again.unsent == {}
     _check_all_is_kept(config)
     assert sent.items() <= written(server.folder).items()

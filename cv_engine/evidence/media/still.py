@@ -149,6 +149,20 @@ def choose(candidates: Sequence[Still]) -> Still:
     return max(_clear(candidates), key=lambda still: sharpness(still.image, still.box))
 
 
+def choose_first(candidates: Sequence[Still]) -> Still:
+    """Picks the still that shows that a limit has passed.
+
+    The first of the least hidden candidates is returned: the thing may leave soon after.
+
+    Args:
+        candidates: At least one still, none of them from before the limit.
+
+    Raises:
+        EvidenceError: There is no candidate.
+    """
+    return min(_clear(candidates), key=lambda still: still.time)
+
+
 def choose_last(candidates: Sequence[Still]) -> Still:
     """Picks the still that shows how long a violation lasted.
 

@@ -18,6 +18,7 @@ from cv_engine.evidence.media.still import (
     Image,
     Still,
     choose,
+    choose_first,
     choose_last,
     close_up,
     close_up_window,
@@ -86,6 +87,8 @@ def test_a_picture_in_which_the_thing_is_seen_comes_first(video: Path) -> None:
     sitting = replace(there, others=detections([(there.box, "person")]))
     assert choose([left, blurred, sitting]) is blurred
     assert choose_last([blurred, replace(left, time=left.time + timedelta(seconds=1))]) is blurred
+    later = replace(there, time=there.time + timedelta(seconds=1))
+    assert choose_first([left, later, replace(blurred)]).time == there.time
     assert choose([left]) is left, "what the detector does not know, such as goods, is kept"
 
 
