@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from cv_engine.finding import LIMIT, STOOD_BEFORE
 from cv_engine.wording import duration, local_time, place, stay
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ _ENGINE = "engine"  # the role of the program itself: its name says it
 # Values of the history that are shown, in this order.
 _TOLD = ("reason", "department", "team", "officer", "until", "due", "priority", "evidence")
 # Attributes that are facts of their own.
-_FACTS = frozenset({"dwell_s", "limit_s", "vehicle", "plate", "address", "timezone"})
+_FACTS = frozenset({"dwell_s", LIMIT, STOOD_BEFORE, "vehicle", "plate", "address", "timezone"})
 
 
 def facts_of(case: Case, zone: tzinfo, now: datetime) -> dict[str, str]:
@@ -34,7 +35,7 @@ def facts_of(case: Case, zone: tzinfo, now: datetime) -> dict[str, str]:
         "area" if case.place.basis == "raster" else "camera": case.source,
         "zone": case.zone,
         "address": str(given.get("address", "")),
-        "began": local_time(case.began, zone),
+        "began": began_text(case, zone),
         "last seen": local_time(case.last_seen, zone),
         "stay": stay_text(case),
         "gone": "yes" if case.gone_at else "not known",
@@ -56,9 +57,15 @@ def due(at: datetime | None, now: datetime) -> str:
     return f"in {duration(left_s)}" if left_s >= 0 else f"{duration(-left_s)} late"
 
 
+def began_text(case: Case, zone: tzinfo) -> str:
+    """When a thing came, as far as the recording shows it."""
+    began = local_time(case.began, zone)
+    return f"{began} or earlier" if case.attributes.get(STOOD_BEFORE) else began
+
+
 def stay_text(case: Case) -> str:
     """How long a thing stayed, and how long it was allowed to."""
-    limit_s = case.attributes.get("limit_s")
+    limit_s = case.attributes.get(LIMIT)
     text = stay(case.stay_s)
     return f"{text} (limit {duration(limit_s)})" if isinstance(limit_s, int | float) else text
 
