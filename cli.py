@@ -29,6 +29,7 @@ from cv_engine.commands.doctor import doctor
 from cv_engine.commands.evidence import group as evidence
 from cv_engine.commands.exit_codes import run
 from cv_engine.commands.root import root_options
+from cv_engine.commands.serve import serve
 from cv_engine.commands.status import status
 from cv_engine.commands.watch import watch
 from satellite import commands as satellite
@@ -40,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(root_options)
-for _command in (analyze, watch, status, demo, doctor):
+for _command in (analyze, watch, serve, status, demo, doctor):
     app.command()(_command)
 for _module in (
     cases,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cv_engine.cases.dispatch import Organisation
     from cv_engine.cases.outbox.relays import Relays
     from cv_engine.cases.removal.retention import Rules
+    from cv_engine.config import Config
     from cv_engine.evidence.attaching import Attacher
     from cv_engine.evidence.filing import CaseFiler
     from cv_engine.evidence.stamping import Stamper
@@ -50,7 +52,12 @@ class Services(Sealing):
 
     Args:
         config: Settings.
+        clock: Returns the present time (timezone-aware).
     """
+
+    def __init__(self, config: Config, clock: Callable[[], datetime] = _now) -> None:
+        super().__init__(config)
+        self.clock = clock
 
     def __enter__(self) -> Self:
         return self
@@ -160,6 +167,7 @@ class Services(Sealing):
         """
         return open_queue(
             self.config.queue,
+            clock=self.clock,
             taxonomy=self.taxonomy,
             limits=self.deadlines,
             organisation=self.organisation,
@@ -257,8 +265,8 @@ class Services(Sealing):
         """
         from cv_engine.cases.outbox.relays import Relays
 
-        outlets = self.config.outlets.open(os.environ, _now, self.taxonomy)
-        return Relays(self.queue.store, outlets, _now)
+        outlets = self.config.outlets.open(os.environ, self.clock, self.taxonomy)
+        return Relays(self.queue.store, outlets, self.clock)
 
     @cached_property
     def registry(self) -> Registry:
@@ -273,7 +281,7 @@ class Services(Sealing):
             record_look(self.queue.store, look)
 
         settings = self.config.registry
-        return settings.open(self.config.data, os.environ, log, _now, time.monotonic)
+        return settings.open(self.config.data, os.environ, log, self.clock, time.monotonic)
 
     @cached_property
     def gateway(self) -> Gateway:
@@ -282,7 +290,7 @@ class Services(Sealing):
         Raises:
             NoticeError: There is none, or it cannot be used.
         """
-        return self.config.notices.open(os.environ, _now)
+        return self.config.notices.open(os.environ, self.clock)
 
     @cached_property
     def notices(self) -> Rounds:
@@ -303,7 +311,7 @@ class Services(Sealing):
             config.policy(),
             config.wording(),
             None if config.car_parks is None else config.car_parks.open(),
-            _now,
+            self.clock,
         )
 
     @cached_property

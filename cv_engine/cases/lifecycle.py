@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cv_engine.cases.errors import ForbiddenError, QueueError
+from cv_engine.cases.errors import ForbiddenError, NoStepError, QueueError
 
 
 class State(StrEnum):
@@ -197,13 +197,13 @@ def step_of(case_id: int, action: Action, now: State) -> Step:
         now: The state of the case.
 
     Raises:
-        QueueError: The process has no such step; the message lists those that it has.
+        NoStepError: The process has no such step; the message lists those that it has.
     """
     step = _BY_ACTION.get((action, now))
     if step is not None:
         return step
     allowed = ", ".join(actions_in(now)) or "none, this state is final"
-    raise QueueError(
+    raise NoStepError(
         f"case {case_id} is {now.value}: it cannot take the step {action.value}; "
         f"possible steps: {allowed}"
     )

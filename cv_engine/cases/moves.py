@@ -9,7 +9,7 @@ from typing import Any
 
 from cv_engine.cases.case import Event
 from cv_engine.cases.changes import LockedCase
-from cv_engine.cases.errors import ConflictError, QueueError
+from cv_engine.cases.errors import ConflictError, NoStepError, QueueError
 from cv_engine.cases.lifecycle import Action, Actor, Role, State, Step, step_of
 from cv_engine.cases.rows import last_entry, time_text
 from cv_engine.cases.stages import Limits, entered
@@ -108,14 +108,14 @@ def take_step(case: LockedCase, move: Move, limits: Limits) -> None:
     Raises:
         ConflictError: The case has changed since the version that the person has seen.
         ForbiddenError: The person's role does not allow the step.
-        QueueError: The process has no such step from the case's state, or something that the step
-            needs is missing.
+        NoStepError: The process has no such step from the case's state.
+        QueueError: Something that the step needs is missing.
     """
     check_version(case, move.version)
     try:
         step = step_of(case.row.id, move.action, case.state)
-    except QueueError as error:
-        raise QueueError(f"{error} ({_last_change(case)})") from error
+    except NoStepError as error:
+        raise NoStepError(f"{error} ({_last_change(case)})") from error
     move.by.need(step.role, f"{move.action.value} case {case.row.id}")
     if step.needs_reason and not (move.reason or move.note.strip()):
         raise QueueError(

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Row
 
 from cv_engine.cases.case import Case, Entry, Event, Handling, Result
 from cv_engine.cases.database.tables import cases, findings, history
-from cv_engine.cases.errors import QueueError
+from cv_engine.cases.errors import NotFoundError
 from cv_engine.cases.filing.filed import FiledFinding
 from cv_engine.cases.lifecycle import State
 from cv_engine.cases.taxonomy import Priority
@@ -95,11 +95,11 @@ def need_finding(connection: Connection, key: str) -> Row[Any]:
     """The filed finding of a key; who changes it locks its case.
 
     Raises:
-        QueueError: The finding was never filed.
+        NotFoundError: The finding was never filed.
     """
     row = connection.execute(findings.select().where(findings.c.key == key)).one_or_none()
     if row is None:
-        raise QueueError(f"finding {key} was never filed")
+        raise NotFoundError(f"finding {key} was never filed")
     return row
 
 
@@ -115,7 +115,7 @@ def need_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
     """The case of a number.
 
     Raises:
-        QueueError: There is no such case.
+        NotFoundError: There is no such case.
     """
     row = None
     if 0 < case_id <= _LARGEST_ID:
@@ -123,7 +123,7 @@ def need_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
         statement = statement.with_for_update() if lock else statement
         row = connection.execute(statement).one_or_none()
     if row is None:
-        raise QueueError(f"there is no case {case_id}: `cv-engine cases list` shows the numbers")
+        raise NotFoundError(f"there is no case {case_id}: `cv-engine cases list` shows the numbers")
     return row
 
 

@@ -23,6 +23,7 @@ from cv_engine.config.registry import RegistryConfig
 from cv_engine.config.rules import RulesModel
 from cv_engine.config.satellite import SatelliteConfig
 from cv_engine.config.sensors import SensorsConfig
+from cv_engine.config.service import ServiceConfig
 from cv_engine.config.tracking import ChangeConfig, TrackingConfig
 from cv_engine.config.video import VideoConfig
 from cv_engine.section import FilePath, Section, Text
@@ -55,6 +56,7 @@ class Config(Section):
     satellite: SatelliteConfig = SatelliteConfig()
     sensors: SensorsConfig = SensorsConfig()
     registry: RegistryConfig = RegistryConfig()
+    service: ServiceConfig = ServiceConfig()
     cameras: tuple[CameraConfig, ...] = ()
 
     @field_validator("store")
@@ -128,11 +130,12 @@ class Config(Section):
 
         Where results are kept (``data``, ``store``, ``evidence.store``) is left out, and so is how
         packages are signed and judged, how cases are named and timed, how live streams are reached
-        and received, who receives events, what is seen from above or by sensors, and what the
-        registries know. A zones file enters with its content, so that moving it changes nothing and
-        editing it does.
+        and received, who receives events and is served, what is seen from above or by sensors, and
+        what the registries know. A zones file enters with its content, so that moving it changes
+        nothing and editing it does.
         """
-        elsewhere = {"data", "store", "cases", "live", "outlets", "notices", *_OTHER_SOURCES}
+        elsewhere = {"data", "store", "cases", "live", "outlets", "notices", "service"}
+        elsewhere |= set(_OTHER_SOURCES)
         values = self.model_dump(mode="json", exclude=elsewhere)
         for key in ("store", "timestamp", "credentials", "profiles"):
             del values["evidence"][key]

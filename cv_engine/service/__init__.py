@@ -1,0 +1,1 @@
+"""The service: cases over HTTP, for officers in a browser and for other programs."""
