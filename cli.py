@@ -12,6 +12,7 @@ import typer
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from cv_engine.commands import (
+    accounts,
     cameras,
     models,
     notices,
@@ -45,6 +46,7 @@ for _command in (analyze, watch, serve, status, demo, doctor):
     app.command()(_command)
 for _module in (
     cases,
+    accounts,
     taxonomy,
     outlets,
     registry,

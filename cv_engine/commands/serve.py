@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cv_engine.commands.errors import InputError
+from cv_engine.commands.accounts import needs_extra
 from cv_engine.commands.exit_codes import escaped
 from cv_engine.commands.options import ConfigOption, DataOption
 from cv_engine.commands.session import Session
@@ -27,20 +27,24 @@ def serve(
     """Serve the cases to officers and to other programs over HTTP, until stopped."""
     session = Session(config, data)
     try:
-        from cv_engine.service.app import create_app
+        from cv_engine.service.app import create_app, first_link
         from cv_engine.service.serving import listen
         from cv_engine.service.serving import serve as serve_until_stopped
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"the service needs the package {error.name}: install cv-engine with its extra `serve` "
-            "(pip install 'cv-engine[serve]')"
-        ) from error
+        raise needs_extra(error) from error
     app = create_app(session.config, lambda: datetime.now(UTC))
     with listen(host, port) as listener:
         address = _address(host, listener.getsockname()[1])
 
         def ready() -> None:
             session.err.print(f"serving on {escaped(address)}; Ctrl-C stops")
+            secret = first_link(app)
+            if secret is not None:
+                first = f"{session.config.service.address or address}/password/{secret}"
+                session.err.print(
+                    "there is no administrator yet: open this link, which works once and for an "
+                    f"hour, to become the first one\n{escaped(first)}"
+                )
 
         serve_until_stopped(app, listener, ready)
 

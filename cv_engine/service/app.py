@@ -12,26 +12,32 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cv_engine.config import Config
+from cv_engine.service.accounts.passwords import Passwords
+from cv_engine.service.api import accounts, session
 from cv_engine.service.headers import SecurityHeaders
+from cv_engine.service.pages import password
 from cv_engine.service.problems import RESPONSES, add_handlers
+from cv_engine.service.shared import Shared, share
 from cv_engine.services import Services
 
 #: Bytes of a body, where a route takes no files: the largest are thousands of cases' numbers.
 BODY_BYTES = 1 << 20
 
 
-def create_app(config: Config, clock: Callable[[], datetime]) -> FastAPI:
+def create_app(
+    config: Config, clock: Callable[[], datetime], *, passwords: Passwords | None = None
+) -> FastAPI:
     """Make the application; the queue is opened now, and closed when the application stops.
 
     Args:
         config: Settings.
         clock: Returns the present time (timezone-aware).
+        passwords: Compares passwords; with the parameters of the library if ``None``.
 
     Raises:
         EngineError: The queue, or a file of the city, cannot be used.
     """
-    services = Services(config, clock)
-    _ = services.queue
+    shared = share(Services(config, clock), passwords)
     app = FastAPI(
         title="cv-engine",
         version=version("cv-engine"),
@@ -41,12 +47,21 @@ def create_app(config: Config, clock: Callable[[], datetime]) -> FastAPI:
         responses=RESPONSES,
         max_body_size=BODY_BYTES,
     )
-    app.state.services = services
+    app.state.shared = shared
     add_handlers(app)
+    for part in (session, accounts, password):
+        app.include_router(part.router)
     # The last one that is added sees a request first.
     app.add_middleware(SecurityHeaders)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(config.service.trusted_proxies))
     return app
+
+
+def first_link(app: FastAPI) -> str | None:
+    """The secret of a link by which the first administrator is made; ``None`` if there is one."""
+    shared = app.state.shared
+    assert isinstance(shared, Shared)
+    return shared.accounts.first_link()
 
 
 @asynccontextmanager
@@ -55,4 +70,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await asyncio.to_thread(app.state.services.close)
+        await asyncio.to_thread(app.state.shared.services.close)

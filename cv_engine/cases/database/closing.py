@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from cv_engine.cases.database.tables import metadata
+from cv_engine.cases.database.account_tables import metadata
 
 #: How the database's refusal begins, by which :mod:`~cv_engine.cases.database.db_errors` knows it.
 MOVED = "the queue has moved to "

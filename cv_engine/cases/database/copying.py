@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from cv_engine.cases.database import triggers
+from cv_engine.cases.database.account_tables import metadata
 from cv_engine.cases.database.bulk import drop_indexes, insert_rows, select_rows, set_sequences
 from cv_engine.cases.database.planner import set_statistics
 from cv_engine.cases.database.store import COPYING, Store
-from cv_engine.cases.database.tables import case_transitions, cases, metadata
+from cv_engine.cases.database.tables import case_transitions, cases
 from cv_engine.cases.errors import QueueError
 
 #: Tables that are copied, those that others refer to first. The pairs of states belong to the

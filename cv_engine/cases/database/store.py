@@ -23,7 +23,7 @@ from cv_engine.cases.errors import QueueError
 from cv_engine.errors import failure_of_os_error
 
 #: The newest version of the schema; equal to the head of the migrations, as a test checks.
-SCHEMA = "0005"
+SCHEMA = "0006"
 #: The table with a database's schema version; not Alembic's default name, so that the queue can
 #: share a PostgreSQL database with other programs.
 VERSION_TABLE = "cv_engine_schema"

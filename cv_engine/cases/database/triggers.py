@@ -1,10 +1,10 @@
 """Triggers that hold the process and the history even against a program with a bug.
 
 A change of state that the lifecycle does not know, and any change of the history, are refused by
-the database itself; so is any change of the access log. What is left is the erasure of personal
-data: of an entry's note and values while the case is in table ``erasing``, and of the plate of an
-access. Copying a whole queue needs the triggers away for a moment: :func:`drop`, then
-:func:`create`.
+the database itself; so is any change of the access log and of the log of accounts. What is left
+is the erasure of personal data: of an entry's note and values while the case is in table
+``erasing``, and of the plate of an access. Copying a whole queue needs the triggers away for a
+moment: :func:`drop`, then :func:`create`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cv_engine.cases.database import tallies
 
 _APPEND_ONLY = "the history of cases is append-only"
 _LOOKS_ONLY = "the access log is append-only"
+_ACCOUNTS_ONLY = "the log of accounts is append-only"
 _NO_STEP = "the process of cases has no such change of state"
 _UNKNOWN = (
     "NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM case_transitions "
@@ -52,9 +53,16 @@ _SQLITE = {
         f"BEFORE UPDATE ON looks WHEN {_NOT_ERASED}{_changed(_KEPT_OF_LOOK, _SQLITE_DIFFERS)} "
         f"BEGIN SELECT RAISE(ABORT, '{_LOOKS_ONLY}'); END"
     ),
+    "account_log_no_update": (
+        f"BEFORE UPDATE ON account_log BEGIN SELECT RAISE(ABORT, '{_ACCOUNTS_ONLY}'); END"
+    ),
     **{
         f"{table}_no_delete": (f"BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, '{text}'); END")
-        for table, text in (("history", _APPEND_ONLY), ("looks", _LOOKS_ONLY))
+        for table, text in (
+            ("history", _APPEND_ONLY),
+            ("looks", _LOOKS_ONLY),
+            ("account_log", _ACCOUNTS_ONLY),
+        )
     },
     "cases_transition": (
         f"BEFORE UPDATE OF state ON cases WHEN {_UNKNOWN} "
@@ -87,6 +95,11 @@ _POSTGRESQL = {
         "BEFORE UPDATE ON looks FOR EACH ROW",
         f"IF {_NOT_ERASED}{_changed(_KEPT_OF_LOOK, _POSTGRESQL_DIFFERS)} "
         f"THEN RAISE EXCEPTION '{_LOOKS_ONLY}'; END IF; RETURN NEW;",
+    ),
+    "account_log_no_change": (
+        "account_log",
+        "BEFORE UPDATE OR DELETE OR TRUNCATE ON account_log FOR EACH STATEMENT",
+        f"RAISE EXCEPTION '{_ACCOUNTS_ONLY}';",
     ),
     "cases_transition": (
         "cases",

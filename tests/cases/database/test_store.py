@@ -14,8 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from cv_engine.cases import QueueError, open_queue
+from cv_engine.cases.database.account_tables import metadata
 from cv_engine.cases.database.store import SCHEMA, VERSION_TABLE, Store
-from cv_engine.cases.database.tables import metadata
 from tests.cases.made import finding
 
 _OURS = {"cases", "findings", "history"}

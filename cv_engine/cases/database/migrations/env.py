@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from cv_engine.cases.database.tables import metadata
+from cv_engine.cases.database.account_tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

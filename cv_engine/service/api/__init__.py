@@ -1,0 +1,1 @@
+"""The API under ``/api``: what officers do in a browser, and other programs over HTTP."""
