@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -140,6 +140,22 @@ class Services(Sealing):
 
         calendar = self.config.cases.calendar
         return Deadlines(self.taxonomy, None if calendar is None else load_calendar(calendar))
+
+    @cached_property
+    def city_zone(self) -> tzinfo:
+        """The city's time zone: of its calendar, or the only one of its cameras, else UTC.
+
+        Raises:
+            QueueError: The city's calendar cannot be used.
+        """
+        from zones.schedule import time_zone
+
+        if self.config.cases.calendar is not None:
+            from cv_engine.cases.deadlines import load_calendar
+
+            return load_calendar(self.config.cases.calendar).zone
+        of_cameras = {camera.timezone for camera in self.config.cameras}
+        return time_zone(of_cameras.pop()) if len(of_cameras) == 1 else UTC
 
     @cached_property
     def organisation(self) -> Organisation | None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection
 
+from cv_engine.cases.database.column_types import UtcTime
 from cv_engine.cases.database.squares import square, squares_near
 from cv_engine.cases.database.tables import (
     SPANS_SINCE,
@@ -48,6 +49,7 @@ class Filter:
         team: Name of the team that has to act.
         officer: Name of the person who has to act.
         area: Name of the area of responsibility.
+        areas: Names of areas: only cases in one of these.
         overdue: Only cases whose stage was due before this time (timezone-aware), such as now.
         since: Only cases still seen at or after this time (timezone-aware).
         until: Only cases that had begun by this time (timezone-aware).
@@ -57,6 +59,8 @@ class Filter:
             holds each of them. Upper and lower case are equal.
         limit: Largest number of cases.
         offset: Number of the newest cases to skip.
+        after: Start and number of a case: only cases that follow it in the order. Unlike an offset,
+            what is filed meanwhile moves no case to another page.
     """
 
     kind: str | None = None
@@ -67,6 +71,7 @@ class Filter:
     team: str | None = None
     officer: str | None = None
     area: str | None = None
+    areas: frozenset[str] | None = None
     overdue: datetime | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -74,6 +79,7 @@ class Filter:
     text: str | None = None
     limit: int | None = None
     offset: int = 0
+    after: tuple[datetime, int] | None = None
 
     def __post_init__(self) -> None:
         for name in ("since", "until", "overdue"):
@@ -200,6 +206,10 @@ def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement
     ):
         if value is not None:
             found.append(column == value)
+    if wanted.areas is not None:
+        found.append(columns.area.in_(sorted(wanted.areas)))
+    if wanted.after is not None:
+        found.append(_follows(*wanted.after))
     if wanted.overdue is not None:
         found.append(columns.due_at < wanted.overdue)
     found += _time_conditions(connection, wanted.since, wanted.until)
@@ -208,6 +218,12 @@ def _conditions(connection: Connection, wanted: Filter) -> list[sa.ColumnElement
     if wanted.text is not None:
         found.append(_text_condition(connection, wanted.text))
     return found
+
+
+def _follows(began: datetime, number: int) -> sa.ColumnElement[bool]:
+    """The condition that a case follows another one in the order, as a range of the indexes."""
+    place = sa.tuple_(sa.literal(began, UtcTime), sa.literal(number, sa.BigInteger))
+    return sa.tuple_(cases.c.began, cases.c.id) < place
 
 
 def _text_condition(connection: Connection, text: str) -> sa.ColumnElement[bool]:

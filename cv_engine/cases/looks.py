@@ -125,6 +125,20 @@ def _locked_head(connection: Connection) -> Row[Any]:
     return connection.execute(head).one()
 
 
+def last_look(connection: Connection, who: str, what: str, case_id: int) -> datetime | None:
+    """When somebody last looked at something of a case; ``None`` where that was never.
+
+    Args:
+        connection: Connection to the store.
+        who: The person's name.
+        what: What was looked at, such as ``"originals"``.
+        case_id: The case's number.
+    """
+    mine = (looks.c.case_id == case_id, looks.c.who == who, looks.c.what == what)
+    statement = sa.select(looks.c.at).where(*mine).order_by(looks.c.seq.desc()).limit(1)
+    return connection.execute(statement).scalar_one_or_none()
+
+
 def each_look(
     connection: Connection, *, case_id: int | None = None, plate: str | None = None
 ) -> Iterator[LoggedLook]:

@@ -265,6 +265,30 @@ class Process:
         with self._store.reading() as connection:
             return self._responsible(need_case(connection, case_id))
 
+    def next_assignment(
+        self, case: Case, to: str | None, team: str | None = None, officer: str | None = None
+    ) -> Assignment:
+        """Who gets a case: what was given, completed by who has it, else by who is responsible.
+
+        Args:
+            case: The case.
+            to: The department, if one was given.
+            team: The team, if one was given.
+            officer: The person, if one was given.
+
+        Raises:
+            QueueError: No one has the case, and no one is responsible.
+        """
+        if to is not None:
+            return Assignment(to, team, officer)
+        now = case.handling
+        if now.department is not None:
+            return Assignment(now.department, team or now.team, officer)
+        found = self.suggest(case.id)
+        if found is None:
+            raise QueueError(f"case {case.id} has no department, and none is responsible: name one")
+        return Assignment(found.department, team or found.team, officer)
+
     def sighting(self, case_id: int) -> Sighting:
         """What the camera of a case knows of its thing, for the verification.
 

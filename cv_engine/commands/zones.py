@@ -65,23 +65,14 @@ def problems_of(
     Raises:
         InputError: The size is malformed, or the picture cannot be read.
     """
-    from cv_engine.rules import registry
-    from zones.check import check as check_zones
+    from cv_engine.pipeline.camera_setup import check_zones
 
     width = height = None
     if size is not None:
         width, height = read_size(size, "--size")
     elif on is not None:
         height, width = frame_of(on).shape[:2]
-    return check_zones(
-        path,
-        width,
-        height,
-        None if camera is None else camera.camera(),
-        kinds=registry.kinds(),
-        numbers=registry.zone_settings(),
-        timezone="UTC" if camera is None else camera.timezone,
-    )
+    return check_zones(path, camera, width, height)
 
 
 def _problem_row(problem: Problem) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from cv_engine.evidence.signing import SigningKey
 from cv_engine.evidence.staging import locked, publish, staged, write_file
 from cv_engine.evidence.timestamp.waiting import Waiting
 
+#: What people do when they add photos, and the word for it in the names of packages.
+STEPS = {"handle": "handled", "verify": "verified", "note": "noted"}
 _FOLDER = "original"
 _Result = TypeVar("_Result")
 

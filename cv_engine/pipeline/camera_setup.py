@@ -26,6 +26,8 @@ from cv_engine.tracking.look import Verify
 from cv_engine.video.frame import Image, Sample
 from models.detector import Detector, open_detector
 from zones.camera import Camera
+from zones.check import check
+from zones.errors import Problem
 from zones.zone import Zone, load_zones, visible_zones, whole_frame
 
 
@@ -185,6 +187,28 @@ def read_zones(path: Path, timezone: str, camera: Camera | None = None) -> list[
     numbers = registry.zone_settings()
     return load_zones(
         path, kinds=registry.kinds(), numbers=numbers, timezone=timezone, camera=camera
+    )
+
+
+def check_zones(
+    path: Path, camera: CameraConfig | None, width: int | None = None, height: int | None = None
+) -> list[Problem]:
+    """The problems of a zones file, with the kinds and properties that the rules know.
+
+    Args:
+        path: The file.
+        camera: The camera that the zones are for.
+        width: Width of the camera's frame in pixels; ``None`` skips the comparison with a frame.
+        height: Height of the camera's frame in pixels.
+    """
+    return check(
+        path,
+        width,
+        height,
+        None if camera is None else camera.camera(),
+        kinds=registry.kinds(),
+        numbers=registry.zone_settings(),
+        timezone="UTC" if camera is None else camera.timezone,
     )
 
 

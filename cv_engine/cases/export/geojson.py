@@ -61,6 +61,12 @@ def feature(case: Case) -> dict[str, Any]:
     }
 
 
+def flat(case: Case) -> dict[str, Any]:
+    """One case as a flat JSON object: the properties of :func:`feature`, with id and geometry."""
+    exported = feature(case)
+    return {"id": case.id, **exported["properties"], "geometry": exported["geometry"]}
+
+
 def _process(case: Case) -> dict[str, Any]:
     """Who has to act on a case, by when, and what became of it."""
     handling, result = case.handling, case.result

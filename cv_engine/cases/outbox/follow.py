@@ -60,6 +60,11 @@ class Follower:
         """Whether the place to begin at is known: every later event will be read."""
         return self._after is not None
 
+    @property
+    def position(self) -> int | None:
+        """Number of the last entry that is known; ``None`` before the place to begin at is."""
+        return self._after
+
     def read(self) -> list[CaseEvent]:
         """The next events, some at a time; nothing where there is none at present.
 
@@ -97,12 +102,28 @@ class Follower:
                 self._horizon, self._pending = self._pending[0], None
 
     def _events(self, connection: Connection, after: int, horizon: int) -> list[CaseEvent]:
-        number = history.c.id
-        entries = history.select().where(number > after, number <= horizon)
-        if self._since is not None:
-            entries = entries.where(history.c.at >= self._since)
-        rows = connection.execute(entries.order_by(number).limit(_AT_ONCE)).all()
-        self._after = rows[-1].id if len(rows) == _AT_ONCE else max(horizon, after)
-        found = cases.select().where(cases.c.id.in_(sorted({row.case_id for row in rows})))
-        known = {row.id: case_of(row) for row in connection.execute(found)} if rows else {}
-        return [CaseEvent(known[row.case_id], entry_of(row)) for row in rows]
+        events = events_between(connection, after, horizon, self._since)
+        full = len(events) == _AT_ONCE
+        self._after = events[-1].entry.id if full else max(horizon, after)
+        return events
+
+
+def events_between(
+    connection: Connection, after: int, upto: int, since: datetime | None = None
+) -> list[CaseEvent]:
+    """Some events in the order of their numbers; nothing where there are no more.
+
+    Args:
+        connection: Connection to the store.
+        after: Only entries with larger numbers.
+        upto: Only entries with this number or smaller ones: one below which nothing can appear.
+        since: Only entries recorded at or after this time (timezone-aware).
+    """
+    number = history.c.id
+    entries = history.select().where(number > after, number <= upto)
+    if since is not None:
+        entries = entries.where(history.c.at >= since)
+    rows = connection.execute(entries.order_by(number).limit(_AT_ONCE)).all()
+    found = cases.select().where(cases.c.id.in_(sorted({row.case_id for row in rows})))
+    known = {row.id: case_of(row) for row in connection.execute(found)} if rows else {}
+    return [CaseEvent(known[row.case_id], entry_of(row)) for row in rows]

@@ -14,7 +14,7 @@ from cv_engine.commands.cases import completion
 from cv_engine.commands.cases.bulk import CasesArgument, Change, ChangeOptions
 from cv_engine.commands.cases.options import Selection, TimedSelection, expanded
 from cv_engine.commands.cases.tables import sighting_text
-from cv_engine.commands.cases.values import next_assignment, read_photos, read_reason
+from cv_engine.commands.cases.values import read_photos
 from cv_engine.commands.errors import InputError
 from cv_engine.commands.exit_codes import escaped, say
 from cv_engine.commands.options import read_time
@@ -140,7 +140,7 @@ def assign(
 
     def act(services: Services, by: Actor, number: int) -> Case:
         case = services.queue.get(number)
-        whom = next_assignment(services, case, to, team, officer)
+        whom = services.queue.next_assignment(case, to, team, officer)
         version = case.version if options.if_version is None else options.if_version
         return services.queue.assign(number, whom, by, note, version=version)
 
@@ -209,8 +209,10 @@ def extend(
     at = read_time(due, "--due")
     assert at is not None
 
+    from cv_engine.cases.taxonomy.reasons import read_reason
+
     def act(services: Services, by: Actor, number: int) -> Case:
-        name, text = read_reason(services, "extend", reason, note)
+        name, text = read_reason(services.taxonomy, "extend", reason, note)
         text = ": ".join(part for part in (name, text) if part)
         return services.queue.extend(number, at, by, text, version=options.if_version)
 
@@ -294,11 +296,12 @@ def _step(
         before: Called with each case's number before its step.
     """
     from cv_engine.cases.lifecycle import Action, actions_in
+    from cv_engine.cases.taxonomy.reasons import read_reason
 
     action = Action(change.verb)
 
     def act(services: Services, by: Actor, number: int) -> Case:
-        reason, note = read_reason(services, action.value, given.reason, given.note)
+        reason, note = read_reason(services.taxonomy, action.value, given.reason, given.note)
         before(services, number)
 
         def move(package: Attachment | None) -> Case:
@@ -327,12 +330,10 @@ def _attached(
     """Seal the photos of a change, if there are any, and record the change with their package."""
     if not change.photos:
         return record(None)
-    step, at = _STEP_NAMES[change.verb], datetime.now(UTC)
+    from cv_engine.evidence.attaching import STEPS
+
+    step, at = STEPS[change.verb], datetime.now(UTC)
     return services.attacher.attach(number, step, by, note, change.photos, at, record)
-
-
-#: The word in the names of packages.
-_STEP_NAMES = {"handle": "handled", "verify": "verified", "note": "noted"}
 
 
 def _is_open(case: Case) -> bool:

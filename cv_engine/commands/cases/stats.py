@@ -146,21 +146,17 @@ def stats(
 
 
 def _city_zone(config: Config, name: str | None) -> tzinfo:
-    """The time zone of the city: as named, of its calendar, or the only one of its cameras."""
+    """The time zone of the city, or the one that was named."""
+    from cv_engine.services import Services
     from zones.errors import ScheduleError
     from zones.schedule import time_zone
 
-    if name is not None:
-        try:
-            return time_zone(name)
-        except ScheduleError as error:
-            raise InputError(f"--timezone: {error}") from None
-    if config.cases.calendar is not None:
-        from cv_engine.cases.deadlines import load_calendar
-
-        return load_calendar(config.cases.calendar).zone
-    of_cameras = {camera.timezone for camera in config.cameras}
-    return time_zone(of_cameras.pop()) if len(of_cameras) == 1 else UTC
+    if name is None:
+        return Services(config).city_zone
+    try:
+        return time_zone(name)
+    except ScheduleError as error:
+        raise InputError(f"--timezone: {error}") from None
 
 
 def _outlines(path: Path) -> list[BaseGeometry]:

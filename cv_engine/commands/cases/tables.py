@@ -30,10 +30,9 @@ _WHOLE = frozenset({"id", "state", "began", "stay"})
 
 def as_row(case: Case) -> dict[str, Any]:
     """One case as a flat JSON object: the export's properties, with id and geometry."""
-    from cv_engine.cases.export.geojson import feature
+    from cv_engine.cases.export.geojson import flat
 
-    exported = feature(case)
-    return {"id": case.id, **exported["properties"], "geometry": exported["geometry"]}
+    return flat(case)
 
 
 def print_cases(session: Session, cases: Sequence[Case]) -> None:

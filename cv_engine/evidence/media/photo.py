@@ -68,6 +68,19 @@ def read_photo(path: Path) -> Photo:
             data = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise EvidenceError(f"{path}: the photo cannot be read ({error.strerror})") from error
+    return photo_of(data, path)
+
+
+def photo_of(data: bytes, path: Path) -> Photo:
+    """The photo that a file holds; see :func:`read_photo`.
+
+    Args:
+        data: The file's content; of one that is too large, a byte more than is allowed suffices.
+        path: The file's name, for the photo and for messages.
+
+    Raises:
+        EvidenceError: As for :func:`read_photo`.
+    """
     if len(data) > _LARGEST_FILE:
         raise EvidenceError(
             f"{path}: the photo has more than {_LARGEST_FILE >> 20} MiB; give a smaller one"

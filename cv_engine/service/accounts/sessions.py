@@ -147,7 +147,8 @@ class Sessions:
 def _lock(attempts: int) -> timedelta:
     """How long a name is locked after so many attempts: twice as long each time."""
     doublings = min(attempts - ATTEMPTS, 10)  # the longest time is reached long before
-    return min(_FIRST_LOCK * 2**doublings, LONGEST_LOCK)
+    longer: int = 2**doublings
+    return min(_FIRST_LOCK * longer, LONGEST_LOCK)
 
 
 def _end(connection: Connection, secret: str) -> None:

@@ -180,7 +180,7 @@ def test_a_reason_is_one_of_the_taxonomys_or_a_text(
 def test_a_reason_for_another_step_is_refused(cases: Run) -> None:
     done = cases("reject", 1, "--reason", "weather")
     assert done.returncode == 2
-    assert "--reason weather: is not for reject; known: no_violation, permitted" in done.stderr
+    assert "the reason weather is not for reject; known: no_violation, permitted" in done.stderr
     assert "give a reason" in cases("reject", 1).stderr
 
 

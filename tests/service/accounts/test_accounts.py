@@ -76,7 +76,7 @@ def test_the_last_administrator_stays(people: People) -> None:
     accounts = people.shared.accounts
     for change in ({"disabled": True}, {"role": Role.OFFICER}):
         with pytest.raises(ServiceError, match="last administrator"):
-            accounts.change("Chief", "Chief", **change)  # type: ignore[arg-type]
+            accounts.change("Chief", "Chief", **change)
     people.account("Deputy", Role.ADMINISTRATOR)
     assert accounts.change("Chief", "Deputy", role=Role.OFFICER).role is Role.OFFICER
 
