@@ -156,12 +156,32 @@ def each_look(
         statement = statement.where(looks.c.plate == plate)
     options = {"yield_per": _ROWS_AT_ONCE}
     with connection.execute(statement, execution_options=options) as rows:
-        for row in rows:
-            look = Look(
-                *(row.who, Role(row.role), row.what, row.why, row.at, row.case_id, row.plate)
-            )
-            erased = row.plate is None and row.plate_sha256 is not None
-            yield LoggedLook(row.seq, look, erased, row.hash)
+        yield from map(_logged, rows)
+
+
+def latest_looks(
+    connection: Connection, *, case_id: int | None = None, before: int | None = None, limit: int
+) -> list[LoggedLook]:
+    """Some accesses of the log, the newest first.
+
+    Args:
+        connection: Connection to the store.
+        case_id: Only looks at this case.
+        before: Only accesses with smaller numbers.
+        limit: Largest number of accesses.
+    """
+    statement = looks.select().order_by(looks.c.seq.desc()).limit(limit)
+    if case_id is not None:
+        statement = statement.where(looks.c.case_id == case_id)
+    if before is not None:
+        statement = statement.where(looks.c.seq < before)
+    return [_logged(row) for row in connection.execute(statement)]
+
+
+def _logged(row: Row[Any]) -> LoggedLook:
+    look = Look(*(row.who, Role(row.role), row.what, row.why, row.at, row.case_id, row.plate))
+    erased = row.plate is None and row.plate_sha256 is not None
+    return LoggedLook(row.seq, look, erased, row.hash)
 
 
 def erase_plate_of_looks(connection: Connection, plate: str) -> int:

@@ -39,11 +39,13 @@ class Caller:
         account: The person, or whom a program acts for.
         scopes: What the token is for; ``None`` for a person, who may do all that the role allows.
         session: Secret of the person's session.
+        token: Secret of the program's token.
     """
 
     account: Account
     scopes: frozenset[Scope] | None = None
     session: str | None = None
+    token: str | None = None
 
     @property
     def actor(self) -> Actor:
@@ -126,12 +128,23 @@ def caller_of(request: Request) -> Caller:
     return found
 
 
+def still_known(shared: Shared, caller: Caller) -> bool:
+    """Whether a caller of some time ago may still ask, with the same role and areas."""
+    if caller.session is not None:
+        return shared.sessions.find(caller.session) == caller.account
+    if caller.token is not None:
+        found = shared.tokens.find(caller.token)
+        return found is not None and found[0] == caller.account
+    return False
+
+
 def _by_token(request: Request, shared: Shared) -> Caller | None:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return None
-    found = shared.tokens.find(secret.strip())
-    return None if found is None else Caller(*found)
+    secret = secret.strip()
+    found = shared.tokens.find(secret)
+    return None if found is None else Caller(*found, token=secret)
 
 
 def _by_session(request: Request, shared: Shared) -> Caller | None:

@@ -13,13 +13,29 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cv_engine.config import Config
 from cv_engine.service.accounts.passwords import Passwords
-from cv_engine.service.api import accounts, session
+from cv_engine.service.api import (
+    accounts,
+    audit,
+    cameras,
+    cases,
+    catalogue,
+    events,
+    evidence,
+    moves,
+    session,
+    statistics,
+)
+from cv_engine.service.events import Events
 from cv_engine.service.headers import SecurityHeaders
 from cv_engine.service.pages import password
-from cv_engine.service.problems import RESPONSES, add_handlers
+from cv_engine.service.problems import RESPONSES, add_handlers, describe_problems
 from cv_engine.service.shared import Shared, share
 from cv_engine.services import Services
 
+_PARTS = (
+    *(session, accounts, cases, moves, evidence, events, statistics, catalogue, cameras, audit),
+    password,
+)
 #: Bytes of a body, where a route takes no files: the largest are thousands of cases' numbers.
 BODY_BYTES = 1 << 20
 
@@ -49,8 +65,9 @@ def create_app(
     )
     app.state.shared = shared
     add_handlers(app)
-    for part in (session, accounts, password):
+    for part in _PARTS:
         app.include_router(part.router)
+    describe_problems(app)
     # The last one that is added sees a request first.
     app.add_middleware(SecurityHeaders)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(config.service.trusted_proxies))
@@ -66,8 +83,14 @@ def first_link(app: FastAPI) -> str | None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.stopping = asyncio.Event()
+    shared = app.state.shared
+    assert isinstance(shared, Shared)
+    app.state.stopping = stopping = asyncio.Event()
+    app.state.events = Events(shared.queue.store)
+    following = asyncio.create_task(app.state.events.run(stopping))
     try:
         yield
     finally:
-        await asyncio.to_thread(app.state.shared.services.close)
+        stopping.set()
+        await following
+        await asyncio.to_thread(shared.close)

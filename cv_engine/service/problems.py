@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -107,6 +108,23 @@ def add_handlers(app: FastAPI) -> None:
     for kind in (EngineError, ModelError, ZoneError, OSError):
         app.add_exception_handler(kind, _engine_error)
     app.add_exception_handler(Exception, _bug)
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Add the problem details to an application's OpenAPI description."""
+    describe = app.openapi
+
+    def with_problems() -> dict[str, Any]:
+        described = describe()
+        schemas = described.setdefault("components", {}).setdefault("schemas", {})
+        if Problem.__name__ not in schemas:
+            _, found = models_json_schema(
+                [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
+            )
+            schemas |= found["$defs"]
+        return described
+
+    app.openapi = with_problems  # type: ignore[method-assign]
 
 
 def _engine_error(request: Request, error: Exception) -> Response:

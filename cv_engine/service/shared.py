@@ -14,6 +14,7 @@ from cv_engine.service.accounts.accounts import Accounts
 from cv_engine.service.accounts.passwords import Passwords
 from cv_engine.service.accounts.sessions import Sessions
 from cv_engine.service.accounts.tokens import Tokens
+from cv_engine.service.packages import Packages
 from cv_engine.service.rates import Rates
 from cv_engine.services import Services
 
@@ -29,6 +30,7 @@ class Shared:
         sessions: Who has logged in.
         tokens: Programs that act for somebody.
         rates: How often somebody may ask.
+        packages: The evidence.
     """
 
     services: Services
@@ -37,11 +39,17 @@ class Shared:
     sessions: Sessions
     tokens: Tokens
     rates: Rates
+    packages: Packages
 
     @property
     def config(self) -> Config:
         """The settings."""
         return self.services.config
+
+    def close(self) -> None:
+        """Close the queue, and delete what was copied to be served."""
+        self.packages.close()
+        self.services.close()
 
     @property
     def queue(self) -> Queue:
@@ -59,6 +67,7 @@ def share(services: Services, passwords: Passwords | None = None) -> Shared:
     Raises:
         EngineError: The queue, or a file of the city, cannot be used.
     """
+    _ = services.store, services.city_zone, services.attacher
     store, config, clock = services.queue.store, services.config.service, services.clock
     passwords = passwords or Passwords()
     return Shared(
@@ -72,6 +81,7 @@ def share(services: Services, passwords: Passwords | None = None) -> Shared:
         ),
         tokens=Tokens(store, clock),
         rates=Rates(),
+        packages=Packages(services),
     )
 
 

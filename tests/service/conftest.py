@@ -42,7 +42,7 @@ def app(where: str, tmp_path: Path, clock: Clock, passwords: Passwords) -> Itera
     settings = Config(data=tmp_path / "data", store=where)
     made = create_app(settings, clock, passwords=passwords)
     yield made
-    made.state.shared.services.close()
+    made.state.shared.close()
 
 
 @pytest.fixture

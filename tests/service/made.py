@@ -41,6 +41,10 @@ class People:
         accounts.add(name, role, "Chief", areas)
         return accounts.set_password_by_link(accounts.link(name, "Chief"), PASSWORD)
 
+    def account_without_password(self, name: str = "report") -> Account:
+        """An account that only a token acts for."""
+        return self.shared.accounts.add(name, Role.ADMINISTRATOR, "Chief")
+
     def stranger(self, address: str = HERE[0], base_url: str = "http://testserver") -> TestClient:
         """Somebody who has not logged in."""
         return TestClient(
