@@ -77,6 +77,7 @@ def test_every_imported_package_is_a_dependency() -> None:
     wanted = {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in lines}
     wanted |= {"affine", "aiohttp", "zeep"}  # rasterio's types, and the ONVIF library's errors
     packages = {
+        "argon2": "argon2-cffi",
         "cv2": "opencv-python-headless",
         "onvif": "onvif-zeep-async",
         "paho": "paho-mqtt",
