@@ -95,17 +95,46 @@ def need(role: Role, scope: Scope | None) -> Any:
 
     def check(request: Request) -> Caller:
         caller = caller_of(request)
-        if not caller.account.role.covers(role):
-            raise forbidden(
-                f"{caller.account.name} may not do this: it takes the role {role.value}, "
-                f"{caller.account.name} is {caller.account.role.value}"
-            )
-        if caller.scopes is not None and scope not in caller.scopes:
-            what = "a person who has logged in" if scope is None else f"the scope {scope.value}"
-            raise forbidden(f"this token may not do this: it takes {what}")
+        check_caller(caller, role, scope)
         return caller
 
     return Depends(check)
+
+
+def check_caller(caller: Caller, role: Role, scope: Scope | None) -> None:
+    """Refuse what a caller may not do; see :func:`need`.
+
+    Raises:
+        ServiceError: Role or scopes are too low.
+    """
+    if not caller.account.role.covers(role):
+        raise forbidden(
+            f"{caller.account.name} may not do this: it takes the role {role.value}, "
+            f"{caller.account.name} is {caller.account.role.value}"
+        )
+    if caller.scopes is not None and scope not in caller.scopes:
+        what = "a person who has logged in" if scope is None else f"the scope {scope.value}"
+        raise forbidden(f"this token may not do this: it takes {what}")
+
+
+def caller_by_key(request: Request, key: str | None) -> Caller:
+    """Who sends a request that has a token as its key, as in Open311; cookies do not count.
+
+    Raises:
+        ServiceError: The caller is not known, or asks too often.
+    """
+    shared = shared_of(request)
+    shared.rates.check(Rate.REFUSED, address_of(request))
+    found = None if key is None else shared.tokens.find(key)
+    caller = _by_token(request, shared) if found is None else Caller(*found, token=key)
+    if caller is None:
+        shared.rates.count(Rate.REFUSED, address_of(request))
+        raise ServiceError(
+            "send a token that has not ended as api_key, or as Authorization: Bearer TOKEN",
+            HTTPStatus.UNAUTHORIZED,
+        )
+    shared.rates.count(Rate.REQUESTS, str(caller.account.id))
+    return caller
 
 
 def caller_of(request: Request) -> Caller:

@@ -18,6 +18,7 @@ class Rate(Enum):
 
     LOG_IN = RateLimitItemPerMinute(30, namespace="log-in")  # of one address: an office's shift
     REFUSED = RateLimitItemPerMinute(60, namespace="refused")  # of one address: who guesses tokens
+    REPORTS = RateLimitItemPerMinute(60, namespace="reports")  # of one address: an app's server
     # Of one person or token: a case a second with all its pictures, and a map that is dragged.
     REQUESTS = RateLimitItemPerMinute(3000, namespace="requests")
 

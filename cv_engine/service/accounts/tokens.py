@@ -33,6 +33,7 @@ class Scope(StrEnum):
     CAMERAS = "cameras:read"  # cameras, their state, their zones
     AUDIT = "audit:read"
     ACCOUNTS = "accounts:write"
+    REPORTS = "reports:write"  # reports of citizens and of other systems (Open311)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,11 +57,25 @@ TABLE: dict[tuple[str, str], tuple[Role, Scope | None]] = {
     ("GET", "/api/cameras/{name}/zones"): (VIEWER, Scope.CAMERAS),
     ("POST", "/api/zones/check"): (VIEWER, Scope.CAMERAS),
     ("GET", "/api/looks"): (SUPERVISOR, Scope.AUDIT),
+    ("GET", "/ogc"): _CASES,
+    ("GET", "/ogc/conformance"): _CASES,
+    ("GET", "/ogc/collections"): _CASES,
+    ("GET", "/ogc/collections/cases"): _CASES,
+    ("GET", "/ogc/collections/cases/items"): _CASES,
+    ("GET", "/ogc/collections/cases/items/{case_id}"): _CASES,
 }
 #: What strangers may ask for: to log in, or to set a password by a link.
 OPEN = {
     *(("POST", "/api/session"), ("POST", "/api/password")),
     *(("GET", "/password/{link}"), ("POST", "/password/{link}")),
+}
+#: For tokens only: their own tests are in `tests/service/open311`.
+OPEN311 = {
+    ("GET", "/open311/v2/services.{form}"),
+    ("GET", "/open311/v2/services/{code}.{form}"),
+    ("GET", "/open311/v2/requests.{form}"),
+    ("GET", "/open311/v2/requests/{case_id}.{form}"),
+    ("POST", "/open311/v2/requests.{form}"),
 }
 #: A valid body, so that a refusal is not one of the body.
 BODIES = {
@@ -114,7 +128,7 @@ _STREAM = ("GET", "/api/events")
 
 def test_the_table_has_every_route(app: FastAPI) -> None:
     served = {route for route in _routes(app) if route[1] != "/openapi.json"}
-    assert served == TABLE.keys() | OPEN
+    assert served == TABLE.keys() | OPEN | OPEN311
 
 
 def test_strangers_are_asked_to_log_in(people: People) -> None:
