@@ -72,6 +72,7 @@ def _with_absolute_paths(config: Config, base: Path) -> Config:
         "satellite": config.satellite.based(base),
         "sensors": config.sensors.based(base),
         "registry": config.registry.based(base),
+        "service": config.service.based(base),
         "store": store,
         "data": data,
     }

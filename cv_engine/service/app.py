@@ -29,14 +29,14 @@ from cv_engine.service.api import (
 from cv_engine.service.events import Events
 from cv_engine.service.headers import SecurityHeaders
 from cv_engine.service.open311 import routes
-from cv_engine.service.pages import password
+from cv_engine.service.pages import oidc, password
 from cv_engine.service.problems import RESPONSES, add_handlers, describe_problems
 from cv_engine.service.shared import Shared, share
 from cv_engine.services import Services
 
 _PARTS = (
     *(session, accounts, cases, moves, evidence, events, statistics, catalogue, cameras, audit),
-    *(features, routes, password),
+    *(features, routes, password, oidc),
 )
 #: Bytes of a body, where a route takes no files: the largest are thousands of cases' numbers.
 BODY_BYTES = 1 << 20

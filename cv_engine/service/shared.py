@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from fastapi import Request
 from cv_engine.cases import Queue
 from cv_engine.config import Config
 from cv_engine.service.accounts.accounts import Accounts
+from cv_engine.service.accounts.oidc import Provider
 from cv_engine.service.accounts.passwords import Passwords
 from cv_engine.service.accounts.sessions import Sessions
 from cv_engine.service.accounts.tokens import Tokens
@@ -31,6 +33,7 @@ class Shared:
         tokens: Programs that act for somebody.
         rates: How often somebody may ask.
         packages: The evidence.
+        provider: The city's own log-in, if there is one.
     """
 
     services: Services
@@ -40,6 +43,7 @@ class Shared:
     tokens: Tokens
     rates: Rates
     packages: Packages
+    provider: Provider | None
 
     @property
     def config(self) -> Config:
@@ -82,6 +86,26 @@ def share(services: Services, passwords: Passwords | None = None) -> Shared:
         tokens=Tokens(store, clock),
         rates=Rates(),
         packages=Packages(services),
+        provider=_provider(services),
+    )
+
+
+def _provider(services: Services) -> Provider | None:
+    """The city's own log-in.
+
+    Raises:
+        ConfigError: The secret cannot be read.
+    """
+    config = services.config.service
+    if config.oidc is None or config.address is None:
+        return None
+    return Provider(
+        config.oidc.issuer,
+        config.oidc.client_id,
+        config.oidc.secret(os.environ),
+        config.address.rstrip("/") + "/login/oidc/callback",
+        config.oidc.name_claim,
+        services.clock,
     )
 
 

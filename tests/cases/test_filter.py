@@ -179,3 +179,36 @@ def test_sqlite_starts_from_the_most_selective_index(tmp_path: Any) -> None:
         plan = connection.execute(sa.text(f"EXPLAIN QUERY PLAN {statement}")).all()
     store.close()
     assert [row.detail for row in plan] == ["SEARCH cases USING INDEX cases_by_source (source=?)"]
+
+
+def test_a_page_continues_after_the_last_case_of_the_one_before(queue: Queue) -> None:
+    for number in range(6):  # two begin at one moment
+        queue.file(located(121.5 + number / 100, 29.5, began=number // 2 * 60, observed=500))
+    pages, after = [], None
+    while page := queue.cases(Filter(limit=2, after=after)):
+        pages.append([case.id for case in page])
+        after = page[-1].began, page[-1].id
+        queue.file(located(121.5, 29.7 + len(pages) / 100, began=1000, observed=1001))
+    assert pages == [[6, 5], [4, 3], [2, 1]]
+    box = (121.0, 29.0, 122.0, 30.0)
+    assert [c.id for c in queue.cases(Filter(bbox=box, after=(at(60), 4)))] == [3, 2, 1]
+
+
+def test_cases_of_some_areas_are_found(queue: Queue) -> None:
+    for number in range(3):
+        queue.file(located(121.5 + number / 100, 29.5))
+    with queue.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE cases SET area = 'north' WHERE id = 1")
+        connection.exec_driver_sql("UPDATE cases SET area = 'south' WHERE id = 2")
+    for areas, found in ((["north"], [1]), (["north", "south"], [2, 1]), ([], [])):
+        assert [c.id for c in queue.cases(Filter(areas=frozenset(areas)))] == found
+        assert queue.count(Filter(areas=frozenset(areas))) == len(found)
+
+
+def test_sqlite_reads_a_page_from_the_index_however_far_it_is(tmp_path: Any) -> None:
+    with closing(Store(tmp_path / "q.db")) as store, store.reading() as connection:
+        chosen = select_cases(connection, Filter(after=(at(0), 7), limit=5)).compile(connection)
+        values = tuple(chosen.construct_params().values())
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {chosen}", values).all()
+    told = " ".join(str(row[-1]) for row in plan)
+    assert "cases_by_time" in told and "TEMP B-TREE" not in told

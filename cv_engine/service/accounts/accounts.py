@@ -16,9 +16,10 @@ from cv_engine.cases.database.store import Store
 from cv_engine.cases.lifecycle import Role
 from cv_engine.service.accounts.account import Account, account_of, checked_name, folded
 from cv_engine.service.accounts.log import Change, changes, record
+from cv_engine.service.accounts.oidc import Identity
 from cv_engine.service.accounts.passwords import Passwords, check_password
 from cv_engine.service.accounts.secret import digest, new_secret
-from cv_engine.service.errors import ServiceError, missing
+from cv_engine.service.errors import ServiceError, forbidden, missing
 
 #: How long a link to set a password can be used: until the person is at work again.
 LINK_LASTS = timedelta(days=3)
@@ -194,6 +195,34 @@ class Accounts:
         hashed = self.passwords.hash(new)
         with self.store.writing() as connection:
             return self._set_password(connection, name, hashed, row.name)
+
+    def of_identity(self, identity: Identity) -> Account:
+        """The account of somebody who has logged in at the city's provider.
+
+        The first time it is the account of the provider's name for the person, where that has no
+        password; from then on it is bound to the identity, whatever the name becomes.
+
+        Raises:
+            ServiceError: There is no such account, it is disabled, or it is somebody else's.
+        """
+        with self.store.writing() as connection:
+            subject = accounts.c.subject == identity.subject
+            row = connection.execute(accounts.select().where(subject)).one_or_none()
+            if row is None:
+                named = accounts.c.folded == folded(identity.name)
+                found = accounts.select().where(named).with_for_update()
+                row = connection.execute(found).one_or_none()
+                if row is None or row.password is not None or row.subject is not None:
+                    raise forbidden(
+                        f"there is no account for {identity.name}: ask an administrator to add one "
+                        "of this name (`cv-engine accounts add`)"
+                    )
+                bound = accounts.update().where(accounts.c.id == row.id)
+                connection.execute(bound.values(subject=identity.subject))
+                record(connection, self.clock(), PROGRAM, row.name, "bound to the city's log-in")
+            if row.disabled_at is not None:
+                raise forbidden(f"the account {row.name} is disabled")
+            return account_of(row)
 
     def _set_password(self, connection: Connection, name: str, hashed: str, by: str) -> Account:
         row = _need(connection, name, lock=True)

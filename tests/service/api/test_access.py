@@ -68,6 +68,7 @@ TABLE: dict[tuple[str, str], tuple[Role, Scope | None]] = {
 OPEN = {
     *(("POST", "/api/session"), ("POST", "/api/password")),
     *(("GET", "/password/{link}"), ("POST", "/password/{link}")),
+    *(("GET", "/login/oidc"), ("GET", "/login/oidc/callback")),
 }
 #: For tokens only: their own tests are in `tests/service/open311`.
 OPEN311 = {

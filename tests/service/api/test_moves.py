@@ -198,6 +198,14 @@ def test_what_is_no_photo_changes_nothing(
     assert people.shared.queue.get(number).version == 1
 
 
+def test_a_photo_may_be_larger_than_other_bodies(people: People, officer: TestClient) -> None:
+    file_some(people.shared.queue, 1)
+    files = [("photos", ("a.jpg", b"x" * (4 << 20)))]
+    data = {"action": "note", "version": "1"}
+    answer = officer.post("/api/cases/1/photos", data=data, files=files)
+    assert (answer.status_code, "no photo" in answer.text) == (422, True)
+
+
 def test_a_stranger_uploads_nothing(people: People) -> None:
     file_some(people.shared.queue, 1)
     files = [("photos", ("a.jpg", b"x" * 1000))]
