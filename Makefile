@@ -100,7 +100,7 @@ lock: ## new lock files, with uv
 		--output-file requirements.lock pyproject.toml
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" --group pyproject.toml:build \
-		--extra cluster --extra dev --extra onvif --extra parquet --extra postgres --extra s3 --extra satellite --constraint requirements.lock \
+		--extra cluster --extra dev --extra onvif --extra parquet --extra postgres --extra s3 --extra satellite --extra serve --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 
 clean: ## removes the environment, caches and the demo's data

@@ -36,6 +36,12 @@ _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 _OPEN = ("", "..")  # of an interval
 
 
+class GeoJson(JSONResponse):
+    """Features, with their media type also in the OpenAPI description."""
+
+    media_type = _GEOJSON
+
+
 def _link(request: Request, path: str, rel: str, kind: str = "application/json") -> dict[str, str]:
     return {"href": f"{str(request.base_url).rstrip('/')}{path}", "rel": rel, "type": kind}
 
@@ -90,7 +96,7 @@ def collection(request: Request, by: Reader) -> dict[str, Any]:
     return _cases(request)
 
 
-@router.get("/collections/cases/items", response_class=JSONResponse)
+@router.get("/collections/cases/items", response_class=GeoJson)
 def items(
     request: Request,
     shared: Sharing,
@@ -110,7 +116,7 @@ def items(
     area: Annotated[Name | None, Query()] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
-) -> JSONResponse:
+) -> GeoJson:
     """Cases as GeoJSON features, the newest first."""
     since, until = _interval(datetime)
     wanted: Filter = wanted_cases(
@@ -131,11 +137,11 @@ def items(
         "timeStamp": utc_text(shared.clock()),
         "links": links,
     }
-    return JSONResponse(content, media_type=_GEOJSON)
+    return GeoJson(content)
 
 
-@router.get("/collections/cases/items/{case_id}", response_class=JSONResponse)
-def item(case_id: CaseNumber, request: Request, shared: Sharing, by: Reader) -> JSONResponse:
+@router.get("/collections/cases/items/{case_id}", response_class=GeoJson)
+def item(case_id: CaseNumber, request: Request, shared: Sharing, by: Reader) -> GeoJson:
     """One case as a GeoJSON feature."""
     case = by.need_case(shared.queue.get(case_id))
     path = f"/ogc/collections/cases/items/{case_id}"
@@ -143,7 +149,7 @@ def item(case_id: CaseNumber, request: Request, shared: Sharing, by: Reader) -> 
         _link(request, path, "self", _GEOJSON),
         _link(request, "/ogc/collections/cases", "collection"),
     ]
-    return JSONResponse({**feature(case), "links": links}, media_type=_GEOJSON)
+    return GeoJson({**feature(case), "links": links})
 
 
 def _interval(text: str | None) -> tuple[datetime | None, datetime | None]:

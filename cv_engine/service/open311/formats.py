@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from starlette.responses import JSONResponse, Response
 
+from cv_engine.service.problems import RESPONSES as PROBLEMS
+
+_XML = "text/xml"
 _ALLOWED = {0x09, 0x0A, 0x0D}  # control characters that XML 1.0 has
 
 
@@ -17,6 +21,19 @@ class Format(StrEnum):
 
     JSON = "json"
     XML = "xml"
+
+
+#: What every route may answer, for the OpenAPI description.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {
+            **PROBLEMS.get(status, {}).get("content", {}),
+            **{name: {"schema": {}} for name in ("application/json", _XML)},
+        },
+    }
+    for status in (int(HTTPStatus.OK), int(HTTPStatus.CREATED), *map(int, PROBLEMS))
+}
 
 
 def answer(
@@ -37,7 +54,7 @@ def answer(
     for row in rows:
         _add(SubElement(document, each), row)
     content = tostring(document, encoding="utf-8", xml_declaration=True)
-    return Response(content, status, media_type="text/xml; charset=utf-8")
+    return Response(content, status, media_type=f"{_XML}; charset=utf-8")
 
 
 def _add(element: Element, row: Mapping[str, Any]) -> None:

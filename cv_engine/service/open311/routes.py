@@ -23,12 +23,12 @@ from cv_engine.service.access import Caller, address_of, caller_by_key, check_ca
 from cv_engine.service.accounts.tokens import Scope
 from cv_engine.service.api.values import CaseNumber, Moment, Sharing
 from cv_engine.service.errors import ServiceError, missing
-from cv_engine.service.open311.formats import Format, answer
+from cv_engine.service.open311.formats import RESPONSES, Format, answer
 from cv_engine.service.open311.requests import Report, finding_of, request_row, service_row
 from cv_engine.service.rates import Rate
 from cv_engine.service.shared import Shared
 
-router = APIRouter(prefix="/open311/v2", tags=["open311"])
+router = APIRouter(prefix="/open311/v2", tags=["open311"], responses=RESPONSES)
 #: Bytes of a report with its photo.
 REPORT_BYTES = 24 << 20
 _MOST = 1000  # requests of an answer, by the specification
