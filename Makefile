@@ -81,7 +81,7 @@ tests-all: $(DEV) system
 # Besides Python the tests use a PostgreSQL server, an MQTT broker, public tools that check evidence, a Chinese font for
 # charts, and an RTSP server
 # that plays the cameras. Without them, the tests that need them are skipped and say so.
-PACKAGES := postgresql mosquitto openssl jq fonts-wqy-microhei python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 \
+PACKAGES := postgresql mosquitto chromium openssl jq fonts-wqy-microhei python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good glib-networking
 
 system:
