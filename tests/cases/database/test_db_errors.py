@@ -217,7 +217,7 @@ def test_a_server_that_ends_the_connection(postgresql_url: str) -> None:
         queue.file(finding())
         with psycopg.connect(postgresql_url, autocommit=True) as other:
             other.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
         assert queue.file(finding()).outcome == "known"  # the queue reconnects

@@ -25,7 +25,7 @@ def test_it_is_a_case_once_it_has_lasted() -> None:
     assert action == "file"
     assert (stay.kind, stay.zone, stay.box) == ("camera_blind", "camera", _FRAME)
     assert (stay.began, stay.observed) == (1010.0, 1610.0)
-    assert stay.attributes == {"reason": "covered"}
+    assert stay.attributes == {"reason": "covered", "limit_s": 600.0}
     assert blindness.update(9000.0, "dark", _FRAME, 9000.0) is None
     left = blindness.update(9001.0, "", _FRAME, 9001.0)
     assert left is not None
@@ -44,7 +44,7 @@ def test_without_a_new_sample_nothing_is_well_again() -> None:
     found = blindness.update(162.0, "", _FRAME, 99.0)
     assert found is not None
     assert (found[0], found[1].began) == ("file", 101.0)
-    assert found[1].attributes == {"reason": "no answer in time"}
+    assert found[1].attributes == {"reason": "no answer in time", "limit_s": 60.0}
     assert blindness.update(170.0, "", _FRAME, 99.0) is None
     left = blindness.update(172.0, "", _FRAME, 171.0)
     assert left is not None

@@ -315,7 +315,7 @@ def test_a_covered_camera_is_a_case_once_and_over_when_it_is_good_again(make: Ma
     camera.until(260.0, _covered(camera.scene))
     (case,) = camera.cases()
     assert (case.kind, case.zone, case.attributes) == (
-        *("camera_blind", "camera", {"reason": "covered"}),
+        *("camera_blind", "camera", {"reason": "covered", "limit_s": 60.0}),
     )
     assert camera.second(case.began) == pytest.approx(60.0, abs=_NEAR_S)
     assert case.gone_at is None
