@@ -126,7 +126,14 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("often")
-@pytest.mark.parametrize(("piece", "second"), [("a.mp4", 5.0), ("b.mp4", 0.0), ("b.mp4", 5.0)])
+@pytest.mark.parametrize(
+    ("piece", "second"),
+    [
+        pytest.param("a.mp4", 5.0, marks=pytest.mark.slow),
+        pytest.param("b.mp4", 0.0, marks=pytest.mark.slow),
+        ("b.mp4", 5.0),
+    ],
+)
 def test_a_run_resumes_in_the_middle_of_a_file(
     piece: str,
     second: float,

@@ -36,7 +36,7 @@ def _kill(processes: list[subprocess.Popen[str]], web: WebServer, at: int) -> No
             process.kill()
 
 
-@pytest.mark.parametrize("relays", [1, 2])
+@pytest.mark.parametrize("relays", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_relays_that_are_killed_send_everything_in_order(
     where: str, web: WebServer, relays: int
 ) -> None:
