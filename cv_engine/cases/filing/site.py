@@ -9,9 +9,12 @@ side, and stay apart however close they are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cv_engine.finding import Place
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 #: Largest distance of two parts of one site, in metres: a building and its annexe across a path, or
 #: the two halves of a roof that a shadow divides. A street is wider.
@@ -44,15 +47,11 @@ def same_site(one: Mapping[str, Any], other: Mapping[str, Any], gap_m: float) ->
         0.0 beyond that distance; up to 0.5 with a gap, larger for a smaller gap; above 0.5 for
         areas that overlap, and 1 for equal areas.
     """
-    import shapely
-    from shapely.geometry import shape
-
-    first, second = (shapely.make_valid(shape(dict(each))) for each in (one, other))
-    shared = shapely.intersection(first, second).area
+    first, second = _areas(one, other)
+    shared = first.intersection(second).area
     if shared > 0:
-        # A ratio of areas does not depend on the scale of the two axes: degrees suffice.
-        return 0.5 + 0.5 * float(shared / shapely.union(first, second).area)
-    apart_m = distance_m(one, other)
+        return _overlap_score(first, second, shared)
+    apart_m = _distance_m(first, second)
     return 0.5 / (1.0 + apart_m) if apart_m <= gap_m else 0.0
 
 
@@ -63,17 +62,7 @@ def distance_m(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
         one: GeoJSON polygon or multipolygon, WGS 84.
         other: Another area.
     """
-    import shapely
-    from shapely.geometry import shape
-
-    from zones.plane import LocalPlane
-
-    first, second = (shapely.make_valid(shape(dict(each))) for each in (one, other))
-    middle = second.representative_point()  # a centroid may lie far off, at the antimeridian
-    plane = LocalPlane(middle.y, middle.x)
-    return float(
-        shapely.distance(*(shapely.transform(each, plane.to_metres) for each in (first, second)))
-    )
+    return _distance_m(*_areas(one, other))
 
 
 def same_footprint(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
@@ -86,14 +75,35 @@ def same_footprint(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     Returns:
         0.0 for two buildings, even where their outlines touch; above 0.5 for one building.
     """
+    first, second = _areas(one, other)
+    shared = first.intersection(second).area
+    if shared < _SAME_SHARE * min(first.area, second.area):
+        return 0.0
+    return _overlap_score(first, second, shared)
+
+
+def _areas(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[BaseGeometry, BaseGeometry]:
     import shapely
     from shapely.geometry import shape
 
-    first, second = (shapely.make_valid(shape(dict(each))) for each in (one, other))
-    shared = shapely.intersection(first, second).area
-    if shared < _SAME_SHARE * min(first.area, second.area):
-        return 0.0
-    return 0.5 + 0.5 * float(shared / shapely.union(first, second).area)
+    return shapely.make_valid(shape(dict(one))), shapely.make_valid(shape(dict(other)))
+
+
+def _overlap_score(first: BaseGeometry, second: BaseGeometry, shared: float) -> float:
+    # A ratio of areas does not depend on the scale of the two axes: degrees suffice.
+    return 0.5 + 0.5 * float(shared / first.union(second).area)
+
+
+def _distance_m(first: BaseGeometry, second: BaseGeometry) -> float:
+    import shapely
+
+    from zones.plane import LocalPlane
+
+    middle = second.representative_point()  # a centroid may lie far off, at the antimeridian
+    plane = LocalPlane(middle.y, middle.x)
+    return float(
+        shapely.distance(*(shapely.transform(each, plane.to_metres) for each in (first, second)))
+    )
 
 
 def reach(geometry: Mapping[str, Any], gap_m: float) -> tuple[float, float, float, float]:
