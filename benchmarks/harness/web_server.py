@@ -11,7 +11,6 @@ class KilledClients(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Answer the requests of a connection until its end."""
-        self.close_connection = True
         with suppress(OSError):
             super().handle()
 

@@ -6,13 +6,13 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from benchmarks.harness.web_server import KilledClients
 from cv_engine.cases.outbox.event import CaseEvent
 from cv_engine.cases.outbox.outlet import EVERYTHING, Selection
 
@@ -65,7 +65,7 @@ class WebServer:
         self.before_answer: Callable[[], None] = lambda: None
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(KilledClients):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
@@ -79,13 +79,6 @@ class WebServer:
                     self.send_header(name, value)
                 self.send_header("content-length", "0")
                 self.end_headers()
-
-            def handle(self) -> None:
-                with suppress(ConnectionError):  # of a client that was killed
-                    super().handle()
-
-            def log_message(self, *_: Any) -> None:
-                pass
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True

@@ -5,21 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from tests.http_server import Answering, LocalServer
+
 CLIENT, SECRET = "cv-engine", "a secret of the client"
 
 
 @dataclass
-class TestProvider:
+class TestProvider(LocalServer):
     """The provider, as long as its ``with`` block runs.
 
     Attributes:
@@ -39,7 +39,7 @@ class TestProvider:
 
     @property
     def issuer(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def log_in(self, address: str) -> dict[str, str]:
         """What a person does at the address: the query with which the browser comes back."""
@@ -71,10 +71,10 @@ class TestProvider:
         token = jwt.encode(header, claims, self.signing_key or self.key)
         return 200, {"access_token": "x", "token_type": "Bearer", "id_token": token}
 
-    def __enter__(self) -> Self:
+    def handler(self) -> type[BaseHTTPRequestHandler]:
         provider = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Answering):
             def do_GET(self) -> None:
                 issuer = provider.issuer
                 about = {
@@ -84,35 +84,13 @@ class TestProvider:
                     "jwks_uri": f"{issuer}/keys",
                 }
                 keys = {"keys": [provider.key.as_dict(private=False)]}
-                self._answer(200, keys if self.path == "/keys" else about)
+                self._json(200, keys if self.path == "/keys" else about)
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                form = {key: value[0] for key, value in parse_qs(body).items()}
-                self._answer(*provider._token(form, self.headers.get("Authorization", "")))
+                form = {key: value[0] for key, value in parse_qs(self.body().decode()).items()}
+                self._json(*provider._token(form, self.headers.get("Authorization", "")))
 
-            def _answer(self, status: int, content: dict[str, Any]) -> None:
-                data = json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+            def _json(self, status: int, content: dict[str, Any]) -> None:
+                self.answer(status, "application/json", json.dumps(content).encode())
 
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        return Handler
